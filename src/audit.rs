@@ -1,0 +1,171 @@
+//! Whether events were lost, or came again: told from the numbers in the headers.
+//!
+//! Every pool numbers its events (`poolserial`). In a pool with one listener (`numprocs=1`) that listener sees each
+//! number once, in order, but for these cases, which [`SequenceAudit::observe`] tells apart:
+//!
+//! * An event that was rejected, or whose listener died over it, comes **again** with the same numbers.
+//! * The pool's buffer (`buffer_size`, 10 events by default) overflowed while the listener was busy: the oldest events
+//!   are **lost**, and the numbers jump.
+//! * An event that another pool rejected was put at the head of this pool's queue with the newest number: a jump, and
+//!   then the numbers that were jumped over come **late**.
+//! * supervisord, or the pool, was started anew: the numbers begin at 0 again. `serial` goes on over SIGHUP and begins
+//!   at 0 with a new supervisord.
+//!
+//! With several listeners in a pool each sees only a part of the numbers, and what looks lost went to another one.
+
+use crate::wire::header::Header;
+
+/// What an event is in the sequence of its pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Delivery {
+    /// The next one, delivered for the first time. Also the first of all, whatever its number.
+    First,
+    /// The one before, once more.
+    Redelivery {
+        /// How often it has come again: 1 for the second delivery.
+        times: u32,
+    },
+    /// Events between the one before and this one are missing.
+    Gap {
+        /// How many.
+        lost: u64,
+    },
+    /// One that was counted as lost in the last gap.
+    Late,
+    /// The numbering has begun anew.
+    Restart,
+}
+
+/// Follows the numbers of one pool's events. Feed it each header.
+///
+/// ```
+/// use supervisor_events::{Delivery, Header, SequenceAudit};
+///
+/// let mut audit = SequenceAudit::new();
+/// let mut observe = |serial: u64, poolserial: u64| {
+///     let line = format!("ver:3.0 server:s serial:{serial} pool:p poolserial:{poolserial} eventname:TICK_5 len:6");
+///     audit.observe(&Header::parse(line.as_bytes()).unwrap())
+/// };
+/// assert_eq!(observe(4, 0), Delivery::First);
+/// assert_eq!(observe(4, 0), Delivery::Redelivery { times: 1 });
+/// assert_eq!(observe(9, 3), Delivery::Gap { lost: 2 });
+/// assert_eq!(observe(0, 0), Delivery::Restart);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct SequenceAudit {
+    last: Option<Numbers>,
+    times: u32,
+    /// The number that comes next if nothing happens.
+    next: u64,
+    /// The numbers of the last gap that may still come: this one up to, and without, that one.
+    gap: (u64, u64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+struct Numbers {
+    serial: u64,
+    poolserial: u64,
+}
+
+/// The numbers go round: 0 follows 2⁶³ − 1.
+const MASK: u64 = (1 << 63) - 1;
+
+impl SequenceAudit {
+    /// An audit that has seen nothing.
+    pub const fn new() -> Self {
+        Self { last: None, times: 0, next: 0, gap: (0, 0) }
+    }
+
+    /// Takes the next header that came.
+    pub fn observe(&mut self, header: &Header<'_>) -> Delivery {
+        let numbers = Numbers { serial: header.serial, poolserial: header.poolserial };
+        if self.last == Some(numbers) {
+            self.times = self.times.saturating_add(1);
+            return Delivery::Redelivery { times: self.times };
+        }
+        let first = self.last.replace(numbers).is_none();
+        self.times = 0;
+        let number = numbers.poolserial;
+        let ahead = number.wrapping_sub(self.next) & MASK;
+        let (gap_from, gap_to) = self.gap;
+        if (number.wrapping_sub(gap_from) & MASK) < (gap_to.wrapping_sub(gap_from) & MASK) {
+            self.gap = (number.wrapping_add(1) & MASK, gap_to);
+            return Delivery::Late;
+        }
+        let delivery = match ahead {
+            _ if first => Delivery::First,
+            0 => Delivery::First,
+            // More than half of all numbers ahead is behind.
+            lost if lost <= MASK / 2 => {
+                self.gap = (self.next, number);
+                Delivery::Gap { lost }
+            }
+            _ => {
+                self.gap = (0, 0);
+                Delivery::Restart
+            }
+        };
+        self.next = number.wrapping_add(1) & MASK;
+        delivery
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate alloc;
+    use super::*;
+    use Delivery::{First, Gap, Late, Redelivery, Restart};
+
+    fn deliveries(numbers: &[(u64, u64)]) -> alloc::vec::Vec<Delivery> {
+        let mut audit = SequenceAudit::new();
+        numbers
+            .iter()
+            .map(|(serial, poolserial)| {
+                let line =
+                    alloc::format!("ver:3.0 server:s serial:{serial} pool:p poolserial:{poolserial} eventname:E len:0");
+                audit.observe(&Header::parse(line.as_bytes()).unwrap())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn in_order() {
+        assert_eq!(deliveries(&[(7, 3), (8, 4), (20, 5)]), [First, First, First]);
+    }
+
+    #[test]
+    fn one_serial_under_two_numbers_is_no_redelivery() {
+        // Overlapping `events=` deliver one event several times, each time as a new one.
+        assert_eq!(deliveries(&[(7, 3), (7, 4)]), [First, First]);
+    }
+
+    #[test]
+    fn redeliveries_are_counted() {
+        let expected = [First, Redelivery { times: 1 }, Redelivery { times: 2 }, First, Redelivery { times: 1 }];
+        assert_eq!(deliveries(&[(0, 0), (0, 0), (0, 0), (1, 1), (1, 1)]), expected);
+    }
+
+    #[test]
+    fn what_was_jumped_over_may_come_late() {
+        // Another pool rejected an event: it is put first, with the newest number.
+        assert_eq!(deliveries(&[(0, 0), (5, 3), (2, 1), (3, 2), (6, 4)]), [First, Gap { lost: 2 }, Late, Late, First]);
+    }
+
+    #[test]
+    fn numbers_wrap() {
+        assert_eq!(deliveries(&[(1, MASK - 1), (2, MASK), (3, 0), (4, 2)]), [First, First, First, Gap { lost: 1 }]);
+    }
+
+    #[test]
+    fn a_restart_is_told_from_a_gap() {
+        assert_eq!(deliveries(&[(90, 41), (92, 43), (0, 0), (1, 1)]), [First, Gap { lost: 1 }, Restart, First]);
+        // SIGHUP: the pool's numbers begin anew, the global ones go on.
+        assert_eq!(deliveries(&[(2, 2), (4, 0), (5, 1)]), [First, Restart, First]);
+        // A new supervisord that happens to be at the same number.
+        assert_eq!(deliveries(&[(90, 0), (0, 0)]), [First, Restart]);
+    }
+}

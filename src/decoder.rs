@@ -1,0 +1,206 @@
+//! Takes a stream of notifications apart, piece by piece and without copying the payloads.
+//!
+//! The decoder knows where headers and payloads begin and end, and nothing else: not whose turn it is (that is for
+//! [`Listener`](crate::Listener), which is built on it), and not what a payload means ([`Event`](crate::Event)). By
+//! itself it is what reads a captured stream.
+//!
+//! ```text
+//!             ┌──────────────── Step::Complete ────────────────┐
+//!             ▼                                                │
+//!        in a header ──────────── Step::Header ─────────▶ in a payload ──▶ Step::Payload (any number)
+//!             │                                                │
+//!             └────────▶ broken: the same error for ever ◀─────┘
+//! ```
+
+use heapless::Vec;
+
+use crate::error::{ProtocolError, ProtocolErrorKind};
+use crate::wire::header::{End, Header, HeaderEnd};
+use crate::wire::length::{LengthUnit, Remaining};
+
+/// One piece of the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Step<'a> {
+    /// A header: borrowed from the input, or from the decoder if it came in more than one piece.
+    Header(Header<'a>),
+    /// The next piece of the payload, never empty, borrowed from the input. An empty payload has none.
+    Payload(&'a [u8]),
+    /// The event is complete. Now, and only now, a reply is due.
+    Complete,
+}
+
+/// An incremental decoder of a stream of notifications.
+///
+/// A header that comes in more than one piece is put together in a buffer of `N` bytes. A longer header is refused,
+/// however it comes: supervisord's have no upper bound, but with ordinary names they are 80 to 150 bytes long.
+///
+/// ```
+/// use supervisor_events::{Decoder, LengthUnit, Step};
+///
+/// let mut input: &[u8] =
+///     b"ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:TICK_5 len:15\nwhen:1705063880";
+/// let mut decoder: Decoder = Decoder::new(LengthUnit::CodePoints);
+/// while let Some(step) = decoder.advance(&mut input)? {
+///     match step {
+///         Step::Header(header) => assert_eq!(header.eventname, "TICK_5"),
+///         Step::Payload(piece) => assert_eq!(piece, b"when:1705063880"),
+///         Step::Complete => {}
+///     }
+/// }
+/// decoder.end()?;
+/// # Ok::<(), supervisor_events::ProtocolError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Decoder<const N: usize = 1024> {
+    unit: LengthUnit,
+    phase: Phase,
+    /// Bytes consumed since the start of the stream.
+    offset: u64,
+    /// The header's first bytes, while the others are still to come.
+    carry: Vec<u8, N>,
+}
+
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum Phase {
+    Header(HeaderEnd),
+    Payload(Remaining),
+    Broken(ProtocolError),
+}
+
+impl<const N: usize> Decoder<N> {
+    /// A decoder at the start of a stream whose `len` counts in `unit`.
+    pub const fn new(unit: LengthUnit) -> Self {
+        Self { unit, phase: Phase::Header(HeaderEnd::new()), offset: 0, carry: Vec::new() }
+    }
+
+    /// Takes one step, and moves `input` past the bytes that it took. `None` if all input was taken and more is needed
+    /// for the next step.
+    ///
+    /// How the stream is cut into inputs changes nothing but the sizes of the payload's pieces.
+    ///
+    /// # Errors
+    ///
+    /// What stands where a header is due is not one, cannot be read or is too long. The same error is returned for ever
+    /// after.
+    #[inline]
+    pub fn advance<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Step<'a>>, ProtocolError> {
+        match &mut self.phase {
+            Phase::Header(_) => self.header(input),
+            Phase::Payload(remaining) => {
+                if !remaining.is_done() {
+                    let piece = split_off(input, remaining.take(input));
+                    self.offset = self.offset.wrapping_add(piece.len() as u64);
+                    if !piece.is_empty() {
+                        return Ok(Some(Step::Payload(piece)));
+                    }
+                    if !remaining.is_done() {
+                        return Ok(None);
+                    }
+                }
+                self.phase = Phase::Header(HeaderEnd::new());
+                self.carry.clear();
+                Ok(Some(Step::Complete))
+            }
+            Phase::Broken(error) => Err(*error),
+        }
+    }
+
+    fn header<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Step<'a>>, ProtocolError> {
+        let Phase::Header(end) = &mut self.phase else { return Ok(None) };
+        let before = input.len();
+        let start = self.offset.wrapping_sub(self.carry.len() as u64);
+        let mut found = End::NotYet;
+        let mut line: &'i [u8] = b"";
+        let in_one_piece = self.carry.is_empty();
+        if in_one_piece {
+            let text = input.get(..N).unwrap_or(input);
+            found = end.find(text);
+            line = split_off(input, if let End::At(len) = found { len } else { text.len() });
+            if matches!(found, End::NotYet) {
+                // It fits: it is at most N bytes.
+                let _ = self.carry.extend_from_slice(line);
+            }
+        } else {
+            while matches!(found, End::NotYet) && !input.is_empty() && !self.carry.is_full() {
+                // To the next newline and no further: what follows the header stays in the input.
+                let piece = memchr::memchr(b'\n', input).map_or(input.len(), |at| at.saturating_add(1));
+                let room = N.saturating_sub(self.carry.len());
+                let _ = self.carry.extend_from_slice(split_off(input, piece.min(room)));
+                found = end.find(&self.carry);
+            }
+        }
+        self.offset = self.offset.wrapping_add(before.saturating_sub(input.len()) as u64);
+
+        let error = match found {
+            End::At(_) => match Header::parse(if in_one_piece { line } else { &self.carry }) {
+                Ok(header) => {
+                    self.phase = Phase::Payload(Remaining::new(self.unit, header.len));
+                    return Ok(Some(Step::Header(header)));
+                }
+                Err(error) => ProtocolError {
+                    offset: start.wrapping_add(error.offset as u64),
+                    kind: ProtocolErrorKind::Header(error),
+                },
+            },
+            End::NotAHeader => ProtocolError { offset: start, kind: ProtocolErrorKind::NotAHeader },
+            End::NotYet if self.carry.len() >= N => ProtocolError {
+                offset: start.wrapping_add(N as u64),
+                kind: ProtocolErrorKind::HeaderTooLong { limit: N },
+            },
+            End::NotYet => return Ok(None),
+        };
+        self.phase = Phase::Broken(error);
+        Err(error)
+    }
+
+    /// Breaks the stream, for ever.
+    pub(crate) fn fail(&mut self, error: ProtocolError) -> ProtocolError {
+        self.phase = Phase::Broken(error);
+        error
+    }
+
+    /// The error that broke the stream.
+    pub(crate) fn broken(&self) -> Option<ProtocolError> {
+        match self.phase {
+            Phase::Broken(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Says that the input has ended. Between two events that is a clean end.
+    ///
+    /// # Errors
+    ///
+    /// The stream ended inside a header or a payload, or was broken before.
+    pub fn end(&self) -> Result<(), ProtocolError> {
+        let kind = match &self.phase {
+            Phase::Header(_) if self.carry.is_empty() => return Ok(()),
+            Phase::Header(_) => ProtocolErrorKind::TruncatedHeader,
+            Phase::Payload(remaining) if remaining.is_done() => return Ok(()),
+            Phase::Payload(remaining) => ProtocolErrorKind::TruncatedPayload { missing: remaining.missing() },
+            Phase::Broken(error) => return Err(*error),
+        };
+        Err(ProtocolError { offset: self.offset, kind })
+    }
+
+    /// How many bytes of the stream have been consumed. After [`Step::Complete`], where the next header begins.
+    pub const fn offset(&self) -> u64 {
+        self.offset
+    }
+}
+
+impl<const N: usize> Default for Decoder<N> {
+    fn default() -> Self {
+        Self::new(LengthUnit::default())
+    }
+}
+
+/// Takes the first `len` bytes off `input`.
+fn split_off<'i>(input: &mut &'i [u8], len: usize) -> &'i [u8] {
+    let (taken, rest) = input.split_at_checked(len).unwrap_or((input, b""));
+    *input = rest;
+    taken
+}

@@ -1,0 +1,211 @@
+//! What can go wrong, and whose fault it is.
+//!
+//! * [`ProtocolError`]: the peer's fault, or the length unit's. It is sticky, and carries the offset in the stream.
+//! * [`TurnError`]: the caller's fault: something was asked for out of turn. It changes nothing.
+//! * [`TokenError`]: a header or a payload that cannot be read, with the key and the offset in that piece of text.
+//! * [`EventError`]: a payload that has no typed view; the notification itself is fine.
+
+use core::fmt;
+
+use crate::State;
+
+/// What is wrong with a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Problem {
+    /// The key is not there.
+    Missing,
+    /// The key is there twice.
+    Duplicate,
+    /// The value should be an unsigned decimal number.
+    NotANumber,
+    /// The number does not fit.
+    TooLarge,
+    /// The value is empty, or not among the values that the key may have.
+    Invalid,
+    /// The value is not UTF-8.
+    NotUtf8,
+    /// A word among the tokens has no colon.
+    NotAToken,
+}
+
+/// A token that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct TokenError {
+    /// The key of the token; for [`Problem::NotAToken`], the key of the token before it.
+    pub key: &'static str,
+    /// What is wrong with it.
+    pub problem: Problem,
+    /// Bytes from the start of the header or payload; for a missing key, the end of the line.
+    pub offset: usize,
+}
+
+impl TokenError {
+    /// Writes the error without its offset, which [`ProtocolError`] replaces by that in the stream.
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = self.key;
+        match self.problem {
+            Problem::Missing => write!(f, "the token '{key}' is missing"),
+            Problem::Duplicate => write!(f, "the token '{key}' is there twice"),
+            Problem::NotANumber => write!(f, "the value of '{key}' is not an unsigned decimal number"),
+            Problem::TooLarge => write!(f, "the number of '{key}' is too large"),
+            Problem::Invalid => write!(f, "the value of '{key}' is not one that it may have"),
+            Problem::NotUtf8 => write!(f, "the value of '{key}' is not UTF-8"),
+            Problem::NotAToken => write!(f, "what follows '{key}' is not a key:value token"),
+        }
+    }
+}
+
+impl fmt::Display for TokenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.describe(f)?;
+        write!(f, " at byte {}", self.offset)
+    }
+}
+
+impl core::error::Error for TokenError {}
+
+/// Why a notification has no typed [`Event`](crate::Event). Its name, header and payload are there all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum EventError {
+    /// The event's name is not one of supervisor's concrete types: a plugin's, or a newer version's.
+    UnknownType,
+    /// The payload does not have the shape of its type.
+    Payload(TokenError),
+}
+
+impl From<TokenError> for EventError {
+    fn from(error: TokenError) -> Self {
+        Self::Payload(error)
+    }
+}
+
+impl fmt::Display for EventError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownType => f.write_str("no typed view for this eventname"),
+            Self::Payload(error) => write!(f, "payload: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for EventError {}
+
+/// The peer's fault: the byte stream cannot be read any further.
+///
+/// Sticky: the machine that returned it returns it again for every further call. The way out is to end the process
+/// and let supervisord start it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct ProtocolError {
+    /// Bytes from the start of the stream to the place that is wrong.
+    pub offset: u64,
+    /// What is wrong there.
+    pub kind: ProtocolErrorKind,
+}
+
+/// What is wrong with the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum ProtocolErrorKind {
+    /// A header was due, and what stands there does not begin with `ver:`.
+    NotAHeader,
+    /// The header does not end within this many bytes.
+    HeaderTooLong {
+        /// The most that a header may have here, with its newline.
+        limit: usize,
+    },
+    /// The header cannot be read.
+    Header(TokenError),
+    /// Input arrived while the listener had not said READY.
+    OutOfTurn,
+    /// The stream ended inside a header.
+    TruncatedHeader,
+    /// The stream ended inside a payload.
+    TruncatedPayload {
+        /// How many units of `len` (code points or bytes) had not arrived.
+        missing: u64,
+    },
+}
+
+impl fmt::Display for ProtocolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            ProtocolErrorKind::NotAHeader => f.write_str(
+                "no header where one was due (it begins with 'ver:'); \
+                 if bytes are left over after a payload, the length unit is probably wrong",
+            )?,
+            ProtocolErrorKind::HeaderTooLong { limit } => {
+                write!(f, "the header does not end within the {limit} bytes that there is room for")?;
+            }
+            ProtocolErrorKind::Header(error) => {
+                f.write_str("header: ")?;
+                error.describe(f)?;
+            }
+            ProtocolErrorKind::OutOfTurn => f.write_str(
+                "input before READY was said; \
+                 if bytes are left over after a payload, the length unit is probably wrong",
+            )?,
+            ProtocolErrorKind::TruncatedHeader => f.write_str("the input ends inside a header")?,
+            ProtocolErrorKind::TruncatedPayload { missing } => {
+                write!(f, "the input ends inside a payload: {missing} of its 'len' had not arrived")?;
+            }
+        }
+        write!(f, " at byte {}", self.offset)
+    }
+}
+
+impl core::error::Error for ProtocolError {}
+
+/// The caller's fault: something was asked for that the protocol does not allow now. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum TurnError {
+    /// READY may only be said when ACKNOWLEDGED; the state is this one.
+    NotAcknowledged(State),
+    /// RESULT may only be said when the last byte of a payload has been read, and once.
+    NoEvent(State),
+    /// READY may not be said while input is unread. `Listener::advance` with it, or `Session::received(0)`, says what
+    /// is wrong with it.
+    UnreadInput,
+    /// The stream broke; it stays broken.
+    Broken(ProtocolError),
+}
+
+impl fmt::Display for TurnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAcknowledged(state) => write!(f, "READY is not due: the listener is {}", state.name()),
+            Self::NoEvent(state) => {
+                write!(f, "RESULT is not due: the listener is {} and has no complete event", state.name())
+            }
+            Self::UnreadInput => f.write_str("READY is not due: input is unread"),
+            Self::Broken(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for TurnError {}
+
+/// A caller's buffer is too small. Nothing was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct NoRoom {
+    /// How many bytes are needed.
+    pub needed: usize,
+}
+
+impl fmt::Display for NoRoom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the buffer is too small: {} bytes are needed", self.needed)
+    }
+}
+
+impl core::error::Error for NoRoom {}

@@ -1,0 +1,299 @@
+//! Whole events: read into a buffer that the caller owns, and get notifications that borrow from it.
+//!
+//! The level that most hosts want. A [`Session`] keeps the same turns as a [`Listener`](crate::Listener), but waits
+//! until an event is there as a whole. An event that does not fit is read to its end all the same, and handed out with
+//! its header and the part that fitted, so that it can be answered and the next one comes.
+
+use crate::error::{EventError, ProtocolError, ProtocolErrorKind, TurnError};
+use crate::listener::{State, Turn};
+use crate::wire::event::Event;
+use crate::wire::header::{End, Header, HeaderEnd};
+use crate::wire::length::{LengthUnit, Remaining};
+use crate::wire::reply::{Answer, Reply};
+
+/// An event as it came: its header, and its payload or as much of it as fitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct Notification<'a> {
+    /// The header.
+    pub header: Header<'a>,
+    /// The payload's bytes; its first ones where [`omitted`](Self::omitted) is not 0.
+    pub payload: &'a [u8],
+    /// How many bytes at the payload's end did not fit into the buffer.
+    pub omitted: u64,
+}
+
+impl<'a> Notification<'a> {
+    /// The payload, typed. Where bytes were [omitted](Self::omitted), it is a view of those that are there.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Event::parse`].
+    pub fn event(&self) -> Result<Event<'a>, EventError> {
+        Event::parse(self.header.event_type(), self.payload)
+    }
+}
+
+/// A listener that hands out whole events from a buffer.
+///
+/// `B` is the caller's memory: an array, a `&mut [u8]`, a `Vec<u8>`. A header must fit into it, with a byte to spare.
+///
+/// ```
+/// use supervisor_events::{Event, LengthUnit, Reply, Session};
+///
+/// # let mut stdin = &b"ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:TICK_5 len:6\nwhen:5"[..];
+/// # use std::io::{Read, Write};
+/// # let mut stdout = Vec::new();
+/// let mut session = Session::new([0; 4096], LengthUnit::CodePoints);
+/// stdout.write_all(session.ready()?)?;
+/// loop {
+///     let read = stdin.read(session.space())?;
+///     if read == 0 {
+///         session.end()?;
+///         break;
+///     }
+///     if let Some(notification) = session.received(read)? {
+///         if let Ok(Event::Tick(tick)) = notification.event() {
+///             assert_eq!(tick.when, 5);
+///         }
+///         stdout.write_all(&session.reply_and_ready(Reply::OK)?.parts().concat())?;
+///     }
+/// }
+/// # assert_eq!(stdout, b"READY\nRESULT 2\nOKREADY\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Session<B> {
+    buffer: B,
+    turn: Turn,
+    unit: LengthUnit,
+    phase: Phase,
+    /// Where the buffer's first byte stands in the stream.
+    start: u64,
+    /// How much of the buffer is in use.
+    filled: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    Header(HeaderEnd),
+    Payload {
+        /// Length of the header: where the payload begins.
+        header: usize,
+        /// Bytes of the event that have been read, whether they are kept or not.
+        read: u64,
+        /// Bytes of the buffer that are kept; behind them the rest of the event is read and dropped.
+        kept: Option<usize>,
+        remaining: Remaining,
+    },
+    Broken(ProtocolError),
+}
+
+impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
+    /// A session with a listener that has just started, of a supervisord whose `len` counts in `unit`.
+    pub const fn new(buffer: B, unit: LengthUnit) -> Self {
+        Self { buffer, turn: Turn::new(), unit, phase: Phase::Header(HeaderEnd::new()), start: 0, filled: 0 }
+    }
+
+    /// The listener's state.
+    pub const fn state(&self) -> State {
+        self.turn.state()
+    }
+
+    /// Where to read the next bytes to. Never empty while input is due, but for a buffer of no bytes.
+    ///
+    /// An event that has filled the buffer without ending is cut here: its last part makes room for what follows.
+    pub fn space(&mut self) -> &mut [u8] {
+        let buffer = self.buffer.as_mut();
+        if self.filled == buffer.len()
+            && let Phase::Payload { header, kept, .. } = &mut self.phase
+        {
+            // An eighth of the buffer is enough to drop the rest at good speed, and keeps most of what came.
+            let keep = buffer.len().saturating_sub((buffer.len() >> 3).max(1)).max(*header);
+            self.filled = *kept.get_or_insert(keep);
+        }
+        buffer.get_mut(self.filled..).unwrap_or_default()
+    }
+
+    /// Takes the `read` bytes that were put at the start of [`space`](Self::space); returns the event once it is
+    /// complete. It stays in the buffer until it is answered.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Listener::advance`](crate::Listener::advance). The same error is returned for ever after.
+    pub fn received(&mut self, read: usize) -> Result<Option<Notification<'_>>, ProtocolError> {
+        if let Phase::Broken(error) = self.phase {
+            return Err(error);
+        }
+        if !self.turn.may_receive() {
+            // What follows an event before it was answered is not from the same conversation.
+            return match read {
+                0 if !self.turn.unread() => Ok(None),
+                _ => {
+                    let offset = self.offset();
+                    Err(break_at(&mut self.phase, offset, ProtocolErrorKind::OutOfTurn))
+                }
+            };
+        }
+        let mut new = self.filled;
+        self.filled = new.saturating_add(read).min(self.buffer.as_ref().len());
+        let mut parsed = None;
+
+        if let Phase::Header(end) = &mut self.phase {
+            let buffer = self.buffer.as_ref();
+            // A byte has to be left, or there would be no room to read any payload into.
+            let limit = buffer.len().saturating_sub(1);
+            let text = buffer.get(..self.filled.min(limit)).unwrap_or_default();
+            match end.find(text) {
+                End::At(len) => match Header::parse(text.get(..len).unwrap_or_default()) {
+                    Ok(header) => {
+                        let remaining = Remaining::new(self.unit, header.len);
+                        self.phase = Phase::Payload { header: len, read: len as u64, kept: None, remaining };
+                        self.turn.begin();
+                        new = len;
+                        parsed = Some(header);
+                    }
+                    Err(error) => {
+                        return Err(break_at(
+                            &mut self.phase,
+                            self.start.wrapping_add(error.offset as u64),
+                            ProtocolErrorKind::Header(error),
+                        ));
+                    }
+                },
+                End::NotAHeader => {
+                    return Err(break_at(&mut self.phase, self.start, ProtocolErrorKind::NotAHeader));
+                }
+                End::NotYet if text.len() >= limit => {
+                    return Err(break_at(
+                        &mut self.phase,
+                        self.start.wrapping_add(limit as u64),
+                        ProtocolErrorKind::HeaderTooLong { limit },
+                    ));
+                }
+                End::NotYet => return Ok(None),
+            }
+        }
+
+        let Phase::Payload { header: header_len, read: total, kept, remaining } = &mut self.phase else {
+            return Ok(None);
+        };
+        let buffer = self.buffer.as_ref();
+        let piece = buffer.get(new..self.filled).unwrap_or_default();
+        let taken = remaining.take(piece);
+        *total = total.wrapping_add(taken as u64);
+        if !remaining.is_done() {
+            return Ok(None);
+        }
+        let end = new.saturating_add(taken);
+        self.turn.complete(end < self.filled);
+        self.filled = end;
+        let held = kept.unwrap_or(end);
+        let (line, rest) = buffer.split_at_checked(*header_len).unwrap_or_default();
+        let header = match parsed {
+            Some(header) => header,
+            // It was read when it came; these are the same bytes.
+            None => match Header::parse(line) {
+                Ok(header) => header,
+                Err(_) => return Ok(None),
+            },
+        };
+        let payload = rest.get(..held.saturating_sub(*header_len)).unwrap_or_default();
+        let omitted = total.wrapping_sub(held as u64);
+        Ok(Some(Notification { header, payload, omitted }))
+    }
+
+    /// Says READY: the bytes to write.
+    ///
+    /// # Errors
+    ///
+    /// Unless the listener is ACKNOWLEDGED and no input is left over. Nothing is changed then.
+    pub fn ready(&mut self) -> Result<&'static [u8], TurnError> {
+        self.check()?;
+        self.turn.ready()
+    }
+
+    /// Answers the event: the bytes to write. The buffer is free for the next event.
+    ///
+    /// # Errors
+    ///
+    /// Unless an event is complete and not answered. Nothing is changed then.
+    pub fn reply<'r>(&mut self, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
+        self.check()?;
+        let answer = self.turn.reply(reply)?;
+        self.next();
+        Ok(answer)
+    }
+
+    /// Answers the event and says READY, in one write. The buffer is free for the next event.
+    ///
+    /// # Errors
+    ///
+    /// Where [`reply`](Self::reply) or [`ready`](Self::ready) would be refused. Nothing is changed then.
+    pub fn reply_and_ready<'r>(&mut self, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
+        self.check()?;
+        let answer = self.turn.reply_and_ready(reply)?;
+        self.next();
+        Ok(answer)
+    }
+
+    /// Says that the input has ended. Between two events that is a clean end, and supervisord is gone.
+    ///
+    /// # Errors
+    ///
+    /// The stream ended inside a header or a payload, or was broken before.
+    pub fn end(&self) -> Result<(), ProtocolError> {
+        let kind = match &self.phase {
+            Phase::Header(_) if self.filled == 0 => return Ok(()),
+            Phase::Header(_) => ProtocolErrorKind::TruncatedHeader,
+            Phase::Payload { remaining, .. } if remaining.is_done() => return Ok(()),
+            Phase::Payload { remaining, .. } => ProtocolErrorKind::TruncatedPayload { missing: remaining.missing() },
+            Phase::Broken(error) => return Err(*error),
+        };
+        Err(ProtocolError { offset: self.offset(), kind })
+    }
+
+    /// How many bytes of the stream have been taken in.
+    pub const fn offset(&self) -> u64 {
+        match self.phase {
+            Phase::Payload { read, .. } => self.start.wrapping_add(read),
+            _ => self.start.wrapping_add(self.filled as u64),
+        }
+    }
+
+    /// Whether the buffer is full and the event in it is not complete: the moment to make it larger.
+    pub fn is_full(&self) -> bool {
+        self.turn.may_receive() && self.filled == self.buffer.as_ref().len()
+    }
+
+    /// Whether no byte of an event has arrived since the last answer.
+    pub fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Header(_)) && self.filled == 0
+    }
+
+    /// The buffer, to make it larger. What it holds has to stay where it is.
+    pub fn buffer_mut(&mut self) -> &mut B {
+        &mut self.buffer
+    }
+
+    fn next(&mut self) {
+        self.start = self.offset();
+        self.filled = 0;
+        self.phase = Phase::Header(HeaderEnd::new());
+    }
+
+    fn check(&self) -> Result<(), TurnError> {
+        match self.phase {
+            Phase::Broken(error) => Err(TurnError::Broken(error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Breaks the stream, for ever.
+fn break_at(phase: &mut Phase, offset: u64, kind: ProtocolErrorKind) -> ProtocolError {
+    let error = ProtocolError { offset, kind };
+    *phase = Phase::Broken(error);
+    error
+}

@@ -1,0 +1,563 @@
+//! The payloads, typed: one type per shape, in the protocol's own names.
+//!
+//! A payload begins with a line of tokens; for the events that carry data, the data follows the line's newline and goes
+//! to the end of the payload. Names of processes may hold spaces, colons and newlines, and text that looks like tokens;
+//! names of groups may not (supervisord refuses space, `:` and `/` in them). So `groupname` is the last such token of
+//! the line, and what stands before it belongs to `processname`.
+
+use super::event_type::EventType;
+use super::token::{Tokens, number, rsplit_at_key};
+use crate::error::{EventError, Problem, TokenError};
+
+/// A payload's content by its type. Borrows from the payload.
+///
+/// ```
+/// use supervisor_events::{Event, EventType, ProcessState};
+///
+/// let payload = b"processname:risk_manager groupname:trading_system from_state:BACKOFF";
+/// let Event::ProcessState(event) = Event::parse(EventType::ProcessStateFatal, payload)? else { panic!() };
+/// assert_eq!((event.state, event.from_state), (ProcessState::Fatal, ProcessState::Backoff));
+/// assert_eq!((event.processname, event.groupname), ("risk_manager", "trading_system"));
+/// # Ok::<(), supervisor_events::EventError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// PROCESS_STATE_…
+    ProcessState(ProcessStateEvent<'a>),
+    /// PROCESS_LOG_…
+    ProcessLog(ProcessLogEvent<'a>),
+    /// PROCESS_COMMUNICATION_…
+    ProcessCommunication(ProcessCommunicationEvent<'a>),
+    /// REMOTE_COMMUNICATION
+    RemoteCommunication(RemoteCommunicationEvent<'a>),
+    /// SUPERVISOR_STATE_CHANGE_…
+    SupervisorStateChange(SupervisorState),
+    /// TICK_…
+    Tick(TickEvent<'a>),
+    /// PROCESS_GROUP_…
+    ProcessGroup(ProcessGroupEvent<'a>),
+}
+
+/// The state of a process, by supervisord's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum ProcessState<'a> {
+    /// Not running, as asked for.
+    Stopped,
+    /// Started, but not for long enough to be RUNNING.
+    Starting,
+    /// Running.
+    Running,
+    /// Ended while STARTING; will be started again.
+    Backoff,
+    /// Told to stop.
+    Stopping,
+    /// Ended by itself.
+    Exited,
+    /// Could not be started.
+    Fatal,
+    /// supervisord does not know.
+    Unknown,
+    /// A name that supervisor 4.3.0 does not have.
+    Other(&'a str),
+}
+
+impl<'a> ProcessState<'a> {
+    /// The state with this name.
+    pub fn from_name(name: &'a str) -> Self {
+        match name {
+            "STOPPED" => Self::Stopped,
+            "STARTING" => Self::Starting,
+            "RUNNING" => Self::Running,
+            "BACKOFF" => Self::Backoff,
+            "STOPPING" => Self::Stopping,
+            "EXITED" => Self::Exited,
+            "FATAL" => Self::Fatal,
+            "UNKNOWN" => Self::Unknown,
+            _ => Self::Other(name),
+        }
+    }
+
+    /// The state's name.
+    pub fn name(self) -> &'a str {
+        match self {
+            Self::Stopped => "STOPPED",
+            Self::Starting => "STARTING",
+            Self::Running => "RUNNING",
+            Self::Backoff => "BACKOFF",
+            Self::Stopping => "STOPPING",
+            Self::Exited => "EXITED",
+            Self::Fatal => "FATAL",
+            Self::Unknown => "UNKNOWN",
+            Self::Other(name) => name,
+        }
+    }
+}
+
+/// A process changed its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ProcessStateEvent<'a> {
+    /// The state that the process is in now, from the event's name.
+    pub state: ProcessState<'a>,
+    /// The process's name.
+    pub processname: &'a str,
+    /// Its group's name; may be empty.
+    pub groupname: &'a str,
+    /// The state that it was in before.
+    pub from_state: ProcessState<'a>,
+    /// STARTING, BACKOFF: how often it was tried; goes to `startretries` + 1.
+    pub tries: Option<u32>,
+    /// EXITED: whether the exit code was one of `exitcodes`. A death by a signal is not.
+    pub expected: Option<bool>,
+    /// RUNNING, STOPPING, STOPPED, EXITED: the process id; 0 if there is none any more.
+    pub pid: Option<u32>,
+    /// Tokens that supervisor 4.3.0 does not send.
+    pub extra: Tokens<'a>,
+}
+
+/// The stream that a process wrote to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Channel {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+impl Channel {
+    /// The channel's name: `stdout` or `stderr`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
+}
+
+/// A process wrote output. Any piece of it, not a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ProcessLogEvent<'a> {
+    /// The stream that it wrote to: the token's value, or from the event's name where the server sends no token.
+    pub channel: Channel,
+    /// The process's name.
+    pub processname: &'a str,
+    /// Its group's name; may be empty.
+    pub groupname: &'a str,
+    /// The process id. Some servers do not send it.
+    pub pid: Option<u32>,
+    /// What was written.
+    pub data: Data<'a>,
+    /// Tokens that supervisor 4.3.0 does not send.
+    pub extra: Tokens<'a>,
+}
+
+/// A process sent data between the [communication tags](crate::communication).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ProcessCommunicationEvent<'a> {
+    /// The stream that it wrote to, from the event's name.
+    pub channel: Channel,
+    /// The process's name.
+    pub processname: &'a str,
+    /// Its group's name; may be empty.
+    pub groupname: &'a str,
+    /// The process id. Some servers do not send it.
+    pub pid: Option<u32>,
+    /// What stood between the tags; at most the last `…_capture_maxbytes` bytes of it.
+    pub data: Data<'a>,
+    /// Tokens that supervisor 4.3.0 does not send.
+    pub extra: Tokens<'a>,
+}
+
+/// Somebody called `supervisor.sendRemoteCommEvent(type, data)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct RemoteCommunicationEvent<'a> {
+    /// The first argument: the rest of the first line. May hold spaces and colons.
+    pub remote_type: &'a str,
+    /// The second argument.
+    pub data: Data<'a>,
+}
+
+/// The state that supervisord entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum SupervisorState {
+    /// It has started.
+    Running,
+    /// It is stopping.
+    Stopping,
+}
+
+/// Time has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct TickEvent<'a> {
+    /// The period in seconds, from the event's name: 5, 60 or 3600.
+    pub period: u32,
+    /// The boundary of the period, in Unix seconds. Goes back with the clock.
+    pub when: u64,
+    /// Tokens that supervisor 4.3.0 does not send.
+    pub extra: Tokens<'a>,
+}
+
+/// What happened to a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum GroupChange {
+    /// It was added.
+    Added,
+    /// It was removed.
+    Removed,
+}
+
+/// A group was added to supervisord, or removed from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ProcessGroupEvent<'a> {
+    /// What happened, from the event's name.
+    pub change: GroupChange,
+    /// The group's name: the rest of the line.
+    pub groupname: &'a str,
+}
+
+/// What a process wrote or somebody sent: any bytes.
+///
+/// supervisord 4 replaces what is not UTF-8 as a whole by a text, `Undecodable: b'\xff'`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Data<'a>(&'a [u8]);
+
+impl<'a> Data<'a> {
+    /// Wraps bytes.
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The bytes as text.
+    ///
+    /// # Errors
+    ///
+    /// If they are not UTF-8. supervisord 4 sends only UTF-8; a cut by `…_capture_maxbytes` may still fall into the
+    /// middle of a character there, which it then reports as undecodable.
+    pub fn to_str(&self) -> Result<&'a str, core::str::Utf8Error> {
+        core::str::from_utf8(self.0)
+    }
+
+    /// The Python literal, `b'\xff'`, where supervisord could not decode what was written as UTF-8.
+    ///
+    /// A process can write this text itself; the two cannot be told apart.
+    ///
+    /// ```
+    /// use supervisor_events::Data;
+    /// assert_eq!(Data::new(br"Undecodable: b'\xff'").undecodable(), Some(r"b'\xff'"));
+    /// assert_eq!(Data::new(b"fine").undecodable(), None);
+    /// ```
+    pub fn undecodable(&self) -> Option<&'a str> {
+        let literal = self.0.strip_prefix(b"Undecodable: ")?;
+        match literal {
+            [b'b', quote @ (b'\'' | b'"'), .., end] if quote == end => core::str::from_utf8(literal).ok(),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Event<'a> {
+    /// Reads the payload of an event of this type.
+    ///
+    /// # Errors
+    ///
+    /// [`EventError::UnknownType`] for a type outside supervisor's table, or an abstract one;
+    /// [`EventError::Payload`] for a payload that does not have its type's shape.
+    pub fn parse(event_type: EventType<'_>, payload: &'a [u8]) -> Result<Self, EventError> {
+        use EventType as T;
+        let state = |state| process_state(state, payload).map(Self::ProcessState);
+        let event = match event_type {
+            T::ProcessStateStopped => state(ProcessState::Stopped),
+            T::ProcessStateExited => state(ProcessState::Exited),
+            T::ProcessStateStarting => state(ProcessState::Starting),
+            T::ProcessStateStopping => state(ProcessState::Stopping),
+            T::ProcessStateBackoff => state(ProcessState::Backoff),
+            T::ProcessStateFatal => state(ProcessState::Fatal),
+            T::ProcessStateRunning => state(ProcessState::Running),
+            T::ProcessStateUnknown => state(ProcessState::Unknown),
+            T::ProcessLogStdout => process_log(Channel::Stdout, payload).map(Self::ProcessLog),
+            T::ProcessLogStderr => process_log(Channel::Stderr, payload).map(Self::ProcessLog),
+            T::ProcessCommunicationStdout => communication(Channel::Stdout, payload).map(Self::ProcessCommunication),
+            T::ProcessCommunicationStderr => communication(Channel::Stderr, payload).map(Self::ProcessCommunication),
+            T::RemoteCommunication => remote_communication(payload).map(Self::RemoteCommunication),
+            T::SupervisorStateChangeRunning => Ok(Self::SupervisorStateChange(SupervisorState::Running)),
+            T::SupervisorStateChangeStopping => Ok(Self::SupervisorStateChange(SupervisorState::Stopping)),
+            T::Tick5 => tick(5, payload).map(Self::Tick),
+            T::Tick60 => tick(60, payload).map(Self::Tick),
+            T::Tick3600 => tick(3600, payload).map(Self::Tick),
+            T::ProcessGroupAdded => process_group(GroupChange::Added, payload).map(Self::ProcessGroup),
+            T::ProcessGroupRemoved => process_group(GroupChange::Removed, payload).map(Self::ProcessGroup),
+            _ => return Err(EventError::UnknownType),
+        };
+        Ok(event?)
+    }
+
+    /// The type of the event.
+    pub fn event_type(&self) -> Option<EventType<'static>> {
+        use EventType as T;
+        Some(match self {
+            Self::ProcessState(event) => match event.state {
+                ProcessState::Stopped => T::ProcessStateStopped,
+                ProcessState::Starting => T::ProcessStateStarting,
+                ProcessState::Running => T::ProcessStateRunning,
+                ProcessState::Backoff => T::ProcessStateBackoff,
+                ProcessState::Stopping => T::ProcessStateStopping,
+                ProcessState::Exited => T::ProcessStateExited,
+                ProcessState::Fatal => T::ProcessStateFatal,
+                ProcessState::Unknown => T::ProcessStateUnknown,
+                ProcessState::Other(_) => return None,
+            },
+            Self::ProcessLog(event) => match event.channel {
+                Channel::Stdout => T::ProcessLogStdout,
+                Channel::Stderr => T::ProcessLogStderr,
+            },
+            Self::ProcessCommunication(event) => match event.channel {
+                Channel::Stdout => T::ProcessCommunicationStdout,
+                Channel::Stderr => T::ProcessCommunicationStderr,
+            },
+            Self::RemoteCommunication(_) => T::RemoteCommunication,
+            Self::SupervisorStateChange(SupervisorState::Running) => T::SupervisorStateChangeRunning,
+            Self::SupervisorStateChange(SupervisorState::Stopping) => T::SupervisorStateChangeStopping,
+            Self::Tick(event) => match event.period {
+                5 => T::Tick5,
+                60 => T::Tick60,
+                3600 => T::Tick3600,
+                _ => return None,
+            },
+            Self::ProcessGroup(event) => match event.change {
+                GroupChange::Added => T::ProcessGroupAdded,
+                GroupChange::Removed => T::ProcessGroupRemoved,
+            },
+        })
+    }
+}
+
+// ---- One function per payload. ----
+
+fn process_state<'a>(state: ProcessState<'static>, payload: &'a [u8]) -> Result<ProcessStateEvent<'a>, TokenError> {
+    let line = Line::new(payload, trim(payload));
+    let (processname, after) = line.processname()?;
+    let (groupname, after) = rsplit_at_key(after, " from_state:").ok_or(line.missing("from_state"))?;
+    let (from_state, tail) = split_word(after);
+    if from_state.is_empty() {
+        return Err(line.error("from_state", Problem::Invalid, from_state));
+    }
+    const KNOWN: &[&str] = &["tries", "expected", "pid"];
+    let tail = line.tail("from_state", KNOWN, tail)?;
+    Ok(ProcessStateEvent {
+        state,
+        processname: line.text("processname", processname)?,
+        groupname: line.text("groupname", groupname)?,
+        from_state: ProcessState::from_name(line.text("from_state", from_state)?),
+        tries: line.small(tail, "tries")?,
+        expected: match line.small(tail, "expected")? {
+            None => None,
+            Some(0) => Some(false),
+            Some(1) => Some(true),
+            Some(_) => return Err(line.error("expected", Problem::Invalid, after)),
+        },
+        pid: line.small(tail, "pid")?,
+        extra: Tokens::unknown(tail, KNOWN),
+    })
+}
+
+fn process_log(channel: Channel, payload: &[u8]) -> Result<ProcessLogEvent<'_>, TokenError> {
+    const KNOWN: &[&str] = &["pid", "channel"];
+    let output = Output::parse(payload, KNOWN)?;
+    Ok(ProcessLogEvent {
+        channel: match Tokens::unknown(output.tail, &[]).get("channel") {
+            None => channel,
+            Some("stdout") => Channel::Stdout,
+            Some("stderr") => Channel::Stderr,
+            Some(other) => return Err(output.line.error("channel", Problem::Invalid, other.as_bytes())),
+        },
+        processname: output.processname,
+        groupname: output.groupname,
+        pid: output.pid,
+        data: output.data,
+        extra: Tokens::unknown(output.tail, KNOWN),
+    })
+}
+
+fn communication(channel: Channel, payload: &[u8]) -> Result<ProcessCommunicationEvent<'_>, TokenError> {
+    const KNOWN: &[&str] = &["pid"];
+    let output = Output::parse(payload, KNOWN)?;
+    Ok(ProcessCommunicationEvent {
+        channel,
+        processname: output.processname,
+        groupname: output.groupname,
+        pid: output.pid,
+        data: output.data,
+        extra: Tokens::unknown(output.tail, KNOWN),
+    })
+}
+
+/// What PROCESS_LOG and PROCESS_COMMUNICATION have in common.
+struct Output<'a> {
+    line: Line<'a>,
+    processname: &'a str,
+    groupname: &'a str,
+    pid: Option<u32>,
+    /// The tokens after `groupname`.
+    tail: &'a str,
+    data: Data<'a>,
+}
+
+impl<'a> Output<'a> {
+    fn parse(payload: &'a [u8], known: &'static [&'static str]) -> Result<Self, TokenError> {
+        // The name of a process may hold a newline: the line ends at the first one after `groupname`.
+        let named = split_before(payload, " groupname:").map_or(0, |(before, _)| before.len());
+        let newline = payload.get(named..).and_then(|rest| memchr::memchr(b'\n', rest));
+        let end = newline.map_or(payload.len(), |at| named.saturating_add(at));
+        let (text, data) = payload.split_at_checked(end).unwrap_or((payload, b""));
+        let line = Line::new(payload, trim(text));
+        let (processname, after) = line.processname()?;
+        // Without its first token, nothing tells a further token from a part of the group's name.
+        let (groupname, tail) =
+            split_before(after, " pid:").or_else(|| split_before(after, " channel:")).unwrap_or((after, b""));
+        let tail = line.tail("groupname", known, tail)?;
+        Ok(Self {
+            processname: line.text("processname", processname)?,
+            groupname: line.text("groupname", groupname)?,
+            pid: line.small(tail, "pid")?,
+            line,
+            tail,
+            data: Data(data.get(1..).unwrap_or_default()),
+        })
+    }
+}
+
+fn remote_communication(payload: &[u8]) -> Result<RemoteCommunicationEvent<'_>, TokenError> {
+    let end = memchr::memchr(b'\n', payload).unwrap_or(payload.len());
+    let (text, data) = payload.split_at_checked(end).unwrap_or((payload, b""));
+    let line = Line::new(payload, text);
+    let remote_type = line.first("type")?;
+    Ok(RemoteCommunicationEvent {
+        remote_type: line.text("type", remote_type)?,
+        data: Data(data.get(1..).unwrap_or_default()),
+    })
+}
+
+fn tick(period: u32, payload: &[u8]) -> Result<TickEvent<'_>, TokenError> {
+    let line = Line::new(payload, trim(payload));
+    let (when, tail) = split_word(line.first("when")?);
+    let tail = line.tail("when", &["when"], tail)?;
+    Ok(TickEvent { period, when: number("when", when, line.offset_of(when))?, extra: Tokens::unknown(tail, &[]) })
+}
+
+fn process_group(change: GroupChange, payload: &[u8]) -> Result<ProcessGroupEvent<'_>, TokenError> {
+    let line = Line::new(payload, trim(payload));
+    let groupname = line.first("groupname")?;
+    Ok(ProcessGroupEvent { change, groupname: line.text("groupname", groupname)? })
+}
+
+// ---- The line of tokens. ----
+
+/// A payload's line of tokens; knows where its parts stand in the payload, for the errors.
+#[derive(Clone, Copy)]
+struct Line<'a> {
+    payload: &'a [u8],
+    text: &'a [u8],
+}
+
+impl<'a> Line<'a> {
+    fn new(payload: &'a [u8], text: &'a [u8]) -> Self {
+        Self { payload, text }
+    }
+
+    fn offset_of(&self, part: &[u8]) -> usize {
+        (part.as_ptr() as usize).saturating_sub(self.payload.as_ptr() as usize)
+    }
+
+    fn error(&self, key: &'static str, problem: Problem, part: &[u8]) -> TokenError {
+        TokenError { key, problem, offset: self.offset_of(part) }
+    }
+
+    fn missing(&self, key: &'static str) -> TokenError {
+        TokenError { key, problem: Problem::Missing, offset: self.text.len() }
+    }
+
+    /// What follows `key:` at the start of the line.
+    fn first(&self, key: &'static str) -> Result<&'a [u8], TokenError> {
+        let rest = self.text.strip_prefix(key.as_bytes()).and_then(|rest| rest.strip_prefix(b":"));
+        rest.ok_or(TokenError { key, problem: Problem::Missing, offset: 0 })
+    }
+
+    /// The value of `processname`, and what follows ` groupname:`.
+    fn processname(&self) -> Result<(&'a [u8], &'a [u8]), TokenError> {
+        rsplit_at_key(self.first("processname")?, " groupname:").ok_or(self.missing("groupname"))
+    }
+
+    fn text(&self, key: &'static str, value: &'a [u8]) -> Result<&'a str, TokenError> {
+        core::str::from_utf8(value).map_err(|error| TokenError {
+            key,
+            problem: Problem::NotUtf8,
+            offset: self.offset_of(value).saturating_add(error.valid_up_to()),
+        })
+    }
+
+    /// Checks the tokens that follow the token `after`: each has a key, and no key of `known` is there twice.
+    fn tail(&self, after: &'static str, known: &'static [&'static str], tail: &'a [u8]) -> Result<&'a str, TokenError> {
+        let text = self.text(after, tail)?;
+        let mut seen = 0u32;
+        for word in text.split(' ').filter(|word| !word.is_empty()) {
+            let Some((key, _)) = word.split_once(':').filter(|token| !token.0.is_empty()) else {
+                return Err(self.error(after, Problem::NotAToken, word.as_bytes()));
+            };
+            if let Some(index) = known.iter().position(|known| *known == key) {
+                let bit = 1u32.checked_shl(index as u32).unwrap_or_default();
+                if seen & bit != 0 {
+                    let key = known.get(index).copied().unwrap_or_default();
+                    return Err(self.error(key, Problem::Duplicate, word.as_bytes()));
+                }
+                seen |= bit;
+            }
+        }
+        Ok(text)
+    }
+
+    /// The number of the token with this key in a checked tail.
+    fn small(&self, tail: &'a str, key: &'static str) -> Result<Option<u32>, TokenError> {
+        let Some(digits) = Tokens::unknown(tail, &[]).get(key) else { return Ok(None) };
+        let offset = self.offset_of(digits.as_bytes());
+        let value = number(key, digits.as_bytes(), offset)?;
+        u32::try_from(value).map(Some).map_err(|_| TokenError { key, problem: Problem::TooLarge, offset })
+    }
+}
+
+/// Without the spaces and newlines at its end, which some servers and plugins write.
+fn trim(mut text: &[u8]) -> &[u8] {
+    while let Some((b' ' | b'\n' | b'\r', rest)) = text.split_last() {
+        text = rest;
+    }
+    text
+}
+
+/// A value that holds no space, and what follows it.
+fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
+    let end = memchr::memchr(b' ', text).unwrap_or(text.len());
+    text.split_at_checked(end).unwrap_or((text, b""))
+}
+
+/// Splits before the first `mark`.
+fn split_before<'a>(text: &'a [u8], mark: &str) -> Option<(&'a [u8], &'a [u8])> {
+    let starts = |at: &usize| text.get(*at..).is_some_and(|rest| rest.starts_with(mark.as_bytes()));
+    text.split_at_checked(memchr::memchr_iter(b' ', text).find(starts)?)
+}

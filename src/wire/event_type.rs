@@ -1,0 +1,148 @@
+//! The names of events, and which is a kind of which.
+//!
+//! The hierarchy is supervisor's table, not a matter of prefixes: a plugin may register a name such as `PROCESS`.
+
+macro_rules! event_types {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal $(, $parent:ident)?;)*) => {
+        /// The type of an event: supervisor 4.3.0's table, abstract types included.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+        #[non_exhaustive]
+        pub enum EventType<'a> {
+            $($(#[$doc])* $variant,)*
+            /// Any other name: a plugin's event, or a newer server's. An event that nobody registered is `None` by name.
+            Other(&'a str),
+        }
+
+        impl<'a> EventType<'a> {
+            /// All types of the table.
+            pub const ALL: &'static [EventType<'static>] = &[$(EventType::$variant,)*];
+
+            /// The type with this `eventname`.
+            pub fn from_name(name: &'a str) -> Self {
+                match name {
+                    $($name => Self::$variant,)*
+                    _ => Self::Other(name),
+                }
+            }
+
+            /// The type's `eventname`.
+            pub fn name(self) -> &'a str {
+                match self {
+                    $(Self::$variant => $name,)*
+                    Self::Other(name) => name,
+                }
+            }
+
+            /// The type that this one is a kind of: none for EVENT, and EVENT for names that are not in the table.
+            pub fn parent(self) -> Option<EventType<'static>> {
+                match self {
+                    $(Self::$variant => None$(.or(Some(EventType::$parent)))?,)*
+                    Self::Other(_) => Some(EventType::Event),
+                }
+            }
+        }
+    };
+}
+
+event_types! {
+    /// Abstract: any event.
+    Event = "EVENT";
+    /// Abstract: a process changed its state.
+    ProcessState = "PROCESS_STATE", Event;
+    /// A process was stopped.
+    ProcessStateStopped = "PROCESS_STATE_STOPPED", ProcessState;
+    /// A process ended by itself.
+    ProcessStateExited = "PROCESS_STATE_EXITED", ProcessState;
+    /// A process is being started.
+    ProcessStateStarting = "PROCESS_STATE_STARTING", ProcessState;
+    /// A process is being stopped.
+    ProcessStateStopping = "PROCESS_STATE_STOPPING", ProcessState;
+    /// A process ended too soon, and will be started again.
+    ProcessStateBackoff = "PROCESS_STATE_BACKOFF", ProcessState;
+    /// A process ended too soon, too often.
+    ProcessStateFatal = "PROCESS_STATE_FATAL", ProcessState;
+    /// A process was started.
+    ProcessStateRunning = "PROCESS_STATE_RUNNING", ProcessState;
+    /// supervisord lost track of a process.
+    ProcessStateUnknown = "PROCESS_STATE_UNKNOWN", ProcessState;
+    /// Abstract: a process sent data between the communication tags.
+    ProcessCommunication = "PROCESS_COMMUNICATION", Event;
+    /// A process sent data on its standard output.
+    ProcessCommunicationStdout = "PROCESS_COMMUNICATION_STDOUT", ProcessCommunication;
+    /// A process sent data on its standard error.
+    ProcessCommunicationStderr = "PROCESS_COMMUNICATION_STDERR", ProcessCommunication;
+    /// Abstract: a process wrote output.
+    ProcessLog = "PROCESS_LOG", Event;
+    /// A process wrote to its standard output.
+    ProcessLogStdout = "PROCESS_LOG_STDOUT", ProcessLog;
+    /// A process wrote to its standard error.
+    ProcessLogStderr = "PROCESS_LOG_STDERR", ProcessLog;
+    /// Somebody called `supervisor.sendRemoteCommEvent`.
+    RemoteCommunication = "REMOTE_COMMUNICATION", Event;
+    /// Abstract: supervisord changed its state.
+    SupervisorStateChange = "SUPERVISOR_STATE_CHANGE", Event;
+    /// supervisord has started.
+    SupervisorStateChangeRunning = "SUPERVISOR_STATE_CHANGE_RUNNING", SupervisorStateChange;
+    /// supervisord is stopping.
+    SupervisorStateChangeStopping = "SUPERVISOR_STATE_CHANGE_STOPPING", SupervisorStateChange;
+    /// Abstract: time has passed.
+    Tick = "TICK", Event;
+    /// Every 5 seconds.
+    Tick5 = "TICK_5", Tick;
+    /// Every minute.
+    Tick60 = "TICK_60", Tick;
+    /// Every hour.
+    Tick3600 = "TICK_3600", Tick;
+    /// Abstract: a group was added or removed.
+    ProcessGroup = "PROCESS_GROUP", Event;
+    /// A group was added to supervisord.
+    ProcessGroupAdded = "PROCESS_GROUP_ADDED", ProcessGroup;
+    /// A group was removed from supervisord.
+    ProcessGroupRemoved = "PROCESS_GROUP_REMOVED", ProcessGroup;
+}
+
+impl EventType<'_> {
+    /// Whether a listener that subscribes to `other` receives events of this type.
+    ///
+    /// ```
+    /// use supervisor_events::EventType;
+    ///
+    /// let fatal = EventType::from_name("PROCESS_STATE_FATAL");
+    /// assert!(fatal.is_a(EventType::ProcessState) && fatal.is_a(EventType::Event) && fatal.is_a(fatal));
+    /// assert!(!EventType::from_name("TICK_5_OURS").is_a(EventType::Tick));
+    /// ```
+    pub fn is_a(self, other: EventType<'_>) -> bool {
+        let mut kind = self;
+        loop {
+            if kind == other {
+                return true;
+            }
+            match kind.parent() {
+                Some(parent) => kind = parent,
+                None => return false,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_found_again_and_is_an_event() {
+        assert_eq!(EventType::ALL.len(), 27);
+        for &event_type in EventType::ALL {
+            assert_eq!(EventType::from_name(event_type.name()), event_type);
+            assert!(event_type.is_a(EventType::Event));
+            // supervisor's concrete names begin with their parent's; nothing else may be a kind of that parent.
+            let prefix = event_type.name();
+            for &other in EventType::ALL.iter().filter(|other| other.is_a(event_type) && **other != event_type) {
+                assert!(event_type == EventType::Event || other.name().starts_with(prefix));
+            }
+        }
+        assert_eq!(EventType::from_name("PROCESS").parent(), Some(EventType::Event));
+        assert_eq!(EventType::from_name("tick_5"), EventType::Other("tick_5"));
+    }
+}

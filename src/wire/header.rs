@@ -1,0 +1,366 @@
+//! The header: the line of tokens in front of every payload, and where that line ends.
+//!
+//! ```text
+//! ver:3.0 server:supervisor serial:21 pool:listener poolserial:10 eventname:TICK_5 len:15
+//! ```
+//!
+//! supervisord always sends these seven tokens in this order, but it checks neither its identifier (`server`) nor,
+//! thoroughly, the names of pools: an identifier may hold spaces, colons, a newline, and text that looks like
+//! tokens. So the line is read from its right end, where no free text stands, and the identifier is what is left.
+//! Other orders and further keys, which the documentation reserves the right to send, are read by the same rule.
+//!
+//! [`Header::parse`] first tries the usual line, from the left, without spaces in any value; whatever is not that goes
+//! to the general reader. Both give the same result where both give one.
+
+use nom::{IResult, Parser, sequence::preceded};
+
+use super::event_type::EventType;
+use super::token::number;
+use crate::error::{Problem, TokenError};
+
+/// The keys of supervisor 4.3.0's header, in the order in which it sends them.
+const KEYS: [&str; 7] = ["ver", "server", "serial", "pool", "poolserial", "eventname", "len"];
+
+/// A header, borrowed from the bytes that it was read from.
+///
+/// ```
+/// use supervisor_events::Header;
+///
+/// let header = Header::parse(
+///     b"ver:3.0 server:trading host serial:21 pool:listener poolserial:10 eventname:TICK_5 len:15\n",
+/// )?;
+/// assert_eq!(header.server, "trading host");
+/// assert_eq!((header.serial, header.len), (21, 15));
+/// # Ok::<(), supervisor_events::TokenError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Header<'a> {
+    /// The protocol's version: `3.0` from every supervisor so far, also where their units of `len` differ.
+    pub ver: &'a str,
+    /// supervisord's `identifier`. May hold anything, even nothing.
+    pub server: &'a str,
+    /// Number of the event in this run of supervisord, counted over all pools from 0; wraps after 2⁶³ − 1.
+    pub serial: u64,
+    /// The name of the listener's `[eventlistener:…]` section.
+    pub pool: &'a str,
+    /// Number of the event in this pool, from 0; wraps after 2⁶³ − 1.
+    pub poolserial: u64,
+    /// The name of the event's type. See [`event_type`](Self::event_type).
+    pub eventname: &'a str,
+    /// The payload's length, in the server's [`LengthUnit`](crate::LengthUnit).
+    pub len: u64,
+    /// The whole line, without its newline.
+    line: &'a str,
+}
+
+impl<'a> Header<'a> {
+    /// Reads a header line, with or without the newline that ends it.
+    ///
+    /// # Errors
+    ///
+    /// A missing or duplicate key, a number that is none or does not fit, a value that is empty or not UTF-8, a word
+    /// that is not a token. Keys that look doubled inside `server` are part of it, as they are for supervisord.
+    pub fn parse(line: &'a [u8]) -> Result<Self, TokenError> {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let text = utf8(line)?;
+        match usual(text) {
+            Some(header) => Ok(header),
+            None => general(text),
+        }
+    }
+
+    /// The event's type, by the table of supervisor 4.3.0.
+    pub fn event_type(&self) -> EventType<'a> {
+        EventType::from_name(self.eventname)
+    }
+
+    /// The line that the header was read from, without its newline.
+    pub fn as_str(&self) -> &'a str {
+        self.line
+    }
+
+    /// All tokens in the order in which they stand, those with unknown keys too: `(key, value)`.
+    ///
+    /// ```
+    /// # use supervisor_events::Header;
+    /// let header = Header::parse(
+    ///     b"ver:4.0 server:a b serial:1 pool:p poolserial:0 eventname:TICK_5 len:6 host:h1",
+    /// )?;
+    /// assert_eq!(header.tokens().nth(1), Some(("server", "a b")));
+    /// assert_eq!(header.tokens().last(), Some(("host", "h1")));
+    /// # Ok::<(), supervisor_events::TokenError>(())
+    /// ```
+    pub fn tokens(&self) -> HeaderTokens<'a> {
+        HeaderTokens { header: *self, at: 0 }
+    }
+
+    /// The value of the token with this key, as it stands in the line.
+    pub fn get(&self, key: &str) -> Option<&'a str> {
+        self.tokens().find(|token| token.0 == key).map(|token| token.1)
+    }
+}
+
+/// The tokens of a [`Header`], in the order in which they stand. Made by [`Header::tokens`].
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct HeaderTokens<'a> {
+    header: Header<'a>,
+    at: usize,
+}
+
+impl<'a> Iterator for HeaderTokens<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let line = self.header.line;
+        loop {
+            let rest = line.get(self.at..)?;
+            let (key, from) = rest.split_once(':')?;
+            if let Some(key) = key.strip_prefix(' ') {
+                // Between two tokens stands one space; more than one is passed over.
+                self.at = line.len().checked_sub(key.len())?.checked_sub(from.len())?.checked_sub(1)?;
+                continue;
+            }
+            // Only `server` and `pool` may hold spaces; the parser knows where they end.
+            let free = [self.header.server, self.header.pool];
+            let value = match free.into_iter().find(|value| core::ptr::eq(value.as_ptr(), from.as_ptr())) {
+                Some(value) if !value.is_empty() => value,
+                _ => from.split(' ').next()?,
+            };
+            self.at = line.len().checked_sub(from.len())?.checked_add(value.len())?.checked_add(1)?;
+            return Some((key, value));
+        }
+    }
+}
+
+/// Checks a header line for UTF-8, once for all its values.
+fn utf8(line: &[u8]) -> Result<&str, TokenError> {
+    core::str::from_utf8(line).map_err(|error| {
+        let offset = error.valid_up_to();
+        let before = line.get(..offset).unwrap_or_default();
+        // The key to blame is the last one that begins before the bad byte.
+        let begins = |key: &&str| {
+            let mut words = before.rsplit(|byte| *byte == b' ');
+            words.position(|word| word.strip_prefix(key.as_bytes()).is_some_and(|rest| rest.first() == Some(&b':')))
+        };
+        let key = KEYS.into_iter().min_by_key(|key| begins(key).unwrap_or(usize::MAX)).unwrap_or("ver");
+        TokenError { key, problem: Problem::NotUtf8, offset }
+    })
+}
+
+// ---- The usual line, from the left: one function per production. ----
+
+/// Any bytes up to the next space or the end, at least one.
+fn word(input: &str) -> IResult<&str, &str, ()> {
+    let at = memchr::memchr(b' ', input.as_bytes()).unwrap_or(input.len());
+    match input.split_at_checked(at) {
+        Some((word, rest)) if !word.is_empty() => Ok((rest, word)),
+        _ => Err(nom::Err::Error(())),
+    }
+}
+
+/// An unsigned decimal number up to the next space or the end.
+fn decimal(input: &str) -> IResult<&str, u64, ()> {
+    let (rest, digits) = word(input)?;
+    match number("", digits.as_bytes(), 0) {
+        Ok(value) => Ok((rest, value)),
+        Err(_) => Err(nom::Err::Error(())),
+    }
+}
+
+/// The text `mark`.
+fn mark<'a>(mark: &'static str) -> impl Parser<&'a str, Output = (), Error = ()> {
+    move |input: &'a str| match input.strip_prefix(mark) {
+        Some(rest) => Ok((rest, ())),
+        None => Err(nom::Err::Error(())),
+    }
+}
+
+/// The seven tokens in supervisord's order, none with a space in its value.
+fn usual(line: &str) -> Option<Header<'_>> {
+    let mut tokens = (
+        preceded(mark("ver:"), word),
+        preceded(mark(" server:"), word),
+        preceded(mark(" serial:"), decimal),
+        preceded(mark(" pool:"), word),
+        preceded(mark(" poolserial:"), decimal),
+        preceded(mark(" eventname:"), word),
+        preceded(mark(" len:"), decimal),
+    );
+    let (rest, (ver, server, serial, pool, poolserial, eventname, len)) = tokens.parse(line).ok()?;
+    rest.is_empty().then_some(Header { ver, server, serial, pool, poolserial, eventname, len, line })
+}
+
+// ---- Any line, from the right. ----
+
+/// Reads the line word by word from its right end.
+///
+/// A word that is one of our keys for the first time settles the text between it and the last settled place: for
+/// `server`, all of it is the value. For the others the value ends where a word begins that looks like a token, and
+/// what follows has to be tokens with keys of their own. A key that was there already is left unsettled, so that it
+/// ends up in `server` where it stands inside it, and as a duplicate everywhere else.
+fn general(line: &str) -> Result<Header<'_>, TokenError> {
+    let missing = |index: usize| TokenError { key: key_of(index), problem: Problem::Missing, offset: line.len() };
+    if !line.starts_with("ver:") {
+        return Err(TokenError { key: "ver", problem: Problem::Missing, offset: 0 });
+    }
+    // Where `server` follows `ver` directly, as supervisord has it, it cannot begin any later.
+    let second = line.find(' ').map_or(line.len(), |space| space.saturating_add(1));
+    let server_is_second = line.get(second..).is_some_and(|rest| rest.starts_with("server:"));
+    let may_begin = |key: &str, start: usize| match key {
+        "ver" => start == 0,
+        "server" => !server_is_second || start == second,
+        _ => true,
+    };
+    let mut values: [Option<&str>; KEYS.len()] = [None; KEYS.len()];
+    let mut settled = line.len();
+    let mut end = line.len();
+    loop {
+        let space = line.get(..end).and_then(|text| memchr::memrchr(b' ', text.as_bytes()));
+        let start = space.map_or(0, |at| at.saturating_add(1));
+        let word = line.get(start..end).unwrap_or_default();
+        if let Some((key, _)) = word.split_once(':')
+            && let Some(index) = KEYS.iter().position(|known| *known == key)
+            && let Some(slot) = values.get_mut(index)
+            && slot.is_none()
+            && may_begin(key, start)
+        {
+            let text = line.get(start.saturating_add(key.len()).saturating_add(1)..settled).unwrap_or_default();
+            *slot = Some(match key {
+                "server" => text,
+                "pool" => settle(key_of(index), text, settled, pool_end(text))?,
+                _ => settle(key_of(index), text, settled, text.find(' ').unwrap_or(text.len()))?,
+            });
+            settled = start.saturating_sub(1);
+        }
+        match space {
+            Some(at) => end = at,
+            None => break,
+        }
+    }
+    let offset_of = |value: &str| (value.as_ptr() as usize).saturating_sub(line.as_ptr() as usize);
+    let text = |index: usize| values.get(index).copied().flatten().ok_or(missing(index));
+    let filled = |index: usize| match text(index)? {
+        "" => Err(TokenError { key: key_of(index), problem: Problem::Invalid, offset: offset_of(text(index)?) }),
+        value => Ok(value),
+    };
+    let decimal = |index: usize| text(index).and_then(|text| number(key_of(index), text.as_bytes(), offset_of(text)));
+    Ok(Header {
+        ver: filled(0)?,
+        server: text(1)?,
+        serial: decimal(2)?,
+        pool: text(3)?,
+        poolserial: decimal(4)?,
+        eventname: filled(5)?,
+        len: decimal(6)?,
+        line,
+    })
+}
+
+fn key_of(index: usize) -> &'static str {
+    KEYS.get(index).copied().unwrap_or_default()
+}
+
+/// Where the name of a pool ends: before the first word that looks like a token. A pool's name keeps its outer
+/// spaces, but supervisord refuses a colon in it.
+fn pool_end(text: &str) -> usize {
+    let mut end = 0usize;
+    for word in text.split(' ') {
+        if end != 0 && word.contains(':') {
+            return end.saturating_sub(1);
+        }
+        end = end.saturating_add(word.len()).saturating_add(1);
+    }
+    text.len()
+}
+
+/// Cuts `text`, which ends at byte `settled` of the line, at `end`, and makes sure that only tokens with keys of their
+/// own follow.
+fn settle<'a>(key: &'static str, text: &'a str, settled: usize, end: usize) -> Result<&'a str, TokenError> {
+    let (value, rest) = text.split_at_checked(end).unwrap_or((text, ""));
+    let mut offset = settled.saturating_sub(rest.len());
+    for word in rest.split(' ') {
+        if let Some(key) = KEYS.into_iter().find(|key| word.split_once(':').is_some_and(|token| token.0 == *key)) {
+            return Err(TokenError { key, problem: Problem::Duplicate, offset });
+        }
+        // An empty word is a doubled or trailing space.
+        if !word.is_empty() && word.find(':').is_none_or(|colon| colon == 0) {
+            return Err(TokenError { key, problem: Problem::NotAToken, offset });
+        }
+        offset = offset.saturating_add(word.len()).saturating_add(1);
+    }
+    Ok(value)
+}
+
+// ---- Where a header ends. ----
+
+/// Looks for the end of a header whose bytes arrive piece by piece, and looks at each byte once.
+///
+/// A newline alone does not end a header: the identifier may hold one. It ends at the first newline that follows
+/// ` eventname:E len:N`, or that follows all keys, in whatever order they came.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(crate) struct HeaderEnd {
+    /// How many bytes of the header have been looked at.
+    scanned: usize,
+    /// Where the line that is being looked at begins.
+    line: usize,
+    /// A bit for each of `KEYS` that stands in an earlier line.
+    seen: u8,
+}
+
+/// What is known of a header's end.
+pub(crate) enum End {
+    /// It is not among the bytes so far.
+    NotYet,
+    /// The header is this many bytes long, its newline included.
+    At(usize),
+    /// What is there does not begin as a header does.
+    NotAHeader,
+}
+
+impl HeaderEnd {
+    pub(crate) const fn new() -> Self {
+        Self { scanned: 0, line: 0, seen: 0 }
+    }
+
+    /// `text` is the header from its first byte, as far as it has arrived: at least as much as in the call before.
+    pub(crate) fn find(&mut self, text: &[u8]) -> End {
+        if self.scanned < 4 && !text.iter().zip(b"ver:").all(|(byte, due)| byte == due) {
+            return End::NotAHeader;
+        }
+        while let Some(found) = text.get(self.scanned..).and_then(|new| memchr::memchr(b'\n', new)) {
+            let newline = self.scanned.saturating_add(found);
+            let line = text.get(self.line..newline).unwrap_or_default();
+            self.scanned = newline.saturating_add(1);
+            if ends_as_usual(line) || self.all_keys_seen(line) {
+                return End::At(self.scanned);
+            }
+            self.line = self.scanned;
+        }
+        self.scanned = text.len();
+        End::NotYet
+    }
+
+    fn all_keys_seen(&mut self, line: &[u8]) -> bool {
+        for word in line.split(|byte| *byte == b' ') {
+            for (index, key) in KEYS.iter().enumerate() {
+                if word.strip_prefix(key.as_bytes()).is_some_and(|rest| rest.first() == Some(&b':')) {
+                    self.seen |= 1 << index;
+                }
+            }
+        }
+        self.seen == 0x7f
+    }
+}
+
+/// Whether the line ends with ` eventname:E len:N`.
+fn ends_as_usual(line: &[u8]) -> bool {
+    let mut words = line.rsplit(|byte| *byte == b' ');
+    let len = words.next().and_then(|word| word.strip_prefix(b"len:"));
+    let eventname = words.next().and_then(|word| word.strip_prefix(b"eventname:"));
+    len.is_some_and(|digits| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit))
+        && eventname.is_some_and(|name| !name.is_empty())
+        && words.next().is_some()
+}

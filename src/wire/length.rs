@@ -1,0 +1,136 @@
+//! What `len` counts, and how far a payload of that length goes.
+//!
+//! The documentation says bytes. supervisor 4 sends the length of a Python string: Unicode code points (upstream issue
+//! 1243). supervisor 3 on Python 2, and servers written in other languages, count bytes. All of them say `ver:3.0`, so
+//! the unit cannot be told from the stream, and is a setting.
+
+/// What the `len` of a header counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum LengthUnit {
+    /// Unicode code points: supervisor 4.
+    #[default]
+    CodePoints,
+    /// Bytes: supervisor 3, and servers that are not written in Python.
+    Bytes,
+}
+
+impl LengthUnit {
+    /// The `len` that a payload has in this unit.
+    ///
+    /// ```
+    /// use supervisor_events::LengthUnit;
+    /// assert_eq!(LengthUnit::CodePoints.measure("é€😀".as_bytes()), 3);
+    /// assert_eq!(LengthUnit::Bytes.measure("é€😀".as_bytes()), 9);
+    /// ```
+    pub fn measure(self, payload: &[u8]) -> u64 {
+        match self {
+            Self::CodePoints => bytecount::num_chars(payload) as u64,
+            Self::Bytes => payload.len() as u64,
+        }
+    }
+}
+
+/// How much of a payload is still to come.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(crate) struct Remaining {
+    unit: LengthUnit,
+    /// Units whose first byte has not arrived.
+    units: u64,
+    /// Bytes that the last code point still lacks. Its length is known from its first byte: whoever waits for the next
+    /// first byte to know that the last code point has ended waits for ever.
+    tail: u8,
+}
+
+impl Remaining {
+    pub(crate) fn new(unit: LengthUnit, len: u64) -> Self {
+        Self { unit, units: len, tail: 0 }
+    }
+
+    /// Whether the payload has arrived whole.
+    pub(crate) fn is_done(&self) -> bool {
+        self.units == 0 && self.tail == 0
+    }
+
+    /// How many units are not complete.
+    pub(crate) fn missing(&self) -> u64 {
+        self.units.saturating_add(u64::from(self.tail != 0))
+    }
+
+    /// How many bytes at the start of `input` belong to the payload. Looks at each byte at most once.
+    pub(crate) fn take(&mut self, input: &[u8]) -> usize {
+        match self.unit {
+            LengthUnit::Bytes => {
+                let taken = usize::try_from(self.units).unwrap_or(usize::MAX).min(input.len());
+                self.units = self.units.saturating_sub(taken as u64);
+                taken
+            }
+            LengthUnit::CodePoints => self.take_code_points(input),
+        }
+    }
+
+    fn take_code_points(&mut self, input: &[u8]) -> usize {
+        let mut taken = 0usize;
+        while self.units != 0 {
+            let rest = input.get(taken..).unwrap_or_default();
+            // n bytes hold at most n code points, so this block cannot reach beyond the payload. If it brings all that
+            // are due, each of its bytes begins one, and the last byte tells what is still to come. If not, the next
+            // block is shorter: a handful of blocks even for text without a single ASCII letter.
+            let fits = usize::try_from(self.units).unwrap_or(usize::MAX).min(rest.len());
+            let Some((block, _)) = rest.split_at_checked(fits) else { break };
+            let Some(last) = block.last() else { break };
+            self.units = self.units.saturating_sub(bytecount::num_chars(block) as u64);
+            if self.units == 0 {
+                self.tail = match last {
+                    0xc0..=0xdf => 1,
+                    0xe0..=0xef => 2,
+                    0xf0..=0xff => 3,
+                    _ => 0,
+                };
+            }
+            taken = taken.saturating_add(block.len());
+        }
+        while self.units == 0 && self.tail != 0 {
+            match input.get(taken) {
+                Some(0x80..=0xbf) => {
+                    self.tail = self.tail.saturating_sub(1);
+                    taken = taken.saturating_add(1);
+                }
+                // Not UTF-8, which supervisord never sends: the code point ends here.
+                Some(_) => self.tail = 0,
+                None => break,
+            }
+        }
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is taken must be what counting one by one takes, wherever the input is cut.
+    #[test]
+    fn code_points_end_where_their_last_byte_ends() {
+        let text = "aé€😀z日本".as_bytes();
+        for len in 0..=7 {
+            let whole = core::str::from_utf8(text).unwrap().chars().take(len).map(char::len_utf8).sum::<usize>();
+            for cut in 0..=text.len() {
+                let (first, second) = text.split_at(cut);
+                let mut remaining = Remaining::new(LengthUnit::CodePoints, len as u64);
+                let taken = remaining.take(first);
+                assert!(taken == first.len() || remaining.is_done());
+                let total = if taken == first.len() { taken + remaining.take(second) } else { taken };
+                assert_eq!((total, remaining.is_done()), (whole, true), "len {len}, cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_code_point_that_is_cut_short_ends_before_the_next_one() {
+        let mut remaining = Remaining::new(LengthUnit::CodePoints, 2);
+        assert_eq!(remaining.take(b"a\xe2\x82ver:"), 3);
+        assert!(remaining.is_done());
+    }
+}

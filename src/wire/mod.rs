@@ -1,0 +1,19 @@
+//! The words of the protocol: pure functions on slices, with no state and no I/O.
+//!
+//! * [`token`]: `key:value`, what the lines of header and payload are made of.
+//! * [`header`]: the token line in front of every payload, and where it ends.
+//! * [`event_type`]: the names of events and their hierarchy.
+//! * [`event`]: the payloads, typed.
+//! * [`length`]: what `len` counts.
+//! * [`reply`]: READY and RESULT.
+//! * [`communication`]: the tags around data that a process sends as PROCESS_COMMUNICATION.
+//!
+//! Nothing here knows whose turn it is: that is for [`Listener`](crate::Listener).
+
+pub mod communication;
+pub mod event;
+pub mod event_type;
+pub mod header;
+pub mod length;
+pub mod reply;
+pub mod token;

@@ -1,0 +1,85 @@
+//! `key:value` tokens: what the header line and the payloads' token lines have in common.
+//!
+//! A token's value ends at the next space, except where the protocol lets a name hold spaces; those exceptions
+//! live with the line that makes them (`header`, `event`).
+
+use crate::error::{Problem, TokenError};
+
+/// The tokens of a piece of a line, in the order in which they stand: `(key, value)`.
+///
+/// Made by [`Header::tokens`](crate::Header::tokens) and by the `extra` fields of the events, which hold the tokens
+/// that this version of the crate has no field for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Tokens<'a> {
+    rest: &'a str,
+    known: &'static [&'static str],
+}
+
+impl<'a> Tokens<'a> {
+    /// Iterates over the tokens of `line` whose key is not among `known`.
+    pub(crate) const fn unknown(line: &'a str, known: &'static [&'static str]) -> Self {
+        Self { rest: line, known }
+    }
+
+    /// The value of the first token with this key.
+    pub fn get(&self, key: &str) -> Option<&'a str> {
+        { *self }.find(|token| token.0 == key).map(|token| token.1)
+    }
+
+    /// Whether there is no token.
+    pub fn is_empty(&self) -> bool {
+        { *self }.next().is_none()
+    }
+}
+
+impl<'a> Iterator for Tokens<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.rest.is_empty() {
+            let (word, rest) = self.rest.split_once(' ').unwrap_or((self.rest, ""));
+            self.rest = rest;
+            if let Some((key, value)) = word.split_once(':')
+                && !self.known.contains(&key)
+            {
+                return Some((key, value));
+            }
+        }
+        None
+    }
+}
+
+/// Reads an unsigned decimal number; `offset` is where it stands, for the error.
+pub(crate) fn number(key: &'static str, digits: &[u8], offset: usize) -> Result<u64, TokenError> {
+    if digits.is_empty() {
+        return Err(TokenError { key, problem: Problem::NotANumber, offset });
+    }
+    let mut value = 0u64;
+    for &byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return Err(TokenError { key, problem: Problem::NotANumber, offset });
+        }
+        value = match value.checked_mul(10).and_then(|value| value.checked_add(u64::from(digit))) {
+            Some(value) => value,
+            None => return Err(TokenError { key, problem: Problem::TooLarge, offset }),
+        };
+    }
+    Ok(value)
+}
+
+/// Splits `text` at the last place where `mark` stands: what is before it, and what follows it.
+///
+/// `mark` is a key with the space before it and the colon after it: ` groupname:`.
+pub(crate) fn rsplit_at_key<'a>(text: &'a [u8], mark: &str) -> Option<(&'a [u8], &'a [u8])> {
+    let mut end = text.len();
+    loop {
+        let at = memchr::memrchr(b' ', text.get(..end)?)?;
+        let (before, from) = text.split_at_checked(at)?;
+        if let Some(value) = from.strip_prefix(mark.as_bytes()) {
+            return Some((before, value));
+        }
+        end = at;
+    }
+}
