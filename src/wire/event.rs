@@ -360,18 +360,18 @@ fn process_state<'a>(state: ProcessState<'static>, payload: &'a [u8]) -> Result<
         return Err(line.error("from_state", Problem::Invalid, from_state));
     }
     const KNOWN: &[&str] = &["tries", "expected", "pid"];
-    let tail = line.tail("from_state", KNOWN, tail)?;
+    let tail = line.tail(&["processname", "groupname", "from_state"], KNOWN, tail)?;
     Ok(ProcessStateEvent {
         state,
         processname: line.text("processname", processname)?,
         groupname: line.text("groupname", groupname)?,
         from_state: ProcessState::from_name(line.text("from_state", from_state)?),
         tries: line.small(tail, "tries")?,
-        expected: match line.small(tail, "expected")? {
+        expected: match Tokens::unknown(tail, &[]).get("expected") {
             None => None,
-            Some(0) => Some(false),
-            Some(1) => Some(true),
-            Some(_) => return Err(line.error("expected", Problem::Invalid, after)),
+            Some("0") => Some(false),
+            Some("1") => Some(true),
+            Some(other) => return Err(line.error("expected", Problem::Invalid, other.as_bytes())),
         },
         pid: line.small(tail, "pid")?,
         extra: Tokens::unknown(tail, KNOWN),
@@ -432,7 +432,7 @@ impl<'a> Output<'a> {
         // Without its first token, nothing tells a further token from a part of the group's name.
         let (groupname, tail) =
             split_before(after, " pid:").or_else(|| split_before(after, " channel:")).unwrap_or((after, b""));
-        let tail = line.tail("groupname", known, tail)?;
+        let tail = line.tail(&["processname", "groupname"], known, tail)?;
         Ok(Self {
             processname: line.text("processname", processname)?,
             groupname: line.text("groupname", groupname)?,
@@ -458,7 +458,7 @@ fn remote_communication(payload: &[u8]) -> Result<RemoteCommunicationEvent<'_>, 
 fn tick(period: u32, payload: &[u8]) -> Result<TickEvent<'_>, TokenError> {
     let line = Line::new(payload, trim(payload));
     let (when, tail) = split_word(line.first("when")?);
-    let tail = line.tail("when", &["when"], tail)?;
+    let tail = line.tail(&["when"], &[], tail)?;
     Ok(TickEvent { period, when: number("when", when, line.offset_of(when))?, extra: Tokens::unknown(tail, &[]) })
 }
 
@@ -513,18 +513,26 @@ impl<'a> Line<'a> {
         })
     }
 
-    /// Checks the tokens that follow the token `after`: each has a key, and no key of `known` is there twice.
-    fn tail(&self, after: &'static str, known: &'static [&'static str], tail: &'a [u8]) -> Result<&'a str, TokenError> {
-        let text = self.text(after, tail)?;
+    /// Checks the tokens that follow those with the keys `read`: each has a key, and none of the keys that mean something
+    /// is there twice.
+    fn tail(
+        &self,
+        read: &[&'static str],
+        known: &'static [&'static str],
+        tail: &'a [u8],
+    ) -> Result<&'a str, TokenError> {
+        let last = read.last().copied().unwrap_or_default();
+        let text = self.text(last, tail)?;
         let mut seen = 0u32;
         for word in text.split(' ').filter(|word| !word.is_empty()) {
             let Some((key, _)) = word.split_once(':').filter(|token| !token.0.is_empty()) else {
-                return Err(self.error(after, Problem::NotAToken, word.as_bytes()));
+                return Err(self.error(last, Problem::NotAToken, word.as_bytes()));
             };
-            if let Some(index) = known.iter().position(|known| *known == key) {
-                let bit = 1u32.checked_shl(index as u32).unwrap_or_default();
-                if seen & bit != 0 {
-                    let key = known.get(index).copied().unwrap_or_default();
+            let keys = read.iter().chain(known).zip(0u32..);
+            if let Some((key, index)) = keys.into_iter().find(|(known, _)| **known == key) {
+                // Those of `read` have been there.
+                let bit = 1u32.checked_shl(index).unwrap_or_default();
+                if seen & bit != 0 || read.contains(key) {
                     return Err(self.error(key, Problem::Duplicate, word.as_bytes()));
                 }
                 seen |= bit;

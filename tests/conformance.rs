@@ -1,0 +1,278 @@
+//! What a real supervisor sent, decoded and compared with what it meant.
+//!
+//! The recordings in `tests/ground-truth` were made from supervisord's own objects, not by parsing its output. Every
+//! file there is tested: a new one needs no change here.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::Value;
+use supervisor_events::{
+    Data, Decoder, Event, EventError, EventType, Header, LengthUnit, ProtocolError, ProtocolErrorKind, Session, Step,
+};
+
+fn ground_truth(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ground-truth").join(path)
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+fn base64(value: &Value) -> Vec<u8> {
+    BASE64_STANDARD.decode(value.as_str().unwrap()).unwrap()
+}
+
+/// An event, copied out of what decoded it.
+#[derive(Clone, Debug, PartialEq)]
+struct Decoded {
+    offset: u64,
+    tokens: Vec<(String, String)>,
+    len: u64,
+    payload: Vec<u8>,
+}
+
+fn tokens(header: &Header<'_>) -> Vec<(String, String)> {
+    header.tokens().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+/// Where a stream breaks, and how.
+type Broken = (u64, ProtocolErrorKind);
+
+fn broken(error: ProtocolError) -> Broken {
+    (error.offset, error.kind)
+}
+
+/// Decodes the pieces of a stream, one after the other. The last event is the incomplete one if the stream ends in it.
+fn decode<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Decoded>, Result<(), Broken>) {
+    let mut decoder: Decoder = Decoder::new(LengthUnit::CodePoints);
+    let mut events: Vec<Decoded> = Vec::new();
+    let mut offset = 0;
+    for mut input in pieces {
+        loop {
+            match decoder.advance(&mut input) {
+                Ok(Some(Step::Header(header))) => {
+                    let (tokens, len) = (tokens(&header), header.len);
+                    events.push(Decoded { offset, tokens, len, payload: Vec::new() });
+                }
+                Ok(Some(Step::Payload(piece))) => events.last_mut().unwrap().payload.extend(piece),
+                Ok(Some(Step::Complete)) => offset = decoder.offset(),
+                Ok(None) => break,
+                Err(error) => return (events, Err(broken(error))),
+            }
+        }
+        assert!(input.is_empty());
+    }
+    (events, decoder.end().map_err(broken))
+}
+
+/// Cuts `bytes` into pieces of 1 to `most` bytes, the same ones for the same seed.
+fn pieces(bytes: &[u8], most: usize, seed: u64) -> impl Iterator<Item = &[u8]> {
+    let mut state = seed;
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let size = 1 + (state >> 33) as usize % most;
+        let (piece, after) = rest.split_at(size.min(rest.len()));
+        rest = after;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+/// What the stream must decode to: its events, and how it ends.
+fn expected(stream: &[u8], description: &Value) -> (Vec<Decoded>, Result<(), Broken>) {
+    let mut events = Vec::new();
+    let mut at = 0;
+    for event in description["events"].as_array().unwrap() {
+        let offset = event["offset"].as_u64().unwrap();
+        if offset != at {
+            break; // Foreign bytes.
+        }
+        let header = event["header"].as_object().unwrap();
+        let tokens: Vec<_> =
+            header.iter().map(|(key, value)| (key.clone(), value.as_str().unwrap().to_owned())).collect();
+        let len = header["len"].as_str().unwrap().parse().unwrap();
+        let mut payload = base64(&event["payload_b64"]);
+        // A plugin's event whose `len` is not its length in any unit: what fits `len` is the payload, and what
+        // follows cannot be a header.
+        if event["payload_chars"].as_u64().unwrap() != len {
+            let text = String::from_utf8(payload).unwrap();
+            payload = text.chars().take(len as usize).collect::<String>().into_bytes();
+        }
+        at = offset + event["header_bytes"].as_u64().unwrap() + payload.len() as u64;
+        let complete = event["complete"].as_bool().unwrap();
+        if !complete {
+            let text = std::str::from_utf8(&payload).unwrap_or_default();
+            let missing = len - text.chars().count() as u64;
+            events.push(Decoded { offset, tokens, len, payload });
+            assert_eq!(at, stream.len() as u64);
+            let kind = ProtocolErrorKind::TruncatedPayload { missing };
+            return (events, Err((at, kind)));
+        }
+        events.push(Decoded { offset, tokens, len, payload });
+    }
+    let end = if at == stream.len() as u64 { Ok(()) } else { Err((at, ProtocolErrorKind::NotAHeader)) };
+    (events, end)
+}
+
+fn streams() -> Vec<(String, Vec<u8>, Value)> {
+    let mut streams: Vec<_> = fs::read_dir(ground_truth("streams"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "bin"))
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            (name, fs::read(&path).unwrap(), json(&path.with_extension("json")))
+        })
+        .collect();
+    streams.sort_by(|a, b| a.0.cmp(&b.0));
+    assert!(streams.len() >= 34, "recordings are missing");
+    streams
+}
+
+#[test]
+fn every_stream_whole_byte_by_byte_and_in_random_pieces() {
+    for (name, stream, description) in streams() {
+        let expected = expected(&stream, &description);
+        assert_eq!(decode(std::iter::once(&stream[..])), expected, "{name}, whole");
+        assert_eq!(decode(stream.chunks(1)), expected, "{name}, byte by byte");
+        for (seed, most) in [(1, 3), (2, 7), (3, 64), (4, 200), (5, 1000), (6, 70_000)] {
+            assert_eq!(decode(pieces(&stream, most, seed)), expected, "{name}, pieces of up to {most}");
+        }
+    }
+}
+
+/// The same streams through the other machine, with a reply to each event, as supervisord had them.
+#[test]
+fn every_stream_in_a_session() {
+    for (name, stream, description) in streams() {
+        let (events, end) = expected(&stream, &description);
+        for most in [1, 50, 100_000] {
+            let mut session = Session::new(vec![0; 400_000], LengthUnit::CodePoints);
+            session.ready().unwrap();
+            let mut index = 0;
+            let mut broken = Ok(());
+            'events: for event in &events {
+                // supervisord sends nothing before it has the reply.
+                let next = events.get(index + 1).map_or(stream.len(), |next| next.offset as usize);
+                for piece in pieces(&stream[event.offset as usize..next], most, 9) {
+                    session.space()[..piece.len()].copy_from_slice(piece);
+                    match session.received(piece.len()) {
+                        Ok(Some(notification)) => {
+                            assert_eq!(tokens(&notification.header), event.tokens, "{name}");
+                            assert_eq!((notification.payload, notification.omitted), (&event.payload[..], 0), "{name}");
+                            assert_eq!(session.offset(), event.offset + session_len(event), "{name}");
+                            index += 1;
+                            if session.reply_and_ready(supervisor_events::Reply::OK).is_err() {
+                                broken = Err(session.received(0).unwrap_err());
+                                break 'events;
+                            }
+                        }
+                        Ok(None) => {}
+                        Err(error) => {
+                            broken = Err(error);
+                            break 'events;
+                        }
+                    }
+                }
+            }
+            let broken = broken.and_then(|()| session.end());
+            assert_eq!(broken.map_err(|error| error.offset), end.map_err(|error| error.0), "{name}");
+            let complete = events.len() - usize::from(matches!(end, Err(error) if error.0 == stream.len() as u64));
+            assert_eq!(index, complete, "{name}");
+        }
+    }
+}
+
+fn session_len(event: &Decoded) -> u64 {
+    let line: usize = event.tokens.iter().map(|(key, value)| key.len() + value.len() + 2).sum();
+    (line + event.payload.len()) as u64
+}
+
+#[test]
+fn the_streams_hold_what_they_are_known_for() {
+    // A file that is cut short or left out must not make the tests above pass.
+    let streams = streams();
+    let of = |name: &str| streams.iter().find(|stream| stream.0 == name).unwrap();
+    let (events, end) = decode(std::iter::once(&of("custom_events__rec-1").1[..]));
+    assert_eq!((events.len(), end.unwrap_err().0), (6, 728), "a plugin's `len` is wrong: it cannot be framed");
+    let (events, end) = decode(std::iter::once(&of("restart_mid_write__rec-1").1[..]));
+    assert_eq!((events.len(), end.unwrap_err().0), (1, 1000));
+    let names = decode(std::iter::once(&of("names_nasty__rec-1").1[..])).0;
+    assert_eq!(names.iter().filter(|event| event.payload.len() as u64 != event.len).count(), 87);
+    let (events, end) = decode(std::iter::once(&of("ident_newline__rec-1").1[..]));
+    assert_eq!((events.len(), end), (9, Ok(())));
+    assert!(events.iter().all(|event| event.tokens[1].1 == "idone\ntwox"));
+}
+
+#[test]
+fn every_notification_with_its_fields() {
+    let vectors = json(&ground_truth("notifications.json"))["vectors"].take();
+    let (mut recovered, mut ambiguous) = (0, 0);
+    for vector in vectors.as_array().unwrap() {
+        let name = vector["name"].as_str().unwrap();
+        let envelope = base64(&vector["envelope_b64"]);
+        let (line, payload) = envelope.split_at(envelope.len() - vector["payload_bytes"].as_u64().unwrap() as usize);
+        let header = Header::parse(line).unwrap_or_else(|error| panic!("{name}: {error}"));
+        for (key, value) in vector["header"].as_object().unwrap() {
+            assert_eq!(header.get(key), value.as_str(), "{name}");
+        }
+        assert_eq!(header.len, LengthUnit::CodePoints.measure(payload), "{name}");
+        assert_eq!(decode(envelope.chunks(1)).0[0].payload, payload, "{name}");
+
+        let event = Event::parse(header.event_type(), payload);
+        let is_recovered = event.is_ok_and(|event| fields(&event) == expected_fields(vector));
+        // Some texts cannot be taken apart for certain: a newline or a token inside a name.
+        if vector["ambiguous"].as_bool() == Some(true) {
+            ambiguous += usize::from(!is_recovered);
+        } else {
+            assert!(is_recovered, "{name}: {event:?} is not {}", vector["fields"]);
+        }
+        recovered += usize::from(is_recovered);
+    }
+    assert!(recovered >= 168, "{recovered}");
+    println!("{recovered} recovered, {ambiguous} of the ambiguous ones not");
+}
+
+/// The event's fields by the protocol's names, the data as bytes.
+fn fields(event: &Event<'_>) -> (Value, Option<Vec<u8>>) {
+    let mut fields = serde_json::to_value(event).unwrap();
+    let map = fields.as_object_mut().unwrap();
+    map.remove("type");
+    map.remove("data");
+    if let Some(remote_type) = map.remove("remote_type") {
+        map.insert("type".into(), remote_type);
+    }
+    let data = match event {
+        Event::ProcessLog(event) => Some(event.data),
+        Event::ProcessCommunication(event) => Some(event.data),
+        Event::RemoteCommunication(event) => Some(event.data),
+        _ => None,
+    };
+    (fields, data.map(|data: Data<'_>| data.as_bytes().to_vec()))
+}
+
+fn expected_fields(vector: &Value) -> (Value, Option<Vec<u8>>) {
+    (vector["fields"].clone(), vector.get("data_b64").map(base64))
+}
+
+#[test]
+fn every_payload_of_the_streams_is_typed() {
+    for (name, stream, description) in streams() {
+        if name.starts_with("restart_mid_write__rec-1") {
+            continue;
+        }
+        for event in expected(&stream, &description).0 {
+            let eventname = &event.tokens[5].1;
+            match Event::parse(EventType::from_name(eventname), &event.payload) {
+                Ok(typed) => assert_eq!(typed.event_type().unwrap().name(), eventname),
+                Err(error) => {
+                    let unknown = matches!(EventType::from_name(eventname), EventType::Other(_));
+                    assert_eq!((error, unknown), (EventError::UnknownType, true), "{name}: {eventname}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Headers that supervisord does not send today, and lines that are no headers: what is read, and what is said.
+
+use supervisor_events::{Decoder, Header, LengthUnit, Problem, ProtocolErrorKind, Step, TokenError};
+
+fn parse(line: &str) -> Result<Header<'_>, TokenError> {
+    Header::parse(line.as_bytes())
+}
+
+#[track_caller]
+fn refused(line: &[u8], key: &str, problem: Problem, offset: usize) {
+    let error = Header::parse(line).unwrap_err();
+    assert_eq!((error.key, error.problem, error.offset), (key, problem, offset), "{}", line.escape_ascii());
+}
+
+#[test]
+fn identifiers_hold_anything() {
+    for server in [
+        "",
+        "host:9001",
+        "my host name",
+        " outer ",
+        "a serial:99 pool:x len:3",
+        "süp 日本😀",
+        "one\ntwo",
+        "one\n two serial:1\n",
+        "x ver:2.0",
+        "x server:y",
+        "x server:y serial:5",
+        "eventname:TICK_60 len:7",
+        "key:value other:",
+        "::",
+    ] {
+        for pool in ["listener", " lead", "trail ", "", "tab\tx", "nbsp\u{a0}x", "a=b,c;d"] {
+            let line = format!("ver:3.0 server:{server} serial:21 pool:{pool} poolserial:10 eventname:TICK_5 len:15");
+            let header = parse(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
+            assert_eq!((header.ver, header.server, header.serial), ("3.0", server, 21), "{line:?}");
+            assert_eq!((header.pool, header.poolserial), (pool, 10), "{line:?}");
+            assert_eq!((header.eventname, header.len), ("TICK_5", 15), "{line:?}");
+            let tokens: Vec<_> = header.tokens().collect();
+            let expected = [
+                ("ver", "3.0"),
+                ("server", server),
+                ("serial", "21"),
+                ("pool", pool),
+                ("poolserial", "10"),
+                ("eventname", "TICK_5"),
+                ("len", "15"),
+            ];
+            assert_eq!(tokens, expected, "{line:?}");
+            // The same header from a stream, byte by byte, with the newline at its end.
+            let stream = line + "\n";
+            let mut decoder: Decoder = Decoder::new(LengthUnit::CodePoints);
+            let mut read = None;
+            for mut byte in stream.as_bytes().chunks(1) {
+                while let Some(step) = decoder.advance(&mut byte).unwrap() {
+                    let Step::Header(header) = step else { panic!("{step:?}") };
+                    assert_eq!(header.server, server);
+                    read = Some(header.as_str().len() + 1);
+                }
+            }
+            assert_eq!(read, Some(stream.len()));
+        }
+    }
+}
+
+#[test]
+fn other_orders_and_unknown_keys() {
+    let reordered = parse("ver:3.0 len:6 eventname:TICK_5 poolserial:1 pool:p serial:2 server:my host").unwrap();
+    assert_eq!((reordered.server, reordered.serial, reordered.len), ("my host", 2, 6));
+
+    let line = "ver:3.1 server:my host serial:2 span:a:b pool:p zone:1 poolserial:1 eventname:E len:0 empty: tail:z";
+    let header = parse(line).unwrap();
+    assert_eq!((header.server, header.pool, header.eventname), ("my host", "p", "E"));
+    assert_eq!(header.get("span"), Some("a:b"));
+    assert_eq!(header.get("zone"), Some("1"));
+    assert_eq!(header.get("empty"), Some(""));
+    assert_eq!(header.get("tail"), Some("z"));
+    assert_eq!(header.get("none"), None);
+    assert_eq!(header.tokens().count(), 11);
+
+    // In a stream, too: the line ends where all keys have been seen.
+    let mut input = &b"ver:3.0 len:0 server:x serial:1 pool:p poolserial:0 eventname:E k:v\nver:"[..];
+    let mut decoder: Decoder = Decoder::default();
+    let Some(Step::Header(header)) = decoder.advance(&mut input).unwrap() else { panic!() };
+    assert_eq!(header.get("k"), Some("v"));
+    assert_eq!(input, b"ver:");
+}
+
+#[test]
+fn numbers_go_to_the_end_of_their_type() {
+    let most = u64::MAX.to_string();
+    let line = format!("ver:3.0 server:s serial:{most} pool:p poolserial:{most} eventname:E len:{most}");
+    let header = parse(&line).map(|header| (header.serial, header.poolserial, header.len));
+    assert_eq!(header, Ok((u64::MAX, u64::MAX, u64::MAX)));
+}
+
+#[test]
+fn every_error_names_the_key_and_the_place() {
+    let usual = "ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:3";
+    assert!(parse(usual).is_ok());
+    for key in ["server", "serial", "pool", "poolserial", "eventname", "len"] {
+        let without: Vec<_> = usual.split(' ').filter(|token| !token.starts_with(&format!("{key}:"))).collect();
+        let without = without.join(" ");
+        refused(without.as_bytes(), key, Problem::Missing, without.len());
+    }
+    refused(b"", "ver", Problem::Missing, 0);
+    refused(b"server:s serial:1 pool:p poolserial:2 eventname:E len:3 ver:3.0", "ver", Problem::Missing, 0);
+
+    refused(b"ver:3.0 server:s serial:x pool:p poolserial:2 eventname:E len:3", "serial", Problem::NotANumber, 24);
+    refused(b"ver:3.0 server:s serial:-1 pool:p poolserial:2 eventname:E len:3", "serial", Problem::NotANumber, 24);
+    refused(b"ver:3.0 server:s serial:1 pool:p poolserial: eventname:E len:3", "poolserial", Problem::NotANumber, 44);
+    refused(b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:3\r\n", "len", Problem::NotANumber, 62);
+    let large = b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:18446744073709551616";
+    refused(large, "len", Problem::TooLarge, 62);
+
+    refused(b"ver: server:s serial:1 pool:p poolserial:2 eventname:E len:3", "ver", Problem::Invalid, 4);
+    refused(b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname: len:3", "eventname", Problem::Invalid, 56);
+
+    // Doubled keys are errors wherever they are not a part of the identifier.
+    let doubled = b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:3 len:4";
+    refused(doubled, "len", Problem::Duplicate, 58);
+    let doubled = b"ver:3.0 server:s serial:1 pool:p pool:q poolserial:2 eventname:E len:3";
+    refused(doubled, "pool", Problem::Duplicate, 26);
+    let doubled = b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E ver:3 len:3";
+    refused(doubled, "ver", Problem::Duplicate, 58);
+
+    refused(b"ver:3.0 server:s serial:1 what pool:p poolserial:2 eventname:E len:3", "serial", Problem::NotAToken, 26);
+    refused(b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:3 :v", "len", Problem::NotAToken, 64);
+
+    refused(b"ver:3.0 server:a\xffb serial:1 pool:p poolserial:2 eventname:E len:3", "server", Problem::NotUtf8, 16);
+    refused(b"ver:3.0 server:s serial:1 pool:\xc3 poolserial:2 eventname:E len:3", "pool", Problem::NotUtf8, 31);
+}
+
+#[test]
+fn errors_carry_the_offset_in_the_stream() {
+    let good = "ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:2\nab";
+    for (bad, kind, offset) in [
+        ("READY\n", ProtocolErrorKind::NotAHeader, 0),
+        ("vex", ProtocolErrorKind::NotAHeader, 0),
+        ("\n", ProtocolErrorKind::NotAHeader, 0),
+        ("ver:3.0", ProtocolErrorKind::TruncatedHeader, 7),
+        ("v", ProtocolErrorKind::TruncatedHeader, 1),
+        (
+            "ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:5\nab",
+            ProtocolErrorKind::TruncatedPayload { missing: 3 },
+            66,
+        ),
+        (
+            "ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:5\né€",
+            ProtocolErrorKind::TruncatedPayload { missing: 3 },
+            69,
+        ),
+    ] {
+        let stream = format!("{good}{bad}");
+        for size in [1, 2, 5, stream.len()] {
+            let mut decoder: Decoder = Decoder::default();
+            let mut events = 0;
+            let mut result = Ok(());
+            'stream: for mut input in stream.as_bytes().chunks(size) {
+                loop {
+                    match decoder.advance(&mut input) {
+                        Ok(Some(Step::Complete)) => events += 1,
+                        Ok(Some(_)) => {}
+                        Ok(None) => break,
+                        Err(error) => {
+                            result = Err(error);
+                            // Sticky, whatever comes.
+                            assert_eq!(decoder.advance(&mut good.as_bytes()), Err(error));
+                            assert_eq!(decoder.end(), Err(error));
+                            break 'stream;
+                        }
+                    }
+                }
+            }
+            let error = result.and_then(|()| decoder.end()).unwrap_err();
+            assert_eq!((error.kind, error.offset), (kind, (good.len() + offset) as u64), "{bad:?} in {size}s");
+            assert!(error.to_string().ends_with(&format!("at byte {}", error.offset)), "{error}");
+            assert_eq!(events, 1);
+        }
+    }
+}
+
+#[test]
+fn a_header_has_the_length_that_there_is_room_for_in_one_piece_or_many() {
+    let line = "ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:0\n";
+    assert_eq!(line.len(), 64);
+    fn run<const N: usize>(line: &str, size: usize) -> Result<u32, (u64, ProtocolErrorKind)> {
+        let mut decoder = Decoder::<N>::default();
+        let mut events = 0;
+        for mut input in line.as_bytes().chunks(size) {
+            while let Some(step) = decoder.advance(&mut input).map_err(|error| (error.offset, error.kind))? {
+                events += u32::from(step == Step::Complete);
+            }
+        }
+        Ok(events)
+    }
+    for size in [1, 3, 63, 64] {
+        assert_eq!(run::<64>(line, size), Ok(1));
+        assert_eq!(run::<63>(line, size), Err((63, ProtocolErrorKind::HeaderTooLong { limit: 63 })));
+        assert_eq!(run::<0>(line, size), Err((0, ProtocolErrorKind::HeaderTooLong { limit: 0 })));
+    }
+}

@@ -1,0 +1,189 @@
+//! The loop of `host::std`: what is read, what is written, and how it ends.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+
+use supervisor_events::host::std::{HandlerError, Serve, ServeError};
+use supervisor_events::{LengthUnit, Notification, ProtocolErrorKind, Reply};
+
+fn event(serial: u64, payload: &str) -> Vec<u8> {
+    let len = payload.chars().count();
+    let header = format!("ver:3.0 server:s serial:{serial} pool:p poolserial:{serial} eventname:X len:{len}\n");
+    (header + payload).into_bytes()
+}
+
+/// A supervisord of a few lines: gives one piece per read, and counts.
+#[derive(Default)]
+struct Peer {
+    pieces: VecDeque<Vec<u8>>,
+    reads: usize,
+}
+
+impl Read for &mut Peer {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reads += 1;
+        let Some(mut piece) = self.pieces.pop_front() else { return Ok(0) };
+        if piece == b"EINTR" {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let size = piece.len().min(buffer.len());
+        buffer[..size].copy_from_slice(&piece[..size]);
+        if size < piece.len() {
+            self.pieces.push_front(piece.split_off(size));
+        }
+        Ok(size)
+    }
+}
+
+/// Keeps each write apart.
+#[derive(Default)]
+struct Writes(Vec<Vec<u8>>);
+
+impl Write for &mut Writes {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.0.push(buffer.to_vec());
+        Ok(buffer.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+type Outcome = (Result<(), ServeError>, Vec<String>, usize);
+
+fn serve(
+    settings: Serve<'_>,
+    pieces: Vec<Vec<u8>>,
+    handler: impl FnMut(&Notification<'_>) -> Result<Reply<'static>, HandlerError>,
+) -> Outcome {
+    let mut peer = Peer { pieces: pieces.into(), reads: 0 };
+    let mut writes = Writes::default();
+    let result = settings.run(&mut peer, &mut writes, handler);
+    let writes = writes.0.into_iter().map(|bytes| String::from_utf8(bytes).unwrap()).collect();
+    (result, writes, peer.reads)
+}
+
+#[test]
+fn one_read_and_one_write_per_event() {
+    let mut seen = Vec::new();
+    let pieces = (0..100).map(|serial| event(serial, "é")).collect();
+    let (result, writes, reads) = serve(Serve::new(), pieces, |notification| {
+        seen.push((notification.header.serial, notification.payload.to_vec()));
+        Ok(Reply::OK)
+    });
+    result.unwrap();
+    assert_eq!(seen, (0..100).map(|serial| (serial, "é".as_bytes().to_vec())).collect::<Vec<_>>());
+    assert_eq!(writes[0], "READY\n");
+    assert!(writes[1..].iter().all(|write| write == "RESULT 2\nOKREADY\n"));
+    assert_eq!((writes.len(), reads), (101, 101), "one more read for the end of the input");
+}
+
+#[test]
+fn any_pieces_and_interruptions() {
+    let bytes = event(1, "日本");
+    let mut pieces: Vec<_> = bytes.chunks(1).flat_map(|byte| [b"EINTR".to_vec(), byte.to_vec()]).collect();
+    pieces.push(event(2, ""));
+    let mut seen = Vec::new();
+    let (result, writes, _) = serve(Serve::new(), pieces, |notification| {
+        seen.push((notification.header.serial, notification.payload.to_vec()));
+        Ok(Reply::new(b"mine"))
+    });
+    result.unwrap();
+    assert_eq!(seen, [(1, "日本".as_bytes().to_vec()), (2, Vec::new())]);
+    assert_eq!(writes, ["READY\n", "RESULT 4\nmineREADY\n", "RESULT 4\nmineREADY\n"]);
+}
+
+#[test]
+fn large_events_are_kept_whole_up_to_the_limit_and_cut_beyond() {
+    let large = "é".repeat(200_000);
+    let mut kept = Vec::new();
+    let pieces = vec![event(1, &large), event(2, "small")];
+    let (result, writes, _) = serve(Serve::new(), pieces.clone(), |notification| {
+        kept.push((notification.payload.len(), notification.omitted));
+        Ok(Reply::OK)
+    });
+    result.unwrap();
+    assert_eq!(kept, [(400_000, 0), (5, 0)]);
+    assert_eq!(writes.len(), 3);
+
+    kept.clear();
+    let (result, writes, _) = serve(Serve::new().max_event(100_000), pieces, |notification| {
+        assert!(
+            notification.payload.len() < 100_000 && large.as_bytes().starts_with(notification.payload)
+                || notification.omitted == 0
+        );
+        kept.push((notification.payload.len(), notification.omitted));
+        Ok(Reply::OK)
+    });
+    result.unwrap();
+    assert_eq!(kept[0].0 as u64 + kept[0].1, 400_000);
+    assert!(kept[0].0 > 80_000);
+    assert_eq!(kept[1], (5, 0));
+    assert_eq!(writes.len(), 3);
+}
+
+#[test]
+fn a_broken_stream_is_an_error_after_what_was_complete() {
+    let mut stream = event(1, "whole");
+    stream.extend_from_slice(&event(2, "cut")[..40]);
+    let mut seen = 0;
+    let (result, writes, _) = serve(Serve::new(), vec![event(1, "whole"), stream[..20].to_vec()], |_| {
+        seen += 1;
+        Ok(Reply::OK)
+    });
+    let Err(ServeError::Protocol(error)) = result else { panic!() };
+    assert_eq!((error.kind, error.offset), (ProtocolErrorKind::TruncatedHeader, event(1, "whole").len() as u64 + 20));
+    assert_eq!((seen, writes.len()), (1, 2));
+
+    // The wrong unit: the end of the payload stands where a header is due, in the same read or the next.
+    for pieces in [vec![event(1, "één")], event(1, "één").chunks(4).map(<[u8]>::to_vec).collect()] {
+        let mut seen = 0;
+        let (result, _, _) = serve(Serve::new().length_unit(LengthUnit::Bytes), pieces, |_| {
+            seen += 1;
+            Ok(Reply::OK)
+        });
+        let Err(ServeError::Protocol(error)) = result else { panic!() };
+        assert_eq!(error.offset, event(1, "één").len() as u64 - 2);
+        assert!(error.to_string().contains("length unit"), "{error}");
+        assert_eq!(seen, 1);
+    }
+}
+
+#[test]
+fn a_handlers_error_ends_the_loop_without_an_answer() {
+    let (result, writes, _) = serve(Serve::new(), vec![event(1, "")], |_| Err("no".into()));
+    assert!(matches!(result, Err(ServeError::Handler(error)) if error.to_string() == "no"));
+    assert_eq!(writes, ["READY\n"]);
+}
+
+#[test]
+fn rejections_are_bounded() {
+    let again = |times| vec![event(7, ""); times];
+    let settings = Serve::new().reject_errors(true).max_rejections(2);
+    let (result, writes, _) = serve(settings.clone(), again(5), |_| Err("no".into()));
+    result.unwrap();
+    let (fail, ok) = ("RESULT 4\nFAILREADY\n", "RESULT 2\nOKREADY\n");
+    // After it was accepted, the same serial would be a new event: the count starts again.
+    assert_eq!(writes[1..], [fail, fail, ok, fail, fail]);
+
+    // The same bound for a handler that rejects, and for events that take turns.
+    let pieces = (0..6).map(|index| event(index % 2, "")).collect();
+    let (result, writes, _) = serve(settings, pieces, |_| Ok(Reply::FAIL));
+    result.unwrap();
+    assert_eq!(writes[1..], [fail, fail, fail, fail, ok, ok]);
+}
+
+#[test]
+fn what_cannot_be_written_ends_the_loop() {
+    struct Full;
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let result = Serve::new().run(&event(1, "")[..], Full, |_| Ok(Reply::OK));
+    assert!(matches!(result, Err(ServeError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe));
+}
