@@ -6,7 +6,7 @@
 //! the line, and what stands before it belongs to `processname`.
 
 use super::event_type::EventType;
-use super::token::{Tokens, number, rsplit_at_key};
+use super::token::{Tokens, key, number, rsplit_at_key};
 use crate::error::{EventError, Problem, TokenError};
 
 /// A payload's content by its type. Borrows from the payload.
@@ -524,16 +524,16 @@ impl<'a> Line<'a> {
         let last = read.last().copied().unwrap_or_default();
         let text = self.text(last, tail)?;
         let mut seen = 0u32;
-        for word in text.split(' ').filter(|word| !word.is_empty()) {
-            let Some((key, _)) = word.split_once(':').filter(|token| !token.0.is_empty()) else {
-                return Err(self.error(last, Problem::NotAToken, word.as_bytes()));
+        for word in tail.split(|byte| *byte == b' ').filter(|word| !word.is_empty()) {
+            let Some(key) = key(word) else {
+                return Err(self.error(last, Problem::NotAToken, word));
             };
             let keys = read.iter().chain(known).zip(0u32..);
-            if let Some((key, index)) = keys.into_iter().find(|(known, _)| **known == key) {
+            if let Some((key, index)) = keys.into_iter().find(|(known, _)| known.as_bytes() == key) {
                 // Those of `read` have been there.
                 let bit = 1u32.checked_shl(index).unwrap_or_default();
                 if seen & bit != 0 || read.contains(key) {
-                    return Err(self.error(key, Problem::Duplicate, word.as_bytes()));
+                    return Err(self.error(key, Problem::Duplicate, word));
                 }
                 seen |= bit;
             }

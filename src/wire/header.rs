@@ -15,11 +15,19 @@
 use nom::{IResult, Parser, sequence::preceded};
 
 use super::event_type::EventType;
-use super::token::number;
+use super::token::{key, number, split_once};
 use crate::error::{Problem, TokenError};
 
 /// The keys of supervisor 4.3.0's header, in the order in which it sends them.
 const KEYS: [&str; 7] = ["ver", "server", "serial", "pool", "poolserial", "eventname", "len"];
+// Their places in that order.
+const VER: usize = 0;
+const SERVER: usize = 1;
+const SERIAL: usize = 2;
+const POOL: usize = 3;
+const POOLSERIAL: usize = 4;
+const EVENTNAME: usize = 5;
+const LEN: usize = 6;
 
 /// A header, borrowed from the bytes that it was read from.
 ///
@@ -114,23 +122,19 @@ impl<'a> Iterator for HeaderTokens<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let line = self.header.line;
-        loop {
-            let rest = line.get(self.at..)?;
-            let (key, from) = rest.split_once(':')?;
-            if let Some(key) = key.strip_prefix(' ') {
-                // Between two tokens stands one space; more than one is passed over.
-                self.at = line.len().checked_sub(key.len())?.checked_sub(from.len())?.checked_sub(1)?;
-                continue;
-            }
-            // Only `server` and `pool` may hold spaces; the parser knows where they end.
-            let free = [self.header.server, self.header.pool];
-            let value = match free.into_iter().find(|value| core::ptr::eq(value.as_ptr(), from.as_ptr())) {
-                Some(value) if !value.is_empty() => value,
-                _ => from.split(' ').next()?,
-            };
-            self.at = line.len().checked_sub(from.len())?.checked_add(value.len())?.checked_add(1)?;
-            return Some((key, value));
+        // Between two tokens stands one space; more are passed over.
+        while line.as_bytes().get(self.at) == Some(&b' ') {
+            self.at = self.at.saturating_add(1);
         }
+        let (key, from) = split_once(line.get(self.at..)?, b':')?;
+        // Only `server` and `pool` may hold spaces; the parser knows where they end.
+        let free = [self.header.server, self.header.pool];
+        let value = match free.into_iter().find(|value| core::ptr::eq(value.as_ptr(), from.as_ptr())) {
+            Some(value) if !value.is_empty() => value,
+            _ => split_once(from, b' ').map_or(from, |(value, _)| value),
+        };
+        self.at = offset_in(line, from).saturating_add(value.len());
+        Some((key, value))
     }
 }
 
@@ -140,13 +144,24 @@ fn utf8(line: &[u8]) -> Result<&str, TokenError> {
         let offset = error.valid_up_to();
         let before = line.get(..offset).unwrap_or_default();
         // The key to blame is the last one that begins before the bad byte.
-        let begins = |key: &&str| {
-            let mut words = before.rsplit(|byte| *byte == b' ');
-            words.position(|word| word.strip_prefix(key.as_bytes()).is_some_and(|rest| rest.first() == Some(&b':')))
-        };
-        let key = KEYS.into_iter().min_by_key(|key| begins(key).unwrap_or(usize::MAX)).unwrap_or("ver");
-        TokenError { key, problem: Problem::NotUtf8, offset }
+        let index = before.rsplit(|byte| *byte == b' ').find_map(index_of).unwrap_or(VER);
+        TokenError { key: key_of(index), problem: Problem::NotUtf8, offset }
     })
+}
+
+/// Where `part`, which borrows from `line`, stands in it.
+fn offset_in(line: &str, part: &str) -> usize {
+    (part.as_ptr() as usize).saturating_sub(line.as_ptr() as usize)
+}
+
+fn key_of(index: usize) -> &'static str {
+    KEYS.get(index).copied().unwrap_or_default()
+}
+
+/// Which of our keys a word begins with.
+fn index_of(word: &[u8]) -> Option<usize> {
+    let key = key(word)?;
+    KEYS.iter().position(|known| known.as_bytes() == key)
 }
 
 // ---- The usual line, from the left: one function per production. ----
@@ -201,96 +216,86 @@ fn usual(line: &str) -> Option<Header<'_>> {
 /// what follows has to be tokens with keys of their own. A key that was there already is left unsettled, so that it
 /// ends up in `server` where it stands inside it, and as a duplicate everywhere else.
 fn general(line: &str) -> Result<Header<'_>, TokenError> {
-    let missing = |index: usize| TokenError { key: key_of(index), problem: Problem::Missing, offset: line.len() };
-    if !line.starts_with("ver:") {
-        return Err(TokenError { key: "ver", problem: Problem::Missing, offset: 0 });
+    let bytes = line.as_bytes();
+    if !bytes.starts_with(b"ver:") {
+        return Err(TokenError { key: key_of(VER), problem: Problem::Missing, offset: 0 });
     }
     // Where `server` follows `ver` directly, as supervisord has it, it cannot begin any later.
-    let second = line.find(' ').map_or(line.len(), |space| space.saturating_add(1));
-    let server_is_second = line.get(second..).is_some_and(|rest| rest.starts_with("server:"));
-    let may_begin = |key: &str, start: usize| match key {
-        "ver" => start == 0,
-        "server" => !server_is_second || start == second,
+    let second = memchr::memchr(b' ', bytes).map_or(bytes.len(), |space| space.saturating_add(1));
+    let server_is_second = bytes.get(second..).and_then(index_of) == Some(SERVER);
+    let may_begin = |index: usize, start: usize| match index {
+        VER => start == 0,
+        SERVER => !server_is_second || start == second,
         _ => true,
     };
     let mut values: [Option<&str>; KEYS.len()] = [None; KEYS.len()];
-    let mut settled = line.len();
-    let mut end = line.len();
+    let mut settled = bytes.len();
+    let mut end = bytes.len();
     loop {
-        let space = line.get(..end).and_then(|text| memchr::memrchr(b' ', text.as_bytes()));
-        let start = space.map_or(0, |at| at.saturating_add(1));
-        let word = line.get(start..end).unwrap_or_default();
-        if let Some((key, _)) = word.split_once(':')
-            && let Some(index) = KEYS.iter().position(|known| *known == key)
-            && let Some(slot) = values.get_mut(index)
-            && slot.is_none()
-            && may_begin(key, start)
+        let before = bytes.get(..end).unwrap_or_default();
+        let start = memchr::memrchr(b' ', before).map_or(0, |space| space.saturating_add(1));
+        if let Some(index) = before.get(start..).and_then(index_of)
+            && let Some(value @ None) = values.get_mut(index)
+            && may_begin(index, start)
         {
-            let text = line.get(start.saturating_add(key.len()).saturating_add(1)..settled).unwrap_or_default();
-            *slot = Some(match key {
-                "server" => text,
-                "pool" => settle(key_of(index), text, settled, pool_end(text))?,
-                _ => settle(key_of(index), text, settled, text.find(' ').unwrap_or(text.len()))?,
-            });
+            let from = start.saturating_add(key_of(index).len()).saturating_add(1);
+            let text = line.get(from..settled).unwrap_or_default();
+            let len = if index == SERVER { text.len() } else { settle(index, text, from)? };
+            *value = text.get(..len);
             settled = start.saturating_sub(1);
         }
-        match space {
-            Some(at) => end = at,
-            None => break,
+        if start == 0 {
+            break;
         }
+        end = start.saturating_sub(1);
     }
-    let offset_of = |value: &str| (value.as_ptr() as usize).saturating_sub(line.as_ptr() as usize);
-    let text = |index: usize| values.get(index).copied().flatten().ok_or(missing(index));
+    let text = |index: usize| {
+        let missing = TokenError { key: key_of(index), problem: Problem::Missing, offset: bytes.len() };
+        values.get(index).copied().flatten().ok_or(missing)
+    };
     let filled = |index: usize| match text(index)? {
-        "" => Err(TokenError { key: key_of(index), problem: Problem::Invalid, offset: offset_of(text(index)?) }),
+        "" => Err(TokenError { key: key_of(index), problem: Problem::Invalid, offset: offset_in(line, text(index)?) }),
         value => Ok(value),
     };
-    let decimal = |index: usize| text(index).and_then(|text| number(key_of(index), text.as_bytes(), offset_of(text)));
+    let decimal = |index: usize| {
+        let digits = text(index)?;
+        number(key_of(index), digits.as_bytes(), offset_in(line, digits))
+    };
     Ok(Header {
-        ver: filled(0)?,
-        server: text(1)?,
-        serial: decimal(2)?,
-        pool: text(3)?,
-        poolserial: decimal(4)?,
-        eventname: filled(5)?,
-        len: decimal(6)?,
+        ver: filled(VER)?,
+        server: text(SERVER)?,
+        serial: decimal(SERIAL)?,
+        pool: text(POOL)?,
+        poolserial: decimal(POOLSERIAL)?,
+        eventname: filled(EVENTNAME)?,
+        len: decimal(LEN)?,
         line,
     })
 }
 
-fn key_of(index: usize) -> &'static str {
-    KEYS.get(index).copied().unwrap_or_default()
-}
-
-/// Where the name of a pool ends: before the first word that looks like a token. A pool's name keeps its outer
-/// spaces, but supervisord refuses a colon in it.
-fn pool_end(text: &str) -> usize {
-    let mut end = 0usize;
-    for word in text.split(' ') {
-        if end != 0 && word.contains(':') {
-            return end.saturating_sub(1);
+/// How long the value at the start of `text` is, which begins at byte `from` of the line; and makes sure that only
+/// tokens with keys of their own follow it.
+///
+/// It ends at the first space. Only the name of a pool keeps its outer spaces; it ends before the first word that looks
+/// like a token, for supervisord refuses a colon in it.
+fn settle(index: usize, text: &str, from: usize) -> Result<usize, TokenError> {
+    let mut value = None;
+    let mut at = 0usize;
+    for word in text.as_bytes().split(|byte| *byte == b' ') {
+        if at != 0 && (index != POOL || value.is_some() || memchr::memchr(b':', word).is_some()) {
+            value.get_or_insert(at.saturating_sub(1));
+            let offset = from.saturating_add(at);
+            if let Some(index) = index_of(word) {
+                return Err(TokenError { key: key_of(index), problem: Problem::Duplicate, offset });
+            }
+            // An empty word is a doubled or trailing space.
+            if !word.is_empty() && key(word).is_none() {
+                return Err(TokenError { key: key_of(index), problem: Problem::NotAToken, offset });
+            }
         }
-        end = end.saturating_add(word.len()).saturating_add(1);
+        at = at.saturating_add(word.len()).saturating_add(1);
     }
-    text.len()
-}
-
-/// Cuts `text`, which ends at byte `settled` of the line, at `end`, and makes sure that only tokens with keys of their
-/// own follow.
-fn settle<'a>(key: &'static str, text: &'a str, settled: usize, end: usize) -> Result<&'a str, TokenError> {
-    let (value, rest) = text.split_at_checked(end).unwrap_or((text, ""));
-    let mut offset = settled.saturating_sub(rest.len());
-    for word in rest.split(' ') {
-        if let Some(key) = KEYS.into_iter().find(|key| word.split_once(':').is_some_and(|token| token.0 == *key)) {
-            return Err(TokenError { key, problem: Problem::Duplicate, offset });
-        }
-        // An empty word is a doubled or trailing space.
-        if !word.is_empty() && word.find(':').is_none_or(|colon| colon == 0) {
-            return Err(TokenError { key, problem: Problem::NotAToken, offset });
-        }
-        offset = offset.saturating_add(word.len()).saturating_add(1);
-    }
-    Ok(value)
+    Ok(value.unwrap_or(text.len()))
 }
 
 // ---- Where a header ends. ----
@@ -344,12 +349,8 @@ impl HeaderEnd {
     }
 
     fn all_keys_seen(&mut self, line: &[u8]) -> bool {
-        for word in line.split(|byte| *byte == b' ') {
-            for (index, key) in KEYS.iter().enumerate() {
-                if word.strip_prefix(key.as_bytes()).is_some_and(|rest| rest.first() == Some(&b':')) {
-                    self.seen |= 1 << index;
-                }
-            }
+        for index in line.split(|byte| *byte == b' ').filter_map(index_of) {
+            self.seen |= 1u8.checked_shl(index as u32).unwrap_or_default();
         }
         self.seen == 0x7f
     }

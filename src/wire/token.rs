@@ -38,9 +38,9 @@ impl<'a> Iterator for Tokens<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         while !self.rest.is_empty() {
-            let (word, rest) = self.rest.split_once(' ').unwrap_or((self.rest, ""));
+            let (word, rest) = split_once(self.rest, b' ').unwrap_or((self.rest, ""));
             self.rest = rest;
-            if let Some((key, value)) = word.split_once(':')
+            if let Some((key, value)) = split_once(word, b':')
                 && !self.known.contains(&key)
             {
                 return Some((key, value));
@@ -48,6 +48,18 @@ impl<'a> Iterator for Tokens<'a> {
         }
         None
     }
+}
+
+/// Splits at the first `byte`, an ASCII one. (`str::split_once` carries code for a panic that never comes.)
+pub(crate) fn split_once(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let at = memchr::memchr(byte, text.as_bytes())?;
+    Some((text.get(..at)?, text.get(at.saturating_add(1)..)?))
+}
+
+/// The key of a word: what stands before its colon. `None` if it is not a token.
+pub(crate) fn key(word: &[u8]) -> Option<&[u8]> {
+    let at = memchr::memchr(b':', word).filter(|at| *at != 0)?;
+    word.get(..at)
 }
 
 /// Reads an unsigned decimal number; `offset` is where it stands, for the error.

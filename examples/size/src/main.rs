@@ -1,0 +1,71 @@
+//! The smallest firmware that uses the crate, to see what it costs. It is linked and measured, not run: its input
+//! comes from nowhere, and what it makes of it goes nowhere.
+//!
+//! Without features it is an empty loop; a feature says which part of the crate is in it.
+
+#![no_std]
+#![no_main]
+
+use core::hint::black_box;
+
+/// The linker finds no such function: a panic that can be reached is a link error.
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    unsafe extern "C" {
+        fn a_panic_can_be_reached() -> !;
+    }
+    unsafe { a_panic_can_be_reached() }
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn _start() -> ! {
+    #[cfg(feature = "listener")]
+    piece_by_piece();
+    #[cfg(feature = "session")]
+    whole();
+    loop {
+        black_box(());
+    }
+}
+
+#[cfg(feature = "listener")]
+fn piece_by_piece() {
+    #[cfg(feature = "replies")]
+    use supervisor_events::Step;
+    let mut listener = supervisor_events::Listener::<512>::new(black_box(Default::default()));
+    while black_box(true) {
+        let mut input: &[u8] = black_box(&[]);
+        let _ = black_box(listener.ready());
+        while let Ok(Some(step)) = listener.advance(&mut input) {
+            match black_box(step) {
+                #[cfg(feature = "replies")]
+                Step::Complete => answer(listener.reply_and_ready(supervisor_events::Reply::new(black_box(b"OK")))),
+                _ => {}
+            }
+        }
+        let _ = black_box(listener.end());
+    }
+}
+
+#[cfg(feature = "session")]
+fn whole() {
+    let mut session = supervisor_events::Session::new([0; 512], black_box(Default::default()));
+    while black_box(true) {
+        let _ = black_box(session.ready());
+        let space = session.space();
+        let read = black_box(space.len());
+        if let Ok(Some(notification)) = session.received(read) {
+            let _ = black_box(notification.event());
+            answer(session.reply_and_ready(supervisor_events::Reply::new(black_box(b"OK"))));
+        }
+        let _ = black_box(session.end());
+    }
+}
+
+#[cfg(any(feature = "replies", feature = "session"))]
+fn answer(answer: Result<supervisor_events::Answer<'_>, supervisor_events::TurnError>) {
+    let mut buffer = [0; 32];
+    if let Ok(answer) = answer {
+        let _ = black_box(answer.write_to(&mut buffer));
+    }
+}
