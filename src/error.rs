@@ -194,7 +194,7 @@ impl fmt::Display for TurnError {
 
 impl core::error::Error for TurnError {}
 
-/// A caller's buffer is too small. Nothing was written.
+/// A caller's buffer is too small. What it holds is of no use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct NoRoom {

@@ -16,6 +16,9 @@ mod listener;
 #[cfg(feature = "serde")]
 mod serde;
 mod session;
+#[cfg(feature = "simulator")]
+pub mod simulator;
+mod supervisor;
 mod wire;
 
 pub use audit::{Delivery, SequenceAudit};
@@ -23,7 +26,9 @@ pub use decoder::{Decoder, Step};
 pub use error::{EventError, NoRoom, Problem, ProtocolError, ProtocolErrorKind, TokenError, TurnError};
 pub use listener::{Listener, State};
 pub use session::{Notification, Session};
+pub use supervisor::{Heard, ListenerState, NotifyError, Oddity, Stuck, Supervisor, Violation};
 pub use wire::communication;
+pub use wire::envelope::Envelope;
 pub use wire::event::{
     Channel, Data, Event, GroupChange, ProcessCommunicationEvent, ProcessGroupEvent, ProcessLogEvent, ProcessState,
     ProcessStateEvent, RemoteCommunicationEvent, SupervisorState, TickEvent,

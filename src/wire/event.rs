@@ -7,7 +7,8 @@
 
 use super::event_type::EventType;
 use super::token::{Tokens, key, number, rsplit_at_key};
-use crate::error::{EventError, Problem, TokenError};
+use super::writer::Writer;
+use crate::error::{EventError, NoRoom, Problem, TokenError};
 
 /// A payload's content by its type. Borrows from the payload.
 ///
@@ -349,7 +350,89 @@ impl<'a> Event<'a> {
     }
 }
 
-// ---- One function per payload. ----
+// ---- From an event to its payload. ----
+
+impl Event<'_> {
+    /// Writes the payload that supervisord sends for this event to the start of `buffer`, and returns that part. What is
+    /// `None` is left out; `extra` tokens come last.
+    ///
+    /// # Errors
+    ///
+    /// If it does not fit.
+    ///
+    /// ```
+    /// use supervisor_events::{Event, EventType};
+    ///
+    /// let payload = b"processname:cat groupname:cat from_state:RUNNING expected:0 pid:2766";
+    /// let event = Event::parse(EventType::ProcessStateExited, payload)?;
+    /// assert_eq!(event.write_to(&mut [0; 100]), Ok(&payload[..]));
+    /// # Ok::<(), supervisor_events::EventError>(())
+    /// ```
+    pub fn write_to<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b [u8], NoRoom> {
+        let mut writer = Writer::new(buffer);
+        let out = &mut writer;
+        match self {
+            Self::ProcessState(event) => {
+                names(out, event.processname, event.groupname);
+                token(out, " from_state:", event.from_state.name());
+                numeral(out, " tries:", event.tries);
+                numeral(out, " expected:", event.expected.map(u32::from));
+                numeral(out, " pid:", event.pid);
+                tokens(out, event.extra);
+            }
+            Self::ProcessLog(event) => {
+                names(out, event.processname, event.groupname);
+                numeral(out, " pid:", event.pid);
+                token(out, " channel:", event.channel.name());
+                tokens(out, event.extra);
+                out.put(b"\n").put(event.data.as_bytes());
+            }
+            Self::ProcessCommunication(event) => {
+                names(out, event.processname, event.groupname);
+                numeral(out, " pid:", event.pid);
+                tokens(out, event.extra);
+                out.put(b"\n").put(event.data.as_bytes());
+            }
+            Self::RemoteCommunication(event) => {
+                token(out, "type:", event.remote_type);
+                out.put(b"\n").put(event.data.as_bytes());
+            }
+            Self::SupervisorStateChange(_) => {}
+            Self::Tick(event) => {
+                out.put(b"when:").number(event.when);
+                tokens(out, event.extra);
+            }
+            Self::ProcessGroup(event) => {
+                token(out, "groupname:", event.groupname);
+                out.put(b"\n");
+            }
+        }
+        writer.finish()
+    }
+}
+
+fn token(out: &mut Writer<'_>, mark: &str, value: &str) {
+    out.put(mark.as_bytes()).put(value.as_bytes());
+}
+
+fn names(out: &mut Writer<'_>, processname: &str, groupname: &str) {
+    token(out, "processname:", processname);
+    token(out, " groupname:", groupname);
+}
+
+fn numeral(out: &mut Writer<'_>, mark: &str, value: Option<u32>) {
+    if let Some(value) = value {
+        out.put(mark.as_bytes()).number(value.into());
+    }
+}
+
+fn tokens(out: &mut Writer<'_>, tokens: Tokens<'_>) {
+    for (key, value) in tokens {
+        out.put(b" ").put(key.as_bytes()).put(b":").put(value.as_bytes());
+    }
+}
+
+// ---- From a payload to its event: one function per shape. ----
 
 fn process_state<'a>(state: ProcessState<'static>, payload: &'a [u8]) -> Result<ProcessStateEvent<'a>, TokenError> {
     let line = Line::new(payload, trim(payload));

@@ -4,6 +4,7 @@
 //! * [`header`]: the token line in front of every payload, and where it ends.
 //! * [`event_type`]: the names of events and their hierarchy.
 //! * [`event`]: the payloads, typed.
+//! * [`envelope`]: header and payload, written.
 //! * [`length`]: what `len` counts.
 //! * [`reply`]: READY and RESULT.
 //! * [`communication`]: the tags around data that a process sends as PROCESS_COMMUNICATION.
@@ -11,9 +12,11 @@
 //! Nothing here knows whose turn it is: that is for [`Listener`](crate::Listener).
 
 pub mod communication;
+pub mod envelope;
 pub mod event;
 pub mod event_type;
 pub mod header;
 pub mod length;
 pub mod reply;
 pub mod token;
+mod writer;

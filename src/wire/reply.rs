@@ -4,6 +4,7 @@
 //! listener's next READY for a violation of the protocol; the listener then never gets an event again. So the bytes
 //! are made here, in one place.
 
+use super::writer::{Decimal, Writer};
 use crate::error::NoRoom;
 
 /// Says that the listener can take an event.
@@ -46,7 +47,7 @@ impl<'a> Reply<'a> {
 
     /// RESULT, as it goes over the wire.
     pub fn answer(self) -> Answer<'a> {
-        Answer { length: Length::of(self.data.len()), data: self.data, ready: b"" }
+        Answer { length: Decimal::of_len(self.data.len()), data: self.data, ready: b"" }
     }
 
     /// RESULT and the next READY, for one write.
@@ -55,102 +56,55 @@ impl<'a> Reply<'a> {
     }
 }
 
-/// The bytes of a RESULT, with the next READY or without: three slices, to be written one after the other and best in
-/// one write. Nothing may be written after or between them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+/// The bytes of a RESULT, with the next READY or without: pieces to be written one after the other and best in one
+/// write. Nothing may be written after or between them.
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[must_use = "supervisord waits for these bytes"]
 pub struct Answer<'a> {
-    length: Length,
+    length: Decimal,
     data: &'a [u8],
     ready: &'a [u8],
 }
 
 impl Answer<'_> {
     /// The pieces, in order.
-    pub fn parts(&self) -> [&[u8]; 3] {
-        [self.length.line(), self.data, self.ready]
+    pub fn parts(&self) -> [&[u8]; 5] {
+        [b"RESULT ", self.length.digits(), b"\n", self.data, self.ready]
     }
 
     /// How many bytes there are.
+    #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
     pub fn len(&self) -> usize {
         self.parts().iter().fold(0, |sum, part| sum.saturating_add(part.len()))
-    }
-
-    /// Never: an answer has at least its line.
-    pub fn is_empty(&self) -> bool {
-        false
     }
 
     /// Writes all of it to the start of `buffer`, and returns that part.
     ///
     /// # Errors
     ///
-    /// If it does not fit; nothing is written then.
+    /// If it does not fit.
     pub fn write_to<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b [u8], NoRoom> {
-        let needed = self.len();
-        let (target, _) = buffer.split_at_mut_checked(needed).ok_or(NoRoom { needed })?;
-        let mut rest = &mut *target;
-        for part in self.parts() {
-            let Some((place, after)) = rest.split_at_mut_checked(part.len()) else { break };
-            place.copy_from_slice(part);
-            rest = after;
-        }
-        Ok(target)
+        let mut writer = Writer::new(buffer);
+        self.parts().iter().for_each(|part| {
+            writer.put(part);
+        });
+        writer.finish()
     }
 }
 
-/// `RESULT n\n`, kept at the end of a field that holds the largest n.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Length {
-    line: [u8; Self::ROOM],
-    from: u8,
-}
-
-impl Length {
-    /// `RESULT `, the 20 digits of the largest `usize` of any target, and the newline.
-    const ROOM: usize = 28;
-
-    fn of(len: usize) -> Self {
-        let mut line = [0; Self::ROOM];
-        let mut places = line.iter_mut().enumerate().rev();
-        let mut from = 0;
-        let mut put = |byte: u8| {
-            if let Some((index, place)) = places.next() {
-                *place = byte;
-                from = index as u8;
-            }
-        };
-        put(b'\n');
-        let mut rest = len;
-        loop {
-            put(b'0'.wrapping_add((rest % 10) as u8));
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        for byte in b"RESULT ".iter().rev() {
-            put(*byte);
-        }
-        Self { line, from }
-    }
-
-    fn line(&self) -> &[u8] {
-        self.line.get(usize::from(self.from)..).unwrap_or_default()
-    }
-}
-
-impl core::fmt::Debug for Length {
+impl core::fmt::Debug for Answer<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(core::str::from_utf8(self.line()).unwrap_or_default().trim_end())
+        f.write_str("Answer(\"")?;
+        self.parts().iter().try_for_each(|part| write!(f, "{}", part.escape_ascii()))?;
+        f.write_str("\")")
     }
 }
 
 #[cfg(feature = "defmt")]
-impl defmt::Format for Length {
+impl defmt::Format for Answer<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "{=str}", core::str::from_utf8(self.line()).unwrap_or_default());
+        let ready = !self.ready.is_empty();
+        defmt::write!(f, "RESULT {=usize} {=[u8]:a}, READY: {=bool}", self.data.len(), self.data, ready);
     }
 }
 
@@ -168,13 +122,11 @@ mod tests {
             assert_eq!(bytes, alloc::format!("RESULT {len}\n{}", "x".repeat(len)).as_bytes());
             assert_eq!(answer.len(), bytes.len());
         }
-        assert_eq!(Length::of(usize::MAX).line(), alloc::format!("RESULT {}\n", usize::MAX).as_bytes());
     }
 
     #[test]
-    fn a_refused_write_changes_nothing_and_says_what_it_needs() {
-        let mut buffer = [7; 15];
-        assert_eq!(Reply::OK.and_ready().write_to(&mut buffer), Err(NoRoom { needed: 17 }));
-        assert_eq!(buffer, [7; 15]);
+    fn a_buffer_that_is_too_small_is_refused() {
+        assert_eq!(Reply::OK.and_ready().write_to(&mut [0; 16]), Err(NoRoom { needed: 17 }));
+        assert_eq!(Reply::OK.and_ready().write_to(&mut [0; 17]), Ok(&b"RESULT 2\nOKREADY\n"[..]));
     }
 }

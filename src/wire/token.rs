@@ -9,7 +9,7 @@ use crate::error::{Problem, TokenError};
 ///
 /// Made by [`Header::tokens`](crate::Header::tokens) and by the `extra` fields of the events, which hold the tokens
 /// that this version of the crate has no field for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Tokens<'a> {
     rest: &'a str,
@@ -30,6 +30,20 @@ impl<'a> Tokens<'a> {
     /// Whether there is no token.
     pub fn is_empty(&self) -> bool {
         { *self }.next().is_none()
+    }
+}
+
+impl PartialEq for Tokens<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        { *self }.eq(*other)
+    }
+}
+
+impl Eq for Tokens<'_> {}
+
+impl core::fmt::Debug for Tokens<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_map().entries(*self).finish()
     }
 }
 

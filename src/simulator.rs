@@ -1,0 +1,424 @@
+//! A supervisord with one event listener and no processes, for tests of listeners (feature `simulator`).
+//!
+//! [`Pool`] does what supervisor 4.3.0's pools do: it numbers events, keeps them in a queue of bounded length, and puts
+//! rejected ones back at its head. [`Simulator`] joins a pool to a listener: a program that it starts, or anything that
+//! can be read from and written to. It judges what the listener says as supervisord does, with [`Supervisor`].
+//!
+//! A test of a handler, in one process:
+//!
+//! ```
+//! use std::time::Duration;
+//! use supervisor_events::host::std::Serve;
+//! use supervisor_events::simulator::{Report, Simulator};
+//! use supervisor_events::Reply;
+//!
+//! let (listener_input, to_listener) = std::io::pipe()?;
+//! let (from_listener, listener_output) = std::io::pipe()?;
+//! let listener = std::thread::spawn(|| {
+//!     Serve::new().run(listener_input, listener_output, |notification| {
+//!         // The handler to be tested.
+//!         Ok(if notification.payload == b"when:5" { Reply::OK } else { Reply::FAIL })
+//!     })
+//! });
+//!
+//! let mut simulator = Simulator::new(from_listener, to_listener);
+//! simulator.notify("TICK_5", b"when:5");
+//! let reports = simulator.run(Duration::from_secs(10));
+//! assert!(reports.iter().any(|report| matches!(report, Report::Result { accepted: true, .. })));
+//!
+//! // The end of its input ends the listener.
+//! simulator.close_input();
+//! listener.join().unwrap()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A program is tested the same way: [`Simulator::spawn`].
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::string::String;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+use std::vec;
+use std::vec::Vec;
+
+use crate::{Envelope, Heard, LengthUnit, ListenerState, Oddity, Stuck, Supervisor, Violation};
+
+/// An event in a pool, with its numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolEvent {
+    /// The event's number over all pools.
+    pub serial: u64,
+    /// The event's number in the pool.
+    pub poolserial: u64,
+    /// The name of its type.
+    pub eventname: String,
+    /// Its payload.
+    pub payload: Vec<u8>,
+    /// How often it was sent before.
+    pub deliveries: u32,
+}
+
+/// The events of one pool, as supervisord keeps them.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    /// supervisord's identifier.
+    pub server: String,
+    /// The pool's name.
+    pub name: String,
+    /// How many events it holds; the oldest is discarded when another one comes.
+    pub buffer_size: usize,
+    /// The number of the next event.
+    pub next_serial: u64,
+    queue: VecDeque<PoolEvent>,
+}
+
+impl Default for Pool {
+    /// supervisord's own names, and its `buffer_size` of 10.
+    fn default() -> Self {
+        Self {
+            server: "supervisor".into(),
+            name: "listener".into(),
+            buffer_size: 10,
+            next_serial: 0,
+            queue: VecDeque::new(),
+        }
+    }
+}
+
+impl Pool {
+    /// Takes an event in at the end; returns the one that is discarded for it.
+    pub fn accept(&mut self, eventname: &str, payload: &[u8]) -> Option<PoolEvent> {
+        let number = self.next_serial;
+        self.next_serial = number.wrapping_add(1) & (u64::MAX >> 1);
+        let (eventname, payload) = (eventname.into(), payload.into());
+        let discarded = self.make_room();
+        self.queue.push_back(PoolEvent { serial: number, poolserial: number, eventname, payload, deliveries: 0 });
+        discarded
+    }
+
+    /// Takes an event back that was rejected, or could not be delivered; returns the one that is discarded for it.
+    pub fn take_back(&mut self, event: PoolEvent) -> Option<PoolEvent> {
+        let discarded = self.make_room();
+        self.queue.push_front(event);
+        discarded
+    }
+
+    /// The event whose turn it is.
+    pub fn next_event(&mut self) -> Option<PoolEvent> {
+        self.queue.pop_front()
+    }
+
+    /// How many events wait.
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// The events that wait, the next one first.
+    pub fn events(&self) -> impl Iterator<Item = &PoolEvent> {
+        self.queue.iter()
+    }
+
+    fn make_room(&mut self) -> Option<PoolEvent> {
+        if self.queue.len() >= self.buffer_size { self.queue.pop_front() } else { None }
+    }
+}
+
+/// What happened between the simulator and its listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Report {
+    /// An event was sent.
+    Sent(PoolEvent),
+    /// The listener changed its state.
+    State {
+        /// The state before.
+        from: ListenerState,
+        /// The state after.
+        to: ListenerState,
+    },
+    /// The listener answered an event.
+    Result {
+        /// The event's number.
+        serial: u64,
+        /// The data of its RESULT.
+        data: Vec<u8>,
+        /// Whether that is `OK`. If not, the event has gone back to the head of the queue.
+        accepted: bool,
+    },
+    /// The line of a RESULT was odd, but taken.
+    Odd(Oddity),
+    /// The listener broke the protocol. An event that it had has gone back to the head of the queue.
+    Violation(Violation),
+    /// The listener announced a RESULT that never ends.
+    Stuck(Stuck),
+    /// The pool was full: this event is lost.
+    Discarded(PoolEvent),
+    /// The listener closed its output. An event that it had has gone back to the head of the queue.
+    Ended,
+    /// Nothing more happened in the time that there was, and the listener is not READY.
+    TimedOut,
+}
+
+/// A pool with one listener.
+///
+/// Reading and writing go on in threads of their own, so that a listener that does not read, or says nothing, keeps
+/// nobody from going on.
+#[derive(Debug)]
+pub struct Simulator {
+    /// The events that wait, and the names and sizes that matter for them.
+    pub pool: Pool,
+    supervisor: Supervisor,
+    current: Option<PoolEvent>,
+    data: Vec<u8>,
+    input: Option<Sender<Vec<u8>>>,
+    output: Receiver<Vec<u8>>,
+    ended: bool,
+    child: Option<Child>,
+}
+
+impl Simulator {
+    /// A simulator for the listener that writes to `output` and reads from `input`.
+    pub fn new(output: impl Read + Send + 'static, input: impl Write + Send + 'static) -> Self {
+        Self {
+            pool: Pool::default(),
+            supervisor: Supervisor::new(LengthUnit::CodePoints),
+            current: None,
+            data: Vec::new(),
+            input: Some(writer(input)),
+            output: reader(output),
+            ended: false,
+            child: None,
+        }
+    }
+
+    /// Starts a listener. What it writes to standard error goes where `command` says.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started.
+    pub fn spawn(command: &mut Command) -> io::Result<Self> {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let missing = || io::Error::other("the listener's standard streams are not there");
+        let output = child.stdout.take().ok_or_else(missing)?;
+        let input = child.stdin.take().ok_or_else(missing)?;
+        let mut simulator = Self::new(output, input);
+        simulator.child = Some(child);
+        Ok(simulator)
+    }
+
+    /// Sets what `len` counts. Before the first event.
+    pub fn length_unit(mut self, unit: LengthUnit) -> Self {
+        self.supervisor = Supervisor::new(unit);
+        self
+    }
+
+    /// The listener's state.
+    pub fn state(&self) -> ListenerState {
+        self.supervisor.state()
+    }
+
+    /// Puts an event into the queue; `None`, or the report of the event that is discarded for it.
+    pub fn notify(&mut self, eventname: &str, payload: &[u8]) -> Option<Report> {
+        self.pool.accept(eventname, payload).map(Report::Discarded)
+    }
+
+    /// Sends events and takes answers until the queue is empty and the listener READY again, or it can never be again;
+    /// waits at most `patience` for the listener each time.
+    pub fn run(&mut self, patience: Duration) -> Vec<Report> {
+        let mut reports = Vec::new();
+        loop {
+            let new = self.step(patience);
+            let stop = new.iter().any(|report| matches!(report, Report::Ended | Report::TimedOut | Report::Stuck(_)));
+            reports.extend(new);
+            let idle = self.state() == ListenerState::Ready && self.pool.waiting() == 0;
+            if stop || idle || self.state() == ListenerState::Unknown {
+                return reports;
+            }
+        }
+    }
+
+    /// Sends the next event if the listener is READY for it, then waits for the listener, at most for `patience`.
+    pub fn step(&mut self, patience: Duration) -> Vec<Report> {
+        let mut reports = Vec::new();
+        if self.state() == ListenerState::Ready
+            && let Some(event) = self.pool.next_event()
+        {
+            self.send(event, &mut reports);
+        }
+        match self.output.recv_timeout(patience) {
+            Ok(said) => self.hear(&said, &mut reports),
+            Err(RecvTimeoutError::Timeout) if self.state() == ListenerState::Ready && self.current.is_none() => {}
+            Err(RecvTimeoutError::Timeout) => reports.push(Report::TimedOut),
+            Err(RecvTimeoutError::Disconnected) => {
+                self.take_back(&mut reports);
+                self.ended = true;
+                reports.push(Report::Ended);
+            }
+        }
+        reports
+    }
+
+    fn send(&mut self, event: PoolEvent, reports: &mut Vec<Report>) {
+        let envelope = Envelope {
+            server: &self.pool.server,
+            serial: event.serial,
+            pool: &self.pool.name,
+            poolserial: event.poolserial,
+            eventname: &event.eventname,
+            payload: &event.payload,
+        };
+        // The names, and room for the keys and numbers.
+        let names = [&self.pool.server, &self.pool.name, &event.eventname].map(String::len);
+        let mut header = vec![0; names.iter().fold(256, |sum, len| sum.saturating_add(*len))];
+        let Ok(header) = self.supervisor.notify_header(&envelope, &mut header) else { return };
+        let mut bytes = header.to_vec();
+        bytes.extend_from_slice(&event.payload);
+        // A listener that has gone is noticed by the end of its output.
+        let _ = self.input.as_ref().map(|input| input.send(bytes));
+        reports.push(Report::Sent(event.clone()));
+        reports.push(Report::State { from: ListenerState::Ready, to: ListenerState::Busy });
+        self.current = Some(event);
+    }
+
+    fn hear(&mut self, said: &[u8], reports: &mut Vec<Report>) {
+        let mut said = said;
+        loop {
+            let from = self.state();
+            let Some(heard) = self.supervisor.advance(&mut said) else { return };
+            match heard {
+                Heard::Ready => {}
+                Heard::ResultLine { oddity, .. } => {
+                    self.data.clear();
+                    reports.extend(oddity.map(Report::Odd));
+                }
+                Heard::ResultData(data) => self.data.extend_from_slice(data),
+                Heard::Result { ok: accepted } => {
+                    let serial = self.current.as_ref().map_or(0, |event| event.serial);
+                    reports.push(Report::Result { serial, data: std::mem::take(&mut self.data), accepted });
+                    if accepted {
+                        self.current = None;
+                    } else {
+                        self.take_back(reports);
+                    }
+                }
+                Heard::Violation(violation) => {
+                    reports.push(Report::Violation(violation));
+                    self.take_back(reports);
+                }
+                Heard::Stuck(stuck) => reports.push(Report::Stuck(stuck)),
+            }
+            let to = self.state();
+            if from != to {
+                reports.push(Report::State { from, to });
+            }
+        }
+    }
+
+    fn take_back(&mut self, reports: &mut Vec<Report>) {
+        if let Some(mut event) = self.current.take() {
+            event.deliveries = event.deliveries.saturating_add(1);
+            reports.extend(self.pool.take_back(event).map(Report::Discarded));
+        }
+    }
+
+    /// Writes bytes to the listener that belong to no event, as `supervisor.sendProcessStdin` does; or an event piece by
+    /// piece, from a test that makes its own.
+    pub fn write(&mut self, bytes: &[u8]) {
+        let _ = self.input.as_ref().map(|input| input.send(bytes.into()));
+    }
+
+    /// Ends the listener's input, as the end of supervisord does.
+    pub fn close_input(&mut self) {
+        self.input = None;
+    }
+
+    /// The id of the process that was spawned.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// Asks the process that was spawned to end, as `supervisorctl stop` does: SIGTERM, with its input left open.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such process.
+    #[cfg(unix)]
+    pub fn terminate(&mut self) -> io::Result<()> {
+        let pid = self.pid().and_then(|pid| rustix::process::Pid::from_raw(pid.try_into().ok()?));
+        let pid = pid.ok_or_else(|| io::Error::other("no process was spawned"))?;
+        Ok(rustix::process::kill_process(pid, rustix::process::Signal::TERM)?)
+    }
+
+    /// Waits until the process that was spawned has ended, at most for `patience`; `None` if it has not.
+    ///
+    /// # Errors
+    ///
+    /// If its end cannot be waited for.
+    pub fn wait(&mut self, patience: Duration) -> io::Result<Option<ExitStatus>> {
+        let Some(child) = &mut self.child else { return Ok(None) };
+        let since = Instant::now();
+        let left = || patience.saturating_sub(since.elapsed());
+        // The end of its output comes first, and can be waited for.
+        while !self.ended {
+            match self.output.recv_timeout(left()) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => self.ended = true,
+            }
+        }
+        loop {
+            match child.try_wait()? {
+                Some(status) => return Ok(Some(status)),
+                None if left().is_zero() => return Ok(None),
+                None => thread::sleep(Duration::from_millis(1)),
+            }
+        }
+    }
+}
+
+impl Drop for Simulator {
+    /// Ends the process that was spawned.
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Writes what is sent, in a thread of its own, and closes `input` when the sender is dropped.
+fn writer(mut input: impl Write + Send + 'static) -> Sender<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel::<Vec<u8>>();
+    thread::spawn(move || {
+        for bytes in receiver {
+            if input.write_all(&bytes).and_then(|()| input.flush()).is_err() {
+                return;
+            }
+        }
+    });
+    sender
+}
+
+/// Reads in a thread of its own: a piece for each read.
+fn reader(mut output: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut buffer = vec![0; 65_536];
+        loop {
+            match output.read(&mut buffer) {
+                Ok(0) => return,
+                Ok(read) => {
+                    if sender.send(buffer.get(..read).unwrap_or_default().into()).is_err() {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return,
+            }
+        }
+    });
+    receiver
+}

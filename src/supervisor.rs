@@ -1,0 +1,426 @@
+//! The supervisor's end of the protocol: what a listener says, judged as supervisor 4.3.0 judges it.
+//!
+//! ```text
+//!    start ▶ ACKNOWLEDGED ──── "READY\n" ───▶ READY ──── notify() ───▶ BUSY
+//!              │   ▲                            │                       │ │
+//!              │   └────── RESULT, all of it ───┼───────────────────────┘ │
+//!              │ any other 6 bytes              │ any byte                │ a line whose end is no number
+//!              ▼                                ▼                         ▼
+//!           UNKNOWN: for ever; the listener never gets an event again, and still looks RUNNING
+//! ```
+//!
+//! For tests and tools: what a listener says is taken byte by byte, with no I/O and no buffer, and each step says what
+//! supervisord makes of it, its oddities included, and what would be odd to a stricter one.
+
+use crate::error::NoRoom;
+use crate::wire::envelope::Envelope;
+use crate::wire::length::LengthUnit;
+use crate::wire::reply::READY;
+
+/// A listener's state, as supervisord keeps it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum ListenerState {
+    /// READY is due.
+    #[default]
+    Acknowledged,
+    /// The listener can be sent an event.
+    Ready,
+    /// The listener has an event; RESULT is due.
+    Busy,
+    /// The listener broke the protocol, and is never sent an event again.
+    Unknown,
+}
+
+impl ListenerState {
+    /// The state's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Acknowledged => "ACKNOWLEDGED",
+            Self::Ready => "READY",
+            Self::Busy => "BUSY",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+/// Something that a listener said, and what it led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Heard<'i> {
+    /// READY: ACKNOWLEDGED → READY.
+    Ready,
+    /// The line of a RESULT; so many bytes of data are due.
+    ResultLine {
+        /// The number at the line's end.
+        len: u64,
+        /// What is odd about the line, though supervisord takes it.
+        oddity: Option<Oddity>,
+    },
+    /// The next piece of the RESULT's data, borrowed from the input; never empty.
+    ResultData(&'i [u8]),
+    /// All data of the RESULT is there: BUSY → ACKNOWLEDGED.
+    Result {
+        /// Whether the data is exactly `OK`, which supervisord's own `result_handler` takes for success. It takes anything
+        /// else for a rejection: the event goes back to the head of the queue.
+        ok: bool,
+    },
+    /// The listener broke the protocol: → UNKNOWN. An event that it was BUSY with goes back to the head of the queue.
+    Violation(Violation),
+    /// A RESULT that never ends: BUSY for ever.
+    Stuck(Stuck),
+}
+
+/// What is odd about a RESULT's line, though supervisord takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Oddity {
+    /// It does not begin with `RESULT `: the first 7 bytes of the line are not looked at.
+    Prefix,
+    /// The number is more than decimal digits: spaces, a sign, underscores, a carriage return, leading zeros.
+    Number,
+}
+
+/// How a listener broke the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Violation {
+    /// ACKNOWLEDGED: these 6 bytes instead of READY. A newline first is what a print with a line's end leaves behind.
+    NotReady([u8; 6]),
+    /// READY: a byte, when nothing was asked.
+    Spurious(u8),
+    /// BUSY: a line without a number where that of RESULT stands.
+    BadResultLine,
+    /// The `result_handler` failed.
+    HandlerFailed,
+}
+
+/// Why a RESULT never ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Stuck {
+    /// Its length is negative.
+    NegativeLength,
+    /// Its length is more than anybody can write.
+    HugeLength,
+}
+
+/// An event may only be sent to a listener that is READY. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum NotifyError {
+    /// The listener is in this state.
+    NotReady(ListenerState),
+    /// The buffer is too small.
+    NoRoom(NoRoom),
+}
+
+impl core::fmt::Display for NotifyError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::NotReady(state) => write!(f, "an event is not due: the listener is {}", state.name()),
+            Self::NoRoom(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for NotifyError {}
+
+/// The supervisor's end for one listener.
+///
+/// supervisord looks at all that it has read before it sends anything: take [`advance`](Self::advance) to its end before
+/// [`notify`](Self::notify).
+///
+/// ```
+/// use supervisor_events::{Envelope, Heard, LengthUnit, ListenerState, Supervisor};
+///
+/// let mut supervisor = Supervisor::new(LengthUnit::CodePoints);
+/// assert_eq!(supervisor.advance(&mut &b"READY\n"[..]), Some(Heard::Ready));
+///
+/// let envelope =
+///     Envelope { server: "s", serial: 0, pool: "p", poolserial: 0, eventname: "TICK_5", payload: b"when:5" };
+/// let mut buffer = [0; 128];
+/// let bytes = supervisor.notify(&envelope, &mut buffer)?;
+/// assert!(bytes.ends_with(b" len:6\nwhen:5"));
+///
+/// // A print with a line's end: taken for the event, and then the end of it all.
+/// let mut said = &b"RESULT 2\nOK\nREADY\n"[..];
+/// while let Some(heard) = supervisor.advance(&mut said) {
+///     println!("{heard:?}");
+/// }
+/// assert_eq!(supervisor.state(), ListenerState::Unknown);
+/// # Ok::<(), supervisor_events::NotifyError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Supervisor {
+    unit: LengthUnit,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum Phase {
+    /// ACKNOWLEDGED: so many of these bytes have come.
+    Acknowledged([u8; 6], u8),
+    Ready,
+    /// BUSY: in the line.
+    Line(Line),
+    /// BUSY: in the data. `ok` tells whether it is OK as far as it has come.
+    Data {
+        due: u64,
+        read: u64,
+        ok: bool,
+    },
+    /// BUSY for ever.
+    Stuck,
+    Unknown,
+}
+
+const START: Phase = Phase::Acknowledged([0; 6], 0);
+const OK: &[u8] = b"OK";
+
+impl Supervisor {
+    /// The end for a listener that has just been started. `unit` is what `len` counts in the notifications.
+    pub const fn new(unit: LengthUnit) -> Self {
+        Self { unit, phase: START }
+    }
+
+    /// The listener's state.
+    pub const fn state(&self) -> ListenerState {
+        match self.phase {
+            Phase::Acknowledged(..) => ListenerState::Acknowledged,
+            Phase::Ready => ListenerState::Ready,
+            Phase::Line(_) | Phase::Data { .. } | Phase::Stuck => ListenerState::Busy,
+            Phase::Unknown => ListenerState::Unknown,
+        }
+    }
+
+    /// How many of the bytes that were taken supervisord has not acted on: the start of a READY, or of a RESULT's line.
+    pub const fn pending(&self) -> u64 {
+        match self.phase {
+            Phase::Acknowledged(_, count) => count as u64,
+            Phase::Line(line) => line.len,
+            _ => 0,
+        }
+    }
+
+    /// Writes a notification to the start of `buffer`, and returns that part, to be sent: READY → BUSY.
+    ///
+    /// # Errors
+    ///
+    /// If the listener is not READY, or the notification does not fit. Nothing is changed then.
+    pub fn notify<'b>(&mut self, envelope: &Envelope<'_>, buffer: &'b mut [u8]) -> Result<&'b [u8], NotifyError> {
+        self.may_notify()?;
+        let bytes = envelope.write_to(self.unit, buffer).map_err(NotifyError::NoRoom)?;
+        self.phase = Phase::Line(Line::new());
+        Ok(bytes)
+    }
+
+    /// As [`notify`](Self::notify), but writes only the header: the payload is to be sent after it, as it is.
+    ///
+    /// # Errors
+    ///
+    /// As those of `notify`.
+    pub fn notify_header<'b>(
+        &mut self,
+        envelope: &Envelope<'_>,
+        buffer: &'b mut [u8],
+    ) -> Result<&'b [u8], NotifyError> {
+        self.may_notify()?;
+        let bytes = envelope.header_to(self.unit, buffer).map_err(NotifyError::NoRoom)?;
+        self.phase = Phase::Line(Line::new());
+        Ok(bytes)
+    }
+
+    fn may_notify(&self) -> Result<(), NotifyError> {
+        match self.state() {
+            ListenerState::Ready => Ok(()),
+            state => Err(NotifyError::NotReady(state)),
+        }
+    }
+
+    /// Says that the `result_handler` failed over the RESULT that was heard just now: → UNKNOWN, and the event goes back
+    /// to the head of the queue.
+    pub fn handler_failed(&mut self) -> Heard<'static> {
+        self.violation(Violation::HandlerFailed)
+    }
+
+    /// Takes one step, and moves `input`, which the listener has written, past the bytes that it took. `None` if all
+    /// input was taken and more is needed for the next step.
+    ///
+    /// How the stream is cut into inputs changes nothing but the sizes of the data's pieces.
+    pub fn advance<'i>(&mut self, input: &mut &'i [u8]) -> Option<Heard<'i>> {
+        if let Phase::Data { due, read, .. } = self.phase
+            && due == read
+            && due != 0
+        {
+            return Some(self.result());
+        }
+        loop {
+            let (&byte, rest) = input.split_first()?;
+            match &mut self.phase {
+                Phase::Acknowledged(bytes, count) => {
+                    *input = rest;
+                    if let Some(place) = bytes.get_mut(usize::from(*count)) {
+                        *place = byte;
+                    }
+                    *count = count.saturating_add(1);
+                    if usize::from(*count) < bytes.len() {
+                        continue;
+                    }
+                    if bytes.as_slice() == READY {
+                        self.phase = Phase::Ready;
+                        return Some(Heard::Ready);
+                    }
+                    let bytes = *bytes;
+                    return Some(self.violation(Violation::NotReady(bytes)));
+                }
+                Phase::Ready => return Some(self.violation(Violation::Spurious(byte))),
+                Phase::Line(line) => {
+                    *input = rest;
+                    if byte != b'\n' {
+                        line.put(byte);
+                        continue;
+                    }
+                    let line = *line;
+                    return Some(match line.end() {
+                        Number::None => self.violation(Violation::BadResultLine),
+                        Number::Negative => self.stuck(Stuck::NegativeLength),
+                        Number::Huge => self.stuck(Stuck::HugeLength),
+                        Number::Is(len) => {
+                            self.phase = Phase::Data { due: len, read: 0, ok: len == OK.len() as u64 };
+                            Heard::ResultLine { len, oddity: line.oddity() }
+                        }
+                    });
+                }
+                // A RESULT of no bytes is acted on when the next byte comes.
+                Phase::Data { due: 0, .. } => return Some(self.result()),
+                Phase::Data { due, read, ok } => {
+                    let missing = usize::try_from(due.saturating_sub(*read)).unwrap_or(usize::MAX);
+                    let (data, rest) = input.split_at_checked(missing).unwrap_or((input, b""));
+                    *input = rest;
+                    if *ok {
+                        let place = OK.get(*read as usize..).unwrap_or_default();
+                        *ok = place.starts_with(data);
+                    }
+                    *read = read.saturating_add(data.len() as u64);
+                    return Some(Heard::ResultData(data));
+                }
+                // Read and dropped.
+                Phase::Stuck | Phase::Unknown => *input = b"",
+            }
+        }
+    }
+
+    fn result(&mut self) -> Heard<'static> {
+        let ok = matches!(self.phase, Phase::Data { ok: true, .. });
+        self.phase = START;
+        Heard::Result { ok }
+    }
+
+    fn violation(&mut self, violation: Violation) -> Heard<'static> {
+        self.phase = Phase::Unknown;
+        Heard::Violation(violation)
+    }
+
+    fn stuck(&mut self, stuck: Stuck) -> Heard<'static> {
+        self.phase = Phase::Stuck;
+        Heard::Stuck(stuck)
+    }
+}
+
+/// A RESULT's line, read as supervisord does: 7 bytes that are not looked at, and a number as Python's `int()` reads it.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+struct Line {
+    /// How many bytes have come.
+    len: u64,
+    /// Whether the first 7 were `RESULT `.
+    usual: bool,
+    place: Place,
+    negative: bool,
+    /// Saturating.
+    value: u64,
+    digits: u32,
+    plain: bool,
+}
+
+/// Where in the number the line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum Place {
+    Before,
+    Sign,
+    Digit,
+    Underscore,
+    After,
+    NotANumber,
+}
+
+enum Number {
+    None,
+    Negative,
+    Huge,
+    Is(u64),
+}
+
+const RESULT: &[u8] = b"RESULT ";
+/// Python refuses to read more digits than this, since 3.11 and in the security releases of older versions.
+const MOST_DIGITS: u32 = 4300;
+
+impl Line {
+    const fn new() -> Self {
+        Self { len: 0, usual: true, place: Place::Before, negative: false, value: 0, digits: 0, plain: true }
+    }
+
+    fn put(&mut self, byte: u8) {
+        let at = self.len;
+        self.len = at.saturating_add(1);
+        if at < RESULT.len() as u64 {
+            self.usual &= RESULT.get(at as usize) == Some(&byte);
+            return;
+        }
+        self.place = match (self.place, byte) {
+            (Place::Before, b'+' | b'-') => {
+                self.negative = byte == b'-';
+                Place::Sign
+            }
+            (Place::Before | Place::Sign | Place::Digit | Place::Underscore, b'0'..=b'9') => {
+                // A zero in front of another digit is no plain number.
+                self.plain &= !(self.digits == 1 && self.value == 0);
+                self.digits = self.digits.saturating_add(1);
+                self.value = self.value.saturating_mul(10).saturating_add(u64::from(byte.wrapping_sub(b'0')));
+                Place::Digit
+            }
+            (Place::Digit, b'_') => Place::Underscore,
+            (Place::Before, b' ' | 0x09..=0x0d) => Place::Before,
+            (Place::Digit | Place::After, b' ' | 0x09..=0x0d) => Place::After,
+            _ => Place::NotANumber,
+        };
+        self.plain &= self.place == Place::Digit;
+    }
+
+    fn end(&self) -> Number {
+        match self.place {
+            Place::Digit | Place::After if self.digits > MOST_DIGITS => Number::None,
+            Place::Digit | Place::After if self.negative && self.value != 0 => Number::Negative,
+            Place::Digit | Place::After if self.value == u64::MAX => Number::Huge,
+            Place::Digit | Place::After => Number::Is(self.value),
+            _ => Number::None,
+        }
+    }
+
+    fn oddity(&self) -> Option<Oddity> {
+        match (self.usual, self.plain) {
+            (false, _) => Some(Oddity::Prefix),
+            (true, false) => Some(Oddity::Number),
+            (true, true) => None,
+        }
+    }
+}
