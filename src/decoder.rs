@@ -15,7 +15,7 @@
 use heapless::Vec;
 
 use crate::error::{ProtocolError, ProtocolErrorKind};
-use crate::wire::header::{End, Header, HeaderEnd};
+use crate::wire::header::{End, Header, HeaderEnd, usual_header};
 use crate::wire::length::{LengthUnit, Remaining};
 
 /// One piece of the stream.
@@ -110,15 +110,22 @@ impl<const N: usize> Decoder<N> {
 
     fn header<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Step<'a>>, ProtocolError> {
         let Phase::Header(end) = &mut self.phase else { return Ok(None) };
-        let before = input.len();
         let start = self.offset.wrapping_sub(self.carry.len() as u64);
         let mut found = End::NotYet;
         let mut line: &'i [u8] = b"";
         let in_one_piece = self.carry.is_empty();
         if in_one_piece {
+            if input.is_empty() {
+                return Ok(None);
+            }
             let text = input.get(..N).unwrap_or(input);
+            if let Some((header, len)) = usual_header(text) {
+                self.take(input, len);
+                self.phase = Phase::Payload(Remaining::new(self.unit, header.len));
+                return Ok(Some(Step::Header(header)));
+            }
             found = end.find(text);
-            line = split_off(input, if let End::At(len) = found { len } else { text.len() });
+            line = self.take(input, if let End::At(len) = found { len } else { text.len() });
             if matches!(found, End::NotYet) {
                 // It fits: it is at most N bytes.
                 let _ = self.carry.extend_from_slice(line);
@@ -128,12 +135,12 @@ impl<const N: usize> Decoder<N> {
                 // To the next newline and no further: what follows the header stays in the input.
                 let piece = memchr::memchr(b'\n', input).map_or(input.len(), |at| at.saturating_add(1));
                 let room = N.saturating_sub(self.carry.len());
-                let _ = self.carry.extend_from_slice(split_off(input, piece.min(room)));
+                let piece = split_off(input, piece.min(room));
+                self.offset = self.offset.wrapping_add(piece.len() as u64);
+                let _ = self.carry.extend_from_slice(piece);
                 found = end.find(&self.carry);
             }
         }
-        self.offset = self.offset.wrapping_add(before.saturating_sub(input.len()) as u64);
-
         let error = match found {
             End::At(_) => match Header::parse(if in_one_piece { line } else { &self.carry }) {
                 Ok(header) => {
@@ -154,6 +161,13 @@ impl<const N: usize> Decoder<N> {
         };
         self.phase = Phase::Broken(error);
         Err(error)
+    }
+
+    /// Takes the first `len` bytes off the input, and counts them.
+    fn take<'i>(&mut self, input: &mut &'i [u8], len: usize) -> &'i [u8] {
+        let taken = split_off(input, len);
+        self.offset = self.offset.wrapping_add(taken.len() as u64);
+        taken
     }
 
     /// Breaks the stream, for ever.

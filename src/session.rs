@@ -7,7 +7,7 @@
 use crate::error::{EventError, ProtocolError, ProtocolErrorKind, TurnError};
 use crate::listener::{State, Turn};
 use crate::wire::event::Event;
-use crate::wire::header::{End, Header, HeaderEnd};
+use crate::wire::header::{End, Header, HeaderEnd, usual_header};
 use crate::wire::length::{LengthUnit, Remaining};
 use crate::wire::reply::{Answer, Reply};
 
@@ -145,34 +145,30 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
             // A byte has to be left, or there would be no room to read any payload into.
             let limit = buffer.len().saturating_sub(1);
             let text = buffer.get(..self.filled.min(limit)).unwrap_or_default();
-            match end.find(text) {
-                End::At(len) => match Header::parse(text.get(..len).unwrap_or_default()) {
-                    Ok(header) => {
-                        let remaining = Remaining::new(self.unit, header.len);
-                        self.phase = Phase::Payload { header: len, read: len as u64, kept: None, remaining };
-                        self.turn.begin();
-                        new = len;
-                        parsed = Some(header);
-                    }
-                    Err(error) => {
-                        return Err(break_at(
-                            &mut self.phase,
-                            self.start.wrapping_add(error.offset as u64),
-                            ProtocolErrorKind::Header(error),
-                        ));
-                    }
+            let usual = if end.is_new() { usual_header(text) } else { None };
+            let found = match usual {
+                Some(found) => Ok(found),
+                None => match end.find(text) {
+                    End::At(len) => match Header::parse(text.get(..len).unwrap_or_default()) {
+                        Ok(header) => Ok((header, len)),
+                        Err(error) => Err((error.offset, ProtocolErrorKind::Header(error))),
+                    },
+                    End::NotAHeader => Err((0, ProtocolErrorKind::NotAHeader)),
+                    End::NotYet if text.len() >= limit => Err((limit, ProtocolErrorKind::HeaderTooLong { limit })),
+                    End::NotYet => return Ok(None),
                 },
-                End::NotAHeader => {
-                    return Err(break_at(&mut self.phase, self.start, ProtocolErrorKind::NotAHeader));
+            };
+            match found {
+                Ok((header, len)) => {
+                    let remaining = Remaining::new(self.unit, header.len);
+                    self.phase = Phase::Payload { header: len, read: len as u64, kept: None, remaining };
+                    self.turn.begin();
+                    new = len;
+                    parsed = Some(header);
                 }
-                End::NotYet if text.len() >= limit => {
-                    return Err(break_at(
-                        &mut self.phase,
-                        self.start.wrapping_add(limit as u64),
-                        ProtocolErrorKind::HeaderTooLong { limit },
-                    ));
+                Err((offset, kind)) => {
+                    return Err(break_at(&mut self.phase, self.start.wrapping_add(offset as u64), kind));
                 }
-                End::NotYet => return Ok(None),
             }
         }
 

@@ -9,8 +9,8 @@
 //! tokens. So the line is read from its right end, where no free text stands, and the identifier is what is left.
 //! Other orders and further keys, which the documentation reserves the right to send, are read by the same rule.
 //!
-//! [`Header::parse`] first tries the usual line, from the left, without spaces in any value; whatever is not that goes
-//! to the general reader. Both give the same result where both give one.
+//! The usual line, without spaces in any value, is read from the left in one go, its end included. Whatever is not that
+//! goes to the general reader. Both give the same result where both give one.
 
 use nom::{IResult, Parser, sequence::preceded};
 
@@ -71,10 +71,9 @@ impl<'a> Header<'a> {
     /// that is not a token. Keys that look doubled inside `server` are part of it, as they are for supervisord.
     pub fn parse(line: &'a [u8]) -> Result<Self, TokenError> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
-        let text = utf8(line)?;
-        match usual(text) {
-            Some(header) => Ok(header),
-            None => general(text),
+        match usual(line) {
+            Some((header, b"")) => Ok(header),
+            _ => general(utf8(line)?),
         }
     }
 
@@ -166,34 +165,58 @@ fn index_of(word: &[u8]) -> Option<usize> {
 
 // ---- The usual line, from the left: one function per production. ----
 
-/// Any bytes up to the next space or the end, at least one.
-fn word(input: &str) -> IResult<&str, &str, ()> {
-    let at = memchr::memchr(b' ', input.as_bytes()).unwrap_or(input.len());
-    match input.split_at_checked(at) {
-        Some((word, rest)) if !word.is_empty() => Ok((rest, word)),
+type Rest<'a, T> = IResult<&'a [u8], T, ()>;
+
+/// Any bytes up to the next space or newline, or the end.
+fn word(input: &[u8]) -> Rest<'_, &[u8]> {
+    // Eight bytes at a time: words are too short for `memchr` to pay, and too long to be looked at one by one.
+    let (blocks, rest) = input.as_chunks::<8>();
+    let mut len = 0usize;
+    for block in blocks {
+        let block = u64::from_le_bytes(*block);
+        let found = bytes_equal(block, b' ') | bytes_equal(block, b'\n');
+        if found != 0 {
+            len = len.saturating_add((found.trailing_zeros() >> 3) as usize);
+            return input.split_at_checked(len).map(|(word, rest)| (rest, word)).ok_or(nom::Err::Error(()));
+        }
+        len = len.saturating_add(8);
+    }
+    len = len.saturating_add(rest.iter().take_while(|byte| !matches!(byte, b' ' | b'\n')).count());
+    input.split_at_checked(len).map(|(word, rest)| (rest, word)).ok_or(nom::Err::Error(()))
+}
+
+/// The highest bit of each byte of `block` that equals `byte`, up to and including the first such byte.
+fn bytes_equal(block: u64, byte: u8) -> u64 {
+    const LOW: u64 = u64::MAX / 255;
+    const HIGH: u64 = LOW << 7;
+    let difference = block ^ LOW.wrapping_mul(byte as u64);
+    difference.wrapping_sub(LOW) & !difference & HIGH
+}
+
+/// An unsigned decimal number of at most 19 digits: none of those overflows.
+fn decimal(input: &[u8]) -> Rest<'_, u64> {
+    let mut value = 0u64;
+    let mut rest = input;
+    while let Some((digit @ b'0'..=b'9', after)) = rest.split_first() {
+        value = value.wrapping_mul(10).wrapping_add(u64::from(digit.wrapping_sub(b'0')));
+        rest = after;
+    }
+    match input.len().wrapping_sub(rest.len()) {
+        1..=19 => Ok((rest, value)),
         _ => Err(nom::Err::Error(())),
     }
 }
 
-/// An unsigned decimal number up to the next space or the end.
-fn decimal(input: &str) -> IResult<&str, u64, ()> {
-    let (rest, digits) = word(input)?;
-    match number("", digits.as_bytes(), 0) {
-        Ok(value) => Ok((rest, value)),
-        Err(_) => Err(nom::Err::Error(())),
-    }
-}
-
 /// The text `mark`.
-fn mark<'a>(mark: &'static str) -> impl Parser<&'a str, Output = (), Error = ()> {
-    move |input: &'a str| match input.strip_prefix(mark) {
+fn mark<'a>(mark: &'static str) -> impl Parser<&'a [u8], Output = (), Error = ()> {
+    move |input: &'a [u8]| match input.strip_prefix(mark.as_bytes()) {
         Some(rest) => Ok((rest, ())),
         None => Err(nom::Err::Error(())),
     }
 }
 
-/// The seven tokens in supervisord's order, none with a space in its value.
-fn usual(line: &str) -> Option<Header<'_>> {
+/// The seven tokens in supervisord's order, none with a space or newline in its value; and what follows them.
+fn usual(input: &[u8]) -> Option<(Header<'_>, &[u8])> {
     let mut tokens = (
         preceded(mark("ver:"), word),
         preceded(mark(" server:"), word),
@@ -203,8 +226,19 @@ fn usual(line: &str) -> Option<Header<'_>> {
         preceded(mark(" eventname:"), word),
         preceded(mark(" len:"), decimal),
     );
-    let (rest, (ver, server, serial, pool, poolserial, eventname, len)) = tokens.parse(line).ok()?;
-    rest.is_empty().then_some(Header { ver, server, serial, pool, poolserial, eventname, len, line })
+    let (rest, (ver, server, serial, pool, poolserial, eventname, len)) = tokens.parse(input).ok()?;
+    if ver.is_empty() || eventname.is_empty() {
+        return None;
+    }
+    // UTF-8 is checked once, for the whole line; its parts are then cut out of it.
+    let line = input.get(..input.len().saturating_sub(rest.len()))?;
+    let line = core::str::from_utf8(line).ok()?;
+    let text = |part: &[u8]| {
+        let start = (part.as_ptr() as usize).wrapping_sub(line.as_ptr() as usize);
+        line.get(start..start.wrapping_add(part.len()))
+    };
+    let (ver, server, pool, eventname) = (text(ver)?, text(server)?, text(pool)?, text(eventname)?);
+    Some((Header { ver, server, serial, pool, poolserial, eventname, len, line }, rest))
 }
 
 // ---- Any line, from the right. ----
@@ -300,6 +334,15 @@ fn settle(index: usize, text: &str, from: usize) -> Result<usize, TokenError> {
 
 // ---- Where a header ends. ----
 
+/// The usual header, whole, at the start of `text`, and its length with its newline. `None` says nothing: what is there
+/// may be an unusual header, or an incomplete one.
+pub(crate) fn usual_header(text: &[u8]) -> Option<(Header<'_>, usize)> {
+    match usual(text) {
+        Some((header, [b'\n', rest @ ..])) => Some((header, text.len().saturating_sub(rest.len()))),
+        _ => None,
+    }
+}
+
 /// Looks for the end of a header whose bytes arrive piece by piece, and looks at each byte once.
 ///
 /// A newline alone does not end a header: the identifier may hold one. It ends at the first newline that follows
@@ -328,6 +371,11 @@ pub(crate) enum End {
 impl HeaderEnd {
     pub(crate) const fn new() -> Self {
         Self { scanned: 0, line: 0, seen: 0 }
+    }
+
+    /// Whether nothing has been looked at.
+    pub(crate) const fn is_new(&self) -> bool {
+        self.scanned == 0
     }
 
     /// `text` is the header from its first byte, as far as it has arrived: at least as much as in the call before.
@@ -364,4 +412,40 @@ fn ends_as_usual(line: &[u8]) -> bool {
     len.is_some_and(|digits| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit))
         && eventname.is_some_and(|name| !name.is_empty())
         && words.next().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate alloc;
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// The two readers agree on every line that the first one reads.
+        #[test]
+        fn one_grammar_two_readers(
+            server in "[a-z:é.]{0,12}", pool in "[a-z:é.]{0,12}", name in "[A-Z_é]{1,30}", numbers: (u64, u64, u64),
+            more in "( [a-z]{1,3}:[a-z]{0,3}){0,2}",
+        ) {
+            let (serial, poolserial, len) = numbers;
+            let line = alloc::format!(
+                "ver:3.0 server:{server} serial:{serial} pool:{pool} poolserial:{poolserial} eventname:{name} len:{len}{more}"
+            );
+            // A pool's name holds no colon, but a word of the line may.
+            match (usual(line.as_bytes()), general(&line)) {
+                (Some((header, b"")), general) => prop_assert_eq!(Ok(header), general),
+                (Some(_), Ok(header)) => prop_assert!(!more.is_empty() && header.len == len),
+                (None, Ok(header)) => prop_assert!(header.serial.max(header.poolserial).max(header.len) > 1 << 63),
+                (_, Err(error)) => prop_assert_eq!(error.problem, Problem::Duplicate),
+            }
+        }
+
+        #[test]
+        fn a_word_ends_at_the_first_space_or_newline(text: alloc::vec::Vec<u8>, word_of in "[ab \n\u{80}]{0,30}") {
+            for text in [&text[..], word_of.as_bytes()] {
+                let len = text.iter().position(|byte| matches!(byte, b' ' | b'\n')).unwrap_or(text.len());
+                prop_assert_eq!(word(text), Ok((&text[len..], &text[..len])));
+            }
+        }
+    }
 }

@@ -1,0 +1,58 @@
+//! One header line of 110 bytes, from bytes in memory to its seven values, beside what else one might use.
+//!
+//! * `supervisor-events`: the header's end found, UTF-8 checked, the line taken apart, its numbers read.
+//! * `httparse`: a request of the same length with seven fields, taken apart; the values stay bytes.
+//! * `memchr-newline`: the line's end found, and no more. Whatever looks for it cannot be faster.
+//! * `std-hashmap`: `read_line`, and each `key:value` as two `String`s in a `HashMap`, as listeners often have it.
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::io::BufRead;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use supervisor_events::{Decoder, LengthUnit, Step};
+
+const LINE: &[u8] = b"ver:3.0 server:supervisor serial:21 pool:listener poolserial:10 \
+    eventname:PROCESS_COMMUNICATION_STDOUT len:58\n";
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nver:3.0\r\nserver:supervisor\r\nserial:21\r\npool:listener\r\n\
+    poolserial:10\r\nevent:TICK_60\r\nlen:58\r\n\r\n";
+
+const _: () = assert!(LINE.len() == 110 && REQUEST.len() == 110);
+
+fn header(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("header");
+    group.throughput(Throughput::Bytes(LINE.len() as u64));
+    group.bench_function("supervisor-events", |bencher| {
+        bencher.iter(|| {
+            let mut decoder: Decoder = Decoder::new(LengthUnit::CodePoints);
+            let Ok(Some(Step::Header(header))) = decoder.advance(&mut black_box(LINE)) else { panic!("no header") };
+            black_box(header);
+        });
+    });
+    group.bench_function("httparse", |bencher| {
+        bencher.iter(|| {
+            let mut fields = [httparse::EMPTY_HEADER; 7];
+            let mut request = httparse::Request::new(&mut fields);
+            assert!(matches!(request.parse(black_box(REQUEST)), Ok(httparse::Status::Complete(110))));
+            black_box(&request);
+        });
+    });
+    group.bench_function("memchr-newline", |bencher| {
+        bencher.iter(|| black_box(memchr::memchr(b'\n', black_box(LINE))));
+    });
+    group.bench_function("std-hashmap", |bencher| {
+        bencher.iter(|| {
+            let mut line = String::new();
+            black_box(LINE).read_line(&mut line).expect("a slice can be read");
+            let tokens = line.split_whitespace().filter_map(|token| token.split_once(':'));
+            let header: HashMap<String, String> = tokens.map(|(key, value)| (key.into(), value.into())).collect();
+            assert_eq!(header.len(), 7);
+            black_box(header);
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, header);
+criterion_main!(benches);

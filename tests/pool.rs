@@ -1,0 +1,134 @@
+//! The simulator's pool against what supervisor's own pools did: order, overflow, rejection, serials.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use supervisor_events::simulator::{Pool, PoolEvent};
+use supervisor_events::{Envelope, EventType, Heard, LengthUnit, ListenerState, Supervisor};
+
+/// A pool and its listeners, as supervisord's main loop runs them.
+struct Host {
+    pool: Pool,
+    listeners: Vec<(Supervisor, Option<PoolEvent>)>,
+    discarded: Vec<u64>,
+}
+
+impl Host {
+    fn take_back(&mut self, listener: usize) {
+        if let Some(event) = self.listeners[listener].1.take() {
+            self.discarded.extend(self.pool.take_back(event).map(|event| event.serial));
+        }
+    }
+
+    fn read(&mut self, listener: usize, mut bytes: &[u8]) {
+        while let Some(heard) = self.listeners[listener].0.advance(&mut bytes) {
+            match heard {
+                Heard::Result { ok: true } => self.listeners[listener].1 = None,
+                Heard::Result { ok: false } | Heard::Violation(_) => self.take_back(listener),
+                _ => {}
+            }
+        }
+    }
+
+    fn dispatch(&mut self) -> Vec<(usize, String)> {
+        let mut sent = Vec::new();
+        while let Some(event) = self.pool.next_event() {
+            let ready = |(supervisor, _): &(Supervisor, _)| supervisor.state() == ListenerState::Ready;
+            let Some(index) = self.listeners.iter().position(ready) else {
+                assert_eq!(self.pool.take_back(event), None, "there was room for it a moment ago");
+                break;
+            };
+            let envelope = Envelope {
+                server: &self.pool.server,
+                serial: event.serial,
+                pool: &self.pool.name,
+                poolserial: event.poolserial,
+                eventname: &event.eventname,
+                payload: &event.payload,
+            };
+            let mut buffer = [0; 1000];
+            let bytes = self.listeners[index].0.notify(&envelope, &mut buffer).unwrap();
+            sent.push((index, String::from_utf8(bytes.to_vec()).unwrap()));
+            self.listeners[index].1 = Some(event);
+        }
+        sent
+    }
+}
+
+#[test]
+fn every_recorded_pool_of_its_own() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ground-truth/pool.json");
+    let file: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let mut tested = 0;
+    for vector in file["vectors"].as_array().unwrap() {
+        // An event that one pool rejects goes to others too; the simulator has one.
+        let [setup] = &vector["setup"]["pools"].as_array().unwrap()[..] else { continue };
+        // Overlapping subscriptions put one event into the queue several times; the simulator has none.
+        let subscribed: Vec<_> =
+            setup["events"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+        let subscriptions = |eventname: &str| {
+            let event_type = EventType::from_name(eventname);
+            subscribed.iter().filter(|name| event_type.is_a(EventType::from_name(name))).count()
+        };
+        if ["REMOTE_COMMUNICATION", "TICK_5"].iter().any(|eventname| subscriptions(eventname) > 1) {
+            continue;
+        }
+        let name = vector["name"].as_str().unwrap();
+        let listeners = setup["listeners"].as_array().unwrap();
+        let mut host = Host {
+            pool: Pool::default(),
+            listeners: listeners.iter().map(|_| (Supervisor::new(LengthUnit::CodePoints), None)).collect(),
+            discarded: Vec::new(),
+        };
+        host.pool.name = setup["name"].as_str().unwrap().to_owned();
+        host.pool.buffer_size = setup["buffer_size"].as_u64().unwrap() as usize;
+        let steps = vector["ops"].as_array().unwrap().iter().zip(vector["expected"].as_array().unwrap());
+        for (index, (op, expected)) in steps.enumerate() {
+            let listener = || op["listener"].as_u64().unwrap() as usize;
+            let mut sent = Vec::new();
+            host.discarded.clear();
+            match op["op"].as_str().unwrap() {
+                "read" => host.read(listener(), op["data"].as_str().unwrap().as_bytes()),
+                "notify" => {
+                    let [event, data] = ["event", "data"].map(|key| op[key].as_str().unwrap());
+                    let payload = match op["type"].as_str() {
+                        Some(kind) => format!("type:{kind}\n{data}"),
+                        None => format!("when:{data}"),
+                    };
+                    if subscriptions(event) == 1 {
+                        let discarded = host.pool.accept(event, payload.as_bytes());
+                        host.discarded.extend(discarded.map(|event| event.serial));
+                    }
+                }
+                "loop" => sent = host.dispatch(),
+                "die" => {
+                    host.take_back(listener());
+                    host.listeners[listener()].0 = Supervisor::new(LengthUnit::CodePoints);
+                }
+                other => panic!("{other}"),
+            }
+            let place = format!("{name}, step {index}: {op}");
+            let expected_sent: Vec<_> = expected["sent"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|sent| {
+                    let listener = listeners.iter().position(|listener| *listener == sent[1]).unwrap();
+                    (listener, sent[2].as_str().unwrap().to_owned())
+                })
+                .collect();
+            assert_eq!(sent, expected_sent, "{place}");
+            let waiting: Vec<_> = host.pool.events().map(|event| event.serial).collect();
+            assert_eq!(Value::from(waiting), expected["buffers"][setup["name"].as_str().unwrap()], "{place}");
+            let states: Vec<_> = host.listeners.iter().map(|listener| listener.0.state().name()).collect();
+            assert_eq!(Value::from(states), expected["states"][setup["name"].as_str().unwrap()], "{place}");
+            let discarded = expected["log"].as_array().unwrap().iter().filter_map(|line| {
+                line.as_str().unwrap().split_once("discarding event ").map(|(_, serial)| serial.parse::<u64>().unwrap())
+            });
+            assert_eq!(host.discarded, discarded.collect::<Vec<_>>(), "{place}");
+        }
+        tested += 1;
+    }
+    assert!(tested >= 20, "{tested}");
+}
