@@ -129,7 +129,7 @@ pub enum ProtocolErrorKind {
     TruncatedHeader,
     /// The stream ended inside a payload.
     TruncatedPayload {
-        /// How many units of `len` (code points or bytes) had not arrived.
+        /// How many units of `len` (code points or bytes) had not begun to arrive; the last one counts until it has ended.
         missing: u64,
     },
 }

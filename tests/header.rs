@@ -116,6 +116,10 @@ fn every_error_names_the_key_and_the_place() {
     refused(b"ver: server:s serial:1 pool:p poolserial:2 eventname:E len:3", "ver", Problem::Invalid, 4);
     refused(b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname: len:3", "eventname", Problem::Invalid, 56);
 
+    // Foreign bytes that begin like a header, and the header after them.
+    let foreign = b"ver:3.0\nver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:3";
+    refused(foreign, "ver", Problem::Invalid, 4);
+
     // Doubled keys are errors wherever they are not a part of the identifier.
     let doubled = b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:3 len:4";
     refused(doubled, "len", Problem::Duplicate, 58);

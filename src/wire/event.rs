@@ -6,7 +6,7 @@
 //! the line, and what stands before it belongs to `processname`.
 
 use super::event_type::EventType;
-use super::token::{Tokens, key, number, rsplit_at_key};
+use super::token::{Tokens, key, not_utf8, number, rsplit_at_key};
 use super::writer::Writer;
 use crate::error::{EventError, NoRoom, Problem, TokenError};
 
@@ -435,7 +435,7 @@ fn tokens(out: &mut Writer<'_>, tokens: Tokens<'_>) {
 // ---- From a payload to its event: one function per shape. ----
 
 fn process_state<'a>(state: ProcessState<'static>, payload: &'a [u8]) -> Result<ProcessStateEvent<'a>, TokenError> {
-    let line = Line::new(payload, trim(payload));
+    let line = Line::new(trim(payload))?;
     let (processname, after) = line.processname()?;
     let (groupname, after) = rsplit_at_key(after, " from_state:").ok_or(line.missing("from_state"))?;
     let (from_state, tail) = split_word(after);
@@ -443,52 +443,50 @@ fn process_state<'a>(state: ProcessState<'static>, payload: &'a [u8]) -> Result<
         return Err(line.error("from_state", Problem::Invalid, from_state));
     }
     const KNOWN: &[&str] = &["tries", "expected", "pid"];
-    let tail = line.tail(&["processname", "groupname", "from_state"], KNOWN, tail)?;
+    let [tries, expected, pid] = line.values(&["processname", "groupname", "from_state"], KNOWN, tail)?;
     Ok(ProcessStateEvent {
         state,
-        processname: line.text("processname", processname)?,
-        groupname: line.text("groupname", groupname)?,
-        from_state: ProcessState::from_name(line.text("from_state", from_state)?),
-        tries: line.small(tail, "tries")?,
-        expected: match Tokens::unknown(tail, &[]).get("expected") {
+        processname: line.str(processname),
+        groupname: line.str(groupname),
+        from_state: ProcessState::from_name(line.str(from_state)),
+        tries: line.small("tries", tries)?,
+        expected: match expected {
             None => None,
-            Some("0") => Some(false),
-            Some("1") => Some(true),
-            Some(other) => return Err(line.error("expected", Problem::Invalid, other.as_bytes())),
+            Some(b"0") => Some(false),
+            Some(b"1") => Some(true),
+            Some(other) => return Err(line.error("expected", Problem::Invalid, other)),
         },
-        pid: line.small(tail, "pid")?,
-        extra: Tokens::unknown(tail, KNOWN),
+        pid: line.small("pid", pid)?,
+        extra: Tokens::unknown(line.str(tail), KNOWN),
     })
 }
 
 fn process_log(channel: Channel, payload: &[u8]) -> Result<ProcessLogEvent<'_>, TokenError> {
-    const KNOWN: &[&str] = &["pid", "channel"];
-    let output = Output::parse(payload, KNOWN)?;
+    let output = Output::parse(payload, &["pid", "channel"])?;
     Ok(ProcessLogEvent {
-        channel: match Tokens::unknown(output.tail, &[]).get("channel") {
+        channel: match output.channel {
             None => channel,
-            Some("stdout") => Channel::Stdout,
-            Some("stderr") => Channel::Stderr,
-            Some(other) => return Err(output.line.error("channel", Problem::Invalid, other.as_bytes())),
+            Some(b"stdout") => Channel::Stdout,
+            Some(b"stderr") => Channel::Stderr,
+            Some(other) => return Err(output.line.error("channel", Problem::Invalid, other)),
         },
         processname: output.processname,
         groupname: output.groupname,
         pid: output.pid,
         data: output.data,
-        extra: Tokens::unknown(output.tail, KNOWN),
+        extra: output.extra,
     })
 }
 
 fn communication(channel: Channel, payload: &[u8]) -> Result<ProcessCommunicationEvent<'_>, TokenError> {
-    const KNOWN: &[&str] = &["pid"];
-    let output = Output::parse(payload, KNOWN)?;
+    let output = Output::parse(payload, &["pid"])?;
     Ok(ProcessCommunicationEvent {
         channel,
         processname: output.processname,
         groupname: output.groupname,
         pid: output.pid,
         data: output.data,
-        extra: Tokens::unknown(output.tail, KNOWN),
+        extra: output.extra,
     })
 }
 
@@ -498,75 +496,80 @@ struct Output<'a> {
     processname: &'a str,
     groupname: &'a str,
     pid: Option<u32>,
-    /// The tokens after `groupname`.
-    tail: &'a str,
+    channel: Option<&'a [u8]>,
     data: Data<'a>,
+    extra: Tokens<'a>,
 }
 
 impl<'a> Output<'a> {
     fn parse(payload: &'a [u8], known: &'static [&'static str]) -> Result<Self, TokenError> {
         // The name of a process may hold a newline: the line ends at the first one after `groupname`.
         let named = split_before(payload, " groupname:").map_or(0, |(before, _)| before.len());
-        let newline = payload.get(named..).and_then(|rest| memchr::memchr(b'\n', rest));
-        let end = newline.map_or(payload.len(), |at| named.saturating_add(at));
-        let (text, data) = payload.split_at_checked(end).unwrap_or((payload, b""));
-        let line = Line::new(payload, trim(text));
+        let (text, data) = split_line(payload, named);
+        let line = Line::new(trim(text))?;
         let (processname, after) = line.processname()?;
         // Without its first token, nothing tells a further token from a part of the group's name.
         let (groupname, tail) =
             split_before(after, " pid:").or_else(|| split_before(after, " channel:")).unwrap_or((after, b""));
-        let tail = line.tail(&["processname", "groupname"], known, tail)?;
+        let [pid, channel, _] = line.values(&["processname", "groupname"], known, tail)?;
         Ok(Self {
-            processname: line.text("processname", processname)?,
-            groupname: line.text("groupname", groupname)?,
-            pid: line.small(tail, "pid")?,
             line,
-            tail,
-            data: Data(data.get(1..).unwrap_or_default()),
+            processname: line.str(processname),
+            groupname: line.str(groupname),
+            pid: line.small("pid", pid)?,
+            channel,
+            data,
+            extra: Tokens::unknown(line.str(tail), known),
         })
     }
 }
 
 fn remote_communication(payload: &[u8]) -> Result<RemoteCommunicationEvent<'_>, TokenError> {
-    let end = memchr::memchr(b'\n', payload).unwrap_or(payload.len());
-    let (text, data) = payload.split_at_checked(end).unwrap_or((payload, b""));
-    let line = Line::new(payload, text);
-    let remote_type = line.first("type")?;
-    Ok(RemoteCommunicationEvent {
-        remote_type: line.text("type", remote_type)?,
-        data: Data(data.get(1..).unwrap_or_default()),
-    })
+    let (text, data) = split_line(payload, 0);
+    let line = Line::new(text)?;
+    Ok(RemoteCommunicationEvent { remote_type: line.str(line.first("type")?), data })
 }
 
 fn tick(period: u32, payload: &[u8]) -> Result<TickEvent<'_>, TokenError> {
-    let line = Line::new(payload, trim(payload));
+    let line = Line::new(trim(payload))?;
     let (when, tail) = split_word(line.first("when")?);
-    let tail = line.tail(&["when"], &[], tail)?;
-    Ok(TickEvent { period, when: number("when", when, line.offset_of(when))?, extra: Tokens::unknown(tail, &[]) })
+    line.values(&["when"], &[], tail)?;
+    Ok(TickEvent {
+        period,
+        when: number("when", when, line.offset_of(when))?,
+        extra: Tokens::unknown(line.str(tail), &[]),
+    })
 }
 
 fn process_group(change: GroupChange, payload: &[u8]) -> Result<ProcessGroupEvent<'_>, TokenError> {
-    let line = Line::new(payload, trim(payload));
-    let groupname = line.first("groupname")?;
-    Ok(ProcessGroupEvent { change, groupname: line.text("groupname", groupname)? })
+    let line = Line::new(trim(payload))?;
+    Ok(ProcessGroupEvent { change, groupname: line.str(line.first("groupname")?) })
 }
 
 // ---- The line of tokens. ----
 
-/// A payload's line of tokens; knows where its parts stand in the payload, for the errors.
+/// The keys of all payloads.
+const KEYS: [&str; 9] =
+    ["processname", "groupname", "from_state", "tries", "expected", "pid", "channel", "type", "when"];
+
+/// A payload's line of tokens, with which the payload begins: places in it are places in the payload.
 #[derive(Clone, Copy)]
-struct Line<'a> {
-    payload: &'a [u8],
-    text: &'a [u8],
-}
+struct Line<'a>(&'a str);
 
 impl<'a> Line<'a> {
-    fn new(payload: &'a [u8], text: &'a [u8]) -> Self {
-        Self { payload, text }
+    /// Checks the line for UTF-8, once for all its values.
+    fn new(line: &'a [u8]) -> Result<Self, TokenError> {
+        core::str::from_utf8(line).map(Self).map_err(|error| not_utf8(&KEYS, line, error.valid_up_to()))
     }
 
     fn offset_of(&self, part: &[u8]) -> usize {
-        (part.as_ptr() as usize).saturating_sub(self.payload.as_ptr() as usize)
+        (part.as_ptr() as usize).saturating_sub(self.0.as_ptr() as usize)
+    }
+
+    /// A part of the line, as text.
+    fn str(&self, part: &'a [u8]) -> &'a str {
+        let start = self.offset_of(part);
+        self.0.get(start..start.saturating_add(part.len())).unwrap_or_default()
     }
 
     fn error(&self, key: &'static str, problem: Problem, part: &[u8]) -> TokenError {
@@ -574,12 +577,12 @@ impl<'a> Line<'a> {
     }
 
     fn missing(&self, key: &'static str) -> TokenError {
-        TokenError { key, problem: Problem::Missing, offset: self.text.len() }
+        TokenError { key, problem: Problem::Missing, offset: self.0.len() }
     }
 
     /// What follows `key:` at the start of the line.
     fn first(&self, key: &'static str) -> Result<&'a [u8], TokenError> {
-        let rest = self.text.strip_prefix(key.as_bytes()).and_then(|rest| rest.strip_prefix(b":"));
+        let rest = self.0.as_bytes().strip_prefix(key.as_bytes()).and_then(|rest| rest.strip_prefix(b":"));
         rest.ok_or(TokenError { key, problem: Problem::Missing, offset: 0 })
     }
 
@@ -588,48 +591,43 @@ impl<'a> Line<'a> {
         rsplit_at_key(self.first("processname")?, " groupname:").ok_or(self.missing("groupname"))
     }
 
-    fn text(&self, key: &'static str, value: &'a [u8]) -> Result<&'a str, TokenError> {
-        core::str::from_utf8(value).map_err(|error| TokenError {
-            key,
-            problem: Problem::NotUtf8,
-            offset: self.offset_of(value).saturating_add(error.valid_up_to()),
-        })
-    }
-
-    /// Checks the tokens that follow those with the keys `read`: each has a key, and none of the keys that mean something
-    /// is there twice.
-    fn tail(
+    /// The values of the `known` keys, at most three, among the tokens of `tail`, which follow those with the keys
+    /// `read`. Makes sure that all of it is tokens, and that none of the keys that mean something is there twice.
+    fn values(
         &self,
         read: &[&'static str],
-        known: &'static [&'static str],
+        known: &[&'static str],
         tail: &'a [u8],
-    ) -> Result<&'a str, TokenError> {
-        let last = read.last().copied().unwrap_or_default();
-        let text = self.text(last, tail)?;
-        let mut seen = 0u32;
-        for word in tail.split(|byte| *byte == b' ').filter(|word| !word.is_empty()) {
+    ) -> Result<[Option<&'a [u8]>; 3], TokenError> {
+        let mut values = [None; 3];
+        let mut rest = tail;
+        while let Some((_, from)) = rest.split_first() {
+            // What is left begins with the space in front of a token.
+            let (word, after) = split_word(from);
+            rest = after;
+            if word.is_empty() {
+                continue;
+            }
             let Some(key) = key(word) else {
-                return Err(self.error(last, Problem::NotAToken, word));
+                return Err(self.error(read.last().copied().unwrap_or_default(), Problem::NotAToken, word));
             };
-            let keys = read.iter().chain(known).zip(0u32..);
-            if let Some((key, index)) = keys.into_iter().find(|(known, _)| known.as_bytes() == key) {
-                // Those of `read` have been there.
-                let bit = 1u32.checked_shl(index).unwrap_or_default();
-                if seen & bit != 0 || read.contains(key) {
+            if let Some(key) = read.iter().find(|read| read.as_bytes() == key) {
+                return Err(self.error(key, Problem::Duplicate, word));
+            }
+            if let Some((key, value)) = known.iter().zip(&mut values).find(|(known, _)| known.as_bytes() == key) {
+                if value.is_some() {
                     return Err(self.error(key, Problem::Duplicate, word));
                 }
-                seen |= bit;
+                *value = word.get(key.len().saturating_add(1)..);
             }
         }
-        Ok(text)
+        Ok(values)
     }
 
-    /// The number of the token with this key in a checked tail.
-    fn small(&self, tail: &'a str, key: &'static str) -> Result<Option<u32>, TokenError> {
-        let Some(digits) = Tokens::unknown(tail, &[]).get(key) else { return Ok(None) };
-        let offset = self.offset_of(digits.as_bytes());
-        let value = number(key, digits.as_bytes(), offset)?;
-        u32::try_from(value).map(Some).map_err(|_| TokenError { key, problem: Problem::TooLarge, offset })
+    fn small(&self, key: &'static str, digits: Option<&[u8]>) -> Result<Option<u32>, TokenError> {
+        let Some(digits) = digits else { return Ok(None) };
+        let value = number(key, digits, self.offset_of(digits))?;
+        u32::try_from(value).map(Some).map_err(|_| self.error(key, Problem::TooLarge, digits))
     }
 }
 
@@ -645,6 +643,14 @@ fn trim(mut text: &[u8]) -> &[u8] {
 fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
     let end = memchr::memchr(b' ', text).unwrap_or(text.len());
     text.split_at_checked(end).unwrap_or((text, b""))
+}
+
+/// The line that ends at the first newline from byte `from` on, and the data behind it.
+fn split_line(payload: &[u8], from: usize) -> (&[u8], Data<'_>) {
+    let newline = payload.get(from..).and_then(|rest| memchr::memchr(b'\n', rest));
+    let end = newline.map_or(payload.len(), |at| from.saturating_add(at));
+    let (line, data) = payload.split_at_checked(end).unwrap_or((payload, b""));
+    (line, Data(data.get(1..).unwrap_or_default()))
 }
 
 /// Splits before the first `mark`.

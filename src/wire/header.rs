@@ -15,7 +15,7 @@
 use nom::{IResult, Parser, sequence::preceded};
 
 use super::event_type::EventType;
-use super::token::{key, number, split_once};
+use super::token::{index_in, key, not_utf8, number, split_once};
 use crate::error::{Problem, TokenError};
 
 /// The keys of supervisor 4.3.0's header, in the order in which it sends them.
@@ -73,7 +73,10 @@ impl<'a> Header<'a> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         match usual(line) {
             Some((header, b"")) => Ok(header),
-            _ => general(utf8(line)?),
+            _ => match core::str::from_utf8(line) {
+                Ok(line) => general(line),
+                Err(error) => Err(not_utf8(&KEYS, line, error.valid_up_to())),
+            },
         }
     }
 
@@ -137,17 +140,6 @@ impl<'a> Iterator for HeaderTokens<'a> {
     }
 }
 
-/// Checks a header line for UTF-8, once for all its values.
-fn utf8(line: &[u8]) -> Result<&str, TokenError> {
-    core::str::from_utf8(line).map_err(|error| {
-        let offset = error.valid_up_to();
-        let before = line.get(..offset).unwrap_or_default();
-        // The key to blame is the last one that begins before the bad byte.
-        let index = before.rsplit(|byte| *byte == b' ').find_map(index_of).unwrap_or(VER);
-        TokenError { key: key_of(index), problem: Problem::NotUtf8, offset }
-    })
-}
-
 /// Where `part`, which borrows from `line`, stands in it.
 fn offset_in(line: &str, part: &str) -> usize {
     (part.as_ptr() as usize).saturating_sub(line.as_ptr() as usize)
@@ -159,8 +151,7 @@ fn key_of(index: usize) -> &'static str {
 
 /// Which of our keys a word begins with.
 fn index_of(word: &[u8]) -> Option<usize> {
-    let key = key(word)?;
-    KEYS.iter().position(|known| known.as_bytes() == key)
+    index_in(&KEYS, word)
 }
 
 // ---- The usual line, from the left: one function per production. ----
@@ -287,21 +278,24 @@ fn general(line: &str) -> Result<Header<'_>, TokenError> {
         let missing = TokenError { key: key_of(index), problem: Problem::Missing, offset: bytes.len() };
         values.get(index).copied().flatten().ok_or(missing)
     };
-    let filled = |index: usize| match text(index)? {
-        "" => Err(TokenError { key: key_of(index), problem: Problem::Invalid, offset: offset_in(line, text(index)?) }),
-        value => Ok(value),
+    let one_word = |index: usize| {
+        let value = text(index)?;
+        if value.is_empty() || value.as_bytes().contains(&b'\n') {
+            return Err(TokenError { key: key_of(index), problem: Problem::Invalid, offset: offset_in(line, value) });
+        }
+        Ok(value)
     };
     let decimal = |index: usize| {
         let digits = text(index)?;
         number(key_of(index), digits.as_bytes(), offset_in(line, digits))
     };
     Ok(Header {
-        ver: filled(VER)?,
+        ver: one_word(VER)?,
         server: text(SERVER)?,
         serial: decimal(SERIAL)?,
         pool: text(POOL)?,
         poolserial: decimal(POOLSERIAL)?,
-        eventname: filled(EVENTNAME)?,
+        eventname: one_word(EVENTNAME)?,
         len: decimal(LEN)?,
         line,
     })

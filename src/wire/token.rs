@@ -76,6 +76,20 @@ pub(crate) fn key(word: &[u8]) -> Option<&[u8]> {
     word.get(..at)
 }
 
+/// The place in `keys` of the key that a word begins with.
+pub(crate) fn index_in(keys: &[&str], word: &[u8]) -> Option<usize> {
+    let key = key(word)?;
+    keys.iter().position(|known| known.as_bytes() == key)
+}
+
+/// The error for a line that is not UTF-8 from byte `offset` on: the key to blame is the last one before it.
+#[cold]
+pub(crate) fn not_utf8(keys: &[&'static str], line: &[u8], offset: usize) -> TokenError {
+    let before = line.get(..offset).unwrap_or_default();
+    let index = before.rsplit(|byte| *byte == b' ').find_map(|word| index_in(keys, word)).unwrap_or(0);
+    TokenError { key: keys.get(index).copied().unwrap_or_default(), problem: Problem::NotUtf8, offset }
+}
+
 /// Reads an unsigned decimal number; `offset` is where it stands, for the error.
 pub(crate) fn number(key: &'static str, digits: &[u8], offset: usize) -> Result<u64, TokenError> {
     if digits.is_empty() {

@@ -1,0 +1,3 @@
+//! What the fuzz targets are made of.
+
+pub mod runs;
