@@ -17,6 +17,7 @@ use heapless::Vec;
 use crate::error::{ProtocolError, ProtocolErrorKind};
 use crate::wire::header::{End, Header, HeaderEnd, usual_header};
 use crate::wire::length::{LengthUnit, Remaining};
+use crate::wire::scan::find;
 
 /// One piece of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,7 +134,7 @@ impl<const N: usize> Decoder<N> {
         } else {
             while matches!(found, End::NotYet) && !input.is_empty() && !self.carry.is_full() {
                 // To the next newline and no further: what follows the header stays in the input.
-                let piece = memchr::memchr(b'\n', input).map_or(input.len(), |at| at.saturating_add(1));
+                let piece = find(b'\n', input).map_or(input.len(), |at| at.saturating_add(1));
                 let room = N.saturating_sub(self.carry.len());
                 let piece = split_off(input, piece.min(room));
                 self.offset = self.offset.wrapping_add(piece.len() as u64);

@@ -6,6 +6,7 @@
 //! the line, and what stands before it belongs to `processname`.
 
 use super::event_type::EventType;
+use super::scan::find;
 use super::token::{Tokens, key, not_utf8, number, rsplit_at_key};
 use super::writer::Writer;
 use crate::error::{EventError, NoRoom, Problem, TokenError};
@@ -641,13 +642,13 @@ fn trim(mut text: &[u8]) -> &[u8] {
 
 /// A value that holds no space, and what follows it.
 fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
-    let end = memchr::memchr(b' ', text).unwrap_or(text.len());
+    let end = find(b' ', text).unwrap_or(text.len());
     text.split_at_checked(end).unwrap_or((text, b""))
 }
 
 /// The line that ends at the first newline from byte `from` on, and the data behind it.
 fn split_line(payload: &[u8], from: usize) -> (&[u8], Data<'_>) {
-    let newline = payload.get(from..).and_then(|rest| memchr::memchr(b'\n', rest));
+    let newline = payload.get(from..).and_then(|rest| find(b'\n', rest));
     let end = newline.map_or(payload.len(), |at| from.saturating_add(at));
     let (line, data) = payload.split_at_checked(end).unwrap_or((payload, b""));
     (line, Data(data.get(1..).unwrap_or_default()))
@@ -656,5 +657,5 @@ fn split_line(payload: &[u8], from: usize) -> (&[u8], Data<'_>) {
 /// Splits before the first `mark`.
 fn split_before<'a>(text: &'a [u8], mark: &str) -> Option<(&'a [u8], &'a [u8])> {
     let starts = |at: &usize| text.get(*at..).is_some_and(|rest| rest.starts_with(mark.as_bytes()));
-    text.split_at_checked(memchr::memchr_iter(b' ', text).find(starts)?)
+    text.split_at_checked((0..text.len()).find(starts)?)
 }

@@ -15,6 +15,7 @@
 use nom::{IResult, Parser, sequence::preceded};
 
 use super::event_type::EventType;
+use super::scan::{FAST, find, rfind};
 use super::token::{index_in, key, not_utf8, number, split_once};
 use crate::error::{Problem, TokenError};
 
@@ -208,6 +209,9 @@ fn mark<'a>(mark: &'static str) -> impl Parser<&'a [u8], Output = (), Error = ()
 
 /// The seven tokens in supervisord's order, none with a space or newline in its value; and what follows them.
 fn usual(input: &[u8]) -> Option<(Header<'_>, &[u8])> {
+    if !FAST {
+        return None;
+    }
     let mut tokens = (
         preceded(mark("ver:"), word),
         preceded(mark(" server:"), word),
@@ -246,7 +250,7 @@ fn general(line: &str) -> Result<Header<'_>, TokenError> {
         return Err(TokenError { key: key_of(VER), problem: Problem::Missing, offset: 0 });
     }
     // Where `server` follows `ver` directly, as supervisord has it, it cannot begin any later.
-    let second = memchr::memchr(b' ', bytes).map_or(bytes.len(), |space| space.saturating_add(1));
+    let second = find(b' ', bytes).map_or(bytes.len(), |space| space.saturating_add(1));
     let server_is_second = bytes.get(second..).and_then(index_of) == Some(SERVER);
     let may_begin = |index: usize, start: usize| match index {
         VER => start == 0,
@@ -258,7 +262,7 @@ fn general(line: &str) -> Result<Header<'_>, TokenError> {
     let mut end = bytes.len();
     loop {
         let before = bytes.get(..end).unwrap_or_default();
-        let start = memchr::memrchr(b' ', before).map_or(0, |space| space.saturating_add(1));
+        let start = rfind(b' ', before).map_or(0, |space| space.saturating_add(1));
         if let Some(index) = before.get(start..).and_then(index_of)
             && let Some(value @ None) = values.get_mut(index)
             && may_begin(index, start)
@@ -310,7 +314,7 @@ fn settle(index: usize, text: &str, from: usize) -> Result<usize, TokenError> {
     let mut value = None;
     let mut at = 0usize;
     for word in text.as_bytes().split(|byte| *byte == b' ') {
-        if at != 0 && (index != POOL || value.is_some() || memchr::memchr(b':', word).is_some()) {
+        if at != 0 && (index != POOL || value.is_some() || find(b':', word).is_some()) {
             value.get_or_insert(at.saturating_sub(1));
             let offset = from.saturating_add(at);
             if let Some(index) = index_of(word) {
@@ -377,7 +381,7 @@ impl HeaderEnd {
         if self.scanned < 4 && !text.iter().zip(b"ver:").all(|(byte, due)| byte == due) {
             return End::NotAHeader;
         }
-        while let Some(found) = text.get(self.scanned..).and_then(|new| memchr::memchr(b'\n', new)) {
+        while let Some(found) = text.get(self.scanned..).and_then(|new| find(b'\n', new)) {
             let newline = self.scanned.saturating_add(found);
             let line = text.get(self.line..newline).unwrap_or_default();
             self.scanned = newline.saturating_add(1);

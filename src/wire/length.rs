@@ -4,6 +4,8 @@
 //! 1243). supervisor 3 on Python 2, and servers written in other languages, count bytes. All of them say `ver:3.0`, so
 //! the unit cannot be told from the stream, and is a setting.
 
+use super::scan::code_points;
+
 /// What the `len` of a header counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -25,7 +27,7 @@ impl LengthUnit {
     /// ```
     pub fn measure(self, payload: &[u8]) -> u64 {
         match self {
-            Self::CodePoints => bytecount::num_chars(payload) as u64,
+            Self::CodePoints => code_points(payload),
             Self::Bytes => payload.len() as u64,
         }
     }
@@ -80,7 +82,7 @@ impl Remaining {
             let fits = usize::try_from(self.units).unwrap_or(usize::MAX).min(rest.len());
             let Some((block, _)) = rest.split_at_checked(fits) else { break };
             let Some(last) = block.last() else { break };
-            self.units = self.units.saturating_sub(bytecount::num_chars(block) as u64);
+            self.units = self.units.saturating_sub(code_points(block));
             if self.units == 0 {
                 self.tail = match last {
                     0xc0..=0xdf => 1,

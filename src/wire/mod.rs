@@ -18,5 +18,6 @@ pub mod event_type;
 pub mod header;
 pub mod length;
 pub mod reply;
+pub(crate) mod scan;
 pub mod token;
 mod writer;

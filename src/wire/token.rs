@@ -3,6 +3,7 @@
 //! A token's value ends at the next space, except where the protocol lets a name hold spaces; those exceptions
 //! live with the line that makes them (`header`, `event`).
 
+use super::scan::{find, rfind};
 use crate::error::{Problem, TokenError};
 
 /// The tokens of a piece of a line, in the order in which they stand: `(key, value)`.
@@ -66,13 +67,13 @@ impl<'a> Iterator for Tokens<'a> {
 
 /// Splits at the first `byte`, an ASCII one. (`str::split_once` carries code for a panic that never comes.)
 pub(crate) fn split_once(text: &str, byte: u8) -> Option<(&str, &str)> {
-    let at = memchr::memchr(byte, text.as_bytes())?;
+    let at = find(byte, text.as_bytes())?;
     Some((text.get(..at)?, text.get(at.saturating_add(1)..)?))
 }
 
 /// The key of a word: what stands before its colon. `None` if it is not a token.
 pub(crate) fn key(word: &[u8]) -> Option<&[u8]> {
-    let at = memchr::memchr(b':', word).filter(|at| *at != 0)?;
+    let at = find(b':', word).filter(|at| *at != 0)?;
     word.get(..at)
 }
 
@@ -115,7 +116,7 @@ pub(crate) fn number(key: &'static str, digits: &[u8], offset: usize) -> Result<
 pub(crate) fn rsplit_at_key<'a>(text: &'a [u8], mark: &str) -> Option<(&'a [u8], &'a [u8])> {
     let mut end = text.len();
     loop {
-        let at = memchr::memrchr(b' ', text.get(..end)?)?;
+        let at = rfind(b' ', text.get(..end)?)?;
         let (before, from) = text.split_at_checked(at)?;
         if let Some(value) = from.strip_prefix(mark.as_bytes()) {
             return Some((before, value));
