@@ -1,0 +1,192 @@
+//! A real supervisord of the version that the crate is held against.
+//!
+//! The one on the path is taken if it is that version; otherwise one is installed under cargo's target directory, once.
+//! Where neither can be had, the tests that need it are skipped, and say so; with `CI` in the environment they fail.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::OnceLock;
+use std::thread;
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::{wait_for, within_patience};
+
+const VERSION: &str = "4.3.0";
+
+/// A running supervisord. It and all its processes end with this value.
+pub struct Supervisord {
+    child: Child,
+    ended: Option<ExitStatus>,
+    directory: TempDir,
+    path: PathBuf,
+}
+
+impl Supervisord {
+    /// Starts one with these sections in its configuration, in which `%(here)s` is a directory of its own. None if there
+    /// is no supervisord to be had.
+    ///
+    /// Programs should end at the end of their input, like `cat`: then nothing can outlive even a supervisord that had to
+    /// be killed.
+    pub fn start(identifier: &str, sections: &str) -> Option<Self> {
+        let path = programs()?;
+        let directory = TempDir::new().unwrap();
+        let configuration = format!(
+            "[supervisord]\nidentifier = {identifier}\nnodaemon = true\nsilent = true\nloglevel = debug\n\
+             logfile = %(here)s/supervisord.log\nlogfile_maxbytes = 0\npidfile = %(here)s/supervisord.pid\n\
+             childlogdir = %(here)s\n\
+             [unix_http_server]\nfile = %(here)s/socket\n\
+             [supervisorctl]\nserverurl = unix://%(here)s/socket\n\
+             [rpcinterface:supervisor]\n\
+             supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n\
+             {sections}"
+        );
+        fs::write(directory.path().join("supervisord.conf"), configuration).unwrap();
+        let mut command = command(path, "supervisord", directory.path());
+        command.stderr(File::create(directory.path().join("supervisord.err")).unwrap());
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        let mut this = Self { child, ended: None, directory, path: path.into() };
+        wait_for("supervisord", || {
+            assert_eq!(this.child.try_wait().unwrap(), None, "supervisord did not start");
+            this.log().contains("supervisord started with pid").then_some(())
+        });
+        Some(this)
+    }
+
+    /// Runs supervisorctl to its end.
+    pub fn ctl<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Output {
+        command(&self.path, "supervisorctl", self.directory.path()).args(arguments).output().unwrap()
+    }
+
+    /// The state of a process, by supervisorctl.
+    pub fn status(&self, process: &str) -> String {
+        let output = self.ctl(&["status", process]);
+        let line = String::from_utf8(output.stdout).unwrap();
+        line.split_whitespace().nth(1).unwrap_or(&line).to_owned()
+    }
+
+    /// What stands in a file of its directory by now.
+    pub fn file(&self, name: &str) -> String {
+        fs::read(self.directory.path().join(name)).map(|bytes| String::from_utf8(bytes).unwrap()).unwrap_or_default()
+    }
+
+    /// Writes a file in its directory.
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.directory.path().join(name), text).unwrap();
+    }
+
+    /// supervisord's own log.
+    pub fn log(&self) -> String {
+        self.file("supervisord.log")
+    }
+
+    /// Waits until a text stands in a file of its directory so many times.
+    pub fn wait_for(&self, name: &str, text: &str, times: usize) {
+        wait_for(&format!("{text:?} in {name}"), || (self.file(name).matches(text).count() >= times).then_some(()));
+    }
+
+    /// The process id that a process was last started with.
+    pub fn pid(&self, process: &str) -> u32 {
+        let log = self.log();
+        let (_, pid) = log.rsplit_once(&format!("spawned: '{process}' with pid ")).expect("it was started");
+        pid.lines().next().unwrap().parse().unwrap()
+    }
+
+    /// Ends supervisord and all its processes by SIGTERM.
+    pub fn stop(&mut self) -> ExitStatus {
+        if self.ended.is_none() {
+            // Its id is its own until it is waited for.
+            kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+            let socket = self.directory.path().join("socket");
+            self.ended = Some(wait_for("supervisord's end", || {
+                // It stops one group in each turn of its loop, which takes a second where nothing happens.
+                let _ = UnixStream::connect(&socket);
+                self.child.try_wait().unwrap()
+            }));
+        }
+        self.ended.unwrap()
+    }
+}
+
+impl Drop for Supervisord {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("{}\n{}", self.log(), self.file("supervisord.err"));
+        }
+        if self.ended.is_none() {
+            let asked = kill_process(Pid::from_child(&self.child), Signal::TERM);
+            if asked.is_err() || within_patience(|| self.child.try_wait().ok().flatten()).is_none() {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+            }
+        }
+    }
+}
+
+/// A program of the supervisor at hand, with its directory first on the path: for supervisord's children as well.
+fn command(path: &Path, program: &str, directory: &Path) -> Command {
+    let program = if path.as_os_str().is_empty() { PathBuf::from(program) } else { path.join(program) };
+    let paths = env::var_os("PATH").unwrap_or_default();
+    let paths = [path.to_owned()].into_iter().filter(|path| path.is_absolute()).chain(env::split_paths(&paths));
+    let mut command = Command::new(program);
+    command.arg("-c").arg(directory.join("supervisord.conf"));
+    command.env("PATH", env::join_paths(paths).unwrap()).env("PYTHONUTF8", "1").current_dir(directory);
+    command
+}
+
+/// The directory of supervisord and supervisorctl; empty if they are on the path.
+fn programs() -> Option<&'static Path> {
+    static PROGRAMS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    match PROGRAMS.get_or_init(|| if is_right("supervisord") { Ok(PathBuf::new()) } else { install() }) {
+        Ok(directory) => Some(directory),
+        Err(error) if env::var_os("CI").is_some() => panic!("no supervisor {VERSION}: {error}"),
+        Err(error) => {
+            // Not `eprintln!`, which is not shown for a test that passes.
+            let _ = writeln!(io::stderr(), "\nSKIPPED, for want of a supervisor {VERSION}: {error}\n");
+            None
+        }
+    }
+}
+
+fn is_right(supervisord: impl AsRef<OsStr>) -> bool {
+    let output = Command::new(supervisord).arg("--version").stderr(Stdio::null()).output();
+    output.is_ok_and(|output| output.stdout.trim_ascii() == VERSION.as_bytes())
+}
+
+/// Makes a virtual environment with supervisor in it, unless it is there.
+fn install() -> Result<PathBuf, String> {
+    // target/debug/deps/TEST
+    let target = env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
+    let environment = target.join(format!("supervisor-{VERSION}"));
+    let programs = environment.join("bin");
+    // Other tests may be at it. The lock ends with its process; what such a one left undone is begun anew.
+    let lock = File::create(target.join(format!("supervisor-{VERSION}.lock"))).map_err(|error| error.to_string())?;
+    flock(&lock, FlockOperation::LockExclusive).map_err(|error| error.to_string())?;
+    if !is_right(programs.join("supervisord")) {
+        let _ = fs::remove_dir_all(&environment);
+        run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
+        let mut pip = Command::new(programs.join("python"));
+        run(pip
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+            .arg(format!("supervisor=={VERSION}")))?;
+        if !is_right(programs.join("supervisord")) {
+            return Err(format!("what was installed in {} does not run", environment.display()));
+        }
+    }
+    Ok(programs)
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    match command.stdin(Stdio::null()).output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(format!("{command:?}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr))),
+        Err(error) => Err(format!("{command:?}: {error}")),
+    }
+}
