@@ -14,6 +14,8 @@
 //!
 //! With several listeners in a pool each sees only a part of the numbers, and what looks lost went to another one.
 
+use heapless::Deque;
+
 use crate::wire::header::Header;
 
 /// What an event is in the sequence of its pool.
@@ -23,7 +25,7 @@ use crate::wire::header::Header;
 pub enum Delivery {
     /// The next one, delivered for the first time. Also the first of all, whatever its number.
     First,
-    /// The one before, once more.
+    /// One that was delivered before, once more.
     Redelivery {
         /// How often it has come again: 1 for the second delivery.
         times: u32,
@@ -41,10 +43,13 @@ pub enum Delivery {
 
 /// Follows the numbers of one pool's events. Feed it each header.
 ///
+/// It remembers the last `N` events, to know them again: an event that another pool was slow to reject comes again after
+/// newer ones.
+///
 /// ```
 /// use supervisor_events::{Delivery, Header, SequenceAudit};
 ///
-/// let mut audit = SequenceAudit::new();
+/// let mut audit: SequenceAudit = SequenceAudit::new();
 /// let mut observe = |serial: u64, poolserial: u64| {
 ///     let line = format!("ver:3.0 server:s serial:{serial} pool:p poolserial:{poolserial} eventname:TICK_5 len:6");
 ///     audit.observe(&Header::parse(line.as_bytes()).unwrap())
@@ -54,13 +59,13 @@ pub enum Delivery {
 /// assert_eq!(observe(9, 3), Delivery::Gap { lost: 2 });
 /// assert_eq!(observe(0, 0), Delivery::Restart);
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct SequenceAudit {
-    last: Option<Numbers>,
-    times: u32,
-    /// The number that comes next if nothing happens.
-    next: u64,
+pub struct SequenceAudit<const N: usize = 16> {
+    /// The last events, each with the number of its redeliveries.
+    recent: Deque<(Numbers, u32), N>,
+    /// The number that comes next if nothing happens; none before the first event.
+    next: Option<u64>,
     /// The numbers of the last gap that may still come: this one up to, and without, that one.
     gap: (u64, u64),
 }
@@ -75,43 +80,56 @@ struct Numbers {
 /// The numbers go round: 0 follows 2⁶³ − 1.
 const MASK: u64 = (1 << 63) - 1;
 
-impl SequenceAudit {
+impl<const N: usize> SequenceAudit<N> {
     /// An audit that has seen nothing.
     pub const fn new() -> Self {
-        Self { last: None, times: 0, next: 0, gap: (0, 0) }
+        Self { recent: Deque::new(), next: None, gap: (0, 0) }
     }
 
     /// Takes the next header that came.
     pub fn observe(&mut self, header: &Header<'_>) -> Delivery {
         let numbers = Numbers { serial: header.serial, poolserial: header.poolserial };
-        if self.last == Some(numbers) {
-            self.times = self.times.saturating_add(1);
-            return Delivery::Redelivery { times: self.times };
+        if let Some((_, times)) = self.recent.iter_mut().find(|(known, _)| *known == numbers) {
+            *times = times.saturating_add(1);
+            return Delivery::Redelivery { times: *times };
         }
-        let first = self.last.replace(numbers).is_none();
-        self.times = 0;
-        let number = numbers.poolserial;
-        let ahead = number.wrapping_sub(self.next) & MASK;
+        let delivery = self.place(numbers.poolserial);
+        if delivery == Delivery::Restart {
+            self.recent.clear();
+        }
+        if self.recent.is_full() {
+            self.recent.pop_front();
+        }
+        let _ = self.recent.push_back((numbers, 0));
+        delivery
+    }
+
+    /// Where a number that is new stands among those that were seen.
+    fn place(&mut self, number: u64) -> Delivery {
         let (gap_from, gap_to) = self.gap;
         if (number.wrapping_sub(gap_from) & MASK) < (gap_to.wrapping_sub(gap_from) & MASK) {
-            self.gap = (number.wrapping_add(1) & MASK, gap_to);
+            self.gap.0 = number.wrapping_add(1) & MASK;
             return Delivery::Late;
         }
-        let delivery = match ahead {
-            _ if first => Delivery::First,
+        let next = self.next.replace(number.wrapping_add(1) & MASK).unwrap_or(number);
+        match number.wrapping_sub(next) & MASK {
             0 => Delivery::First,
             // More than half of all numbers ahead is behind.
             lost if lost <= MASK / 2 => {
-                self.gap = (self.next, number);
+                self.gap = (next, number);
                 Delivery::Gap { lost }
             }
             _ => {
                 self.gap = (0, 0);
                 Delivery::Restart
             }
-        };
-        self.next = number.wrapping_add(1) & MASK;
-        delivery
+        }
+    }
+}
+
+impl<const N: usize> Default for SequenceAudit<N> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -122,7 +140,7 @@ mod tests {
     use Delivery::{First, Gap, Late, Redelivery, Restart};
 
     fn deliveries(numbers: &[(u64, u64)]) -> alloc::vec::Vec<Delivery> {
-        let mut audit = SequenceAudit::new();
+        let mut audit: SequenceAudit = SequenceAudit::new();
         numbers
             .iter()
             .map(|(serial, poolserial)| {
@@ -142,6 +160,14 @@ mod tests {
     fn redeliveries_are_counted() {
         let expected = [First, Redelivery { times: 1 }, Redelivery { times: 2 }, First, Redelivery { times: 1 }];
         assert_eq!(deliveries(&[(0, 0), (0, 0), (0, 0), (1, 1), (1, 1)]), expected);
+    }
+
+    #[test]
+    fn an_event_comes_again_after_newer_ones() {
+        // Another pool was slow to reject it.
+        let numbers = [(5, 5), (6, 6), (7, 7), (5, 5), (5, 5), (8, 8)];
+        let expected = [First, First, First, Redelivery { times: 1 }, Redelivery { times: 2 }, First];
+        assert_eq!(deliveries(&numbers), expected);
     }
 
     #[test]
