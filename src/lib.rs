@@ -13,6 +13,7 @@ mod decoder;
 mod error;
 pub mod host;
 mod listener;
+mod owned;
 #[cfg(feature = "serde")]
 mod serde;
 mod session;
@@ -25,6 +26,7 @@ pub use audit::{Delivery, SequenceAudit};
 pub use decoder::{Decoder, Step};
 pub use error::{EventError, NoRoom, Problem, ProtocolError, ProtocolErrorKind, TokenError, TurnError};
 pub use listener::{Listener, State};
+pub use owned::OwnedNotification;
 pub use session::{Notification, Session};
 pub use supervisor::{Heard, ListenerState, NotifyError, Oddity, Stuck, Supervisor, Violation};
 pub use wire::communication;

@@ -246,17 +246,13 @@ fn usual(input: &[u8]) -> Option<(Header<'_>, &[u8])> {
 /// ends up in `server` where it stands inside it, and as a duplicate everywhere else.
 fn general(line: &str) -> Result<Header<'_>, TokenError> {
     let bytes = line.as_bytes();
+    let error = |index: usize, problem: Problem, offset: usize| TokenError { key: key_of(index), problem, offset };
     if !bytes.starts_with(b"ver:") {
-        return Err(TokenError { key: key_of(VER), problem: Problem::Missing, offset: 0 });
+        return Err(error(VER, Problem::Missing, 0));
     }
     // Where `server` follows `ver` directly, as supervisord has it, it cannot begin any later.
     let second = find(b' ', bytes).map_or(bytes.len(), |space| space.saturating_add(1));
     let server_is_second = bytes.get(second..).and_then(index_of) == Some(SERVER);
-    let may_begin = |index: usize, start: usize| match index {
-        VER => start == 0,
-        SERVER => !server_is_second || start == second,
-        _ => true,
-    };
     let mut values: [Option<&str>; KEYS.len()] = [None; KEYS.len()];
     let mut settled = bytes.len();
     let mut end = bytes.len();
@@ -265,12 +261,12 @@ fn general(line: &str) -> Result<Header<'_>, TokenError> {
         let start = rfind(b' ', before).map_or(0, |space| space.saturating_add(1));
         if let Some(index) = before.get(start..).and_then(index_of)
             && let Some(value @ None) = values.get_mut(index)
-            && may_begin(index, start)
+            && (index != VER || start == 0)
+            && (index != SERVER || start == second || !server_is_second)
         {
             let from = start.saturating_add(key_of(index).len()).saturating_add(1);
-            let text = line.get(from..settled).unwrap_or_default();
-            let len = if index == SERVER { text.len() } else { settle(index, text, from)? };
-            *value = text.get(..len);
+            let len = settle(index, bytes.get(from..settled).unwrap_or_default(), from)?;
+            *value = line.get(from..from.saturating_add(len));
             settled = start.saturating_sub(1);
         }
         if start == 0 {
@@ -278,31 +274,20 @@ fn general(line: &str) -> Result<Header<'_>, TokenError> {
         }
         end = start.saturating_sub(1);
     }
-    let text = |index: usize| {
-        let missing = TokenError { key: key_of(index), problem: Problem::Missing, offset: bytes.len() };
-        values.get(index).copied().flatten().ok_or(missing)
-    };
-    let one_word = |index: usize| {
-        let value = text(index)?;
-        if value.is_empty() || value.as_bytes().contains(&b'\n') {
-            return Err(TokenError { key: key_of(index), problem: Problem::Invalid, offset: offset_in(line, value) });
+    let mut numbers = [0; KEYS.len()];
+    for (index, (value, place)) in values.iter().zip(&mut numbers).enumerate() {
+        let Some(value) = value else { return Err(error(index, Problem::Missing, bytes.len())) };
+        match index {
+            SERIAL | POOLSERIAL | LEN => *place = number(key_of(index), value.as_bytes(), offset_in(line, value))?,
+            VER | EVENTNAME if value.is_empty() || find(b'\n', value.as_bytes()).is_some() => {
+                return Err(error(index, Problem::Invalid, offset_in(line, value)));
+            }
+            _ => {}
         }
-        Ok(value)
-    };
-    let decimal = |index: usize| {
-        let digits = text(index)?;
-        number(key_of(index), digits.as_bytes(), offset_in(line, digits))
-    };
-    Ok(Header {
-        ver: one_word(VER)?,
-        server: text(SERVER)?,
-        serial: decimal(SERIAL)?,
-        pool: text(POOL)?,
-        poolserial: decimal(POOLSERIAL)?,
-        eventname: one_word(EVENTNAME)?,
-        len: decimal(LEN)?,
-        line,
-    })
+    }
+    let [ver, server, _, pool, _, eventname, _] = values.map(Option::unwrap_or_default);
+    let [_, _, serial, _, poolserial, _, len] = numbers;
+    Ok(Header { ver, server, serial, pool, poolserial, eventname, len, line })
 }
 
 /// How long the value at the start of `text` is, which begins at byte `from` of the line; and makes sure that only
@@ -310,10 +295,13 @@ fn general(line: &str) -> Result<Header<'_>, TokenError> {
 ///
 /// It ends at the first space. Only the name of a pool keeps its outer spaces; it ends before the first word that looks
 /// like a token, for supervisord refuses a colon in it.
-fn settle(index: usize, text: &str, from: usize) -> Result<usize, TokenError> {
+fn settle(index: usize, text: &[u8], from: usize) -> Result<usize, TokenError> {
     let mut value = None;
     let mut at = 0usize;
-    for word in text.as_bytes().split(|byte| *byte == b' ') {
+    if index == SERVER {
+        return Ok(text.len());
+    }
+    for word in text.split(|byte| *byte == b' ') {
         if at != 0 && (index != POOL || value.is_some() || find(b':', word).is_some()) {
             value.get_or_insert(at.saturating_sub(1));
             let offset = from.saturating_add(at);

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "no test needs all of it")]
 
 pub mod examples;
+pub mod python;
 pub mod receiver;
 pub mod supervisord;
 

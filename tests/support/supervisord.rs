@@ -1,23 +1,20 @@
 //! A real supervisord of the version that the crate is held against.
 //!
 //! The one on the path is taken if it is that version; otherwise one is installed under cargo's target directory, once.
-//! Where neither can be had, the tests that need it are skipped, and say so; with `CI` in the environment they fail.
 
 use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 use std::thread;
 
-use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::{wait_for, within_patience};
+use super::{python, wait_for, within_patience};
 
 const VERSION: &str = "4.3.0";
 
@@ -143,50 +140,9 @@ fn command(path: &Path, program: &str, directory: &Path) -> Command {
 
 /// The directory of supervisord and supervisorctl; empty if they are on the path.
 fn programs() -> Option<&'static Path> {
-    static PROGRAMS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    match PROGRAMS.get_or_init(|| if is_right("supervisord") { Ok(PathBuf::new()) } else { install() }) {
-        Ok(directory) => Some(directory),
-        Err(error) if env::var_os("CI").is_some() => panic!("no supervisor {VERSION}: {error}"),
-        Err(error) => {
-            // Not `eprintln!`, which is not shown for a test that passes.
-            let _ = writeln!(io::stderr(), "\nSKIPPED, for want of a supervisor {VERSION}: {error}\n");
-            None
-        }
-    }
-}
-
-fn is_right(supervisord: impl AsRef<OsStr>) -> bool {
-    let output = Command::new(supervisord).arg("--version").stderr(Stdio::null()).output();
-    output.is_ok_and(|output| output.stdout.trim_ascii() == VERSION.as_bytes())
-}
-
-/// Makes a virtual environment with supervisor in it, unless it is there.
-fn install() -> Result<PathBuf, String> {
-    // target/debug/deps/TEST
-    let target = env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
-    let environment = target.join(format!("supervisor-{VERSION}"));
-    let programs = environment.join("bin");
-    // Other tests may be at it. The lock ends with its process; what such a one left undone is begun anew.
-    let lock = File::create(target.join(format!("supervisor-{VERSION}.lock"))).map_err(|error| error.to_string())?;
-    flock(&lock, FlockOperation::LockExclusive).map_err(|error| error.to_string())?;
-    if !is_right(programs.join("supervisord")) {
-        let _ = fs::remove_dir_all(&environment);
-        run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
-        let mut pip = Command::new(programs.join("python"));
-        run(pip
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-            .arg(format!("supervisor=={VERSION}")))?;
-        if !is_right(programs.join("supervisord")) {
-            return Err(format!("what was installed in {} does not run", environment.display()));
-        }
-    }
-    Ok(programs)
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    match command.stdin(Stdio::null()).output() {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(format!("{command:?}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr))),
-        Err(error) => Err(format!("{command:?}: {error}")),
-    }
+    static ON_PATH: LazyLock<bool> = LazyLock::new(|| {
+        let output = Command::new("supervisord").arg("--version").stderr(Stdio::null()).output();
+        output.is_ok_and(|output| output.stdout.trim_ascii() == VERSION.as_bytes())
+    });
+    if *ON_PATH { Some(Path::new("")) } else { python::programs() }
 }

@@ -1,0 +1,9 @@
+"""Writes lines as Windows does."""
+import sys
+
+sys.stdout.reconfigure(newline="\r\n")
+while True:
+    print("READY", flush=True)
+    header = sys.stdin.readline() or sys.exit()
+    sys.stdin.read(int(header.rsplit(":", 1)[1]))
+    print("RESULT 2\nOK", end="", flush=True)

@@ -1,0 +1,72 @@
+//! Python, supervisor, and listeners that other people wrote.
+//!
+//! Where they cannot be had, the tests that need them are skipped, and say so; with `CI` in the environment they fail.
+
+#![allow(dead_code, reason = "not every test needs all of it")]
+
+use std::env;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use rustix::fs::{FlockOperation, flock};
+
+const PACKAGES: [&str; 2] = ["supervisor==4.3.0", "superlance==2.0.0"];
+const NAME: &str = "supervisor-4.3.0-superlance-2.0.0";
+
+/// The Python on the path.
+pub fn python() -> Option<PathBuf> {
+    let program = PathBuf::from("python3");
+    or_skip("a python3", run(Command::new(&program).arg("--version")).map(|()| program))
+}
+
+/// The programs of a virtual environment with supervisor and superlance in it.
+pub fn programs() -> Option<&'static Path> {
+    static PROGRAMS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    or_skip("supervisor and superlance", PROGRAMS.get_or_init(install).as_deref().map_err(String::clone))
+}
+
+fn or_skip<T>(what: &str, there: Result<T, String>) -> Option<T> {
+    match there {
+        Ok(there) => Some(there),
+        Err(error) if env::var_os("CI").is_some() => panic!("no {what}: {error}"),
+        Err(error) => {
+            // Not `eprintln!`, which is not shown for a test that passes.
+            let _ = writeln!(io::stderr(), "\nSKIPPED, for want of {what}: {error}\n");
+            None
+        }
+    }
+}
+
+/// Makes the environment under cargo's target directory, unless it is there.
+fn install() -> Result<PathBuf, String> {
+    // target/debug/deps/TEST
+    let target = env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
+    let environment = target.join(NAME);
+    let programs = environment.join("bin");
+    // Other tests may be at it. The lock ends with its process; what such a one left undone is begun anew.
+    let lock = File::create(target.join(format!("{NAME}.lock"))).map_err(|error| error.to_string())?;
+    flock(&lock, FlockOperation::LockExclusive).map_err(|error| error.to_string())?;
+    let works = || {
+        run(Command::new(programs.join("python")).args(["-c", "import superlance.memmon, supervisor.childutils"]))?;
+        run(Command::new(programs.join("supervisord")).arg("--version"))
+    };
+    if works().is_err() {
+        let _ = fs::remove_dir_all(&environment);
+        run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
+        let mut pip = Command::new(programs.join("python"));
+        run(pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES))?;
+        works()?;
+    }
+    Ok(programs)
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    match command.stdin(Stdio::null()).output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(format!("{command:?}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr))),
+        Err(error) => Err(format!("{command:?}: {error}")),
+    }
+}
