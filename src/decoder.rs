@@ -134,12 +134,16 @@ impl<const N: usize> Decoder<N> {
         } else {
             while matches!(found, End::NotYet) && !input.is_empty() && !self.carry.is_full() {
                 // To the next newline and no further: what follows the header stays in the input.
-                let piece = find(b'\n', input).map_or(input.len(), |at| at.saturating_add(1));
+                let newline = find(b'\n', input);
+                let piece = newline.map_or(input.len(), |at| at.saturating_add(1));
                 let room = N.saturating_sub(self.carry.len());
                 let piece = split_off(input, piece.min(room));
                 self.offset = self.offset.wrapping_add(piece.len() as u64);
                 let _ = self.carry.extend_from_slice(piece);
-                found = end.find(&self.carry);
+                found = match newline {
+                    None if end.has_begun() => end.pass_over(&self.carry),
+                    _ => end.find(&self.carry),
+                };
             }
         }
         let error = match found {

@@ -364,9 +364,20 @@ impl HeaderEnd {
         self.scanned == 0
     }
 
+    /// Whether enough has been looked at to know that it begins as a header does.
+    pub(crate) const fn has_begun(&self) -> bool {
+        self.scanned >= 4
+    }
+
+    /// As `find`, where it is known that there is no newline in what is new.
+    pub(crate) const fn pass_over(&mut self, text: &[u8]) -> End {
+        self.scanned = text.len();
+        End::NotYet
+    }
+
     /// `text` is the header from its first byte, as far as it has arrived: at least as much as in the call before.
     pub(crate) fn find(&mut self, text: &[u8]) -> End {
-        if self.scanned < 4 && !text.iter().zip(b"ver:").all(|(byte, due)| byte == due) {
+        if !self.has_begun() && !text.iter().zip(b"ver:").all(|(byte, due)| byte == due) {
             return End::NotAHeader;
         }
         while let Some(found) = text.get(self.scanned..).and_then(|new| find(b'\n', new)) {
