@@ -111,6 +111,18 @@ impl Pool {
         self.queue.pop_front()
     }
 
+    /// The notification of one of its events.
+    pub fn envelope<'a>(&'a self, event: &'a PoolEvent) -> Envelope<'a> {
+        Envelope {
+            server: &self.server,
+            serial: event.serial,
+            pool: &self.name,
+            poolserial: event.poolserial,
+            eventname: &event.eventname,
+            payload: &event.payload,
+        }
+    }
+
     /// How many events wait.
     pub fn waiting(&self) -> usize {
         self.queue.len()
@@ -262,14 +274,7 @@ impl Simulator {
     }
 
     fn send(&mut self, event: PoolEvent, reports: &mut Vec<Report>) {
-        let envelope = Envelope {
-            server: &self.pool.server,
-            serial: event.serial,
-            pool: &self.pool.name,
-            poolserial: event.poolserial,
-            eventname: &event.eventname,
-            payload: &event.payload,
-        };
+        let envelope = self.pool.envelope(&event);
         // The names, and room for the keys and numbers.
         let names = [&self.pool.server, &self.pool.name, &event.eventname].map(String::len);
         let mut header = vec![0; names.iter().fold(256, |sum, len| sum.saturating_add(*len))];

@@ -18,13 +18,35 @@ trait Machine {
     fn end(&self) -> Result<(), (u64, ProtocolErrorKind)>;
 }
 
-impl Machine for Listener {
-    fn state(&self) -> State {
-        self.state()
-    }
-    fn offset(&self) -> u64 {
-        self.offset()
-    }
+/// All but the feeding is the same for both.
+macro_rules! machine {
+    ($machine:ty, $feed:item) => {
+        impl Machine for $machine {
+            $feed
+            fn state(&self) -> State {
+                self.state()
+            }
+            fn offset(&self) -> u64 {
+                self.offset()
+            }
+            fn ready(&mut self) -> Result<Vec<u8>, TurnError> {
+                self.ready().map(<[u8]>::to_vec)
+            }
+            fn reply(&mut self) -> Result<Vec<u8>, TurnError> {
+                self.reply(Reply::OK).map(|answer| answer.parts().concat())
+            }
+            fn reply_and_ready(&mut self) -> Result<Vec<u8>, TurnError> {
+                self.reply_and_ready(Reply::OK).map(|answer| answer.parts().concat())
+            }
+            fn end(&self) -> Result<(), (u64, ProtocolErrorKind)> {
+                self.end().map_err(|error| (error.offset, error.kind))
+            }
+        }
+    };
+}
+
+machine!(
+    Listener,
     fn feed(&mut self, mut input: &[u8]) -> Result<bool, (u64, ProtocolErrorKind)> {
         loop {
             match self.advance(&mut input).map_err(|error| (error.offset, error.kind))? {
@@ -34,45 +56,16 @@ impl Machine for Listener {
             }
         }
     }
-    fn ready(&mut self) -> Result<Vec<u8>, TurnError> {
-        self.ready().map(<[u8]>::to_vec)
-    }
-    fn reply(&mut self) -> Result<Vec<u8>, TurnError> {
-        self.reply(Reply::OK).map(|answer| answer.parts().concat())
-    }
-    fn reply_and_ready(&mut self) -> Result<Vec<u8>, TurnError> {
-        self.reply_and_ready(Reply::OK).map(|answer| answer.parts().concat())
-    }
-    fn end(&self) -> Result<(), (u64, ProtocolErrorKind)> {
-        self.end().map_err(|error| (error.offset, error.kind))
-    }
-}
+);
 
-impl Machine for Session<Vec<u8>> {
-    fn state(&self) -> State {
-        self.state()
-    }
-    fn offset(&self) -> u64 {
-        self.offset()
-    }
+machine!(
+    Session<Vec<u8>>,
     fn feed(&mut self, input: &[u8]) -> Result<bool, (u64, ProtocolErrorKind)> {
         let space = self.space();
         space[..input.len()].copy_from_slice(input);
         self.received(input.len()).map(|event| event.is_some()).map_err(|error| (error.offset, error.kind))
     }
-    fn ready(&mut self) -> Result<Vec<u8>, TurnError> {
-        self.ready().map(<[u8]>::to_vec)
-    }
-    fn reply(&mut self) -> Result<Vec<u8>, TurnError> {
-        self.reply(Reply::OK).map(|answer| answer.parts().concat())
-    }
-    fn reply_and_ready(&mut self) -> Result<Vec<u8>, TurnError> {
-        self.reply_and_ready(Reply::OK).map(|answer| answer.parts().concat())
-    }
-    fn end(&self) -> Result<(), (u64, ProtocolErrorKind)> {
-        self.end().map_err(|error| (error.offset, error.kind))
-    }
-}
+);
 
 fn machines() -> [Box<dyn Machine>; 2] {
     [Box::new(<Listener>::new(LengthUnit::CodePoints)), Box::new(Session::new(vec![0; 4096], LengthUnit::CodePoints))]

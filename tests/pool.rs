@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use supervisor_events::simulator::{Pool, PoolEvent};
-use supervisor_events::{Envelope, EventType, Heard, LengthUnit, ListenerState, Supervisor};
+use supervisor_events::{EventType, Heard, LengthUnit, ListenerState, Supervisor};
 
 /// A pool and its listeners, as supervisord's main loop runs them.
 struct Host {
@@ -39,16 +39,8 @@ impl Host {
                 assert_eq!(self.pool.take_back(event), None, "there was room for it a moment ago");
                 break;
             };
-            let envelope = Envelope {
-                server: &self.pool.server,
-                serial: event.serial,
-                pool: &self.pool.name,
-                poolserial: event.poolserial,
-                eventname: &event.eventname,
-                payload: &event.payload,
-            };
             let mut buffer = [0; 1000];
-            let bytes = self.listeners[index].0.notify(&envelope, &mut buffer).unwrap();
+            let bytes = self.listeners[index].0.notify(&self.pool.envelope(&event), &mut buffer).unwrap();
             sent.push((index, String::from_utf8(bytes.to_vec()).unwrap()));
             self.listeners[index].1 = Some(event);
         }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 use supervisor_events::simulator::{Pool, PoolEvent};
-use supervisor_events::{Envelope, Heard, LengthUnit, ListenerState, Oddity, Supervisor};
+use supervisor_events::{Heard, LengthUnit, ListenerState, Oddity, Supervisor};
 
 use crate::findings::{self, Cause, Finding, Seen, Topic, Trouble};
 
@@ -179,16 +179,7 @@ impl Subject {
         while let Ok(piece) = self.output.try_recv() {
             self.hear(piece)?;
         }
-        let server = self.pool.server.clone();
-        let pool = self.pool.name.clone();
-        let envelope = Envelope {
-            server: &server,
-            serial: event.serial,
-            pool: &pool,
-            poolserial: event.poolserial,
-            eventname: &event.eventname,
-            payload: &event.payload,
-        };
+        let envelope = self.pool.envelope(event);
         let mut buffer = [0; 1024];
         let header = self.supervisor.notify_header(&envelope, &mut buffer).expect("READY, and names are short");
         let bytes = [header, &event.payload].concat();
