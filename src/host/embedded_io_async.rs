@@ -205,7 +205,7 @@ impl<R: Read, W: Write, B: AsRef<[u8]> + AsMut<[u8]>> Host<R, W, B> {
         let Some(place) = self.session.buffer_mut().as_mut().get_mut(self.due..end) else {
             return Err(HostError::NoRoom(NoRoom { needed: end }));
         };
-        place.copy_from_slice(READY);
+        place.iter_mut().zip(READY).for_each(|(place, byte)| *place = *byte);
         self.session.ready().map_err(HostError::Turn)?;
         self.due = end;
         Ok(())
