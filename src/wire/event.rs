@@ -355,7 +355,8 @@ impl<'a> Event<'a> {
 
 impl Event<'_> {
     /// Writes the payload that supervisord sends for this event to the start of `buffer`, and returns that part. What is
-    /// `None` is left out; `extra` tokens come last.
+    /// `None` is left out; `extra` tokens come last. Names that no configuration allows are written as they are, and may
+    /// not be read back as the same: a group's name with a space, a newline in a token.
     ///
     /// # Errors
     ///

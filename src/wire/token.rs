@@ -18,6 +18,11 @@ pub struct Tokens<'a> {
 }
 
 impl<'a> Tokens<'a> {
+    /// The tokens of `line`, separated by spaces: to be sent with an event.
+    pub const fn new(line: &'a str) -> Self {
+        Self { rest: line, known: &[] }
+    }
+
     /// Iterates over the tokens of `line` whose key is not among `known`.
     pub(crate) const fn unknown(line: &'a str, known: &'static [&'static str]) -> Self {
         Self { rest: line, known }
