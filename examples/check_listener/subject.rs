@@ -22,8 +22,6 @@ use supervisor_events::{Heard, LengthUnit, ListenerState, Oddity, Supervisor};
 
 use crate::findings::{self, Cause, Finding, Seen, Topic, Trouble};
 
-/// For how long a listener must say nothing before it counts as quiet.
-const QUIET: Duration = Duration::from_millis(250);
 /// So much is kept of what a listener says to one event.
 const KEPT: usize = 1 << 20;
 /// So much is kept of the end of its standard error.
@@ -157,6 +155,11 @@ impl Subject {
         })
     }
 
+    /// For how long a listener must say nothing before it counts as quiet: 250 ms unless asked for more patience.
+    fn quiet(&self) -> Duration {
+        self.patience / 20
+    }
+
     // ---- Events. ----
 
     /// Writes an event in one piece, and waits until it is answered and the listener is READY again.
@@ -201,7 +204,7 @@ impl Subject {
     /// Waits until the listener has read all that was written, but not for long: not every one reads on at once.
     pub fn let_read(&mut self) {
         let since = Instant::now();
-        while since.elapsed() < QUIET && self.input.as_ref().is_some_and(Input::is_unread) {
+        while since.elapsed() < self.quiet() && self.input.as_ref().is_some_and(Input::is_unread) {
             thread::sleep(Duration::from_micros(50));
         }
     }
@@ -232,7 +235,7 @@ impl Subject {
 
     /// Nothing is due: looks for a while whether something comes all the same.
     pub fn stays_quiet(&mut self) -> Checked {
-        self.stays_quiet_for(QUIET)
+        self.stays_quiet_for(self.quiet())
     }
 
     pub fn stays_quiet_for(&mut self, time: Duration) -> Checked {
@@ -275,7 +278,7 @@ impl Subject {
                 thread::sleep(Duration::from_micros(500));
             }
         }
-        while let Some(piece) = self.next_piece(QUIET) {
+        while let Some(piece) = self.next_piece(self.quiet()) {
             self.hear(piece)?;
         }
         Ok(self.status)
@@ -393,7 +396,7 @@ impl Subject {
 
     fn gone(&mut self) -> Box<Finding> {
         let since = Instant::now();
-        while self.exit_status().is_none() && since.elapsed() < QUIET {
+        while self.exit_status().is_none() && since.elapsed() < self.quiet() {
             thread::sleep(Duration::from_millis(1));
         }
         self.finding(self.status.map_or(Seen::Closed, Seen::Ended))
@@ -418,7 +421,7 @@ impl Subject {
     pub fn finding(&mut self, seen: Seen) -> Box<Finding> {
         if matches!(seen, Seen::Ended(_)) {
             // Its last words, if nobody else holds the stream.
-            let _ = self.stderr.recv_timeout(QUIET);
+            let _ = self.stderr.recv_timeout(self.quiet());
         }
         let stderr = String::from_utf8_lossy(&self.stderr_text.lock().unwrap()).into_owned();
         let trouble = Trouble {
