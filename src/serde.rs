@@ -3,11 +3,41 @@
 //! Data and payloads are strings where they are UTF-8, and arrays of byte values where they are not. Tokens that the
 //! crate has no field for follow the fields under their own keys, as strings.
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use core::fmt::Display;
 
-use crate::wire::event::{Data, Event, ProcessState};
+use serde::ser::{Serialize, SerializeMap, SerializeStructVariant, Serializer};
+
+use crate::audit::Delivery;
+use crate::owned::OwnedNotification;
+use crate::session::Notification;
+use crate::wire::event::{
+    Channel, Data, Event, GroupChange, ProcessCommunicationEvent, ProcessGroupEvent, ProcessLogEvent, ProcessState,
+    ProcessStateEvent, RemoteCommunicationEvent, SupervisorState, TickEvent,
+};
 use crate::wire::event_type::EventType;
 use crate::wire::header::Header;
+use crate::wire::token::Tokens;
+
+/// `header`, `event`, `payload`, and `omitted` where bytes were. Where the payload has no typed view, `event` is null and
+/// `event_error` says why.
+impl Serialize for Notification<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("header", &self.header)?;
+        let event = self.event();
+        map.serialize_entry("event", &event.ok())?;
+        optional(&mut map, "event_error", event.err().map(Text))?;
+        map.serialize_entry("payload", &Data::new(self.payload))?;
+        optional(&mut map, "omitted", (self.omitted != 0).then_some(self.omitted))?;
+        map.end()
+    }
+}
+
+impl<const N: usize> Serialize for OwnedNotification<N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.notification().map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+}
 
 impl Serialize for Header<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -33,6 +63,56 @@ impl Serialize for EventType<'_> {
 impl Serialize for ProcessState<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
+    }
+}
+
+impl Serialize for Channel {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl Serialize for SupervisorState {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(match self {
+            Self::Running => "RUNNING",
+            Self::Stopping => "STOPPING",
+        })
+    }
+}
+
+impl Serialize for GroupChange {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(match self {
+            Self::Added => "ADDED",
+            Self::Removed => "REMOVED",
+        })
+    }
+}
+
+/// As an enum: `"first"`, `{"gap": {"lost": 2}}`.
+impl Serialize for Delivery {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let unit = |index, name| (index, name, None);
+        let (index, name, number) = match self {
+            Self::First => unit(0, "first"),
+            Self::Redelivery { times } => (1, "redelivery", Some(("times", u64::from(*times)))),
+            Self::Gap { lost } => (2, "gap", Some(("lost", *lost))),
+            Self::Late => unit(3, "late"),
+            Self::Restart => unit(4, "restart"),
+        };
+        let Some((key, number)) = number else {
+            return serializer.serialize_unit_variant("Delivery", index, name);
+        };
+        let mut fields = serializer.serialize_struct_variant("Delivery", index, name, 1)?;
+        fields.serialize_field(key, &number)?;
+        fields.end()
+    }
+}
+
+impl Serialize for Tokens<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(*self)
     }
 }
 
@@ -96,7 +176,84 @@ impl Serialize for Event<'_> {
     }
 }
 
+/// A payload's content by itself is written as the event that it is of.
+macro_rules! as_event {
+    ($($variant:ident($content:ty)),* $(,)?) => {
+        $(impl Serialize for $content {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                Event::$variant(*self).serialize(serializer)
+            }
+        })*
+    };
+}
+
+as_event! {
+    ProcessState(ProcessStateEvent<'_>),
+    ProcessLog(ProcessLogEvent<'_>),
+    ProcessCommunication(ProcessCommunicationEvent<'_>),
+    RemoteCommunication(RemoteCommunicationEvent<'_>),
+    Tick(TickEvent<'_>),
+    ProcessGroup(ProcessGroupEvent<'_>),
+}
+
+/// What is written as it is displayed.
+struct Text<T>(T);
+
+impl<T: Display> Serialize for Text<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
 /// An entry for what the payload has; what it lacks has none.
 fn optional<M: SerializeMap>(map: &mut M, key: &str, value: Option<impl Serialize>) -> Result<(), M::Error> {
     value.map_or(Ok(()), |value| map.serialize_entry(key, &value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn notification<'a>(header: &'a str, payload: &'a [u8]) -> Notification<'a> {
+        Notification { header: Header::parse(header.as_bytes()).unwrap(), payload, omitted: 0 }
+    }
+
+    #[test]
+    fn a_notification_is_its_header_its_event_and_its_bytes() {
+        let line = "ver:3.0 server:a b serial:1 pool:p poolserial:0 eventname:TICK_5 len:6 more:m";
+        let header = json!({
+            "ver": "3.0", "server": "a b", "serial": 1, "pool": "p", "poolserial": 0, "eventname": "TICK_5", "len": 6,
+            "more": "m",
+        });
+        let mut tick = notification(line, b"when:5");
+        let event = json!({ "type": "TICK_5", "when": 5 });
+        assert_eq!(json!(tick), json!({ "header": header, "event": event, "payload": "when:5" }));
+        assert_eq!(json!(OwnedNotification::<128>::try_from(&tick).unwrap()), json!(tick));
+        let Ok(Event::Tick(content)) = tick.event() else { panic!() };
+        assert_eq!(json!(content), event);
+
+        (tick.payload, tick.omitted) = (b"wh\xff", 3);
+        let written = json!(tick);
+        assert_eq!(written["event"], json!(null));
+        assert_eq!(written["event_error"], tick.event().unwrap_err().to_string());
+        assert_eq!((&written["payload"], &written["omitted"]), (&json!([119, 104, 255]), &json!(3)));
+    }
+
+    #[test]
+    fn small_things_are_their_names() {
+        assert_eq!(json!([Channel::Stdout, Channel::Stderr]), json!(["stdout", "stderr"]));
+        assert_eq!(json!([SupervisorState::Running, SupervisorState::Stopping]), json!(["RUNNING", "STOPPING"]));
+        assert_eq!(json!([GroupChange::Added, GroupChange::Removed]), json!(["ADDED", "REMOVED"]));
+        assert_eq!(json!(Tokens::new("a:1 b:")), json!({ "a": "1", "b": "" }));
+        let deliveries = [
+            Delivery::First,
+            Delivery::Redelivery { times: 2 },
+            Delivery::Gap { lost: 3 },
+            Delivery::Late,
+            Delivery::Restart,
+        ];
+        let names = json!(["first", { "redelivery": { "times": 2 } }, { "gap": { "lost": 3 } }, "late", "restart"]);
+        assert_eq!(json!(deliveries), names);
+    }
 }

@@ -13,7 +13,6 @@ use crate::wire::reply::{Answer, Reply};
 
 /// An event as it came: its header, and its payload or as much of it as fitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Notification<'a> {
     /// The header.
@@ -32,6 +31,21 @@ impl<'a> Notification<'a> {
     /// Those of [`Event::parse`].
     pub fn event(&self) -> Result<Event<'a>, EventError> {
         Event::parse(self.header.event_type(), self.payload)
+    }
+}
+
+// Derived, it would print the payload as numbers.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Notification<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let Self { header, payload, omitted } = self;
+        defmt::write!(
+            f,
+            "Notification {{ header: {}, payload: {=[u8]:a}, omitted: {=u64} }}",
+            header,
+            payload,
+            omitted
+        );
     }
 }
 
@@ -284,6 +298,14 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
             Phase::Broken(error) => Err(TurnError::Broken(error)),
             _ => Ok(()),
         }
+    }
+}
+
+// Without the buffer, which may be large.
+#[cfg(feature = "defmt")]
+impl<B> defmt::Format for Session<B> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Session {{ {}, {=usize} bytes held }}", self.turn.state(), self.filled);
     }
 }
 

@@ -58,6 +58,7 @@ impl Pipe {
     fn act(&mut self, len: usize) -> Poll<Result<usize, Broken>> {
         let act = self.acts[self.calls % self.acts.len()];
         self.calls += 1;
+        assert!(self.calls < 100_000, "it gets nowhere");
         match act {
             Act::Pending => Poll::Pending,
             Act::Interrupted => Poll::Ready(Err(Broken(ErrorKind::Interrupted))),

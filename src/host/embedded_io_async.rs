@@ -229,3 +229,10 @@ impl<R: Read, W: Write, B: AsRef<[u8]> + AsMut<[u8]>> Host<R, W, B> {
         }
     }
 }
+
+#[cfg(feature = "defmt")]
+impl<R, W, B> defmt::Format for Host<R, W, B> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        self.session.format(f);
+    }
+}

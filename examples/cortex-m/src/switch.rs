@@ -1,0 +1,62 @@
+//! What the switch makes of an event.
+
+use supervisor_events::{Delivery, Event, Notification, ProcessState, ProcessStateEvent, SequenceAudit, TickEvent};
+
+use crate::{heartbeat, kill_line};
+
+/// The processes without which there must be no trading. The place in the table is the bit in the kill line's reasons.
+const CRITICAL: [&str; 3] = ["risk_manager", "order_executor", "hyperliquid_feed"];
+
+/// What it remembers from one event to the next.
+pub struct Switch {
+    audit: SequenceAudit,
+    /// Of each critical process, the number of the event that it was last judged by.
+    judged: [u64; CRITICAL.len()],
+    beats: u32,
+}
+
+impl Switch {
+    pub const fn new() -> Self {
+        Self { audit: SequenceAudit::new(), judged: [0; CRITICAL.len()], beats: 0 }
+    }
+
+    /// Acts on an event.
+    pub fn take(&mut self, notification: &Notification<'_>) {
+        if let Delivery::Gap { lost } = self.audit.observe(&notification.header) {
+            defmt::warn!("{} events are missing: is the pool's buffer_size too small?", lost);
+        }
+        match notification.event() {
+            Ok(Event::Tick(TickEvent { period: 5, .. })) => {
+                self.beats = self.beats.wrapping_add(1);
+                defmt::debug!("heartbeat {}", self.beats);
+                heartbeat::beat();
+            }
+            Ok(Event::ProcessState(event)) => self.judge(&event, notification.header.serial),
+            // Not subscribed to, but another pool's rejected events come here as well.
+            Ok(_) => {}
+            Err(error) => defmt::warn!("{}: {}", notification.header.eventname, error),
+        }
+    }
+
+    fn judge(&mut self, event: &ProcessStateEvent<'_>, serial: u64) {
+        let named = CRITICAL.iter().zip(&mut self.judged).zip(0..).find(|((name, _), _)| **name == event.processname);
+        let Some(((name, judged), bit)) = named else { return };
+        // An event that another pool rejected comes again, and late: it says nothing about now.
+        if serial < *judged {
+            return;
+        }
+        *judged = serial;
+        match event.state {
+            ProcessState::Fatal => {
+                defmt::error!("{} is lost: {}", name, event.state);
+                kill_line::assert(1 << bit);
+            }
+            ProcessState::Running => {
+                defmt::info!("{} is there: {}", name, event.state);
+                kill_line::release(1 << bit);
+            }
+            // Between the two nothing is decided: supervisord is still trying.
+            _ => {}
+        }
+    }
+}
