@@ -336,6 +336,7 @@ pub fn take_stdio() -> io::Result<(std::fs::File, std::fs::File)> {
 }
 
 /// What to do before a read.
+#[cfg_attr(not(unix), expect(dead_code, reason = "nothing is waited for but input"))]
 enum Next {
     /// Read on.
     Read,
