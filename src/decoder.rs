@@ -17,7 +17,7 @@ use heapless::Vec;
 use crate::error::{ProtocolError, ProtocolErrorKind};
 use crate::wire::header::{End, Header, HeaderEnd, usual_header};
 use crate::wire::length::{LengthUnit, Remaining};
-use crate::wire::scan::find;
+use crate::wire::scan::{FAST, find};
 
 /// One piece of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +89,7 @@ impl<const N: usize> Decoder<N> {
     #[inline]
     pub fn advance<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Step<'a>>, ProtocolError> {
         match &mut self.phase {
+            Phase::Header(_) if FAST && self.carry.is_empty() => self.usual_header(input),
             Phase::Header(_) => self.header(input),
             Phase::Payload(remaining) => {
                 if !remaining.is_done() {
@@ -109,6 +110,18 @@ impl<const N: usize> Decoder<N> {
         }
     }
 
+    /// The usual case: a whole header, and nothing of it that came before.
+    #[inline(never)]
+    fn usual_header<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Step<'a>>, ProtocolError> {
+        if let Some((header, len)) = usual_header(input.get(..N).unwrap_or(input)) {
+            self.take(input, len);
+            self.phase = Phase::Payload(Remaining::new(self.unit, header.len));
+            return Ok(Some(Step::Header(header)));
+        }
+        self.header(input)
+    }
+
+    #[inline(never)]
     fn header<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Step<'a>>, ProtocolError> {
         let Phase::Header(end) = &mut self.phase else { return Ok(None) };
         let start = self.offset.wrapping_sub(self.carry.len() as u64);
@@ -120,11 +133,6 @@ impl<const N: usize> Decoder<N> {
                 return Ok(None);
             }
             let text = input.get(..N).unwrap_or(input);
-            if let Some((header, len)) = usual_header(text) {
-                self.take(input, len);
-                self.phase = Phase::Payload(Remaining::new(self.unit, header.len));
-                return Ok(Some(Step::Header(header)));
-            }
             found = end.find(text);
             line = self.take(input, if let End::At(len) = found { len } else { text.len() });
             if matches!(found, End::NotYet) {

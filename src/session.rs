@@ -10,6 +10,7 @@ use crate::wire::event::Event;
 use crate::wire::header::{End, Header, HeaderEnd, usual_header};
 use crate::wire::length::{LengthUnit, Remaining};
 use crate::wire::reply::{Answer, Reply};
+use crate::wire::scan::FAST;
 
 /// An event as it came: its header, and its payload or as much of it as fitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +81,12 @@ impl defmt::Format for Notification<'_> {
 #[derive(Clone, Debug)]
 pub struct Session<B> {
     buffer: B,
+    core: Core,
+}
+
+/// All of a session but its memory, which comes in many types.
+#[derive(Clone, Copy, Debug)]
+struct Core {
     turn: Turn,
     unit: LengthUnit,
     phase: Phase,
@@ -107,12 +114,13 @@ enum Phase {
 impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     /// A session with a listener that has just started, of a supervisord whose `len` counts in `unit`.
     pub const fn new(buffer: B, unit: LengthUnit) -> Self {
-        Self { buffer, turn: Turn::new(), unit, phase: Phase::Header(HeaderEnd::new()), start: 0, filled: 0 }
+        let phase = Phase::Header(HeaderEnd::new());
+        Self { buffer, core: Core { turn: Turn::new(), unit, phase, start: 0, filled: 0 } }
     }
 
     /// The listener's state.
     pub const fn state(&self) -> State {
-        self.turn.state()
+        self.core.turn.state()
     }
 
     /// Where to read the next bytes to. Never empty while input is due, but for a buffer of no bytes.
@@ -120,14 +128,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     /// An event that has filled the buffer without ending is cut here: its last part makes room for what follows.
     pub fn space(&mut self) -> &mut [u8] {
         let buffer = self.buffer.as_mut();
-        if self.filled == buffer.len()
-            && let Phase::Payload { header, kept, .. } = &mut self.phase
-        {
-            // An eighth of the buffer is enough to drop the rest at good speed, and keeps most of what came.
-            let keep = buffer.len().saturating_sub((buffer.len() >> 3).max(1)).max(*header);
-            self.filled = *kept.get_or_insert(keep);
-        }
-        buffer.get_mut(self.filled..).unwrap_or_default()
+        let from = self.core.make_room(buffer.len());
+        buffer.get_mut(from..).unwrap_or_default()
     }
 
     /// Takes the `read` bytes that were put at the start of [`space`](Self::space); returns the event once it is
@@ -136,7 +138,120 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     /// # Errors
     ///
     /// As those of [`Listener::advance`](crate::Listener::advance). The same error is returned for ever after.
+    #[inline]
     pub fn received(&mut self, read: usize) -> Result<Option<Notification<'_>>, ProtocolError> {
+        self.core.received(self.buffer.as_ref(), read)
+    }
+
+    /// Says READY: the bytes to write.
+    ///
+    /// # Errors
+    ///
+    /// Unless the listener is ACKNOWLEDGED and no input is left over. Nothing is changed then.
+    pub fn ready(&mut self) -> Result<&'static [u8], TurnError> {
+        self.core.check()?;
+        self.core.turn.ready()
+    }
+
+    /// Answers the event: the bytes to write. The buffer is free for the next event.
+    ///
+    /// # Errors
+    ///
+    /// Unless an event is complete and not answered. Nothing is changed then.
+    pub fn reply<'r>(&mut self, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
+        self.core.check()?;
+        let answer = self.core.turn.reply(reply)?;
+        self.core.next();
+        Ok(answer)
+    }
+
+    /// Answers the event and says READY, in one write. The buffer is free for the next event.
+    ///
+    /// # Errors
+    ///
+    /// Where [`reply`](Self::reply) or [`ready`](Self::ready) would be refused. Nothing is changed then.
+    pub fn reply_and_ready<'r>(&mut self, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
+        self.core.check()?;
+        let answer = self.core.turn.reply_and_ready(reply)?;
+        self.core.next();
+        Ok(answer)
+    }
+
+    /// Says that the input has ended. Between two events that is a clean end, and supervisord is gone.
+    ///
+    /// # Errors
+    ///
+    /// The stream ended inside a header or a payload, or was broken before.
+    pub fn end(&self) -> Result<(), ProtocolError> {
+        self.core.end()
+    }
+
+    /// How many bytes of the stream have been taken in.
+    pub const fn offset(&self) -> u64 {
+        self.core.offset()
+    }
+
+    /// Whether the buffer is full and the event in it is not complete: the moment to make it larger.
+    pub fn is_full(&self) -> bool {
+        self.core.turn.may_receive() && self.core.filled == self.buffer.as_ref().len()
+    }
+
+    /// Whether no byte of an event has arrived since the last answer.
+    pub fn is_idle(&self) -> bool {
+        self.core.is_idle()
+    }
+
+    /// The buffer, to make it larger. What it holds has to stay where it is.
+    pub fn buffer_mut(&mut self) -> &mut B {
+        &mut self.buffer
+    }
+}
+
+impl Core {
+    /// Makes room in a full buffer of `size` bytes, and returns where the free part begins.
+    fn make_room(&mut self, size: usize) -> usize {
+        if self.filled == size
+            && let Phase::Payload { header, kept, .. } = &mut self.phase
+        {
+            // An eighth of the buffer is enough to drop the rest at good speed, and keeps most of what came.
+            let keep = size.saturating_sub((size >> 3).max(1)).max(*header);
+            self.filled = *kept.get_or_insert(keep);
+        }
+        self.filled
+    }
+
+    fn received<'b>(&mut self, buffer: &'b [u8], read: usize) -> Result<Option<Notification<'b>>, ProtocolError> {
+        // The usual case: a whole event.
+        if FAST
+            && self.is_idle()
+            && self.turn.may_receive()
+            && let Some((header, len)) =
+                usual_header(buffer.get(..read.min(room_for_header(buffer))).unwrap_or_default())
+        {
+            let mut remaining = Remaining::new(self.unit, header.len);
+            let rest = buffer.get(len..read.min(buffer.len())).unwrap_or_default();
+            let taken = remaining.take(rest);
+            if remaining.is_done()
+                && let Some(payload) = rest.get(..taken)
+            {
+                let end = len.saturating_add(taken);
+                let remaining = Remaining::new(self.unit, 0);
+                self.phase = Phase::Payload { header: len, read: end as u64, kept: None, remaining };
+                self.turn.begin();
+                self.turn.complete(taken < rest.len());
+                self.filled = end;
+                return Ok(Some(Notification { header, payload, omitted: 0 }));
+            }
+        }
+        self.received_in_parts(buffer, read)
+    }
+
+    #[inline(never)]
+    fn received_in_parts<'b>(
+        &mut self,
+        buffer: &'b [u8],
+        read: usize,
+    ) -> Result<Option<Notification<'b>>, ProtocolError> {
         if let Phase::Broken(error) = self.phase {
             return Err(error);
         }
@@ -144,52 +259,40 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
             // What follows an event before it was answered is not from the same conversation.
             return match read {
                 0 if !self.turn.unread() => Ok(None),
-                _ => {
-                    let offset = self.offset();
-                    Err(break_at(&mut self.phase, offset, ProtocolErrorKind::OutOfTurn))
-                }
+                _ => Err(self.fail(self.offset(), ProtocolErrorKind::OutOfTurn)),
             };
         }
         let mut new = self.filled;
-        self.filled = new.saturating_add(read).min(self.buffer.as_ref().len());
+        self.filled = new.saturating_add(read).min(buffer.len());
         let mut parsed = None;
 
         if let Phase::Header(end) = &mut self.phase {
-            let buffer = self.buffer.as_ref();
-            // A byte has to be left, or there would be no room to read any payload into.
-            let limit = buffer.len().saturating_sub(1);
+            let limit = room_for_header(buffer);
             let text = buffer.get(..self.filled.min(limit)).unwrap_or_default();
-            let usual = if end.is_new() { usual_header(text) } else { None };
-            let found = match usual {
-                Some(found) => Ok(found),
-                None => match end.find(text) {
-                    End::At(len) => match Header::parse(text.get(..len).unwrap_or_default()) {
-                        Ok(header) => Ok((header, len)),
-                        Err(error) => Err((error.offset, ProtocolErrorKind::Header(error))),
-                    },
-                    End::NotAHeader => Err((0, ProtocolErrorKind::NotAHeader)),
-                    End::NotYet if text.len() >= limit => Err((limit, ProtocolErrorKind::HeaderTooLong { limit })),
-                    End::NotYet => return Ok(None),
+            let (offset, kind) = match end.find(text) {
+                End::At(len) => match Header::parse(text.get(..len).unwrap_or_default()) {
+                    Ok(header) => {
+                        let remaining = Remaining::new(self.unit, header.len);
+                        self.phase = Phase::Payload { header: len, read: len as u64, kept: None, remaining };
+                        self.turn.begin();
+                        new = len;
+                        parsed = Some(header);
+                        (0, None)
+                    }
+                    Err(error) => (error.offset, Some(ProtocolErrorKind::Header(error))),
                 },
+                End::NotAHeader => (0, Some(ProtocolErrorKind::NotAHeader)),
+                End::NotYet if text.len() >= limit => (limit, Some(ProtocolErrorKind::HeaderTooLong { limit })),
+                End::NotYet => return Ok(None),
             };
-            match found {
-                Ok((header, len)) => {
-                    let remaining = Remaining::new(self.unit, header.len);
-                    self.phase = Phase::Payload { header: len, read: len as u64, kept: None, remaining };
-                    self.turn.begin();
-                    new = len;
-                    parsed = Some(header);
-                }
-                Err((offset, kind)) => {
-                    return Err(break_at(&mut self.phase, self.start.wrapping_add(offset as u64), kind));
-                }
+            if let Some(kind) = kind {
+                return Err(self.fail(self.start.wrapping_add(offset as u64), kind));
             }
         }
 
         let Phase::Payload { header: header_len, read: total, kept, remaining } = &mut self.phase else {
             return Ok(None);
         };
-        let buffer = self.buffer.as_ref();
         let piece = buffer.get(new..self.filled).unwrap_or_default();
         let taken = remaining.take(piece);
         *total = total.wrapping_add(taken as u64);
@@ -214,46 +317,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
         Ok(Some(Notification { header, payload, omitted }))
     }
 
-    /// Says READY: the bytes to write.
-    ///
-    /// # Errors
-    ///
-    /// Unless the listener is ACKNOWLEDGED and no input is left over. Nothing is changed then.
-    pub fn ready(&mut self) -> Result<&'static [u8], TurnError> {
-        self.check()?;
-        self.turn.ready()
-    }
-
-    /// Answers the event: the bytes to write. The buffer is free for the next event.
-    ///
-    /// # Errors
-    ///
-    /// Unless an event is complete and not answered. Nothing is changed then.
-    pub fn reply<'r>(&mut self, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
-        self.check()?;
-        let answer = self.turn.reply(reply)?;
-        self.next();
-        Ok(answer)
-    }
-
-    /// Answers the event and says READY, in one write. The buffer is free for the next event.
-    ///
-    /// # Errors
-    ///
-    /// Where [`reply`](Self::reply) or [`ready`](Self::ready) would be refused. Nothing is changed then.
-    pub fn reply_and_ready<'r>(&mut self, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
-        self.check()?;
-        let answer = self.turn.reply_and_ready(reply)?;
-        self.next();
-        Ok(answer)
-    }
-
-    /// Says that the input has ended. Between two events that is a clean end, and supervisord is gone.
-    ///
-    /// # Errors
-    ///
-    /// The stream ended inside a header or a payload, or was broken before.
-    pub fn end(&self) -> Result<(), ProtocolError> {
+    fn end(&self) -> Result<(), ProtocolError> {
         let kind = match &self.phase {
             Phase::Header(_) if self.filled == 0 => return Ok(()),
             Phase::Header(_) => ProtocolErrorKind::TruncatedHeader,
@@ -264,27 +328,15 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
         Err(ProtocolError { offset: self.offset(), kind })
     }
 
-    /// How many bytes of the stream have been taken in.
-    pub const fn offset(&self) -> u64 {
+    const fn offset(&self) -> u64 {
         match self.phase {
             Phase::Payload { read, .. } => self.start.wrapping_add(read),
             _ => self.start.wrapping_add(self.filled as u64),
         }
     }
 
-    /// Whether the buffer is full and the event in it is not complete: the moment to make it larger.
-    pub fn is_full(&self) -> bool {
-        self.turn.may_receive() && self.filled == self.buffer.as_ref().len()
-    }
-
-    /// Whether no byte of an event has arrived since the last answer.
-    pub fn is_idle(&self) -> bool {
+    fn is_idle(&self) -> bool {
         matches!(self.phase, Phase::Header(_)) && self.filled == 0
-    }
-
-    /// The buffer, to make it larger. What it holds has to stay where it is.
-    pub fn buffer_mut(&mut self) -> &mut B {
-        &mut self.buffer
     }
 
     fn next(&mut self) {
@@ -299,19 +351,24 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
             _ => Ok(()),
         }
     }
+
+    /// Breaks the stream, for ever.
+    fn fail(&mut self, offset: u64, kind: ProtocolErrorKind) -> ProtocolError {
+        let error = ProtocolError { offset, kind };
+        self.phase = Phase::Broken(error);
+        error
+    }
+}
+
+/// How long a header may be: a byte has to be left, or there would be no room to read any payload into.
+fn room_for_header(buffer: &[u8]) -> usize {
+    buffer.len().saturating_sub(1)
 }
 
 // Without the buffer, which may be large.
 #[cfg(feature = "defmt")]
 impl<B> defmt::Format for Session<B> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Session {{ {}, {=usize} bytes held }}", self.turn.state(), self.filled);
+        defmt::write!(f, "Session {{ {}, {=usize} bytes held }}", self.core.turn.state(), self.core.filled);
     }
-}
-
-/// Breaks the stream, for ever.
-fn break_at(phase: &mut Phase, offset: u64, kind: ProtocolErrorKind) -> ProtocolError {
-    let error = ProtocolError { offset, kind };
-    *phase = Phase::Broken(error);
-    error
 }

@@ -11,7 +11,6 @@ use std::error::Error;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::vec;
-use std::vec::Vec;
 
 use crate::{LengthUnit, Notification, ProtocolError, READY, Reply, Session, TurnError};
 
@@ -207,7 +206,8 @@ impl<'a> Serve<'a> {
         let mut session = Session::new(vec![0; PIPE], self.unit);
         let mut rejections = Rejections { most: self.max_rejections, counts: VecDeque::new() };
         let mut stopping = false;
-        let mut answer = Vec::new();
+        // For the answers; a longer one makes it longer.
+        let mut answer = vec![0; 64];
         session.ready().map_err(broken)?;
         write(&mut output, READY)?;
         loop {
@@ -241,17 +241,19 @@ impl<'a> Serve<'a> {
                 Err(error) => return Err(ServeError::Handler(error)),
             };
             let reply = rejections.bound(notification.header.serial, reply);
-            answer.clear();
             let bytes = if stopping { session.reply(reply) } else { session.reply_and_ready(reply) };
-            match bytes {
-                Ok(bytes) => bytes.parts().iter().for_each(|part| answer.extend_from_slice(part)),
+            let bytes = match bytes {
+                Ok(bytes) => bytes,
                 // Asked with nothing more to read, the session says what is wrong with the input.
                 Err(TurnError::UnreadInput) => {
                     return Err(session.received(0).err().map_or_else(unexpected, Into::into));
                 }
                 Err(error) => return Err(broken(error)),
+            };
+            if answer.len() < bytes.len() {
+                answer.resize(bytes.len(), 0);
             }
-            write(&mut output, &answer)?;
+            write(&mut output, bytes.write_to(&mut answer).map_err(io::Error::other)?)?;
             if stopping {
                 return Ok(());
             }
@@ -294,6 +296,9 @@ impl Rejections {
 
     /// Turns the reply into OK if the event was rejected too often.
     fn bound<'r>(&mut self, serial: u64, reply: Reply<'r>) -> Reply<'r> {
+        if self.counts.is_empty() && reply == Reply::OK {
+            return reply;
+        }
         let known = self.counts.iter().position(|count| count.0 == serial);
         let before = known.and_then(|at| self.counts.remove(at)).map_or(0, |count| count.1);
         if reply != Reply::FAIL {

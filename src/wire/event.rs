@@ -5,9 +5,11 @@
 //! names of groups may not (supervisord refuses space, `:` and `/` in them). So `groupname` is the last such token of
 //! the line, and what stands before it belongs to `processname`.
 
+use nom::{Parser, combinator::opt, sequence::preceded};
+
 use super::event_type::EventType;
-use super::scan::find;
-use super::token::{Tokens, key, not_utf8, number, rsplit_at_key};
+use super::scan::{FAST, find};
+use super::token::{Tokens, decimal, key, leading_digits, mark, not_utf8, number, rsplit_at_key, word};
 use super::writer::Writer;
 use crate::error::{EventError, NoRoom, Problem, TokenError};
 
@@ -69,6 +71,7 @@ pub enum ProcessState<'a> {
 
 impl<'a> ProcessState<'a> {
     /// The state with this name.
+    #[inline]
     pub fn from_name(name: &'a str) -> Self {
         match name {
             "STOPPED" => Self::Stopped,
@@ -283,32 +286,11 @@ impl<'a> Event<'a> {
     /// [`EventError::UnknownType`] for a type outside supervisor's table, or an abstract one;
     /// [`EventError::Payload`] for a payload that does not have its type's shape.
     pub fn parse(event_type: EventType<'_>, payload: &'a [u8]) -> Result<Self, EventError> {
-        use EventType as T;
-        let state = |state| process_state(state, payload).map(Self::ProcessState);
-        let event = match event_type {
-            T::ProcessStateStopped => state(ProcessState::Stopped),
-            T::ProcessStateExited => state(ProcessState::Exited),
-            T::ProcessStateStarting => state(ProcessState::Starting),
-            T::ProcessStateStopping => state(ProcessState::Stopping),
-            T::ProcessStateBackoff => state(ProcessState::Backoff),
-            T::ProcessStateFatal => state(ProcessState::Fatal),
-            T::ProcessStateRunning => state(ProcessState::Running),
-            T::ProcessStateUnknown => state(ProcessState::Unknown),
-            T::ProcessLogStdout => process_log(Channel::Stdout, payload).map(Self::ProcessLog),
-            T::ProcessLogStderr => process_log(Channel::Stderr, payload).map(Self::ProcessLog),
-            T::ProcessCommunicationStdout => communication(Channel::Stdout, payload).map(Self::ProcessCommunication),
-            T::ProcessCommunicationStderr => communication(Channel::Stderr, payload).map(Self::ProcessCommunication),
-            T::RemoteCommunication => remote_communication(payload).map(Self::RemoteCommunication),
-            T::SupervisorStateChangeRunning => Ok(Self::SupervisorStateChange(SupervisorState::Running)),
-            T::SupervisorStateChangeStopping => Ok(Self::SupervisorStateChange(SupervisorState::Stopping)),
-            T::Tick5 => tick(5, payload).map(Self::Tick),
-            T::Tick60 => tick(60, payload).map(Self::Tick),
-            T::Tick3600 => tick(3600, payload).map(Self::Tick),
-            T::ProcessGroupAdded => process_group(GroupChange::Added, payload).map(Self::ProcessGroup),
-            T::ProcessGroupRemoved => process_group(GroupChange::Removed, payload).map(Self::ProcessGroup),
-            _ => return Err(EventError::UnknownType),
-        };
-        Ok(event?)
+        let shape = Shape::of(event_type).ok_or(EventError::UnknownType)?;
+        if FAST && let Some(event) = usual(shape, payload) {
+            return Ok(event);
+        }
+        Ok(general(shape, payload)?)
     }
 
     /// The type of the event.
@@ -436,6 +418,61 @@ fn tokens(out: &mut Writer<'_>, tokens: Tokens<'_>) {
 
 // ---- From a payload to its event: one function per shape. ----
 
+/// The shape of a payload, and what its event's name says.
+#[derive(Clone, Copy)]
+enum Shape {
+    State(ProcessState<'static>),
+    Log(Channel),
+    Communication(Channel),
+    Remote,
+    Supervisor(SupervisorState),
+    Tick(u32),
+    Group(GroupChange),
+}
+
+impl Shape {
+    #[inline]
+    fn of(event_type: EventType<'_>) -> Option<Self> {
+        use EventType as T;
+        Some(match event_type {
+            T::ProcessStateStopped => Self::State(ProcessState::Stopped),
+            T::ProcessStateExited => Self::State(ProcessState::Exited),
+            T::ProcessStateStarting => Self::State(ProcessState::Starting),
+            T::ProcessStateStopping => Self::State(ProcessState::Stopping),
+            T::ProcessStateBackoff => Self::State(ProcessState::Backoff),
+            T::ProcessStateFatal => Self::State(ProcessState::Fatal),
+            T::ProcessStateRunning => Self::State(ProcessState::Running),
+            T::ProcessStateUnknown => Self::State(ProcessState::Unknown),
+            T::ProcessLogStdout => Self::Log(Channel::Stdout),
+            T::ProcessLogStderr => Self::Log(Channel::Stderr),
+            T::ProcessCommunicationStdout => Self::Communication(Channel::Stdout),
+            T::ProcessCommunicationStderr => Self::Communication(Channel::Stderr),
+            T::RemoteCommunication => Self::Remote,
+            T::SupervisorStateChangeRunning => Self::Supervisor(SupervisorState::Running),
+            T::SupervisorStateChangeStopping => Self::Supervisor(SupervisorState::Stopping),
+            T::Tick5 => Self::Tick(5),
+            T::Tick60 => Self::Tick(60),
+            T::Tick3600 => Self::Tick(3600),
+            T::ProcessGroupAdded => Self::Group(GroupChange::Added),
+            T::ProcessGroupRemoved => Self::Group(GroupChange::Removed),
+            _ => return None,
+        })
+    }
+}
+
+/// Any payload that can be read.
+fn general(shape: Shape, payload: &[u8]) -> Result<Event<'_>, TokenError> {
+    Ok(match shape {
+        Shape::State(state) => Event::ProcessState(process_state(state, payload)?),
+        Shape::Log(channel) => Event::ProcessLog(process_log(channel, payload)?),
+        Shape::Communication(channel) => Event::ProcessCommunication(communication(channel, payload)?),
+        Shape::Remote => Event::RemoteCommunication(remote_communication(payload)?),
+        Shape::Supervisor(state) => Event::SupervisorStateChange(state),
+        Shape::Tick(period) => Event::Tick(tick(period, payload)?),
+        Shape::Group(change) => Event::ProcessGroup(process_group(change, payload)?),
+    })
+}
+
 fn process_state<'a>(state: ProcessState<'static>, payload: &'a [u8]) -> Result<ProcessStateEvent<'a>, TokenError> {
     let line = Line::new(trim(payload))?;
     let (processname, after) = line.processname()?;
@@ -546,6 +583,78 @@ fn tick(period: u32, payload: &[u8]) -> Result<TickEvent<'_>, TokenError> {
 fn process_group(change: GroupChange, payload: &[u8]) -> Result<ProcessGroupEvent<'_>, TokenError> {
     let line = Line::new(trim(payload))?;
     Ok(ProcessGroupEvent { change, groupname: line.str(line.first("groupname")?) })
+}
+
+// ---- The usual payloads, from the left: as supervisord sends them, with no space in a name. ----
+
+/// Whatever is not usual goes to [`general`]. Both give the same result where both give one.
+#[inline]
+fn usual(shape: Shape, payload: &[u8]) -> Option<Event<'_>> {
+    match shape {
+        Shape::State(state) => usual_process_state(state, core::str::from_utf8(payload).ok()?),
+        Shape::Log(_) | Shape::Communication(_) => usual_output(shape, payload),
+        Shape::Tick(period) => {
+            let number = payload.strip_prefix(b"when:")?;
+            let (digits, when) = leading_digits(number);
+            let whole = digits == number.len() && (1..=19).contains(&digits);
+            whole.then_some(Event::Tick(TickEvent { period, when, extra: Tokens::default() }))
+        }
+        Shape::Supervisor(state) => Some(Event::SupervisorStateChange(state)),
+        // These have no more than one token.
+        Shape::Remote | Shape::Group(_) => None,
+    }
+}
+
+fn usual_process_state<'a>(state: ProcessState<'static>, line: &'a str) -> Option<Event<'a>> {
+    let (rest, processname) = preceded(mark("processname:"), word).parse(line).ok()?;
+    let (rest, groupname) = preceded(mark(" groupname:"), word).parse(rest).ok()?;
+    let (rest, from_state) = preceded(mark(" from_state:"), word).parse(rest).ok()?;
+    let (rest, tries) = opt(preceded(mark(" tries:"), decimal)).parse(rest).ok()?;
+    let (rest, expected) = opt(preceded(mark(" expected:"), word)).parse(rest).ok()?;
+    let (rest, pid) = opt(preceded(mark(" pid:"), decimal)).parse(rest).ok()?;
+    if !rest.is_empty() || from_state.is_empty() {
+        return None;
+    }
+    Some(Event::ProcessState(ProcessStateEvent {
+        state,
+        processname,
+        groupname,
+        from_state: ProcessState::from_name(from_state),
+        tries: tries.map(u32::try_from).transpose().ok()?,
+        expected: match expected {
+            None => None,
+            Some("0") => Some(false),
+            Some("1") => Some(true),
+            Some(_) => return None,
+        },
+        pid: pid.map(u32::try_from).transpose().ok()?,
+        extra: Tokens::default(),
+    }))
+}
+
+fn usual_output(shape: Shape, payload: &[u8]) -> Option<Event<'_>> {
+    let (line, data) = split_line(payload, 0);
+    let line = core::str::from_utf8(line).ok()?;
+    let (rest, processname) = preceded(mark("processname:"), word).parse(line).ok()?;
+    let (rest, groupname) = preceded(mark(" groupname:"), word).parse(rest).ok()?;
+    let (rest, pid) = preceded(mark(" pid:"), decimal).parse(rest).ok()?;
+    let (pid, extra) = (Some(u32::try_from(pid).ok()?), Tokens::default());
+    let channel = match rest {
+        " channel:stdout" => Some(Channel::Stdout),
+        " channel:stderr" => Some(Channel::Stderr),
+        "" => None,
+        _ => return None,
+    };
+    match (shape, channel) {
+        (Shape::Log(_), Some(channel)) => {
+            Some(Event::ProcessLog(ProcessLogEvent { channel, processname, groupname, pid, data, extra }))
+        }
+        (Shape::Communication(channel), None) => {
+            let event = ProcessCommunicationEvent { channel, processname, groupname, pid, data, extra };
+            Some(Event::ProcessCommunication(event))
+        }
+        _ => None,
+    }
 }
 
 // ---- The line of tokens. ----
@@ -659,4 +768,57 @@ fn split_line(payload: &[u8], from: usize) -> (&[u8], Data<'_>) {
 fn split_before<'a>(text: &'a [u8], mark: &str) -> Option<(&'a [u8], &'a [u8])> {
     let starts = |at: &usize| text.get(*at..).is_some_and(|rest| rest.starts_with(mark.as_bytes()));
     text.split_at_checked((0..text.len()).find(starts)?)
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate alloc;
+    use super::*;
+    use alloc::string::String;
+    use proptest::prelude::*;
+
+    fn value() -> impl Strategy<Value = String> {
+        prop_oneof!["[a-z:é.]{0,12}", "[0-9]{0,21}", "STOPPED|FATAL|SOON", "stdout|stderr|0|1|00|01", "[a-z ]{0,6}"]
+    }
+
+    proptest! {
+        /// The two readers agree on every payload that the first one reads, and it reads what supervisord sends.
+        #[test]
+        fn one_grammar_two_readers(
+            at in 0..EventType::ALL.len(), first in "(processname|when|type|groupname):", value in value(),
+            tokens in proptest::collection::vec(
+                ("groupname|from_state|tries|expected|pid|channel|key", value()),
+                0..5,
+            ),
+            data in "(\n[a-z :\n]{0,30})?",
+        ) {
+            let Some(shape) = Shape::of(EventType::ALL[at]) else { return Ok(()) };
+            let mut payload = first + &value;
+            for (key, value) in tokens {
+                payload.push_str(&alloc::format!(" {key}:{value}"));
+            }
+            payload.push_str(&data);
+            if let Some(event) = usual(shape, payload.as_bytes()) {
+                prop_assert_eq!(Ok(event), general(shape, payload.as_bytes()));
+            }
+        }
+
+        #[test]
+        fn the_usual_is_read(name in "[a-zé_0-9:]{0,12}", number: u32, exited: bool) {
+            let names = alloc::format!("processname:{name} groupname:{name}");
+            let tail = if exited { "expected:1 pid" } else { "tries" };
+            let state = alloc::format!("{names} from_state:RUNNING {tail}:{number}");
+            let output = alloc::format!("{names} pid:{number} channel:stderr\ndata\n");
+            let communication = alloc::format!("{names} pid:{number}\ndata\n");
+            for (shape, payload) in [
+                (Shape::State(ProcessState::Exited), state),
+                (Shape::Log(Channel::Stdout), output),
+                (Shape::Communication(Channel::Stdout), communication),
+                (Shape::Tick(5), alloc::format!("when:{number}")),
+            ] {
+                prop_assert!(usual(shape, payload.as_bytes()).is_some());
+                prop_assert_eq!(usual(shape, payload.as_bytes()), general(shape, payload.as_bytes()).ok());
+            }
+        }
+    }
 }

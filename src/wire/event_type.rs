@@ -2,6 +2,8 @@
 //!
 //! The hierarchy is supervisor's table, not a matter of prefixes: a plugin may register a name such as `PROCESS`.
 
+use super::event::ProcessState;
+
 macro_rules! event_types {
     ($($(#[$doc:meta])* $variant:ident = $name:literal $(, $parent:ident)?;)*) => {
         /// The type of an event: supervisor 4.3.0's table, abstract types included.
@@ -17,14 +19,6 @@ macro_rules! event_types {
         impl<'a> EventType<'a> {
             /// All types of the table.
             pub const ALL: &'static [EventType<'static>] = &[$(EventType::$variant,)*];
-
-            /// The type with this `eventname`.
-            pub fn from_name(name: &'a str) -> Self {
-                match name {
-                    $($name => Self::$variant,)*
-                    _ => Self::Other(name),
-                }
-            }
 
             /// The type's `eventname`.
             pub fn name(self) -> &'a str {
@@ -102,7 +96,54 @@ event_types! {
     ProcessGroupRemoved = "PROCESS_GROUP_REMOVED", ProcessGroup;
 }
 
-impl EventType<'_> {
+impl<'a> EventType<'a> {
+    /// The type with this `eventname`.
+    pub fn from_name(name: &'a str) -> Self {
+        Self::known(name).unwrap_or(Self::Other(name))
+    }
+
+    /// Looks the name up by its last word, which is less to compare, and less to keep, than whole names are.
+    fn known(name: &str) -> Option<Self> {
+        let (kind, last) = match name.as_bytes().iter().rposition(|byte| *byte == b'_') {
+            Some(at) => (name.get(..at)?, name.get(at.saturating_add(1)..)?),
+            None => (name, ""),
+        };
+        Some(match (kind, last) {
+            ("TICK", "5") => Self::Tick5,
+            ("TICK", "60") => Self::Tick60,
+            ("TICK", "3600") => Self::Tick3600,
+            ("PROCESS_STATE", state) => match ProcessState::from_name(state) {
+                ProcessState::Stopped => Self::ProcessStateStopped,
+                ProcessState::Exited => Self::ProcessStateExited,
+                ProcessState::Starting => Self::ProcessStateStarting,
+                ProcessState::Stopping => Self::ProcessStateStopping,
+                ProcessState::Backoff => Self::ProcessStateBackoff,
+                ProcessState::Fatal => Self::ProcessStateFatal,
+                ProcessState::Running => Self::ProcessStateRunning,
+                ProcessState::Unknown => Self::ProcessStateUnknown,
+                ProcessState::Other(_) => return None,
+            },
+            ("PROCESS_LOG", "STDOUT") => Self::ProcessLogStdout,
+            ("PROCESS_LOG", "STDERR") => Self::ProcessLogStderr,
+            ("PROCESS_COMMUNICATION", "STDOUT") => Self::ProcessCommunicationStdout,
+            ("PROCESS_COMMUNICATION", "STDERR") => Self::ProcessCommunicationStderr,
+            ("PROCESS_GROUP", "ADDED") => Self::ProcessGroupAdded,
+            ("PROCESS_GROUP", "REMOVED") => Self::ProcessGroupRemoved,
+            ("REMOTE", "COMMUNICATION") => Self::RemoteCommunication,
+            ("SUPERVISOR_STATE_CHANGE", "RUNNING") => Self::SupervisorStateChangeRunning,
+            ("SUPERVISOR_STATE_CHANGE", "STOPPING") => Self::SupervisorStateChangeStopping,
+            // The abstract ones.
+            ("PROCESS", "STATE") => Self::ProcessState,
+            ("PROCESS", "LOG") => Self::ProcessLog,
+            ("PROCESS", "COMMUNICATION") => Self::ProcessCommunication,
+            ("PROCESS", "GROUP") => Self::ProcessGroup,
+            ("SUPERVISOR_STATE", "CHANGE") => Self::SupervisorStateChange,
+            ("TICK", "") if name.len() == 4 => Self::Tick,
+            ("EVENT", "") if name.len() == 5 => Self::Event,
+            _ => return None,
+        })
+    }
+
     /// Whether a listener that subscribes to `other` receives events of this type.
     ///
     /// ```
@@ -143,6 +184,10 @@ mod tests {
             }
         }
         assert_eq!(EventType::from_name("PROCESS").parent(), Some(EventType::Event));
-        assert_eq!(EventType::from_name("tick_5"), EventType::Other("tick_5"));
+        for name in
+            ["tick_5", "TICK_", "EVENT_", "_", "", "_EVENT", "PROCESS_STATE_", "PROCESS_STATE_TICK_5", "TICK_5 "]
+        {
+            assert_eq!(EventType::from_name(name), EventType::Other(name));
+        }
     }
 }

@@ -9,14 +9,14 @@
 //! tokens. So the line is read from its right end, where no free text stands, and the identifier is what is left.
 //! Other orders and further keys, which the documentation reserves the right to send, are read by the same rule.
 //!
-//! The usual line, without spaces in any value, is read from the left in one go, its end included. Whatever is not that
+//! The usual line, without spaces in any value, is read from the left in one go. Whatever is not that
 //! goes to the general reader. Both give the same result where both give one.
 
-use nom::{IResult, Parser, sequence::preceded};
+use nom::{Parser, sequence::preceded};
 
 use super::event_type::EventType;
 use super::scan::{FAST, find, rfind};
-use super::token::{index_in, key, not_utf8, number, split_once};
+use super::token::{decimal, index_in, key, mark, not_utf8, number, split_once, word};
 use crate::error::{Problem, TokenError};
 
 /// The keys of supervisor 4.3.0's header, in the order in which it sends them.
@@ -73,7 +73,7 @@ impl<'a> Header<'a> {
     pub fn parse(line: &'a [u8]) -> Result<Self, TokenError> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         match usual(line) {
-            Some((header, b"")) => Ok(header),
+            Some(header) if header.line.len() == line.len() => Ok(header),
             _ => match core::str::from_utf8(line) {
                 Ok(line) => general(line),
                 Err(error) => Err(not_utf8(&KEYS, line, error.valid_up_to())),
@@ -155,85 +155,40 @@ fn index_of(word: &[u8]) -> Option<usize> {
     index_in(&KEYS, word)
 }
 
-// ---- The usual line, from the left: one function per production. ----
+// ---- The usual line, from the left. ----
 
-type Rest<'a, T> = IResult<&'a [u8], T, ()>;
+/// How many bytes of the input [`usual`] looks at: more than any usual line has.
+const LONGEST: usize = 160;
 
-/// Any bytes up to the next space or newline, or the end.
-fn word(input: &[u8]) -> Rest<'_, &[u8]> {
-    // Eight bytes at a time: words are too short for `memchr` to pay, and too long to be looked at one by one.
-    let (blocks, rest) = input.as_chunks::<8>();
-    let mut len = 0usize;
-    for block in blocks {
-        let block = u64::from_le_bytes(*block);
-        let found = bytes_equal(block, b' ') | bytes_equal(block, b'\n');
-        if found != 0 {
-            len = len.saturating_add((found.trailing_zeros() >> 3) as usize);
-            return input.split_at_checked(len).map(|(word, rest)| (rest, word)).ok_or(nom::Err::Error(()));
-        }
-        len = len.saturating_add(8);
-    }
-    len = len.saturating_add(rest.iter().take_while(|byte| !matches!(byte, b' ' | b'\n')).count());
-    input.split_at_checked(len).map(|(word, rest)| (rest, word)).ok_or(nom::Err::Error(()))
-}
-
-/// The highest bit of each byte of `block` that equals `byte`, up to and including the first such byte.
-fn bytes_equal(block: u64, byte: u8) -> u64 {
-    const LOW: u64 = u64::MAX / 255;
-    const HIGH: u64 = LOW << 7;
-    let difference = block ^ LOW.wrapping_mul(byte as u64);
-    difference.wrapping_sub(LOW) & !difference & HIGH
-}
-
-/// An unsigned decimal number of at most 19 digits: none of those overflows.
-fn decimal(input: &[u8]) -> Rest<'_, u64> {
-    let mut value = 0u64;
-    let mut rest = input;
-    while let Some((digit @ b'0'..=b'9', after)) = rest.split_first() {
-        value = value.wrapping_mul(10).wrapping_add(u64::from(digit.wrapping_sub(b'0')));
-        rest = after;
-    }
-    match input.len().wrapping_sub(rest.len()) {
-        1..=19 => Ok((rest, value)),
-        _ => Err(nom::Err::Error(())),
-    }
-}
-
-/// The text `mark`.
-fn mark<'a>(mark: &'static str) -> impl Parser<&'a [u8], Output = (), Error = ()> {
-    move |input: &'a [u8]| match input.strip_prefix(mark.as_bytes()) {
-        Some(rest) => Ok((rest, ())),
-        None => Err(nom::Err::Error(())),
-    }
-}
-
-/// The seven tokens in supervisord's order, none with a space or newline in its value; and what follows them.
-fn usual(input: &[u8]) -> Option<(Header<'_>, &[u8])> {
+/// The seven tokens in supervisord's order, none with a space or control character in its value, and of the only
+/// version that there is. What follows them, the caller has to look at. The input is checked for UTF-8 first, so that all
+/// that is cut out of it is text.
+#[inline(always)]
+fn usual(input: &[u8]) -> Option<Header<'_>> {
     if !FAST {
         return None;
     }
-    let mut tokens = (
-        preceded(mark("ver:"), word),
-        preceded(mark(" server:"), word),
-        preceded(mark(" serial:"), decimal),
-        preceded(mark(" pool:"), word),
-        preceded(mark(" poolserial:"), decimal),
-        preceded(mark(" eventname:"), word),
-        preceded(mark(" len:"), decimal),
-    );
-    let (rest, (ver, server, serial, pool, poolserial, eventname, len)) = tokens.parse(input).ok()?;
-    if ver.is_empty() || eventname.is_empty() {
+    let text = utf8_prefix(input.get(..LONGEST).unwrap_or(input));
+    let (rest, server) = preceded(mark("ver:3.0 server:"), word).parse(text).ok()?;
+    let (rest, serial) = preceded(mark(" serial:"), decimal).parse(rest).ok()?;
+    let (rest, pool) = preceded(mark(" pool:"), word).parse(rest).ok()?;
+    let (rest, poolserial) = preceded(mark(" poolserial:"), decimal).parse(rest).ok()?;
+    let (rest, eventname) = preceded(mark(" eventname:"), word).parse(rest).ok()?;
+    let (rest, len) = preceded(mark(" len:"), decimal).parse(rest).ok()?;
+    if eventname.is_empty() {
         return None;
     }
-    // UTF-8 is checked once, for the whole line; its parts are then cut out of it.
-    let line = input.get(..input.len().saturating_sub(rest.len()))?;
-    let line = core::str::from_utf8(line).ok()?;
-    let text = |part: &[u8]| {
-        let start = (part.as_ptr() as usize).wrapping_sub(line.as_ptr() as usize);
-        line.get(start..start.wrapping_add(part.len()))
-    };
-    let (ver, server, pool, eventname) = (text(ver)?, text(server)?, text(pool)?, text(eventname)?);
-    Some((Header { ver, server, serial, pool, poolserial, eventname, len, line }, rest))
+    let (ver, line) = (text.get(4..7)?, text.get(..text.len().wrapping_sub(rest.len()))?);
+    Some(Header { ver, server, serial, pool, poolserial, eventname, len, line })
+}
+
+/// As much of `text`, from its start, as is UTF-8.
+#[inline]
+fn utf8_prefix(text: &[u8]) -> &str {
+    match core::str::from_utf8(text) {
+        Ok(text) => text,
+        Err(error) => text.get(..error.valid_up_to()).and_then(|text| core::str::from_utf8(text).ok()).unwrap_or(""),
+    }
 }
 
 // ---- Any line, from the right. ----
@@ -322,11 +277,11 @@ fn settle(index: usize, text: &[u8], from: usize) -> Result<usize, TokenError> {
 
 /// The usual header, whole, at the start of `text`, and its length with its newline. `None` says nothing: what is there
 /// may be an unusual header, or an incomplete one.
+#[inline(always)]
 pub(crate) fn usual_header(text: &[u8]) -> Option<(Header<'_>, usize)> {
-    match usual(text) {
-        Some((header, [b'\n', rest @ ..])) => Some((header, text.len().saturating_sub(rest.len()))),
-        _ => None,
-    }
+    let header = usual(text)?;
+    let len = header.line.len();
+    (text.get(len) == Some(&b'\n')).then_some((header, len.saturating_add(1)))
 }
 
 /// Looks for the end of a header whose bytes arrive piece by piece, and looks at each byte once.
@@ -357,11 +312,6 @@ pub(crate) enum End {
 impl HeaderEnd {
     pub(crate) const fn new() -> Self {
         Self { scanned: 0, line: 0, seen: 0 }
-    }
-
-    /// Whether nothing has been looked at.
-    pub(crate) const fn is_new(&self) -> bool {
-        self.scanned == 0
     }
 
     /// Whether enough has been looked at to know that it begins as a header does.
@@ -430,18 +380,10 @@ mod tests {
             );
             // A pool's name holds no colon, but a word of the line may.
             match (usual(line.as_bytes()), general(&line)) {
-                (Some((header, b"")), general) => prop_assert_eq!(Ok(header), general),
-                (Some(_), Ok(header)) => prop_assert!(!more.is_empty() && header.len == len),
-                (None, Ok(header)) => prop_assert!(header.serial.max(header.poolserial).max(header.len) > 1 << 63),
+                (Some(header), general) if header.line == line => prop_assert_eq!(Ok(header), general),
+                (Some(_), Ok(header)) => prop_assert!(!more.is_empty() && header.len == len || line.len() > LONGEST),
+                (None, Ok(header)) => prop_assert!(line.len() > LONGEST || serial.max(poolserial).max(header.len) > 1 << 63),
                 (_, Err(error)) => prop_assert_eq!(error.problem, Problem::Duplicate),
-            }
-        }
-
-        #[test]
-        fn a_word_ends_at_the_first_space_or_newline(text: alloc::vec::Vec<u8>, word_of in "[ab \n\u{80}]{0,30}") {
-            for text in [&text[..], word_of.as_bytes()] {
-                let len = text.iter().position(|byte| matches!(byte, b' ' | b'\n')).unwrap_or(text.len());
-                prop_assert_eq!(word(text), Ok((&text[len..], &text[..len])));
             }
         }
     }

@@ -6,7 +6,8 @@ pub(crate) const FAST: bool = cfg!(target_pointer_width = "64");
 
 /// Where the first `byte` stands.
 pub(crate) fn find(byte: u8, text: &[u8]) -> Option<usize> {
-    if FAST { memchr::memchr(byte, text) } else { text.iter().position(|other| *other == byte) }
+    // `memchr` pays where there is something to look through, and costs where a stream comes in single bytes.
+    if FAST && text.len() > 8 { memchr::memchr(byte, text) } else { text.iter().position(|other| *other == byte) }
 }
 
 /// Where the last `byte` stands.
@@ -16,7 +17,11 @@ pub(crate) fn rfind(byte: u8, text: &[u8]) -> Option<usize> {
 
 /// How many code points begin in `text`.
 pub(crate) fn code_points(text: &[u8]) -> u64 {
-    if FAST {
+    // What most payloads are, and what is quicker to see than to count.
+    const SHORT: usize = 256;
+    if FAST && text.len() <= SHORT && text.is_ascii() {
+        text.len() as u64
+    } else if FAST {
         bytecount::num_chars(text) as u64
     } else {
         text.iter().filter(|byte| **byte & 0xc0 != 0x80).count() as u64

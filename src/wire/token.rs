@@ -3,6 +3,8 @@
 //! A token's value ends at the next space, except where the protocol lets a name hold spaces; those exceptions
 //! live with the line that makes them (`header`, `event`).
 
+use nom::{IResult, Parser};
+
 use super::scan::{find, rfind};
 use crate::error::{Problem, TokenError};
 
@@ -127,5 +129,92 @@ pub(crate) fn rsplit_at_key<'a>(text: &'a [u8], mark: &str) -> Option<(&'a [u8],
             return Some((before, value));
         }
         end = at;
+    }
+}
+
+// ---- The leaves of lines as supervisord usually writes them: from the left, each with a parser's signature. ----
+
+pub(crate) type Rest<'a, T> = IResult<&'a str, T, ()>;
+
+/// Any characters up to the next space or control character, or the end.
+#[inline]
+pub(crate) fn word(input: &str) -> Rest<'_, &str> {
+    let mut rest = input.as_bytes();
+    // Eight bytes at a time: words are too short for `memchr` to pay, and too long to be looked at one by one.
+    while let Some((block, after)) = rest.split_first_chunk::<8>() {
+        let found = up_to_space(u64::from_le_bytes(*block));
+        if found != 0 {
+            let before = input.len().wrapping_sub(rest.len());
+            return split_at(input, before.wrapping_add((found.trailing_zeros() >> 3) as usize));
+        }
+        rest = after;
+    }
+    while let Some((b'!'.., after)) = rest.split_first() {
+        rest = after;
+    }
+    split_at(input, input.len().wrapping_sub(rest.len()))
+}
+
+#[inline]
+fn split_at(input: &str, at: usize) -> Rest<'_, &str> {
+    match input.split_at_checked(at) {
+        Some((before, rest)) => Ok((rest, before)),
+        None => Err(nom::Err::Error(())),
+    }
+}
+
+/// The highest bit of the first byte of `block` that is a space or less. Of the bytes behind it nothing is known.
+#[inline]
+fn up_to_space(block: u64) -> u64 {
+    const LOW: u64 = u64::MAX / 255;
+    const HIGH: u64 = LOW << 7;
+    const ABOVE_SPACE: u64 = LOW * 0x21;
+    block.wrapping_sub(ABOVE_SPACE) & !block & HIGH
+}
+
+/// An unsigned decimal number of at most 19 digits: none of those overflows.
+#[inline]
+pub(crate) fn decimal(input: &str) -> Rest<'_, u64> {
+    match leading_digits(input.as_bytes()) {
+        (digits @ 1..=19, value) => split_at(input, digits).map(|(rest, _)| (rest, value)),
+        _ => Err(nom::Err::Error(())),
+    }
+}
+
+/// How many digits `text` begins with, and the number that they make. It is right for up to 19 of them.
+#[inline]
+pub(crate) fn leading_digits(text: &[u8]) -> (usize, u64) {
+    let mut value = 0u64;
+    let mut rest = text;
+    while let Some((digit @ b'0'..=b'9', after)) = rest.split_first() {
+        value = value.wrapping_mul(10).wrapping_add(u64::from(digit.wrapping_sub(b'0')));
+        rest = after;
+    }
+    (text.len().wrapping_sub(rest.len()), value)
+}
+
+/// The text `mark`.
+pub(crate) fn mark<'a>(mark: &'static str) -> impl Parser<&'a str, Output = (), Error = ()> {
+    #[inline]
+    move |input: &'a str| match input.strip_prefix(mark) {
+        Some(rest) => Ok((rest, ())),
+        None => Err(nom::Err::Error(())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate alloc;
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_word_ends_at_the_first_space_or_control_character(any: alloc::string::String, word_of in "[ab \n\u{80}]{0,30}") {
+            for text in [&any[..], &word_of] {
+                let len = text.find(|letter| letter <= ' ').unwrap_or(text.len());
+                prop_assert_eq!(word(text), Ok((&text[len..], &text[..len])));
+            }
+        }
     }
 }

@@ -13,11 +13,14 @@ impl<'b> Writer<'b> {
         Self { buffer, len: 0 }
     }
 
+    #[inline]
     pub(crate) fn put(&mut self, bytes: &[u8]) -> &mut Self {
         let end = self.len.saturating_add(bytes.len());
-        if let Some(place) = self.buffer.get_mut(self.len..end) {
-            // `copy_from_slice` carries code for a panic that never comes.
-            place.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
+        // The lengths are equal; said here, it leaves no panic in `copy_from_slice`.
+        if let Some(place) = self.buffer.get_mut(self.len..end)
+            && place.len() == bytes.len()
+        {
+            place.copy_from_slice(bytes);
         }
         self.len = end;
         self
@@ -28,6 +31,7 @@ impl<'b> Writer<'b> {
     }
 
     /// What was written.
+    #[inline]
     pub(crate) fn finish(self) -> Result<&'b [u8], NoRoom> {
         let needed = self.len;
         self.buffer.split_at_checked(needed).map(|(written, _)| written).ok_or(NoRoom { needed })
