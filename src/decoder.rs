@@ -143,7 +143,7 @@ impl<const N: usize> Decoder<N> {
             while matches!(found, End::NotYet) && !input.is_empty() && !self.carry.is_full() {
                 // To the next newline and no further: what follows the header stays in the input.
                 let newline = find(b'\n', input);
-                let piece = newline.map_or(input.len(), |at| at.saturating_add(1));
+                let piece = newline.map_or(input.len(), |at| at.wrapping_add(1));
                 let room = N.saturating_sub(self.carry.len());
                 let piece = split_off(input, piece.min(room));
                 self.offset = self.offset.wrapping_add(piece.len() as u64);
@@ -190,8 +190,8 @@ impl<const N: usize> Decoder<N> {
     }
 
     /// The error that broke the stream.
-    pub(crate) fn broken(&self) -> Option<ProtocolError> {
-        match self.phase {
+    pub(crate) const fn broken(&self) -> Option<&ProtocolError> {
+        match &self.phase {
             Phase::Broken(error) => Some(error),
             _ => None,
         }

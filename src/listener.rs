@@ -104,25 +104,29 @@ impl Turn {
 
     /// BUSY → ACKNOWLEDGED.
     pub(crate) fn reply<'r>(&mut self, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
-        if !matches!(self.state, State::Busy) || !self.complete {
-            return Err(TurnError::NoEvent(self.state));
-        }
-        self.state = State::Acknowledged;
-        self.complete = false;
-        Ok(reply.answer())
+        self.answer(reply.answer(), State::Acknowledged)
     }
 
     /// BUSY → READY, by way of ACKNOWLEDGED.
     pub(crate) fn reply_and_ready<'r>(&mut self, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
-        let before = *self;
-        let _ = self.reply(reply)?;
-        match self.ready() {
-            Ok(_) => Ok(reply.and_ready()),
-            Err(error) => {
-                *self = before;
-                Err(error)
-            }
+        if self.due() && self.unread {
+            return Err(TurnError::UnreadInput);
         }
+        self.answer(reply.and_ready(), State::Ready)
+    }
+
+    /// Whether a reply is due.
+    fn due(&self) -> bool {
+        matches!(self.state, State::Busy) && self.complete
+    }
+
+    fn answer<'r>(&mut self, answer: Answer<'r>, next: State) -> Result<Answer<'r>, TurnError> {
+        if !self.due() {
+            return Err(TurnError::NoEvent(self.state));
+        }
+        self.state = next;
+        self.complete = false;
+        Ok(answer)
     }
 }
 
@@ -191,13 +195,14 @@ impl<const N: usize> Listener<N> {
             let error = ProtocolError { offset: self.decoder.offset(), kind: ProtocolErrorKind::OutOfTurn };
             return Err(self.decoder.fail(error));
         }
-        let step = self.decoder.advance(input)?;
-        match step {
-            Some(Step::Header(_)) => self.turn.begin(),
-            Some(Step::Complete) => self.turn.complete(!input.is_empty()),
+        // Passed on as it is: a header is large, and moving it takes longer than much of what was done to read it.
+        let step = self.decoder.advance(input);
+        match &step {
+            Ok(Some(Step::Header(_))) => self.turn.begin(),
+            Ok(Some(Step::Complete)) => self.turn.complete(!input.is_empty()),
             _ => {}
         }
-        Ok(step)
+        step
     }
 
     /// Says READY: the bytes to write.
@@ -206,8 +211,10 @@ impl<const N: usize> Listener<N> {
     ///
     /// Unless the listener is ACKNOWLEDGED and no input is left over. Nothing is changed then.
     pub fn ready(&mut self) -> Result<&'static [u8], TurnError> {
-        self.check()?;
-        self.turn.ready()
+        match self.decoder.broken() {
+            Some(error) => Err(TurnError::Broken(*error)),
+            None => self.turn.ready(),
+        }
     }
 
     /// Answers the event: the bytes to write.
@@ -216,8 +223,10 @@ impl<const N: usize> Listener<N> {
     ///
     /// Unless an event is complete and not answered. Nothing is changed then.
     pub fn reply<'r>(&mut self, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
-        self.check()?;
-        self.turn.reply(reply)
+        match self.decoder.broken() {
+            Some(error) => Err(TurnError::Broken(*error)),
+            None => self.turn.reply(reply),
+        }
     }
 
     /// Answers the event and says READY, in one write.
@@ -226,8 +235,10 @@ impl<const N: usize> Listener<N> {
     ///
     /// Where [`reply`](Self::reply) or [`ready`](Self::ready) would be refused. Nothing is changed then.
     pub fn reply_and_ready<'r>(&mut self, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
-        self.check()?;
-        self.turn.reply_and_ready(reply)
+        match self.decoder.broken() {
+            Some(error) => Err(TurnError::Broken(*error)),
+            None => self.turn.reply_and_ready(reply),
+        }
     }
 
     /// Says that the input has ended. Between two events that is a clean end, and supervisord is gone.
@@ -237,10 +248,6 @@ impl<const N: usize> Listener<N> {
     /// The stream ended inside a header or a payload, or was broken before.
     pub fn end(&self) -> Result<(), ProtocolError> {
         self.decoder.end()
-    }
-
-    fn check(&self) -> Result<(), TurnError> {
-        self.decoder.broken().map_or(Ok(()), |error| Err(TurnError::Broken(error)))
     }
 }
 

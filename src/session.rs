@@ -149,8 +149,10 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     ///
     /// Unless the listener is ACKNOWLEDGED and no input is left over. Nothing is changed then.
     pub fn ready(&mut self) -> Result<&'static [u8], TurnError> {
-        self.core.check()?;
-        self.core.turn.ready()
+        match self.core.broken() {
+            Some(error) => Err(TurnError::Broken(*error)),
+            None => self.core.turn.ready(),
+        }
     }
 
     /// Answers the event: the bytes to write. The buffer is free for the next event.
@@ -159,10 +161,14 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     ///
     /// Unless an event is complete and not answered. Nothing is changed then.
     pub fn reply<'r>(&mut self, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
-        self.core.check()?;
-        let answer = self.core.turn.reply(reply)?;
-        self.core.next();
-        Ok(answer)
+        if let Some(error) = self.core.broken() {
+            return Err(TurnError::Broken(*error));
+        }
+        let answer = self.core.turn.reply(reply);
+        if answer.is_ok() {
+            self.core.next();
+        }
+        answer
     }
 
     /// Answers the event and says READY, in one write. The buffer is free for the next event.
@@ -171,10 +177,14 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     ///
     /// Where [`reply`](Self::reply) or [`ready`](Self::ready) would be refused. Nothing is changed then.
     pub fn reply_and_ready<'r>(&mut self, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
-        self.core.check()?;
-        let answer = self.core.turn.reply_and_ready(reply)?;
-        self.core.next();
-        Ok(answer)
+        if let Some(error) = self.core.broken() {
+            return Err(TurnError::Broken(*error));
+        }
+        let answer = self.core.turn.reply_and_ready(reply);
+        if answer.is_ok() {
+            self.core.next();
+        }
+        answer
     }
 
     /// Says that the input has ended. Between two events that is a clean end, and supervisord is gone.
@@ -345,10 +355,10 @@ impl Core {
         self.phase = Phase::Header(HeaderEnd::new());
     }
 
-    fn check(&self) -> Result<(), TurnError> {
-        match self.phase {
-            Phase::Broken(error) => Err(TurnError::Broken(error)),
-            _ => Ok(()),
+    fn broken(&self) -> Option<&ProtocolError> {
+        match &self.phase {
+            Phase::Broken(error) => Some(error),
+            _ => None,
         }
     }
 

@@ -9,7 +9,7 @@ use nom::{Parser, combinator::opt, sequence::preceded};
 
 use super::event_type::EventType;
 use super::scan::{FAST, find};
-use super::token::{Tokens, decimal, key, leading_digits, mark, not_utf8, number, rsplit_at_key, word};
+use super::token::{Tokens, decimal, key_len, leading_digits, mark, not_utf8, number, rsplit_at_key, word};
 use super::writer::Writer;
 use crate::error::{EventError, NoRoom, Problem, TokenError};
 
@@ -462,18 +462,18 @@ impl Shape {
 
 /// Any payload that can be read.
 fn general(shape: Shape, payload: &[u8]) -> Result<Event<'_>, TokenError> {
-    Ok(match shape {
-        Shape::State(state) => Event::ProcessState(process_state(state, payload)?),
-        Shape::Log(channel) => Event::ProcessLog(process_log(channel, payload)?),
-        Shape::Communication(channel) => Event::ProcessCommunication(communication(channel, payload)?),
-        Shape::Remote => Event::RemoteCommunication(remote_communication(payload)?),
-        Shape::Supervisor(state) => Event::SupervisorStateChange(state),
-        Shape::Tick(period) => Event::Tick(tick(period, payload)?),
-        Shape::Group(change) => Event::ProcessGroup(process_group(change, payload)?),
-    })
+    match shape {
+        Shape::State(state) => process_state(state, payload),
+        Shape::Log(channel) => output(true, channel, payload),
+        Shape::Communication(channel) => output(false, channel, payload),
+        Shape::Remote => remote_communication(payload),
+        Shape::Supervisor(state) => Ok(Event::SupervisorStateChange(state)),
+        Shape::Tick(period) => tick(period, payload),
+        Shape::Group(change) => process_group(change, payload),
+    }
 }
 
-fn process_state<'a>(state: ProcessState<'static>, payload: &'a [u8]) -> Result<ProcessStateEvent<'a>, TokenError> {
+fn process_state<'a>(state: ProcessState<'static>, payload: &'a [u8]) -> Result<Event<'a>, TokenError> {
     let line = Line::new(trim(payload))?;
     let (processname, after) = line.processname()?;
     let (groupname, after) = rsplit_at_key(after, " from_state:").ok_or(line.missing("from_state"))?;
@@ -483,7 +483,7 @@ fn process_state<'a>(state: ProcessState<'static>, payload: &'a [u8]) -> Result<
     }
     const KNOWN: &[&str] = &["tries", "expected", "pid"];
     let [tries, expected, pid] = line.values(&["processname", "groupname", "from_state"], KNOWN, tail)?;
-    Ok(ProcessStateEvent {
+    Ok(Event::ProcessState(ProcessStateEvent {
         state,
         processname: line.str(processname),
         groupname: line.str(groupname),
@@ -497,92 +497,57 @@ fn process_state<'a>(state: ProcessState<'static>, payload: &'a [u8]) -> Result<
         },
         pid: line.small("pid", pid)?,
         extra: Tokens::unknown(line.str(tail), KNOWN),
+    }))
+}
+
+/// PROCESS_LOG, whose tokens tell the channel, and PROCESS_COMMUNICATION, to which that token is one of the others.
+fn output(is_log: bool, channel: Channel, payload: &[u8]) -> Result<Event<'_>, TokenError> {
+    let known: &[&str] = if is_log { &["pid", "channel"] } else { &["pid"] };
+    // The name of a process may hold a newline: the line ends at the first one after `groupname`.
+    let named = split_before(payload, " groupname:").map_or(0, |(before, _)| before.len());
+    let (text, data) = split_line(payload, named);
+    let line = Line::new(trim(text))?;
+    let (processname, after) = line.processname()?;
+    // Without its first token, nothing tells a further token from a part of the group's name.
+    let (groupname, tail) =
+        split_before(after, " pid:").or_else(|| split_before(after, " channel:")).unwrap_or((after, b""));
+    let [pid, sent, _] = line.values(&["processname", "groupname"], known, tail)?;
+    let (processname, groupname) = (line.str(processname), line.str(groupname));
+    let pid = line.small("pid", pid)?;
+    let extra = Tokens::unknown(line.str(tail), known);
+    let channel = match sent {
+        None => channel,
+        Some(b"stdout") => Channel::Stdout,
+        Some(b"stderr") => Channel::Stderr,
+        Some(other) => return Err(line.error("channel", Problem::Invalid, other)),
+    };
+    Ok(if is_log {
+        Event::ProcessLog(ProcessLogEvent { channel, processname, groupname, pid, data, extra })
+    } else {
+        let event = ProcessCommunicationEvent { channel, processname, groupname, pid, data, extra };
+        Event::ProcessCommunication(event)
     })
 }
 
-fn process_log(channel: Channel, payload: &[u8]) -> Result<ProcessLogEvent<'_>, TokenError> {
-    let output = Output::parse(payload, &["pid", "channel"])?;
-    Ok(ProcessLogEvent {
-        channel: match output.channel {
-            None => channel,
-            Some(b"stdout") => Channel::Stdout,
-            Some(b"stderr") => Channel::Stderr,
-            Some(other) => return Err(output.line.error("channel", Problem::Invalid, other)),
-        },
-        processname: output.processname,
-        groupname: output.groupname,
-        pid: output.pid,
-        data: output.data,
-        extra: output.extra,
-    })
-}
-
-fn communication(channel: Channel, payload: &[u8]) -> Result<ProcessCommunicationEvent<'_>, TokenError> {
-    let output = Output::parse(payload, &["pid"])?;
-    Ok(ProcessCommunicationEvent {
-        channel,
-        processname: output.processname,
-        groupname: output.groupname,
-        pid: output.pid,
-        data: output.data,
-        extra: output.extra,
-    })
-}
-
-/// What PROCESS_LOG and PROCESS_COMMUNICATION have in common.
-struct Output<'a> {
-    line: Line<'a>,
-    processname: &'a str,
-    groupname: &'a str,
-    pid: Option<u32>,
-    channel: Option<&'a [u8]>,
-    data: Data<'a>,
-    extra: Tokens<'a>,
-}
-
-impl<'a> Output<'a> {
-    fn parse(payload: &'a [u8], known: &'static [&'static str]) -> Result<Self, TokenError> {
-        // The name of a process may hold a newline: the line ends at the first one after `groupname`.
-        let named = split_before(payload, " groupname:").map_or(0, |(before, _)| before.len());
-        let (text, data) = split_line(payload, named);
-        let line = Line::new(trim(text))?;
-        let (processname, after) = line.processname()?;
-        // Without its first token, nothing tells a further token from a part of the group's name.
-        let (groupname, tail) =
-            split_before(after, " pid:").or_else(|| split_before(after, " channel:")).unwrap_or((after, b""));
-        let [pid, channel, _] = line.values(&["processname", "groupname"], known, tail)?;
-        Ok(Self {
-            line,
-            processname: line.str(processname),
-            groupname: line.str(groupname),
-            pid: line.small("pid", pid)?,
-            channel,
-            data,
-            extra: Tokens::unknown(line.str(tail), known),
-        })
-    }
-}
-
-fn remote_communication(payload: &[u8]) -> Result<RemoteCommunicationEvent<'_>, TokenError> {
+fn remote_communication(payload: &[u8]) -> Result<Event<'_>, TokenError> {
     let (text, data) = split_line(payload, 0);
     let line = Line::new(text)?;
-    Ok(RemoteCommunicationEvent { remote_type: line.str(line.first("type")?), data })
+    let remote_type = line.str(line.first("type")?);
+    Ok(Event::RemoteCommunication(RemoteCommunicationEvent { remote_type, data }))
 }
 
-fn tick(period: u32, payload: &[u8]) -> Result<TickEvent<'_>, TokenError> {
+fn tick<'a>(period: u32, payload: &'a [u8]) -> Result<Event<'a>, TokenError> {
     let line = Line::new(trim(payload))?;
     let (when, tail) = split_word(line.first("when")?);
     line.values(&["when"], &[], tail)?;
-    Ok(TickEvent {
-        period,
-        when: number("when", when, line.offset_of(when))?,
-        extra: Tokens::unknown(line.str(tail), &[]),
-    })
+    let when = number("when", when, line.offset_of(when))?;
+    Ok(Event::Tick(TickEvent { period, when, extra: Tokens::unknown(line.str(tail), &[]) }))
 }
 
-fn process_group(change: GroupChange, payload: &[u8]) -> Result<ProcessGroupEvent<'_>, TokenError> {
+fn process_group(change: GroupChange, payload: &[u8]) -> Result<Event<'_>, TokenError> {
     let line = Line::new(trim(payload))?;
-    Ok(ProcessGroupEvent { change, groupname: line.str(line.first("groupname")?) })
+    let groupname = line.str(line.first("groupname")?);
+    Ok(Event::ProcessGroup(ProcessGroupEvent { change, groupname }))
 }
 
 // ---- The usual payloads, from the left: as supervisord sends them, with no space in a name. ----
@@ -680,7 +645,7 @@ impl<'a> Line<'a> {
     /// A part of the line, as text.
     fn str(&self, part: &'a [u8]) -> &'a str {
         let start = self.offset_of(part);
-        self.0.get(start..start.saturating_add(part.len())).unwrap_or_default()
+        self.0.get(start..start.wrapping_add(part.len())).unwrap_or_default()
     }
 
     fn error(&self, key: &'static str, problem: Problem, part: &[u8]) -> TokenError {
@@ -719,7 +684,7 @@ impl<'a> Line<'a> {
             if word.is_empty() {
                 continue;
             }
-            let Some(key) = key(word) else {
+            let Some(key) = key_len(word).and_then(|len| word.get(..len)) else {
                 return Err(self.error(read.last().copied().unwrap_or_default(), Problem::NotAToken, word));
             };
             if let Some(key) = read.iter().find(|read| read.as_bytes() == key) {
@@ -729,7 +694,7 @@ impl<'a> Line<'a> {
                 if value.is_some() {
                     return Err(self.error(key, Problem::Duplicate, word));
                 }
-                *value = word.get(key.len().saturating_add(1)..);
+                *value = word.get(key.len().wrapping_add(1)..);
             }
         }
         Ok(values)
@@ -759,7 +724,7 @@ fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
 /// The line that ends at the first newline from byte `from` on, and the data behind it.
 fn split_line(payload: &[u8], from: usize) -> (&[u8], Data<'_>) {
     let newline = payload.get(from..).and_then(|rest| find(b'\n', rest));
-    let end = newline.map_or(payload.len(), |at| from.saturating_add(at));
+    let end = newline.map_or(payload.len(), |at| from.wrapping_add(at));
     let (line, data) = payload.split_at_checked(end).unwrap_or((payload, b""));
     (line, Data(data.get(1..).unwrap_or_default()))
 }

@@ -3,6 +3,7 @@
 //! The hierarchy is supervisor's table, not a matter of prefixes: a plugin may register a name such as `PROCESS`.
 
 use super::event::ProcessState;
+use super::scan::FAST;
 
 macro_rules! event_types {
     ($($(#[$doc:meta])* $variant:ident = $name:literal $(, $parent:ident)?;)*) => {
@@ -19,6 +20,17 @@ macro_rules! event_types {
         impl<'a> EventType<'a> {
             /// All types of the table.
             pub const ALL: &'static [EventType<'static>] = &[$(EventType::$variant,)*];
+
+            /// The type at a place of the table.
+            fn nth(place: usize) -> Option<Self> {
+                enum Place {
+                    $($variant,)*
+                }
+                match place {
+                    $(place if place == Place::$variant as usize => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
 
             /// The type's `eventname`.
             pub fn name(self) -> &'a str {
@@ -99,11 +111,41 @@ event_types! {
 impl<'a> EventType<'a> {
     /// The type with this `eventname`.
     pub fn from_name(name: &'a str) -> Self {
-        Self::known(name).unwrap_or(Self::Other(name))
+        let known = if FAST { Self::by_last_word(name) } else { Self::by_table(name) };
+        known.unwrap_or(Self::Other(name))
     }
 
-    /// Looks the name up by its last word, which is less to compare, and less to keep, than whole names are.
-    fn known(name: &str) -> Option<Self> {
+    /// Looks the name up in the least room.
+    fn by_table(name: &str) -> Option<Self> {
+        // A kind and what its concrete types add to its name, in the order of the table above.
+        const NAMES: &[u8] = b"EVENT\n\
+            PROCESS_STATE STOPPED EXITED STARTING STOPPING BACKOFF FATAL RUNNING UNKNOWN\n\
+            PROCESS_COMMUNICATION STDOUT STDERR\n\
+            PROCESS_LOG STDOUT STDERR\n\
+            REMOTE_COMMUNICATION\n\
+            SUPERVISOR_STATE_CHANGE RUNNING STOPPING\n\
+            TICK 5 60 3600\n\
+            PROCESS_GROUP ADDED REMOVED";
+        let mut place = 0usize;
+        for line in NAMES.split(|byte| *byte == b'\n') {
+            let mut kind = None;
+            for word in line.split(|byte| *byte == b' ') {
+                let rest = match kind {
+                    None => Some(name.as_bytes()),
+                    Some(kind) => name.as_bytes().strip_prefix(kind).and_then(|rest| rest.strip_prefix(b"_")),
+                };
+                if rest == Some(word) {
+                    return Self::nth(place);
+                }
+                kind.get_or_insert(word);
+                place = place.wrapping_add(1);
+            }
+        }
+        None
+    }
+
+    /// Looks the name up in the least time: by its last word, which leaves little to compare.
+    fn by_last_word(name: &str) -> Option<Self> {
         let (kind, last) = match name.as_bytes().iter().rposition(|byte| *byte == b'_') {
             Some(at) => (name.get(..at)?, name.get(at.saturating_add(1)..)?),
             None => (name, ""),
@@ -175,7 +217,8 @@ mod tests {
     fn every_name_is_found_again_and_is_an_event() {
         assert_eq!(EventType::ALL.len(), 27);
         for &event_type in EventType::ALL {
-            assert_eq!(EventType::from_name(event_type.name()), event_type);
+            assert_eq!(EventType::by_table(event_type.name()), Some(event_type));
+            assert_eq!(EventType::by_last_word(event_type.name()), Some(event_type));
             assert!(event_type.is_a(EventType::Event));
             // supervisor's concrete names begin with their parent's; nothing else may be a kind of that parent.
             let prefix = event_type.name();
@@ -184,9 +227,20 @@ mod tests {
             }
         }
         assert_eq!(EventType::from_name("PROCESS").parent(), Some(EventType::Event));
-        for name in
-            ["tick_5", "TICK_", "EVENT_", "_", "", "_EVENT", "PROCESS_STATE_", "PROCESS_STATE_TICK_5", "TICK_5 "]
-        {
+        for name in [
+            "tick_5",
+            "TICK_",
+            "EVENT_",
+            "_",
+            "",
+            "_EVENT",
+            "PROCESS_STATE_",
+            "PROCESS_STATE_TICK_5",
+            "TICK_5 ",
+            "TICK 5",
+            "TICK_5\nX",
+        ] {
+            assert_eq!((EventType::by_table(name), EventType::by_last_word(name)), (None, None));
             assert_eq!(EventType::from_name(name), EventType::Other(name));
         }
     }

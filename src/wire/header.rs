@@ -15,8 +15,8 @@
 use nom::{Parser, sequence::preceded};
 
 use super::event_type::EventType;
-use super::scan::{FAST, find, rfind};
-use super::token::{decimal, index_in, key, mark, not_utf8, number, split_once, word};
+use super::scan::{FAST, find};
+use super::token::{before_word, decimal, index_in, key_len, last_word, mark, not_utf8, number, split_once, word};
 use crate::error::{Problem, TokenError};
 
 /// The keys of supervisor 4.3.0's header, in the order in which it sends them.
@@ -127,7 +127,7 @@ impl<'a> Iterator for HeaderTokens<'a> {
         let line = self.header.line;
         // Between two tokens stands one space; more are passed over.
         while line.as_bytes().get(self.at) == Some(&b' ') {
-            self.at = self.at.saturating_add(1);
+            self.at = self.at.wrapping_add(1);
         }
         let (key, from) = split_once(line.get(self.at..)?, b':')?;
         // Only `server` and `pool` may hold spaces; the parser knows where they end.
@@ -136,7 +136,7 @@ impl<'a> Iterator for HeaderTokens<'a> {
             Some(value) if !value.is_empty() => value,
             _ => split_once(from, b' ').map_or(from, |(value, _)| value),
         };
-        self.at = offset_in(line, from).saturating_add(value.len());
+        self.at = offset_in(line, from).wrapping_add(value.len());
         Some((key, value))
     }
 }
@@ -201,76 +201,93 @@ fn utf8_prefix(text: &[u8]) -> &str {
 /// ends up in `server` where it stands inside it, and as a duplicate everywhere else.
 fn general(line: &str) -> Result<Header<'_>, TokenError> {
     let bytes = line.as_bytes();
-    let error = |index: usize, problem: Problem, offset: usize| TokenError { key: key_of(index), problem, offset };
     if !bytes.starts_with(b"ver:") {
         return Err(error(VER, Problem::Missing, 0));
     }
     // Where `server` follows `ver` directly, as supervisord has it, it cannot begin any later.
-    let second = find(b' ', bytes).map_or(bytes.len(), |space| space.saturating_add(1));
+    let second = find(b' ', bytes).map_or(bytes.len(), |space| space.wrapping_add(1));
     let server_is_second = bytes.get(second..).and_then(index_of) == Some(SERVER);
-    let mut values: [Option<&str>; KEYS.len()] = [None; KEYS.len()];
+    let mut header = Header { ver: "", server: "", serial: 0, pool: "", poolserial: 0, eventname: "", len: 0, line };
+    // A bit for each key.
+    let mut seen = 0u8;
     let mut settled = bytes.len();
-    let mut end = bytes.len();
+    let mut rest = bytes;
     loop {
-        let before = bytes.get(..end).unwrap_or_default();
-        let start = rfind(b' ', before).map_or(0, |space| space.saturating_add(1));
-        if let Some(index) = before.get(start..).and_then(index_of)
-            && let Some(value @ None) = values.get_mut(index)
+        let (start, index) = last_word(&KEYS, rest);
+        if let Some(index) = index
+            && seen & bit(index) == 0
             && (index != VER || start == 0)
             && (index != SERVER || start == second || !server_is_second)
         {
-            let from = start.saturating_add(key_of(index).len()).saturating_add(1);
-            let len = settle(index, bytes.get(from..settled).unwrap_or_default(), from)?;
-            *value = line.get(from..from.saturating_add(len));
-            settled = start.saturating_sub(1);
-        }
-        if start == 0 {
-            break;
-        }
-        end = start.saturating_sub(1);
-    }
-    let mut numbers = [0; KEYS.len()];
-    for (index, (value, place)) in values.iter().zip(&mut numbers).enumerate() {
-        let Some(value) = value else { return Err(error(index, Problem::Missing, bytes.len())) };
-        match index {
-            SERIAL | POOLSERIAL | LEN => *place = number(key_of(index), value.as_bytes(), offset_in(line, value))?,
-            VER | EVENTNAME if value.is_empty() || find(b'\n', value.as_bytes()).is_some() => {
-                return Err(error(index, Problem::Invalid, offset_in(line, value)));
+            seen |= bit(index);
+            let from = start.wrapping_add(key_of(index).len()).wrapping_add(1);
+            let to = if index == SERVER { settled } else { settle(index, bytes, from, settled)? };
+            let value = line.get(from..to).unwrap_or_default();
+            settled = start.wrapping_sub(1);
+            let mut value_number = 0;
+            if matches!(index, SERIAL | POOLSERIAL | LEN) {
+                value_number = number(key_of(index), value.as_bytes(), from)?;
+            } else if matches!(index, VER | EVENTNAME) && (value.is_empty() || find(b'\n', value.as_bytes()).is_some())
+            {
+                return Err(error(index, Problem::Invalid, from));
             }
-            _ => {}
+            match index {
+                VER => header.ver = value,
+                SERVER => header.server = value,
+                SERIAL => header.serial = value_number,
+                POOL => header.pool = value,
+                POOLSERIAL => header.poolserial = value_number,
+                EVENTNAME => header.eventname = value,
+                _ => header.len = value_number,
+            }
+        }
+        match before_word(rest, start) {
+            Some(before) => rest = before,
+            None => break,
         }
     }
-    let [ver, server, _, pool, _, eventname, _] = values.map(Option::unwrap_or_default);
-    let [_, _, serial, _, poolserial, _, len] = numbers;
-    Ok(Header { ver, server, serial, pool, poolserial, eventname, len, line })
+    match seen.trailing_ones() as usize {
+        missing @ ..=LEN => Err(error(missing, Problem::Missing, bytes.len())),
+        _ => Ok(header),
+    }
 }
 
-/// How long the value at the start of `text` is, which begins at byte `from` of the line; and makes sure that only
-/// tokens with keys of their own follow it.
+#[cold]
+fn error(index: usize, problem: Problem, offset: usize) -> TokenError {
+    TokenError { key: key_of(index), problem, offset }
+}
+
+const fn bit(index: usize) -> u8 {
+    1u8.wrapping_shl(index as u32)
+}
+
+/// Where the value ends that begins at byte `from` of the line; and makes sure that only tokens with keys of their own
+/// follow it, up to byte `settled`.
 ///
 /// It ends at the first space. Only the name of a pool keeps its outer spaces; it ends before the first word that looks
 /// like a token, for supervisord refuses a colon in it.
-fn settle(index: usize, text: &[u8], from: usize) -> Result<usize, TokenError> {
-    let mut value = None;
-    let mut at = 0usize;
-    if index == SERVER {
-        return Ok(text.len());
-    }
-    for word in text.split(|byte| *byte == b' ') {
-        if at != 0 && (index != POOL || value.is_some() || find(b':', word).is_some()) {
-            value.get_or_insert(at.saturating_sub(1));
-            let offset = from.saturating_add(at);
+fn settle(index: usize, line: &[u8], from: usize, settled: usize) -> Result<usize, TokenError> {
+    let mut value_end = None;
+    let mut at = from;
+    loop {
+        let rest = line.get(at..settled).unwrap_or_default();
+        let len = find(b' ', rest).unwrap_or(rest.len());
+        let word = rest.get(..len).unwrap_or_default();
+        if at != from && (index != POOL || value_end.is_some() || find(b':', word).is_some()) {
+            value_end.get_or_insert(at.wrapping_sub(1));
             if let Some(index) = index_of(word) {
-                return Err(TokenError { key: key_of(index), problem: Problem::Duplicate, offset });
+                return Err(error(index, Problem::Duplicate, at));
             }
             // An empty word is a doubled or trailing space.
-            if !word.is_empty() && key(word).is_none() {
-                return Err(TokenError { key: key_of(index), problem: Problem::NotAToken, offset });
+            if len != 0 && key_len(word).is_none() {
+                return Err(error(index, Problem::NotAToken, at));
             }
         }
-        at = at.saturating_add(word.len()).saturating_add(1);
+        at = at.wrapping_add(len).wrapping_add(1);
+        if at > settled {
+            return Ok(value_end.unwrap_or(settled));
+        }
     }
-    Ok(value.unwrap_or(text.len()))
 }
 
 // ---- Where a header ends. ----
@@ -281,7 +298,7 @@ fn settle(index: usize, text: &[u8], from: usize) -> Result<usize, TokenError> {
 pub(crate) fn usual_header(text: &[u8]) -> Option<(Header<'_>, usize)> {
     let header = usual(text)?;
     let len = header.line.len();
-    (text.get(len) == Some(&b'\n')).then_some((header, len.saturating_add(1)))
+    (text.get(len) == Some(&b'\n')).then_some((header, len.wrapping_add(1)))
 }
 
 /// Looks for the end of a header whose bytes arrive piece by piece, and looks at each byte once.
@@ -331,10 +348,10 @@ impl HeaderEnd {
             return End::NotAHeader;
         }
         while let Some(found) = text.get(self.scanned..).and_then(|new| find(b'\n', new)) {
-            let newline = self.scanned.saturating_add(found);
+            let newline = self.scanned.wrapping_add(found);
             let line = text.get(self.line..newline).unwrap_or_default();
-            self.scanned = newline.saturating_add(1);
-            if ends_as_usual(line) || self.all_keys_seen(line) {
+            self.scanned = newline.wrapping_add(1);
+            if self.is_last(line) {
                 return End::At(self.scanned);
             }
             self.line = self.scanned;
@@ -343,22 +360,32 @@ impl HeaderEnd {
         End::NotYet
     }
 
-    fn all_keys_seen(&mut self, line: &[u8]) -> bool {
-        for index in line.split(|byte| *byte == b' ').filter_map(index_of) {
-            self.seen |= 1u8.checked_shl(index as u32).unwrap_or_default();
+    /// Whether the header ends with this line: it ends with ` eventname:E len:N`, or it brings the last of all keys.
+    fn is_last(&mut self, line: &[u8]) -> bool {
+        let mut rest = line;
+        let mut len_is_last = false;
+        loop {
+            let (start, index) = last_word(&KEYS, rest);
+            let word = rest.get(start..).unwrap_or_default();
+            let before = before_word(rest, start);
+            if rest.len() == line.len() {
+                let digits = word.strip_prefix(b"len:").unwrap_or_default();
+                len_is_last = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+            } else if len_is_last {
+                if index == Some(EVENTNAME) && before.is_some() && word.len() > "eventname:".len() {
+                    return true;
+                }
+                len_is_last = false;
+            }
+            if let Some(index) = index {
+                self.seen |= bit(index);
+            }
+            match before {
+                Some(before) => rest = before,
+                None => return self.seen == 0x7f,
+            }
         }
-        self.seen == 0x7f
     }
-}
-
-/// Whether the line ends with ` eventname:E len:N`.
-fn ends_as_usual(line: &[u8]) -> bool {
-    let mut words = line.rsplit(|byte| *byte == b' ');
-    let len = words.next().and_then(|word| word.strip_prefix(b"len:"));
-    let eventname = words.next().and_then(|word| word.strip_prefix(b"eventname:"));
-    len.is_some_and(|digits| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit))
-        && eventname.is_some_and(|name| !name.is_empty())
-        && words.next().is_some()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! 1243). supervisor 3 on Python 2, and servers written in other languages, count bytes. All of them say `ver:3.0`, so
 //! the unit cannot be told from the stream, and is a setting.
 
-use super::scan::code_points;
+use super::scan::{FAST, code_points};
 
 /// What the `len` of a header counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -73,6 +73,33 @@ impl Remaining {
     }
 
     fn take_code_points(&mut self, input: &[u8]) -> usize {
+        if FAST { self.take_blocks(input) } else { self.take_bytes(input) }
+    }
+
+    /// Byte by byte.
+    fn take_bytes(&mut self, input: &[u8]) -> usize {
+        let mut taken = 0usize;
+        for &byte in input {
+            let begins = byte & 0xc0 != 0x80;
+            if self.units != 0 {
+                self.units = self.units.wrapping_sub(u64::from(begins));
+                if self.units == 0 {
+                    self.tail = continuation_bytes(byte);
+                }
+            } else if self.tail != 0 && !begins {
+                self.tail = self.tail.wrapping_sub(1);
+            } else {
+                // Not UTF-8, which supervisord never sends, if bytes are due: the code point ends here.
+                self.tail = 0;
+                break;
+            }
+            taken = taken.wrapping_add(1);
+        }
+        taken
+    }
+
+    /// Block by block.
+    fn take_blocks(&mut self, input: &[u8]) -> usize {
         let mut taken = 0usize;
         while self.units != 0 {
             let rest = input.get(taken..).unwrap_or_default();
@@ -84,20 +111,15 @@ impl Remaining {
             let Some(last) = block.last() else { break };
             self.units = self.units.saturating_sub(code_points(block));
             if self.units == 0 {
-                self.tail = match last {
-                    0xc0..=0xdf => 1,
-                    0xe0..=0xef => 2,
-                    0xf0..=0xff => 3,
-                    _ => 0,
-                };
+                self.tail = continuation_bytes(*last);
             }
-            taken = taken.saturating_add(block.len());
+            taken = taken.wrapping_add(block.len());
         }
         while self.units == 0 && self.tail != 0 {
             match input.get(taken) {
                 Some(0x80..=0xbf) => {
                     self.tail = self.tail.saturating_sub(1);
-                    taken = taken.saturating_add(1);
+                    taken = taken.wrapping_add(1);
                 }
                 // Not UTF-8, which supervisord never sends: the code point ends here.
                 Some(_) => self.tail = 0,
@@ -108,9 +130,21 @@ impl Remaining {
     }
 }
 
+/// How many bytes follow the first one of a code point.
+fn continuation_bytes(first: u8) -> u8 {
+    match first {
+        0xc0..=0xdf => 1,
+        0xe0..=0xef => 2,
+        0xf0..=0xff => 3,
+        _ => 0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    extern crate alloc;
     use super::*;
+    use proptest::prelude::*;
 
     /// What is taken must be what counting one by one takes, wherever the input is cut.
     #[test]
@@ -125,6 +159,21 @@ mod tests {
                 assert!(taken == first.len() || remaining.is_done());
                 let total = if taken == first.len() { taken + remaining.take(second) } else { taken };
                 assert_eq!((total, remaining.is_done()), (whole, true), "len {len}, cut at {cut}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn by_the_byte_as_by_the_block(text in "[a-é€😀\u{0}]{0,40}", any: alloc::vec::Vec<u8>, len in 0..40u64, cut in 0..40usize) {
+            for text in [text.as_bytes(), &any] {
+                let (first, second) = text.split_at(cut.min(text.len()));
+                let mut bytes = Remaining::new(LengthUnit::CodePoints, len);
+                let mut blocks = bytes;
+                for piece in [first, second] {
+                    prop_assert_eq!(bytes.take_bytes(piece), blocks.take_blocks(piece));
+                    prop_assert_eq!((bytes.units, bytes.tail), (blocks.units, blocks.tail));
+                }
             }
         }
     }

@@ -75,26 +75,44 @@ impl<'a> Iterator for Tokens<'a> {
 /// Splits at the first `byte`, an ASCII one. (`str::split_once` carries code for a panic that never comes.)
 pub(crate) fn split_once(text: &str, byte: u8) -> Option<(&str, &str)> {
     let at = find(byte, text.as_bytes())?;
-    Some((text.get(..at)?, text.get(at.saturating_add(1)..)?))
+    Some((text.get(..at)?, text.get(at.wrapping_add(1)..)?))
 }
 
-/// The key of a word: what stands before its colon. `None` if it is not a token.
-pub(crate) fn key(word: &[u8]) -> Option<&[u8]> {
-    let at = find(b':', word).filter(|at| *at != 0)?;
-    word.get(..at)
+/// The last word of `text`: where it begins, and the place in `keys` of its key.
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+pub(crate) fn last_word(keys: &[&str], text: &[u8]) -> (usize, Option<usize>) {
+    let start = rfind(b' ', text).map_or(0, |space| space.wrapping_add(1));
+    (start, text.get(start..).and_then(|word| index_in(keys, word)))
+}
+
+/// What stands in `text` before the space in front of the word that begins at `start`.
+pub(crate) fn before_word(text: &[u8], start: usize) -> Option<&[u8]> {
+    text.get(..start.checked_sub(1)?)
+}
+
+/// How long the key of a word is, which stands before its colon. `None` if it is not a token.
+pub(crate) fn key_len(word: &[u8]) -> Option<usize> {
+    find(b':', word).filter(|at| *at != 0)
 }
 
 /// The place in `keys` of the key that a word begins with.
 pub(crate) fn index_in(keys: &[&str], word: &[u8]) -> Option<usize> {
-    let key = key(word)?;
+    let key = word.get(..key_len(word)?)?;
     keys.iter().position(|known| known.as_bytes() == key)
 }
 
 /// The error for a line that is not UTF-8 from byte `offset` on: the key to blame is the last one before it.
 #[cold]
 pub(crate) fn not_utf8(keys: &[&'static str], line: &[u8], offset: usize) -> TokenError {
-    let before = line.get(..offset).unwrap_or_default();
-    let index = before.rsplit(|byte| *byte == b' ').find_map(|word| index_in(keys, word)).unwrap_or(0);
+    let mut before = line.get(..offset).unwrap_or_default();
+    let index = loop {
+        let (start, index) = last_word(keys, before);
+        match (index, before_word(before, start)) {
+            (Some(index), _) => break index,
+            (None, Some(rest)) => before = rest,
+            (None, None) => break 0,
+        }
+    };
     TokenError { key: keys.get(index).copied().unwrap_or_default(), problem: Problem::NotUtf8, offset }
 }
 

@@ -1,5 +1,6 @@
 //! Writes pieces one after the other into a caller's buffer, and knows how much room they need in all.
 
+use super::scan::FAST;
 use crate::error::NoRoom;
 
 /// Goes on counting where the buffer ends, so that the error can say what was needed.
@@ -16,11 +17,13 @@ impl<'b> Writer<'b> {
     #[inline]
     pub(crate) fn put(&mut self, bytes: &[u8]) -> &mut Self {
         let end = self.len.saturating_add(bytes.len());
-        // The lengths are equal; said here, it leaves no panic in `copy_from_slice`.
-        if let Some(place) = self.buffer.get_mut(self.len..end)
-            && place.len() == bytes.len()
-        {
-            place.copy_from_slice(bytes);
+        if let Some(place) = self.buffer.get_mut(self.len..end) {
+            if FAST && place.len() == bytes.len() {
+                place.copy_from_slice(bytes);
+            } else {
+                // On a small machine `copy_from_slice` may carry code for a panic that never comes.
+                place.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
+            }
         }
         self.len = end;
         self

@@ -28,8 +28,8 @@ pub extern "C" fn _start() -> ! {
     }
 }
 
-/// The compiler's own functions that copy, fill and compare memory: every firmware has them, and they are no part of what
-/// is measured.
+/// The compiler's own functions that copy, fill, clear and compare memory: every firmware has them, and they are no part
+/// of what is measured.
 fn memory() {
     let (mut one, two) = (black_box([1u8; 200]), black_box([2u8; 200]));
     let len = black_box(100);
@@ -40,6 +40,23 @@ fn memory() {
         to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
     }
     black_box(one);
+    // The same for memory that is aligned to 4 and to 8 bytes.
+    let words = black_box([0u32; 64]);
+    let long_words = black_box([0u64; 64]);
+    black_box((black_box(&words).clone(), black_box(&long_words).clone()));
+}
+
+/// What a listener keeps besides the buffer for a header that comes in pieces. Bounded, and as a symbol, whose size can be
+/// read from the binary.
+#[cfg(feature = "listener")]
+mod state {
+    const BUFFER: usize = 512;
+    const BESIDES_BUFFER: usize = size_of::<supervisor_events::Listener<BUFFER>>() - BUFFER;
+    const _: () = assert!(BESIDES_BUFFER <= 64);
+
+    #[unsafe(no_mangle)]
+    #[used]
+    static mut LISTENER_BESIDES_BUFFER: [u8; BESIDES_BUFFER] = [0; BESIDES_BUFFER];
 }
 
 #[cfg(feature = "listener")]
@@ -50,7 +67,7 @@ fn piece_by_piece() {
     while black_box(true) {
         let mut input: &[u8] = black_box(&[]);
         let _ = black_box(listener.ready());
-        while let Ok(Some(step)) = listener.advance(&mut input) {
+        while let Ok(Some(step)) = advance(&mut listener, &mut input) {
             match black_box(step) {
                 #[cfg(feature = "replies")]
                 Step::Complete => answer(listener.reply_and_ready(supervisor_events::Reply::new(black_box(b"OK")))),
@@ -59,6 +76,16 @@ fn piece_by_piece() {
         }
         let _ = black_box(listener.end());
     }
+}
+
+/// With the feature `stack` a function by itself, whose stack can be told from its caller's.
+#[cfg(feature = "listener")]
+#[cfg_attr(feature = "stack", inline(never))]
+fn advance<'a, 'i: 'a>(
+    listener: &'a mut supervisor_events::Listener<512>,
+    input: &mut &'i [u8],
+) -> Result<Option<supervisor_events::Step<'a>>, supervisor_events::ProtocolError> {
+    listener.advance(input)
 }
 
 #[cfg(feature = "session")]
