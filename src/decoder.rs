@@ -202,6 +202,7 @@ impl<const N: usize> Decoder<N> {
     /// # Errors
     ///
     /// The stream ended inside a header or a payload, or was broken before.
+    #[inline(never)]
     pub fn end(&self) -> Result<(), ProtocolError> {
         let kind = match &self.phase {
             Phase::Header(_) if self.carry.is_empty() => return Ok(()),

@@ -91,6 +91,7 @@ impl Turn {
     }
 
     /// ACKNOWLEDGED → READY.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn ready(&mut self) -> Result<&'static [u8], TurnError> {
         match self.state {
             State::Acknowledged if self.unread => Err(TurnError::UnreadInput),
@@ -120,6 +121,7 @@ impl Turn {
         matches!(self.state, State::Busy) && self.complete
     }
 
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn answer<'r>(&mut self, answer: Answer<'r>, next: State) -> Result<Answer<'r>, TurnError> {
         if !self.due() {
             return Err(TurnError::NoEvent(self.state));

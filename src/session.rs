@@ -327,6 +327,7 @@ impl Core {
         Ok(Some(Notification { header, payload, omitted }))
     }
 
+    #[inline(never)]
     fn end(&self) -> Result<(), ProtocolError> {
         let kind = match &self.phase {
             Phase::Header(_) if self.filled == 0 => return Ok(()),
@@ -349,6 +350,7 @@ impl Core {
         matches!(self.phase, Phase::Header(_)) && self.filled == 0
     }
 
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn next(&mut self) {
         self.start = self.offset();
         self.filled = 0;

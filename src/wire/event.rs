@@ -461,6 +461,7 @@ impl Shape {
 }
 
 /// Any payload that can be read.
+#[inline(never)]
 fn general(shape: Shape, payload: &[u8]) -> Result<Event<'_>, TokenError> {
     match shape {
         Shape::State(state) => process_state(state, payload),
@@ -473,6 +474,7 @@ fn general(shape: Shape, payload: &[u8]) -> Result<Event<'_>, TokenError> {
     }
 }
 
+#[inline(never)]
 fn process_state<'a>(state: ProcessState<'static>, payload: &'a [u8]) -> Result<Event<'a>, TokenError> {
     let line = Line::new(trim(payload))?;
     let (processname, after) = line.processname()?;

@@ -116,6 +116,7 @@ impl<'a> EventType<'a> {
     }
 
     /// Looks the name up in the least room.
+    #[inline(never)]
     fn by_table(name: &str) -> Option<Self> {
         // A kind and what its concrete types add to its name, in the order of the table above.
         const NAMES: &[u8] = b"EVENT\n\

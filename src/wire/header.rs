@@ -361,6 +361,7 @@ impl HeaderEnd {
     }
 
     /// Whether the header ends with this line: it ends with ` eventname:E len:N`, or it brings the last of all keys.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn is_last(&mut self, line: &[u8]) -> bool {
         let mut rest = line;
         let mut len_is_last = false;
