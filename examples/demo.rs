@@ -1,5 +1,5 @@
 //! Shows `failure_monitor` at work, with nothing else on the machine: a simulated supervisord starts it, sends it the
-//! events of a bad day, and shows what is said on both sides. Alerts go to a receiver in this program.
+//! events of a bad day, and shows what is said on both sides. Alerts and calls go to a receiver in this program.
 //!
 //! ```text
 //! demo [FAILURE_MONITOR]
@@ -16,6 +16,7 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Duration;
 
+use dxr::{MethodCall, MethodResponse, Value};
 use supervisor_events::simulator::{Report, Simulator};
 
 /// What supervisord would send. The process names are odd on purpose: supervisord allows them.
@@ -39,12 +40,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         None => build("failure_monitor")?,
     };
     let (said, lines) = mpsc::channel();
-    let alerts = receive_alerts(said.clone())?;
+    let receiver = receive(said.clone())?;
 
     let mut command = Command::new(monitor);
-    command.env("ALERT_URL", format!("http://{alerts}/alerts")).env("SUPERVISOR_SERVER_URL", "unix:///tmp/demo.sock");
-    // There is no supervisord to be asked to stop anything: what would be run is shown instead.
-    command.args(["--supervisorctl", "echo"]).stderr(std::process::Stdio::piped());
+    command.env("ALERT_URL", format!("http://{receiver}/alerts")).stderr(std::process::Stdio::piped());
+    command.env("SUPERVISOR_SERVER_URL", format!("http://{receiver}"));
     let mut simulator = Simulator::spawn(&mut command)?;
     simulator.pool.server = "trading host:9001".into();
     let stderr = simulator.take_stderr().ok_or("the monitor has no standard error")?;
@@ -74,6 +74,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 enum Line {
     Monitor(String),
     Alert(String),
+    /// What supervisord is asked to do.
+    Call(String),
 }
 
 struct Show {
@@ -93,6 +95,7 @@ impl Show {
         match line {
             Line::Monitor(text) => self.print(33, "monitor says", text),
             Line::Alert(text) => self.print(31, "alert", text),
+            Line::Call(text) => self.print(35, "call", text),
         }
     }
 
@@ -123,16 +126,24 @@ fn forward(stderr: impl Read, said: &Sender<Line>) {
     }
 }
 
-/// Takes alerts on a free port of this machine.
-fn receive_alerts(said: Sender<Line>) -> Result<String, Box<dyn Error>> {
+/// Takes alerts, and calls to supervisord, on a free port of this machine.
+fn receive(said: Sender<Line>) -> Result<String, Box<dyn Error>> {
     let server = Arc::new(tiny_http::Server::http("127.0.0.1:0").map_err(|error| error.to_string())?);
     let address = server.server_addr().to_string();
     thread::spawn(move || {
         for mut request in server.incoming_requests() {
             let mut body = String::new();
             let _ = request.as_reader().read_to_string(&mut body);
-            let _ = said.send(Line::Alert(body));
-            let _ = request.respond(tiny_http::Response::empty(204));
+            if request.url() == "/RPC2" {
+                let call = MethodCall::from_xml(&body).map(|call| format!("{} {:?}", call.name, call.params));
+                let _ = said.send(Line::Call(call.unwrap_or(body)));
+                // There are no processes: nothing was stopped.
+                let nothing = MethodResponse { value: Value::Array(Vec::new()) }.to_xml().unwrap_or_default();
+                let _ = request.respond(tiny_http::Response::from_string(nothing));
+            } else {
+                let _ = said.send(Line::Alert(body));
+                let _ = request.respond(tiny_http::Response::empty(204));
+            }
         }
     });
     Ok(address)

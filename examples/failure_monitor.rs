@@ -1,4 +1,4 @@
-//! Alerts when processes are lost, and stops trading when the risk manager is.
+//! Alerts when processes are lost; without the risk manager, stops trading and starts the backup.
 //!
 //! ```ini
 //! [eventlistener:failure_monitor]
@@ -7,139 +7,79 @@
 //! buffer_size = 100
 //! ```
 //!
-//! Every loss is a line on standard error. Critical processes that became FATAL, and all that exited unexpectedly, are
-//! alerts as well: JSON, by HTTP POST. Without the risk manager, the group of trading processes is stopped. SIGTERM ends
-//! the monitor once it has answered the event at hand. `--help` tells the settings.
+//! Critical processes that became FATAL, and all that exited unexpectedly, are alerts.
 
-use std::collections::HashMap;
-use std::env;
-use std::error::Error;
-use std::io::{self, BufRead, BufReader, Write};
-use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
-use std::process::{Command, ExitCode, Stdio};
-use std::thread;
-use std::time::Duration;
+use std::process::ExitCode;
 
-use lexopt::ValueExt;
 use serde_json::{Value, json};
-use supervisor_events::host::std::Serve;
-use supervisor_events::{
-    Delivery, Event, EventError, LengthUnit, Notification, ProcessState, ProcessStateEvent, Reply, SequenceAudit,
-};
-use ureq::Agent;
+use supervisor_events::{Event, Header, ProcessState, ProcessStateEvent};
 
-/// As `eprintln!`, but in one write, which supervisord can take for one piece of output, and without a panic when
-/// nobody reads it.
-macro_rules! log {
-    ($($line:tt)*) => { drop(io::stderr().write_all((format!($($line)*) + "\n").as_bytes())) };
-}
+mod common;
 
-/// Argument, environment variable, default, meaning.
-const SETTINGS: [(&str, &str, &str, &str); 7] = [
-    ("alert-url", "ALERT_URL", "", "where alerts go, http://HOST/PATH; to standard error alone if empty"),
-    ("critical", "CRITICAL_PROCESSES", "risk_manager,hyperliquid_feed,order_executor", "alert when these are FATAL"),
-    ("risk-manager", "RISK_MANAGER", "risk_manager", "when this one is FATAL, stop the group"),
-    ("group", "TRADING_GROUP", "trading_system", "the group to stop"),
-    ("supervisorctl", "SUPERVISORCTL", "supervisorctl", "the program to stop it with"),
-    ("timeout", "ALERT_TIMEOUT", "5", "seconds that an alert may take"),
-    ("length", "LENGTH_UNIT", "code-points", "what the server's `len` counts: code-points or bytes"),
+use common::alerts::{Alert, Alerts};
+use common::log::log;
+use common::settings::{Setting, Settings};
+use common::supervisord::Supervisord;
+use common::{Failure, Monitor};
+
+const ABOUT: &str = "Alerts when processes are lost; without the risk manager, stops trading and starts the backup.";
+
+const SETTINGS: [Setting; 5] = [
+    ("critical-processes", "risk_manager,hyperliquid_feed,order_executor", "alert when one of these is FATAL"),
+    ("risk-manager", "risk_manager", "the process without which there is no trading"),
+    ("lost-when", "FATAL", "states in which the risk manager is lost: FATAL, or FATAL,EXITED (unexpectedly)"),
+    ("trading-group", "trading_system", "the group to stop then"),
+    ("backup", "", "the process to start then, GROUP:NAME; not one of the group that is stopped"),
 ];
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            log!("error: {error}");
-            ExitCode::FAILURE
+    common::run(ABOUT, &SETTINGS, FailureMonitor::new)
+}
+
+struct FailureMonitor {
+    critical: Vec<String>,
+    risk_manager: String,
+    lost_when: Vec<String>,
+    trading_group: String,
+    backup: String,
+    alerts: Alerts,
+    supervisord: Supervisord,
+}
+
+impl Monitor for FailureMonitor {
+    fn handle(&mut self, _: &Header<'_>, event: &Event<'_>) -> Result<(), Failure> {
+        match event {
+            Event::ProcessState(event) if event.state == ProcessState::Fatal => self.fatal(event),
+            Event::ProcessState(event) if event.expected == Some(false) => self.exited_unexpectedly(event),
+            _ => {}
         }
+        Ok(())
     }
 }
 
-fn run() -> Result<(), Box<dyn Error>> {
-    let Some(settings) = settings()? else { return Ok(()) };
-    let unit = match settings["length"].as_str() {
-        "code-points" => LengthUnit::CodePoints,
-        "bytes" => LengthUnit::Bytes,
-        other => return Err(format!("--length is code-points or bytes, not {other:?}").into()),
-    };
-    let timeout = settings["timeout"].parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    let timeout = timeout.ok_or_else(|| format!("--timeout is a number of seconds, not {:?}", settings["timeout"]))?;
-    if !settings["alert-url"].is_empty() && !settings["alert-url"].starts_with("http://") {
-        return Err(format!("--alert-url begins with http://, not {:?}", settings["alert-url"]).into());
-    }
-    // Alerts are rare: a connection that was kept may well be dead when the next one is due.
-    let agent = Agent::config_builder().timeout_global(Some(timeout)).max_idle_connections(0).build().new_agent();
-    let mut monitor = Monitor { settings, agent, audit: SequenceAudit::new() };
-
-    let (stop, signal) = UnixStream::pair()?;
-    signal_hook::low_level::pipe::register(signal_hook::consts::SIGTERM, signal)?;
-    Serve::new().length_unit(unit).stop_on(stop.as_fd()).stdio(|notification| {
-        monitor.handle(notification);
-        // What could not be done was logged. To reject the event would bring it back at once, and keep all others away.
-        Ok(Reply::OK)
-    })?;
-    Ok(())
-}
-
-/// Arguments before environment before defaults. None if only help was asked for.
-fn settings() -> Result<Option<HashMap<&'static str, String>>, lexopt::Error> {
-    let from_env = |variable, default: &str| env::var(variable).unwrap_or_else(|_| default.into());
-    let mut settings: HashMap<_, _> =
-        SETTINGS.iter().map(|(name, variable, default, _)| (*name, from_env(variable, default))).collect();
-    let mut arguments = lexopt::Parser::from_env();
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => {
-                println!("usage: failure_monitor [--SETTING VALUE]...\n");
-                for (name, variable, default, meaning) in SETTINGS {
-                    println!("  --{name} VALUE\n        {meaning} [environment: {variable}; default: {default:?}]");
-                }
-                return Ok(None);
-            }
-            lexopt::Arg::Long(name) => {
-                let setting = SETTINGS.iter().find(|setting| setting.0 == name).ok_or(argument.unexpected())?;
-                settings.insert(setting.0, arguments.value()?.string()?);
-            }
-            other => return Err(other.unexpected()),
+impl FailureMonitor {
+    fn new(settings: &Settings) -> Result<Self, Failure> {
+        let lost_when = settings.names("lost-when");
+        if let Some(state) = lost_when.iter().find(|state| !matches!(state.as_str(), "FATAL" | "EXITED")) {
+            return Err(format!("--lost-when is FATAL or FATAL,EXITED, not {state:?}").into());
         }
-    }
-    Ok(Some(settings))
-}
-
-struct Monitor {
-    settings: HashMap<&'static str, String>,
-    agent: Agent,
-    audit: SequenceAudit,
-}
-
-impl Monitor {
-    fn handle(&mut self, notification: &Notification<'_>) {
-        let header = &notification.header;
-        if let Delivery::Redelivery { .. } = self.audit.observe(header) {
-            // Another pool rejected it: supervisord then gives it to this one again.
-            return log!("event {} ({}) came again: nothing more to do", header.serial, header.eventname);
-        }
-        match notification.event() {
-            Ok(Event::ProcessState(event)) => match (event.state, event.expected) {
-                (ProcessState::Fatal, _) => self.fatal(&event),
-                (ProcessState::Exited, Some(false)) => self.exited_unexpectedly(&event),
-                _ => {}
-            },
-            Ok(_) | Err(EventError::UnknownType) => {}
-            Err(error) => log!("WARNING: event {} ({}): {error}", header.serial, header.eventname),
-        }
+        Ok(Self {
+            critical: settings.names("critical-processes"),
+            risk_manager: settings.get("risk-manager").into(),
+            lost_when,
+            trading_group: settings.get("trading-group").into(),
+            backup: settings.get("backup").into(),
+            alerts: Alerts::new(settings)?,
+            supervisord: Supervisord::from_env(),
+        })
     }
 
     fn fatal(&self, event: &ProcessStateEvent<'_>) {
         let name = event.processname;
-        log!("CRITICAL: Process {name} entered FATAL state");
-        if name == self.settings["risk-manager"] {
-            log!("EMERGENCY: Risk manager failed - stopping all trading");
-            // Before the alert, which may take its time.
-            self.stop_trading().unwrap_or_else(|error| log!("EMERGENCY: trading is NOT being stopped: {error}"));
-        }
-        if self.settings["critical"].split(',').any(|critical| critical.trim() == name) {
+        log("CRITICAL", format!("Process {name} entered FATAL state"), json!({ "process": event }));
+        // Before the alert, which may take its time.
+        self.stop_trading_without_risk_manager(event);
+        if self.critical.iter().any(|critical| critical == name) {
             let details = json!({
                 "message": format!("Critical process {name} failed to start"),
                 "from_state": event.from_state,
@@ -151,53 +91,32 @@ impl Monitor {
 
     fn exited_unexpectedly(&self, event: &ProcessStateEvent<'_>) {
         let pid = event.pid.map_or_else(|| "unknown".into(), |pid| pid.to_string());
-        log!("WARNING: Process {} (PID {pid}) exited unexpectedly", event.processname);
+        let message = format!("Process {} (PID {pid}) exited unexpectedly", event.processname);
+        log("WARNING", message, json!({ "process": event }));
+        self.stop_trading_without_risk_manager(event);
         let details = json!({ "pid": event.pid, "from_state": event.from_state, "requires_investigation": true });
         self.alert(event, "UNEXPECTED_EXIT", details);
     }
 
-    fn alert(&self, event: &ProcessStateEvent<'_>, kind: &str, details: Value) {
-        let alert = json!({
-            "timestamp": jiff::Timestamp::now().to_string(),
-            "severity": "CRITICAL",
-            "process": event.processname,
-            "group": event.groupname,
-            "event": kind,
-            "details": details,
-            "system": self.settings["group"],
-        });
-        let url = &self.settings["alert-url"];
-        if !url.is_empty() {
-            let request = self.agent.post(url).header("content-type", "application/json");
-            if let Err(error) = request.send(alert.to_string()) {
-                log!("Failed to send alert: {error}: {alert}");
+    fn stop_trading_without_risk_manager(&self, event: &ProcessStateEvent<'_>) {
+        if event.processname != self.risk_manager || !self.lost_when.iter().any(|state| state == event.state.name()) {
+            return;
+        }
+        log("EMERGENCY", "Risk manager failed - stopping all trading", json!({ "group": self.trading_group }));
+        match self.supervisord.stop_group(&self.trading_group) {
+            Ok(stopping) => log("EMERGENCY", "trading is being stopped", json!({ "processes": stopping })),
+            Err(error) => log("EMERGENCY", format!("trading is NOT being stopped: {error}"), json!({})),
+        }
+        if !self.backup.is_empty() {
+            match self.supervisord.start(&self.backup) {
+                Ok(()) => log("EMERGENCY", "backup was started", json!({ "process": self.backup })),
+                Err(error) => log("EMERGENCY", format!("backup was NOT started: {error}"), json!({})),
             }
         }
     }
 
-    /// Starts `supervisorctl stop GROUP:*`, and leaves it to a thread: until the processes have ended, other events come.
-    fn stop_trading(&self) -> io::Result<()> {
-        let from_env = |variable| env::var(variable).map_err(|_| io::Error::other(format!("{variable} is not set")));
-        let program = &self.settings["supervisorctl"];
-        let (output, its_output) = io::pipe()?;
-        let mut command = Command::new(program);
-        command.arg("-s").arg(from_env("SUPERVISOR_SERVER_URL")?);
-        if let (Ok(user), Ok(password)) = (from_env("SUPERVISOR_USERNAME"), from_env("SUPERVISOR_PASSWORD")) {
-            command.args(["-u", &user, "-p", &password]);
-        }
-        command.arg("stop").arg(format!("{}:*", self.settings["group"]));
-        command.stdin(Stdio::null()).stdout(its_output.try_clone()?).stderr(its_output);
-        let mut child = command.spawn().map_err(|error| io::Error::other(format!("{program}: {error}")))?;
-        thread::spawn(move || {
-            for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
-                log!("EMERGENCY: {}", String::from_utf8_lossy(&line));
-            }
-            match child.wait() {
-                Ok(status) if status.success() => log!("EMERGENCY: trading was stopped"),
-                Ok(status) => log!("EMERGENCY: trading was NOT stopped: supervisorctl: {status}"),
-                Err(error) => log!("EMERGENCY: nobody knows whether trading was stopped: {error}"),
-            }
-        });
-        Ok(())
+    fn alert(&self, event: &ProcessStateEvent<'_>, kind: &str, details: Value) {
+        let process = Some((event.processname, event.groupname));
+        self.alerts.send([Alert { severity: "CRITICAL", process, event: kind, details }]);
     }
 }

@@ -8,7 +8,7 @@ mod examples;
 mod python;
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -18,6 +18,7 @@ use std::thread;
 
 use rustix::process::{Pid, test_kill_process};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 /// The machine may be busy with other tests: what is late is not wrong.
 const PATIENT: &[&str] = &["--timeout", "15"];
@@ -60,9 +61,9 @@ impl Report {
         findings.filter(|finding| finding["verdict"] == verdict).map(|found| found["id"].as_str().unwrap()).collect()
     }
 
-    fn assert_all_passed(&self) {
+    fn assert_all_passed(&self, name: &str) {
         let expected = json!({"passed": CHECKS, "warned": 0, "failed": 0, "skipped": 0});
-        assert_eq!(self.0["summary"], expected, "{:#}", self.0);
+        assert_eq!(self.0["summary"], expected, "{name}: {:#}", self.0);
     }
 }
 
@@ -74,15 +75,41 @@ fn report_of_script(python: &Path, name: &str) -> Report {
     Report::of(PATIENT, &[python, &script(name)])
 }
 
+/// Our listeners, with settings that keep them in their directory and off the network.
+const OURS: [(&str, &[&str]); 8] = [
+    ("failure_monitor", &[]),
+    ("performance_monitor", &["--interval", "0.01"]),
+    ("comm_monitor", &["--audit-file", "audit.jsonl"]),
+    ("heartbeat_monitor", &["--vpn-interface", "lo"]),
+    ("startup_monitor", &["--state-dir", "state"]),
+    ("maintenance_monitor", &["--audit-file", "audit.jsonl"]),
+    ("trading_monitor", &["--listen", "127.0.0.1:0"]),
+    ("poll_deadline", &[]),
+];
+
 #[test]
-fn a_monitor_of_ours_passes() {
-    Report::of(PATIENT, &[examples::example("failure_monitor")]).assert_all_passed();
+fn our_listeners_pass() {
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some((name, settings)) = OURS.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let directory = TempDir::new().unwrap();
+                    let change = ["sh", "-c", r#"cd "$0" && exec "$@""#].map(OsString::from);
+                    let mut command = [&change[..], &[directory.path().into()]].concat();
+                    command.push(examples::example(name).into_os_string());
+                    command.extend(settings.iter().map(Into::into));
+                    Report::of(PATIENT, &command).assert_all_passed(name);
+                }
+            });
+        }
+    });
 }
 
 #[test]
 fn a_good_one_in_python_passes() {
     let Some(python) = python::python() else { return };
-    report_of_script(&python, "good").assert_all_passed();
+    report_of_script(&python, "good").assert_all_passed("good");
     let output = check_listener(PATIENT, &[&python, &script("good")]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0));

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// What takes longer than this does not happen.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Asks until there is an answer.
 pub fn wait_for<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {

@@ -3,7 +3,7 @@
 //! The one on the path is taken if it is that version; otherwise one is installed under cargo's target directory, once.
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -22,21 +22,27 @@ const VERSION: &str = "4.3.0";
 pub struct Supervisord {
     child: Child,
     ended: Option<ExitStatus>,
+    setup: Setup,
+}
+
+/// What its programs are run with.
+struct Setup {
     directory: TempDir,
-    path: PathBuf,
+    configuration: PathBuf,
+    environment: Vec<(String, OsString)>,
 }
 
 impl Supervisord {
     /// Starts one with these sections in its configuration, in which `%(here)s` is a directory of its own. None if there
-    /// is no supervisord to be had.
+    /// is no supervisord to be had. Its log is a debug log, which tells every state of a listener.
     ///
     /// Programs should end at the end of their input, like `cat`: then nothing can outlive even a supervisord that had to
     /// be killed.
     pub fn start(identifier: &str, sections: &str) -> Option<Self> {
-        let path = programs()?;
         let directory = TempDir::new().unwrap();
-        let configuration = format!(
-            "[supervisord]\nidentifier = {identifier}\nnodaemon = true\nsilent = true\nloglevel = debug\n\
+        let configuration = directory.path().join("supervisord.conf");
+        let text = format!(
+            "[supervisord]\nidentifier = {identifier}\nnodaemon = true\nsilent = true\n\
              logfile = %(here)s/supervisord.log\nlogfile_maxbytes = 0\npidfile = %(here)s/supervisord.pid\n\
              childlogdir = %(here)s\n\
              [unix_http_server]\nfile = %(here)s/socket\n\
@@ -45,11 +51,28 @@ impl Supervisord {
              supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n\
              {sections}"
         );
-        fs::write(directory.path().join("supervisord.conf"), configuration).unwrap();
-        let mut command = command(path, "supervisord", directory.path());
-        command.stderr(File::create(directory.path().join("supervisord.err")).unwrap());
+        fs::write(&configuration, text).unwrap();
+        Self::run(Setup { directory, configuration, environment: Vec::new() })
+    }
+
+    /// Starts one with this configuration, which keeps its files, `supervisord.log` and `socket` among them, in the
+    /// directory that an environment variable names. None if there is no supervisord to be had.
+    pub fn configured(configuration: &Path, directory: &str, environment: &[(&str, &OsStr)]) -> Option<Self> {
+        let variable = directory;
+        let directory = TempDir::new().unwrap();
+        let mut environment: Vec<_> =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        environment.push((variable.into(), directory.path().into()));
+        Self::run(Setup { directory, configuration: configuration.into(), environment })
+    }
+
+    fn run(setup: Setup) -> Option<Self> {
+        let mut command = setup.command("supervisord")?;
+        command
+            .args(["--loglevel", "debug"])
+            .stderr(File::create(setup.directory.path().join("supervisord.err")).unwrap());
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
-        let mut this = Self { child, ended: None, directory, path: path.into() };
+        let mut this = Self { child, ended: None, setup };
         wait_for("supervisord", || {
             assert_eq!(this.child.try_wait().unwrap(), None, "supervisord did not start");
             this.log().contains("supervisord started with pid").then_some(())
@@ -57,9 +80,14 @@ impl Supervisord {
         Some(this)
     }
 
+    /// The directory of its files.
+    pub fn directory(&self) -> &Path {
+        self.setup.directory.path()
+    }
+
     /// Runs supervisorctl to its end.
     pub fn ctl<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Output {
-        command(&self.path, "supervisorctl", self.directory.path()).args(arguments).output().unwrap()
+        self.setup.command("supervisorctl").unwrap().args(arguments).output().unwrap()
     }
 
     /// The state of a process, by supervisorctl.
@@ -71,12 +99,12 @@ impl Supervisord {
 
     /// What stands in a file of its directory by now.
     pub fn file(&self, name: &str) -> String {
-        fs::read(self.directory.path().join(name)).map(|bytes| String::from_utf8(bytes).unwrap()).unwrap_or_default()
+        fs::read(self.directory().join(name)).map(|bytes| String::from_utf8(bytes).unwrap()).unwrap_or_default()
     }
 
     /// Writes a file in its directory.
     pub fn write(&self, name: &str, text: &str) {
-        fs::write(self.directory.path().join(name), text).unwrap();
+        fs::write(self.directory().join(name), text).unwrap();
     }
 
     /// supervisord's own log.
@@ -101,7 +129,7 @@ impl Supervisord {
         if self.ended.is_none() {
             // Its id is its own until it is waited for.
             kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
-            let socket = self.directory.path().join("socket");
+            let socket = self.directory().join("socket");
             self.ended = Some(wait_for("supervisord's end", || {
                 // It stops one group in each turn of its loop, which takes a second where nothing happens.
                 let _ = UnixStream::connect(&socket);
@@ -127,15 +155,17 @@ impl Drop for Supervisord {
     }
 }
 
-/// A program of the supervisor at hand, with its directory first on the path: for supervisord's children as well.
-fn command(path: &Path, program: &str, directory: &Path) -> Command {
-    let program = if path.as_os_str().is_empty() { PathBuf::from(program) } else { path.join(program) };
-    let paths = env::var_os("PATH").unwrap_or_default();
-    let paths = [path.to_owned()].into_iter().filter(|path| path.is_absolute()).chain(env::split_paths(&paths));
-    let mut command = Command::new(program);
-    command.arg("-c").arg(directory.join("supervisord.conf"));
-    command.env("PATH", env::join_paths(paths).unwrap()).env("PYTHONUTF8", "1").current_dir(directory);
-    command
+impl Setup {
+    /// A program of the supervisor at hand, with its directory first on the path: for supervisord's children as well.
+    fn command(&self, program: &str) -> Option<Command> {
+        let path = programs()?;
+        let paths = env::var_os("PATH").unwrap_or_default();
+        let paths = [path.to_owned()].into_iter().filter(|path| path.is_absolute()).chain(env::split_paths(&paths));
+        let mut command = Command::new(path.join(program));
+        command.arg("-c").arg(&self.configuration).envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.env("PATH", env::join_paths(paths).unwrap()).env("PYTHONUTF8", "1").current_dir(self.directory.path());
+        Some(command)
+    }
 }
 
 /// The directory of supervisord and supervisorctl; empty if they are on the path.
@@ -145,4 +175,12 @@ fn programs() -> Option<&'static Path> {
         output.is_ok_and(|output| output.stdout.trim_ascii() == VERSION.as_bytes())
     });
     if *ON_PATH { Some(Path::new("")) } else { python::programs() }
+}
+
+/// supervisord found nothing wrong with its listeners and their answers.
+pub fn assert_clean(log: &str) {
+    let faults = ["-> UNKNOWN", "bad result line", "event was rejected", "caused an error", "overflowed", "Traceback"];
+    for fault in faults {
+        assert!(!log.contains(fault), "{fault}");
+    }
 }

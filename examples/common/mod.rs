@@ -1,0 +1,110 @@
+//! What the monitors share: the loop around what a monitor decides, settings, log, alerts, calls to supervisord, state
+//! that outlives a process, and the audit trail.
+
+#![allow(dead_code, reason = "no monitor needs all of it")]
+
+pub mod alerts;
+pub mod endpoints;
+pub mod log;
+pub mod metrics;
+pub mod net;
+pub mod settings;
+pub mod state;
+pub mod status_page;
+pub mod supervisord;
+pub mod trail;
+
+mod seen;
+
+use std::env;
+use std::error::Error;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+
+use serde_json::json;
+use supervisor_events::host::std::Serve;
+use supervisor_events::{Delivery, Event, EventError, Header, LengthUnit, Notification, Reply, SequenceAudit};
+
+use log::log;
+use seen::{Seen, Sighting};
+use settings::{Setting, Settings};
+
+/// Why something could not be done, in words.
+pub type Failure = Box<dyn Error + Send + Sync>;
+
+/// What a monitor makes of events.
+pub trait Monitor {
+    /// Acts on an event that has not been acted on. What it fails with is logged.
+    fn handle(&mut self, header: &Header<'_>, event: &Event<'_>) -> Result<(), Failure>;
+}
+
+/// A monitor's `main`: reads the settings, makes the monitor, and feeds it events until SIGTERM or the end of input.
+pub fn run<M: Monitor>(
+    about: &str,
+    own: &'static [Setting],
+    monitor: impl FnOnce(&Settings) -> Result<M, Failure>,
+) -> ExitCode {
+    let served = Settings::read(about, own).and_then(|settings| match settings {
+        Some(settings) => serve(&settings, monitor(&settings)?),
+        None => Ok(()),
+    });
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log("ERROR", error.to_string(), json!({}));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(settings: &Settings, mut monitor: impl Monitor) -> Result<(), Failure> {
+    let unit = match settings.get("length-unit") {
+        "code-points" => LengthUnit::CodePoints,
+        "bytes" => LengthUnit::Bytes,
+        other => return Err(format!("--length-unit is code-points or bytes, not {other:?}").into()),
+    };
+    let mut seen = Seen::open(settings)?;
+    let mut audit: SequenceAudit = SequenceAudit::new();
+    let (stop, signal) = UnixStream::pair()?;
+    signal_hook::low_level::pipe::register(signal_hook::consts::SIGTERM, signal)?;
+    Serve::new().length_unit(unit).stop_on(stop.as_fd()).stdio(|notification| {
+        let header = &notification.header;
+        let which = json!({ "serial": header.serial, "eventname": header.eventname });
+        if let Delivery::Gap { lost } = audit.observe(header)
+            && is_alone()
+        {
+            log("ERROR", format!("{lost} events were lost before this one: buffer_size is too small"), which.clone());
+        }
+        match seen.begin(header.serial) {
+            // Another pool rejected it, and supervisord then gives it to all; or our last incarnation died over its reply.
+            Sighting::Handled => log("INFO", "event came again: nothing more to do", which),
+            Sighting::New => {
+                handle(&mut monitor, notification);
+                seen.done(header.serial);
+            }
+        }
+        // What could not be done was logged. To reject the event would bring it back at once, and keep all others away.
+        Ok(Reply::OK)
+    })?;
+    Ok(())
+}
+
+fn handle(monitor: &mut impl Monitor, notification: &Notification<'_>) {
+    let header = &notification.header;
+    let handled = match notification.event() {
+        Ok(event) => monitor.handle(header, &event),
+        // A plugin's, which cannot concern a monitor that does not know it.
+        Err(EventError::UnknownType) => Ok(()),
+        Err(error) => Err(error.to_string().into()),
+    };
+    if let Err(error) = handled {
+        log("ERROR", error.to_string(), json!({ "serial": header.serial, "eventname": header.eventname }));
+    }
+}
+
+/// Whether this process is its pool's only one, by the names that supervisord gives: with `numprocs`, processes need
+/// names of their own. Only then are numbers that are missing events that are lost.
+fn is_alone() -> bool {
+    env::var_os("SUPERVISOR_PROCESS_NAME").is_some_and(|name| env::var_os("SUPERVISOR_GROUP_NAME") == Some(name))
+}

@@ -1,0 +1,76 @@
+//! Sockets of which no exchange outlasts a deadline, however slowly its bytes come.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+pub trait Socket: Read + Write {
+    fn set_timeout(&self, timeout: Duration) -> io::Result<()>;
+}
+
+impl Socket for TcpStream {
+    fn set_timeout(&self, timeout: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(timeout)).and_then(|()| self.set_write_timeout(Some(timeout)))
+    }
+}
+
+impl Socket for UnixStream {
+    fn set_timeout(&self, timeout: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(timeout)).and_then(|()| self.set_write_timeout(Some(timeout)))
+    }
+}
+
+/// A socket, and when it has to be done.
+pub struct Until<S> {
+    socket: S,
+    deadline: Instant,
+}
+
+impl<S: Socket> Until<S> {
+    pub fn new(socket: S, deadline: Instant) -> Self {
+        Self { socket, deadline }
+    }
+
+    fn within<T>(&mut self, act: impl FnOnce(&mut S) -> io::Result<T>) -> io::Result<T> {
+        self.socket.set_timeout(time_left(self.deadline)?)?;
+        act(&mut self.socket).map_err(|error| match error.kind() {
+            // What the system calls a timeout of a socket.
+            io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
+            _ => error,
+        })
+    }
+}
+
+impl<S: Socket> Read for Until<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.within(|socket| socket.read(buffer))
+    }
+}
+
+impl<S: Socket> Write for Until<S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.within(|socket| socket.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.socket.flush()
+    }
+}
+
+/// Connects to `HOST:PORT`.
+pub fn connect(address: &str, deadline: Instant) -> io::Result<Until<TcpStream>> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, format!("{address} has no address"));
+    for address in address.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, time_left(deadline)?) {
+            Ok(stream) => return Ok(Until::new(stream, deadline)),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn time_left(deadline: Instant) -> io::Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
+}

@@ -1,0 +1,151 @@
+//! Calls to supervisord's XML-RPC interface, at the address and with the account that its children are given:
+//! SUPERVISOR_SERVER_URL, SUPERVISOR_USERNAME, SUPERVISOR_PASSWORD.
+//!
+//! A call ends within a few seconds, whatever supervisord does.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::env;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use dxr::{FaultResponse, MethodCall, MethodResponse, TryFromValue, TryToValue, Value};
+
+use super::Failure;
+use super::net::{Until, connect};
+
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The supervisord that started this process.
+pub struct Supervisord {
+    url: Option<String>,
+    authorization: String,
+}
+
+/// A process as supervisord sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Process {
+    pub group: String,
+    pub name: String,
+    /// `RUNNING` and so on.
+    pub state: String,
+    /// 0 where there is none.
+    pub pid: u32,
+    /// When it was started last, in seconds since 1970; 0 if never.
+    pub start: i32,
+}
+
+impl Process {
+    /// `GROUP:NAME`, as supervisord wants it.
+    pub fn full_name(&self) -> String {
+        format!("{}:{}", self.group, self.name)
+    }
+}
+
+impl Supervisord {
+    pub fn from_env() -> Self {
+        let account = env::var("SUPERVISOR_USERNAME").ok().zip(env::var("SUPERVISOR_PASSWORD").ok());
+        let encode = |account| base64::engine::general_purpose::STANDARD.encode(account);
+        let authorization = account.map(|(user, password)| encode(format!("{user}:{password}")));
+        let authorization = authorization.map_or_else(String::new, |code| format!("Authorization: Basic {code}\r\n"));
+        Self { url: env::var("SUPERVISOR_SERVER_URL").ok(), authorization }
+    }
+
+    /// All processes, in supervisord's order.
+    pub fn processes(&self) -> Result<Vec<Process>, Failure> {
+        let infos = Vec::<HashMap<String, Value>>::try_from_value(&self.call("getAllProcessInfo", vec![])?)?;
+        infos.iter().map(process).collect()
+    }
+
+    /// Starts a process, and does not wait until it runs.
+    pub fn start(&self, full_name: &str) -> Result<(), Failure> {
+        self.call("startProcess", vec![full_name.try_to_value()?, Value::Boolean(false)]).map(drop)
+    }
+
+    /// Signals all processes of a group to stop, and does not wait until they have. What became of each: its name, and
+    /// `OK` or why not.
+    pub fn stop_group(&self, group: &str) -> Result<Vec<(String, String)>, Failure> {
+        outcomes(&self.call("stopProcessGroup", vec![group.try_to_value()?, Value::Boolean(false)])?)
+    }
+
+    /// Starts those processes of a group that do not run, and does not wait until they do.
+    pub fn start_group(&self, group: &str) -> Result<Vec<(String, String)>, Failure> {
+        outcomes(&self.call("startProcessGroup", vec![group.try_to_value()?, Value::Boolean(false)])?)
+    }
+
+    fn call(&self, method: &str, params: Vec<Value>) -> Result<Value, Failure> {
+        let failed = |error: Failure| Failure::from(format!("supervisord: {method}: {error}"));
+        let call = MethodCall { name: Cow::Owned(format!("supervisor.{method}")), params };
+        let response = self.post(&call.to_xml()?).map_err(failed)?;
+        match MethodResponse::from_xml(&response) {
+            Ok(response) => Ok(response.value),
+            Err(error) => match FaultResponse::from_xml(&response) {
+                Ok(FaultResponse { fault }) => Err(failed(fault.string().into())),
+                Err(_) => Err(failed(error.into())),
+            },
+        }
+    }
+
+    fn post(&self, body: &str) -> Result<String, Failure> {
+        let deadline = Instant::now() + TIMEOUT;
+        let url = self.url.as_deref().ok_or("SUPERVISOR_SERVER_URL is not set: was this started by supervisord?")?;
+        if let Some(path) = url.strip_prefix("unix://") {
+            self.exchange(Until::new(UnixStream::connect(path)?, deadline), "localhost", body)
+        } else if let Some(host) = url.strip_prefix("http://").map(|rest| rest.split('/').next().unwrap_or(rest)) {
+            self.exchange(connect(host, deadline)?, host, body)
+        } else {
+            Err(format!("SUPERVISOR_SERVER_URL begins with unix:// or http://, not {url:?}").into())
+        }
+    }
+
+    /// One request of HTTP 1.0, which ends with its connection. HTTP clients have no unix sockets.
+    fn exchange(&self, mut socket: impl Read + Write, host: &str, body: &str) -> Result<String, Failure> {
+        let request = format!(
+            "POST /RPC2 HTTP/1.0\r\nHost: {host}\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n{}\r\n{body}",
+            body.len(),
+            self.authorization,
+        );
+        socket.write_all(request.as_bytes())?;
+        let mut response = Vec::new();
+        socket.read_to_end(&mut response)?;
+        let mut headers = [httparse::EMPTY_HEADER; 32];
+        let mut head = httparse::Response::new(&mut headers);
+        let httparse::Status::Complete(head_len) = head.parse(&response)? else {
+            return Err("the answer is cut off".into());
+        };
+        match head.code {
+            Some(200) => {}
+            Some(401) => return Err("SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD are missing or wrong".into()),
+            code => return Err(format!("the answer is HTTP status {}", code.unwrap_or_default()).into()),
+        }
+        let length = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
+        let length = length.and_then(|header| str::from_utf8(header.value).ok()?.parse().ok());
+        let body = &response[head_len..];
+        if length.is_some_and(|length: usize| length != body.len()) {
+            return Err("the answer is cut off".into());
+        }
+        Ok(str::from_utf8(body)?.to_owned())
+    }
+}
+
+fn process(info: &HashMap<String, Value>) -> Result<Process, Failure> {
+    let pid: i32 = field(info, "pid")?;
+    Ok(Process {
+        group: field(info, "group")?,
+        name: field(info, "name")?,
+        state: field(info, "statename")?,
+        pid: pid.try_into()?,
+        start: field(info, "start")?,
+    })
+}
+
+fn outcomes(value: &Value) -> Result<Vec<(String, String)>, Failure> {
+    let outcome = |info: &HashMap<String, Value>| Ok((field(info, "name")?, field(info, "description")?));
+    Vec::<HashMap<String, Value>>::try_from_value(value)?.iter().map(outcome).collect()
+}
+
+fn field<T: TryFromValue>(info: &HashMap<String, Value>, key: &str) -> Result<T, Failure> {
+    Ok(T::try_from_value(info.get(key).ok_or_else(|| format!("the answer has no {key:?}"))?)?)
+}

@@ -1,0 +1,101 @@
+//! The audit trail: a file of JSON lines that is only ever added to. What was added is on the disk.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::state::lock;
+
+/// The audit trail at a path. Any number of processes may use it at once.
+pub struct Trail(PathBuf);
+
+impl Trail {
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Adds a record, and returns once it is on the disk. After an error the trail is as it was.
+    pub fn append(&self, record: &Value) -> io::Result<()> {
+        let _lock = lock(&self.0)?;
+        // By its name each time: it may have been rotated.
+        let mut file = File::options().create(true).read(true).append(true).open(&self.0)?;
+        let end = whole_lines(&mut file)?;
+        let added = file.write_all(format!("{record}\n").as_bytes()).and_then(|()| file.sync_data());
+        if added.is_err() {
+            // A full disk may have taken a part of it.
+            let _ = file.set_len(end);
+        }
+        added
+    }
+
+    /// Gives all whole records to `take`, those of the last rotation first. What a crash left of one is none: it was never
+    /// said to be there.
+    pub fn read(&self, mut take: impl FnMut(Value)) -> io::Result<()> {
+        let _lock = lock(&self.0)?;
+        for path in [&self.rotated(1), &self.0] {
+            let file = match File::open(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                file => file?,
+            };
+            let mut lines = BufReader::new(file);
+            let mut line = Vec::new();
+            while lines.read_until(b'\n', &mut line)? > 0 {
+                if line.ends_with(b"\n") {
+                    serde_json::from_slice(&line).into_iter().for_each(&mut take);
+                }
+                line.clear();
+            }
+        }
+        Ok(())
+    }
+
+    /// Renames a trail of at least so many bytes to `NAME.1`, what was `NAME.1` to `NAME.2`, and so on; the oldest of more
+    /// than `kept` goes. Whether that was due.
+    pub fn rotate(&self, least: u64, kept: u32) -> io::Result<bool> {
+        let _lock = lock(&self.0)?;
+        if fs::metadata(&self.0).map_or(0, |metadata| metadata.len()) < least.max(1) {
+            return Ok(false);
+        }
+        for number in (1..kept).rev() {
+            match fs::rename(self.rotated(number), self.rotated(number + 1)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        fs::rename(&self.0, self.rotated(1)).map(|()| true)
+    }
+
+    fn rotated(&self, number: u32) -> PathBuf {
+        let mut path = self.0.clone().into_os_string();
+        path.push(format!(".{number}"));
+        path.into()
+    }
+}
+
+/// Cuts off what follows the last newline, which a crash left behind. The file's length then.
+fn whole_lines(file: &mut File) -> io::Result<u64> {
+    let length = file.seek(SeekFrom::End(0))?;
+    let mut end = length;
+    let mut block = [0; 4096];
+    while end > 0 {
+        let start = end.saturating_sub(block.len() as u64);
+        let block = &mut block[..(end - start) as usize];
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(block)?;
+        if let Some(newline) = block.iter().rposition(|byte| *byte == b'\n') {
+            end = start + newline as u64 + 1;
+            break;
+        }
+        end = start;
+    }
+    if end < length {
+        file.set_len(end)?;
+    }
+    Ok(end)
+}
