@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -251,4 +252,38 @@ fn an_event_that_another_pool_rejects_is_acted_on_once() {
     assert!(supervisord.log().contains("rejecter: event was rejected"));
     assert!(!supervisord.log().contains("-> UNKNOWN"));
     assert!(receiver.is_idle());
+}
+
+#[test]
+fn supervisord_is_called_over_tcp_with_an_account() {
+    let receiver = Receiver::start();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let server = format!("[inet_http_server]\nport = 127.0.0.1:{port}\nusername = één\npassword = p:w\n");
+    let account = |password| {
+        format!(
+            "serverurl = http://127.0.0.1:{port}\nenvironment = ALERT_URL=\"{}\",SUPERVISOR_USERNAME=\"één\",\
+             SUPERVISOR_PASSWORD=\"{password}\"\n",
+            receiver.url()
+        )
+    };
+    let sections = [
+        server,
+        // A later setting of the same name is the one that counts.
+        monitor("right", "--alert-timeout 60", "") + &account("p:w"),
+        monitor("wrong", "--alert-timeout 60", "") + &account("guessed"),
+        "[group:trading_system]\nprograms = risk_manager,order_executor\n".into(),
+        lasting("order_executor"),
+        failing("risk_manager", false),
+    ];
+    let Some(mut supervisord) = Supervisord::start(IDENTIFIER, &sections.concat()) else { return };
+    supervisord.wait_for("supervisord.log", "success: order_executor entered RUNNING state", 1);
+    supervisord.ctl(&["start", "trading_system:risk_manager"]);
+    receiver.next().answer(200);
+    receiver.next().answer(200);
+    supervisord.wait_for("right.err", r#""processes":[["order_executor","OK"]]"#, 1);
+    let refused = "stopProcessGroup: SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD are missing or wrong";
+    supervisord.wait_for("wrong.err", &format!("trading is NOT being stopped: supervisord: {refused}"), 1);
+    supervisord.wait_for("supervisord.log", "stopped: order_executor (terminated by SIGTERM)", 1);
+    assert!(supervisord.stop().success());
+    assert_clean(&supervisord.log());
 }
