@@ -21,7 +21,6 @@ use crate::wire::scan::{FAST, find};
 
 /// One piece of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Step<'a> {
     /// A header: borrowed from the input, or from the decoder if it came in more than one piece.
     Header(Header<'a>),

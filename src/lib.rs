@@ -10,6 +10,8 @@ extern crate std;
 
 mod audit;
 mod decoder;
+#[cfg(feature = "defmt")]
+mod defmt;
 mod error;
 pub mod host;
 mod listener;

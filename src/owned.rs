@@ -107,16 +107,6 @@ impl<const N: usize> fmt::Debug for OwnedNotification<N> {
     }
 }
 
-#[cfg(feature = "defmt")]
-impl<const N: usize> defmt::Format for OwnedNotification<N> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        match self.notification() {
-            Ok(notification) => notification.format(f),
-            Err(error) => error.format(f),
-        }
-    }
-}
-
 /// Where the parts of a notification are in the memory that holds it from its first byte on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Extent {

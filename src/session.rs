@@ -35,21 +35,6 @@ impl<'a> Notification<'a> {
     }
 }
 
-// Derived, it would print the payload as numbers.
-#[cfg(feature = "defmt")]
-impl defmt::Format for Notification<'_> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        let Self { header, payload, omitted } = self;
-        defmt::write!(
-            f,
-            "Notification {{ header: {}, payload: {=[u8]:a}, omitted: {=u64} }}",
-            header,
-            payload,
-            omitted
-        );
-    }
-}
-
 /// A listener that hands out whole events from a buffer.
 ///
 /// `B` is the caller's memory: an array, a `&mut [u8]`, a `Vec<u8>`. A header must fit into it, with a byte to spare.

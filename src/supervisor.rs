@@ -46,7 +46,6 @@ impl ListenerState {
 
 /// Something that a listener said, and what it led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Heard<'i> {
     /// READY: ACKNOWLEDGED → READY.
@@ -85,7 +84,6 @@ pub enum Oddity {
 
 /// How a listener broke the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Violation {
     /// ACKNOWLEDGED: these 6 bytes instead of READY. A newline first is what a print with a line's end leaves behind.

@@ -26,7 +26,6 @@ use crate::error::NoRoom;
 /// # Ok::<(), supervisor_events::NoRoom>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Envelope<'a> {
     /// supervisord's identifier.
     pub server: &'a str,

@@ -236,7 +236,6 @@ pub struct ProcessGroupEvent<'a> {
 ///
 /// supervisord 4 replaces what is not UTF-8 as a whole by a text, `Undecodable: b'\xff'`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Data<'a>(&'a [u8]);
 
 impl<'a> Data<'a> {

@@ -22,7 +22,6 @@ pub const READY: &[u8] = b"READY\n";
 /// # Ok::<(), supervisor_events::NoRoom>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Reply<'a> {
     data: &'a [u8],
 }
@@ -103,14 +102,6 @@ impl core::fmt::Debug for Answer<'_> {
         f.write_str("Answer(\"")?;
         self.parts().iter().try_for_each(|part| write!(f, "{}", part.escape_ascii()))?;
         f.write_str("\")")
-    }
-}
-
-#[cfg(feature = "defmt")]
-impl defmt::Format for Answer<'_> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        let ready = !self.ready.is_empty();
-        defmt::write!(f, "RESULT {=usize} {=[u8]:a}, READY: {=bool}", self.data.len(), self.data, ready);
     }
 }
 

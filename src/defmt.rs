@@ -1,0 +1,88 @@
+//! `defmt::Format` for what holds bytes: as text, with escapes, where derived code would print a list of numbers.
+//!
+//! What holds none derives it.
+
+use ::defmt::{Format, Formatter, write};
+
+use crate::{Answer, Data, Envelope, Heard, Notification, OwnedNotification, READY, Reply, Step, Violation};
+
+impl Format for Data<'_> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "{=[u8]:a}", self.as_bytes());
+    }
+}
+
+impl Format for Reply<'_> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "Reply {=[u8]:a}", self.data());
+    }
+}
+
+impl Format for Answer<'_> {
+    fn format(&self, f: Formatter<'_>) {
+        let [_, _, _, data, ready] = self.parts();
+        write!(f, "RESULT {=usize} {=[u8]:a}, READY: {=bool}", data.len(), data, ready == READY);
+    }
+}
+
+impl Format for Envelope<'_> {
+    fn format(&self, f: Formatter<'_>) {
+        let Self { server, serial, pool, poolserial, eventname, payload } = self;
+        write!(
+            f,
+            "Envelope {{ server: {=str}, serial: {=u64}, pool: {=str}, poolserial: {=u64}, eventname: {=str}, \
+             payload: {=[u8]:a} }}",
+            server, serial, pool, poolserial, eventname, payload
+        );
+    }
+}
+
+impl Format for Notification<'_> {
+    fn format(&self, f: Formatter<'_>) {
+        let Self { header, payload, omitted } = self;
+        write!(f, "Notification {{ header: {}, payload: {=[u8]:a}, omitted: {=u64} }}", header, payload, omitted);
+    }
+}
+
+impl<const N: usize> Format for OwnedNotification<N> {
+    fn format(&self, f: Formatter<'_>) {
+        match self.notification() {
+            Ok(notification) => notification.format(f),
+            Err(error) => error.format(f),
+        }
+    }
+}
+
+impl Format for Step<'_> {
+    fn format(&self, f: Formatter<'_>) {
+        match self {
+            Self::Header(header) => header.format(f),
+            Self::Payload(bytes) => write!(f, "Payload({=[u8]:a})", bytes),
+            Self::Complete => write!(f, "Complete"),
+        }
+    }
+}
+
+impl Format for Heard<'_> {
+    fn format(&self, f: Formatter<'_>) {
+        match self {
+            Self::Ready => write!(f, "Ready"),
+            Self::ResultLine { len, oddity } => write!(f, "ResultLine {{ len: {=u64}, oddity: {} }}", len, oddity),
+            Self::ResultData(bytes) => write!(f, "ResultData({=[u8]:a})", bytes),
+            Self::Result { ok } => write!(f, "Result {{ ok: {=bool} }}", ok),
+            Self::Violation(violation) => violation.format(f),
+            Self::Stuck(stuck) => stuck.format(f),
+        }
+    }
+}
+
+impl Format for Violation {
+    fn format(&self, f: Formatter<'_>) {
+        match self {
+            Self::NotReady(bytes) => write!(f, "NotReady({=[u8]:a})", bytes.as_slice()),
+            Self::Spurious(byte) => write!(f, "Spurious({=[u8]:a})", [*byte].as_slice()),
+            Self::BadResultLine => write!(f, "BadResultLine"),
+            Self::HandlerFailed => write!(f, "HandlerFailed"),
+        }
+    }
+}
