@@ -265,6 +265,8 @@ impl Trouble {
             Seen::Closed => CLOSED_OUTPUT,
             Seen::Stuck => RESULT_LENGTH,
             Seen::Early { answer: true } => topic.early,
+            // The second READY met an event that was on its way.
+            Seen::Early { answer: false } if self.said == READY => READY_TWICE,
             Seen::Early { answer: false } => PRINT_IN_HANDLER,
             Seen::Ended(_) if !self.was_ready => DIED_AT_START,
             Seen::Ended(_) => topic.ended,
