@@ -6,7 +6,7 @@
 mod support;
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -282,6 +282,79 @@ fn an_event_over_which_a_monitor_was_killed_is_acted_on_again() {
     next.end();
 }
 
+#[test]
+fn state_that_cannot_be_read_begins_anew_and_is_kept_aside() {
+    let directory = TempDir::new().unwrap();
+    let path = |name: &str| directory.path().join("state").join(name);
+    fs::create_dir(path("")).unwrap();
+    fs::write(path("heartbeat_monitor.json"), "{\"when\":10").unwrap();
+    let mut monitor = Driven::start("heartbeat_monitor", directory.path(), &["--state-dir", "state"]);
+    let lines = monitor.send("TICK_5", "when:20");
+    assert!(levels(&lines, "WARNING")[0].starts_with("state begins anew: "), "{lines:?}");
+    assert_eq!(fs::read(path("heartbeat_monitor.unreadable")).unwrap(), b"{\"when\":10");
+    assert_eq!(json_file(&path("heartbeat_monitor.json"))["when"], 20);
+    assert_eq!(levels(&monitor.send("TICK_5", "when:25"), "WARNING"), [] as [&str; 0]);
+    monitor.end();
+}
+
+#[test]
+fn a_process_that_is_alone_in_its_pool_tells_how_many_events_were_lost() {
+    let directory = TempDir::new().unwrap();
+    for (name, lost) in
+        [("listener", vec!["2 events were lost before this one: buffer_size is too small"]), ("l_0", vec![])]
+    {
+        let environment = [("SUPERVISOR_PROCESS_NAME", name), ("SUPERVISOR_GROUP_NAME", "listener")];
+        let mut monitor = Driven::start_with("failure_monitor", directory.path(), &[], &environment);
+        monitor.send_as(4, EXITED, CRASH);
+        assert_eq!(levels(&monitor.send_as(7, EXITED, CRASH), "ERROR"), lost, "{name}");
+        monitor.end();
+    }
+}
+
+#[test]
+fn alerts_that_nobody_takes_in_are_errors_in_the_log_alone() {
+    let (directory, closed) = (TempDir::new().unwrap(), ClosedPort::new());
+    let silent = server(|mut stream| drop(stream.read_to_end(&mut Vec::new())));
+    let refusing = server(|mut stream| {
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.write_all(b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n");
+    });
+    for (address, why) in [
+        (closed.address().to_string(), "refused"),
+        (format!("127.0.0.1:{silent}"), "timeout"),
+        (format!("127.0.0.1:{refusing}"), "503"),
+    ] {
+        let url = format!("http://{address}/alerts");
+        let settings = ["--alert-url", &url, "--alert-timeout", "0.2"];
+        let mut monitor = Driven::start("failure_monitor", directory.path(), &settings);
+        let lines = monitor.send(EXITED, CRASH);
+        let error = lines.iter().find(|line| line["level"] == "ERROR").unwrap();
+        assert!(error["message"].as_str().unwrap().contains(why), "{why}: {error}");
+        assert_eq!(error["alert"]["event"], "UNEXPECTED_EXIT");
+        monitor.end();
+    }
+}
+
+#[test]
+fn sigterm_ends_a_monitor_after_the_event_at_hand() {
+    let (directory, receiver) = (TempDir::new().unwrap(), Receiver::start());
+    let settings = ["--alert-url", &receiver.url(), "--alert-timeout", "60"];
+    let mut monitor = Driven::start("failure_monitor", directory.path(), &settings);
+    let child = Pid::from_raw(monitor.simulator.pid().unwrap().try_into().unwrap()).unwrap();
+    let terminator = thread::spawn(move || {
+        let request = receiver.next();
+        kill_process(child, Signal::TERM).unwrap();
+        request.answer(204);
+    });
+    monitor.simulator.notify(EXITED, CRASH.as_bytes());
+    let reports = monitor.simulator.run(PATIENCE);
+    assert!(reports.iter().any(|report| matches!(report, Report::Result { accepted: true, .. })), "{reports:?}");
+    terminator.join().unwrap();
+    // Its input is still open.
+    let status = monitor.simulator.wait(PATIENCE).unwrap().expect("it ends");
+    assert!(status.success(), "{status}");
+}
+
 // ---- maintenance_monitor ----
 
 #[test]
@@ -364,6 +437,35 @@ fn an_hour_is_reported_rotated_and_backed_up() {
     assert!(levels(&lines, "ERROR")[0].starts_with("report NOT done: "), "{lines:?}");
     assert!(path("elsewhere/strategy.json").exists());
     monitor.end();
+}
+
+#[test]
+fn an_hour_begins_with_its_first_moment_and_ends_before_the_next() {
+    let (directory, supervisord) = (TempDir::new().unwrap(), FakeSupervisord::start());
+    supervisord.set(&[("t", "a", "RUNNING", 1), ("t", "b", "FATAL", 0)]);
+    let record = |second: i64, process: &str| {
+        let at = Timestamp::from_second(second).unwrap().to_string();
+        json!({ "timestamp": at, "process": process }).to_string() + "\n"
+    };
+    let rotated = record(3599, "before") + &record(3600, "first");
+    // The end of one that a crash cut off counts for nothing.
+    let current = record(7199, "last") + "what is this\n" + &record(7200, "after") + record(7199, "torn").trim_end();
+    fs::write(directory.path().join("audit.jsonl.1"), &rotated).unwrap();
+    fs::write(directory.path().join("audit.jsonl"), &current).unwrap();
+    let mut monitor = Driven::start_with("maintenance_monitor", directory.path(), &[], &supervisord.environment());
+    let mut report = |when: u64| {
+        let lines = monitor.send("TICK_3600", &format!("when:{when}"));
+        lines.into_iter().find(|line| line["message"] == "alert: HOURLY_REPORT").unwrap()["details"].clone()
+    };
+    let hour = report(7200);
+    assert_eq!(hour["messages"], json!({ "process": { "first": 1, "last": 1 } }));
+    assert_eq!((&hour["from"], &hour["to"]), (&"1970-01-01T01:00:00Z".into(), &"1970-01-01T02:00:00Z".into()));
+    assert_eq!((&hour["states"], &hour["errors"]), (&json!({ "t:a": "RUNNING", "t:b": "FATAL" }), &json!([])));
+    assert_eq!(report(10_800)["messages"], json!({ "process": { "after": 1 } }));
+    monitor.end();
+    // It is too small to be rotated.
+    assert_eq!(fs::read_to_string(directory.path().join("audit.jsonl.1")).unwrap(), rotated);
+    assert_eq!(fs::read_to_string(directory.path().join("audit.jsonl")).unwrap(), current);
 }
 
 // ---- heartbeat_monitor ----
@@ -607,6 +709,97 @@ fn without_its_risk_manager_trading_is_stopped_and_the_backup_started() {
 }
 
 #[test]
+fn the_backup_is_started_even_if_trading_cannot_be_stopped() {
+    let (directory, supervisord) = (TempDir::new().unwrap(), FakeSupervisord::start());
+    let fatal = |settings: &[&str]| {
+        let settings = [settings, &["--risk-manager", "r"]].concat();
+        let mut monitor =
+            Driven::start_with("failure_monitor", directory.path(), &settings, &supervisord.environment());
+        // Where only FATAL is its loss, supervisord starts it again by itself.
+        monitor.send(EXITED, &state("r", "RUNNING", "expected:0 pid:5"));
+        assert_eq!(supervisord.calls(), [] as [&str; 0]);
+        let lines = monitor.send("PROCESS_STATE_FATAL", &state("r", "BACKOFF", ""));
+        monitor.end();
+        levels(&lines, "EMERGENCY")
+    };
+    let said = fatal(&["--trading-group", "nowhere", "--backup", "b"]);
+    assert_eq!(supervisord.calls(), ["stopProcessGroup nowhere", "startProcess b"]);
+    let failed = "trading is NOT being stopped: supervisord: stopProcessGroup: BAD_NAME: nowhere";
+    assert_eq!(said[1..], [failed, "backup was started"]);
+    let said = fatal(&["--trading-group", "t", "--backup", "nowhere:b"]);
+    let failed = "backup was NOT started: supervisord: startProcess: BAD_NAME: nowhere";
+    assert_eq!(said[1..], ["trading is being stopped", failed]);
+}
+
+/// Head and body of an HTTP request.
+fn request(stream: &mut impl Read) -> (String, String) {
+    let mut stream = io::BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        stream.read_line(&mut head).unwrap();
+    }
+    let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+    let mut body = vec![0; length.unwrap()];
+    stream.read_exact(&mut body).unwrap();
+    (head, String::from_utf8(body).unwrap())
+}
+
+#[test]
+fn calls_go_over_tcp_and_unix_sockets_with_the_account() {
+    let directory = TempDir::new().unwrap();
+    fn answer(mut stream: impl Read + Write) {
+        let (head, body) = request(&mut stream);
+        assert!(body.contains("supervisor.getAllProcessInfo"), "{body}");
+        // "user" and "pass:é"
+        let status = if head.contains("\r\nAuthorization: Basic dXNlcjpwYXNzOsOp\r\n") { "200 OK" } else { "401 No" };
+        let xml = list(&[("t", "<b>&\"é", "RUNNING", 5)]);
+        assert!(xml.contains("&lt;b"), "{xml}");
+        write!(stream, "HTTP/1.0 {status}\r\nContent-Length: {}\r\n\r\n{xml}", xml.len()).unwrap();
+    }
+    let path = directory.path().join("socket");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    thread::spawn(move || listener.incoming().for_each(|stream| answer(stream.unwrap())));
+    for url in [format!("http://127.0.0.1:{}", server(answer)), format!("unix://{}", path.display())] {
+        for (password, level, message) in [
+            ("pass:é", "INFO", "1 processes: 1 RUNNING"),
+            (
+                "wrong",
+                "ERROR",
+                "supervisord: getAllProcessInfo: SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD are missing or wrong",
+            ),
+        ] {
+            let environment =
+                [("SUPERVISOR_SERVER_URL", &*url), ("SUPERVISOR_USERNAME", "user"), ("SUPERVISOR_PASSWORD", password)];
+            let mut monitor = Driven::start_with("trading_monitor", directory.path(), &["--listen", ""], &environment);
+            let lines = levels(&monitor.send("TICK_60", "when:60"), level);
+            assert_eq!(lines, [message], "{url}");
+            monitor.end();
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_never_ends_is_not_waited_for() {
+    let directory = TempDir::new().unwrap();
+    let port = server(|mut stream| {
+        let _ = stream.write_all(b"HTTP/1.0 200 OK\r\n\r\n");
+        while stream.write_all(b" ").is_ok() {
+            thread::sleep(std::time::Duration::from_millis(20));
+        }
+    });
+    let url = format!("http://127.0.0.1:{port}");
+    let environment = [("SUPERVISOR_SERVER_URL", url.as_str())];
+    // The system's own figures are told without it.
+    let settings = ["--interval", "0.01", "--memory-threshold", "0"];
+    let mut monitor = Driven::start_with("performance_monitor", directory.path(), &settings, &environment);
+    let lines = monitor.send("TICK_60", "when:60");
+    assert_eq!(levels(&lines, "ERROR"), ["supervisord: getAllProcessInfo: timed out"]);
+    let metrics = lines.iter().find(|line| line["message"] == "Performance metrics").unwrap();
+    assert_eq!(metrics["alerts"][0]["type"], "HIGH_MEMORY", "{metrics}");
+    monitor.end();
+}
+
+#[test]
 fn a_supervisord_that_does_not_answer_as_it_should_is_an_error_in_the_log() {
     let directory = TempDir::new().unwrap();
     let answers: [(&'static [u8], &str); 6] = [
@@ -796,6 +989,25 @@ fn help_tells_all_settings() {
         for setting in ["--alert-timeout VALUE  [environment: ALERT_TIMEOUT; default: \"5\"]", "--state-dir VALUE"] {
             assert!(help.contains(setting), "{monitor}: {help}");
         }
+    }
+}
+
+#[test]
+fn arguments_come_before_the_environment_and_that_before_defaults() {
+    let (directory, alerts) = (TempDir::new().unwrap(), Collector::start());
+    let url = alerts.url();
+    for (argument, environment, system) in [
+        (Some("--system=argument"), Some("environment"), "argument"),
+        (None, Some("environment"), "environment"),
+        (None, None, "trading_system"),
+    ] {
+        let environment: Vec<_> =
+            [("ALERT_URL", url.as_str())].into_iter().chain(environment.map(|system| ("SYSTEM", system))).collect();
+        let settings: Vec<_> = argument.into_iter().collect();
+        let mut monitor = Driven::start_with("failure_monitor", directory.path(), &settings, &environment);
+        monitor.send(EXITED, CRASH);
+        assert_eq!(alerts.count(|alert| alert["system"] == system), 1, "{system}");
+        monitor.end();
     }
 }
 

@@ -3,10 +3,8 @@
 #![allow(dead_code, reason = "no test needs all of it")]
 
 pub mod examples;
-pub mod monitor;
 pub mod python;
 pub mod receiver;
-pub mod servers;
 pub mod supervisord;
 
 use std::thread;
