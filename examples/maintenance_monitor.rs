@@ -35,8 +35,8 @@ const SETTINGS: [Setting; 6] = [
     ("rotate-at", "10000000", "bytes from which on the audit trail is rotated"),
     ("report-dir", "reports", "directory for the reports"),
     ("backup-dir", "backup", "directory for the backup of the state directory's files"),
-    ("backup-files", "", "further files to back up, with commas: the states of strategies"),
-    ("keep", "24", "how many rotated trails, and how many reports, are kept"),
+    ("backup-files", "", "further files to back up, with commas, each of another name: the states of strategies"),
+    ("keep", "24", "how many rotated trails, and how many reports, are kept: 1 at least"),
 ];
 
 fn main() -> ExitCode {
@@ -83,7 +83,7 @@ impl MaintenanceMonitor {
         Ok(Self {
             trail: Trail::new(settings.get("audit-file")),
             rotate_at: settings.number("rotate-at")?,
-            keep: settings.number("keep")?,
+            keep: settings.number::<u32>("keep")?.max(1),
             report_dir: settings.get("report-dir").into(),
             backup_dir: settings.get("backup-dir").into(),
             backup_files: settings.list("backup-files").map(Into::into).collect(),
@@ -125,6 +125,8 @@ impl MaintenanceMonitor {
         let path = self.report_dir.join(format!("report-{}.json", to.strftime("%Y-%m-%dT%H-%M-%SZ")));
         replace(&path, format!("{report:#}\n").as_bytes())?;
         let mut reports = files(&self.report_dir)?;
+        // Others may be there as well.
+        reports.retain(|path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"report-")));
         // The names sort by time.
         reports.sort();
         for old in reports.iter().rev().skip(self.keep as usize) {
@@ -142,9 +144,12 @@ impl MaintenanceMonitor {
         }
         let copy = |source: &PathBuf| {
             let target = self.backup_dir.join(source.file_name().unwrap_or_default());
-            replace(&target, &fs::read(source)?).map(|()| target)
+            let copied = fs::read(source).and_then(|text| replace(&target, &text));
+            copied.map(|()| target).map_err(|error| format!("{}: {error}", source.display()))
         };
-        sources.iter().map(copy).collect()
+        let (copies, failed): (Vec<_>, Vec<_>) = sources.iter().map(copy).partition(Result::is_ok);
+        let failed: Vec<_> = failed.into_iter().filter_map(Result::err).collect();
+        if failed.is_empty() { copies.into_iter().collect() } else { Err(failed.join(", ")) }.map_err(io::Error::other)
     }
 }
 

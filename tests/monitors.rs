@@ -222,6 +222,35 @@ fn a_trail_that_cannot_be_written_is_an_error_in_the_log_alone() {
     }
 }
 
+#[test]
+fn records_are_kept_while_a_large_trail_is_reported_and_rotated() {
+    let directory = TempDir::new().unwrap();
+    let trail = directory.path().join("audit.jsonl");
+    let line = json!({ "timestamp": Timestamp::UNIX_EPOCH.to_string(), "process": "worker", "serial": -1 });
+    fs::write(&trail, format!("{line}\n").repeat(200_000)).unwrap();
+    let mut comm = Driven::start("comm_monitor", directory.path(), &[]);
+    let mut maintenance = Driven::start("maintenance_monitor", directory.path(), &[]);
+    let hour = thread::spawn(move || {
+        maintenance.send("TICK_3600", "when:1800");
+        let report = maintenance.lines().into_iter().find(|line| line["message"] == "alert: HOURLY_REPORT").unwrap();
+        assert_eq!(report["details"]["messages"]["process"]["worker"], 200_000);
+        maintenance.end();
+    });
+    let mut sent = 0;
+    while !hour.is_finished() {
+        let lines = comm.send(STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:m:x"));
+        assert_eq!(levels(&lines, "ERROR"), [] as [&str; 0]);
+        sent += 1;
+    }
+    hour.join().unwrap();
+    // It does not go on in the file that was renamed.
+    comm.send(STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:m:last"));
+    comm.end();
+    let (rotated, current) = (records(&directory.path().join("audit.jsonl.1")), records(&trail));
+    assert_eq!(rotated.len() + current.len(), 200_000 + sent + 1);
+    assert_eq!(current.last().unwrap()["data"], "last");
+}
+
 // ---- Events that come again ----
 
 #[test]
@@ -466,6 +495,39 @@ fn an_hour_begins_with_its_first_moment_and_ends_before_the_next() {
     // It is too small to be rotated.
     assert_eq!(fs::read_to_string(directory.path().join("audit.jsonl.1")).unwrap(), rotated);
     assert_eq!(fs::read_to_string(directory.path().join("audit.jsonl")).unwrap(), current);
+}
+
+#[test]
+fn what_cannot_be_backed_up_does_not_keep_the_rest_from_being() {
+    let directory = TempDir::new().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    fs::create_dir(path("state")).unwrap();
+    fs::write(path("state/other_monitor.json"), "{}").unwrap();
+    fs::write(path("strategy.json"), "{}").unwrap();
+    let settings = ["--state-dir", "state", "--backup-files", "gone.json,strategy.json"];
+    let mut monitor = Driven::start("maintenance_monitor", directory.path(), &settings);
+    let lines = monitor.send("TICK_3600", "when:3600");
+    assert_eq!(levels(&lines, "ERROR").len(), 1, "{lines:?}");
+    assert!(lines.iter().any(|line| line["level"] == "ERROR" && line.to_string().contains("gone.json")), "{lines:?}");
+    for copy in ["other_monitor.json", "strategy.json"] {
+        assert!(path("backup").join(copy).exists(), "{copy}");
+    }
+    monitor.end();
+}
+
+#[test]
+fn nothing_but_reports_is_removed_from_the_directory_of_reports() {
+    let directory = TempDir::new().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    fs::create_dir(path("reports")).unwrap();
+    fs::write(path("reports/accounts.json"), "{}").unwrap();
+    let mut monitor = Driven::start("maintenance_monitor", directory.path(), &["--keep", "1"]);
+    monitor.send("TICK_3600", "when:3600");
+    monitor.send("TICK_3600", "when:7200");
+    let mut names: Vec<_> = fs::read_dir(path("reports")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["accounts.json", "report-1970-01-01T02-00-00Z.json"]);
+    monitor.end();
 }
 
 // ---- heartbeat_monitor ----
@@ -982,11 +1044,20 @@ const MONITORS: [&str; 7] = [
 
 #[test]
 fn help_tells_all_settings() {
-    for monitor in MONITORS {
+    let own = [
+        ("comm_monitor", "--audit-file VALUE  [environment: AUDIT_FILE; default: \"audit.jsonl\"]"),
+        ("failure_monitor", "--risk-manager VALUE  [environment: RISK_MANAGER; default: \"risk_manager\"]"),
+        ("heartbeat_monitor", "--deadline VALUE  [environment: DEADLINE; default: \"2\"]"),
+        ("maintenance_monitor", "--keep VALUE  [environment: KEEP; default: \"24\"]"),
+        ("performance_monitor", "--cpu-threshold VALUE  [environment: CPU_THRESHOLD; default: \"80\"]"),
+        ("startup_monitor", "--flapping-starts VALUE  [environment: FLAPPING_STARTS; default: \"5\"]"),
+        ("trading_monitor", "--listen VALUE  [environment: LISTEN; default: \"127.0.0.1:9180\"]"),
+    ];
+    for (monitor, own) in own {
         let output = Command::new(example(monitor)).arg("--help").output().unwrap();
         let help = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success());
-        for setting in ["--alert-timeout VALUE  [environment: ALERT_TIMEOUT; default: \"5\"]", "--state-dir VALUE"] {
+        for setting in [own, "--alert-timeout VALUE  [environment: ALERT_TIMEOUT; default: \"5\"]"] {
             assert!(help.contains(setting), "{monitor}: {help}");
         }
     }
@@ -1025,6 +1096,7 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         ("heartbeat_monitor", "--endpoints=x", "--endpoints is a list of NAME=VALUE"),
         ("maintenance_monitor", "--keep=-1", "--keep is a number"),
         ("performance_monitor", "--cpu-threshold=much", "--cpu-threshold is a number"),
+        ("performance_monitor", "--cpu-threshold=NaN", "--cpu-threshold is a number"),
         ("startup_monitor", "--dependents=a", "--dependents is a list of NAME=VALUE"),
         ("trading_monitor", "--listen=0.0.0.0:80", "--listen is an address of the loopback interface"),
     ];

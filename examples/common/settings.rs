@@ -28,8 +28,14 @@ impl Settings {
     /// Reads a monitor's own settings and the common ones. None if only help was asked for, which is then printed.
     pub fn read(about: &str, own: &'static [Setting]) -> Result<Option<Self>, Failure> {
         let table = || own.iter().chain(&COMMON);
-        let given = |name, default: &str| env::var(variable(name)).unwrap_or_else(|_| default.into());
-        let mut settings: HashMap<_, _> = table().map(|(name, default, _)| (*name, given(name, default))).collect();
+        let mut settings = HashMap::new();
+        for (name, default, _) in table() {
+            let value = match env::var(variable(name)) {
+                Err(env::VarError::NotPresent) => (*default).to_owned(),
+                given => given.map_err(|error| format!("{}: {error}", variable(name)))?,
+            };
+            settings.insert(*name, value);
+        }
         let unknown = |argument: lexopt::Arg<'_>| format!("{}: --help tells the settings", argument.unexpected());
         let mut arguments = lexopt::Parser::from_env();
         while let Some(argument) = arguments.next()? {
@@ -75,8 +81,10 @@ impl Settings {
         self.list(name).map(|part| pair(part).ok_or_else(|| wrong(part).into())).collect()
     }
 
-    pub fn number<T: FromStr>(&self, name: &str) -> Result<T, Failure> {
-        self.get(name).parse().map_err(|_| format!("--{name} is a number, not {:?}", self.get(name)).into())
+    pub fn number<T: FromStr + PartialOrd>(&self, name: &str) -> Result<T, Failure> {
+        // NaN is one that cannot be compared, not even with itself.
+        let number = self.get(name).parse().ok().filter(|number: &T| number.partial_cmp(number).is_some());
+        number.ok_or_else(|| format!("--{name} is a number, not {:?}", self.get(name)).into())
     }
 
     /// A number of seconds.

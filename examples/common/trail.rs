@@ -37,12 +37,20 @@ impl Trail {
     /// Gives all whole records to `take`, those of the last rotation first. What a crash left of one is none: it was never
     /// said to be there.
     pub fn read(&self, mut take: impl FnMut(Value)) -> io::Result<()> {
-        let _lock = lock(&self.0)?;
+        // Opened under the lock, read without it: a long trail must not keep others from adding to it. What is there
+        // does not change, and a file that is renamed meanwhile stays open.
+        let locked = lock(&self.0)?;
+        let mut files = Vec::new();
         for path in [&self.rotated(1), &self.0] {
-            let file = match File::open(path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                file => file?,
-            };
+            match File::open(path) {
+                Ok(file) => files.push((file.metadata()?.len(), file)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        drop(locked);
+        for (length, file) in files {
+            let file = file.take(length);
             let mut lines = BufReader::new(file);
             let mut line = Vec::new();
             while lines.read_until(b'\n', &mut line)? > 0 {
