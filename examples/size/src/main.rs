@@ -43,7 +43,7 @@ fn memory() {
     // The same for memory that is aligned to 4 and to 8 bytes.
     let words = black_box([0u32; 64]);
     let long_words = black_box([0u64; 64]);
-    black_box((black_box(&words).clone(), black_box(&long_words).clone()));
+    black_box((*black_box(&words), *black_box(&long_words)));
 }
 
 /// What a listener keeps besides the buffer for a header that comes in pieces. Bounded, and as a symbol, whose size can be
