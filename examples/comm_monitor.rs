@@ -52,7 +52,7 @@ impl Monitor for CommMonitor {
         for line in data.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let message = Message::parse(line);
             let mut record = json!({
-                "timestamp": now(), "server": header.server, "serial": header.serial,
+                "timestamp": now(), "server": header.server(), "serial": header.serial(),
                 "process": event.processname, "group": event.groupname, "pid": event.pid, "channel": event.channel,
             });
             for (key, value) in message.fields().as_object().into_iter().flatten() {

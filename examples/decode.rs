@@ -85,7 +85,7 @@ fn decode(mut input: impl Read, unit: LengthUnit, mut output: impl Write) -> Res
         while let Some(step) = decoder.advance(&mut input).map_err(|error| Failure::Input(error.into()))? {
             match step {
                 Step::Header(header) => {
-                    name = header.eventname.to_owned();
+                    name = header.eventname().to_owned();
                     line.insert("offset".into(), offset.into());
                     line.insert("header".into(), json!(header));
                 }

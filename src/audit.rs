@@ -88,7 +88,7 @@ impl<const N: usize> SequenceAudit<N> {
 
     /// Takes the next header that came.
     pub fn observe(&mut self, header: &Header<'_>) -> Delivery {
-        let numbers = Numbers { serial: header.serial, poolserial: header.poolserial };
+        let numbers = Numbers { serial: header.serial(), poolserial: header.poolserial() };
         if let Some((_, times)) = self.recent.iter_mut().find(|(known, _)| *known == numbers) {
             *times = times.saturating_add(1);
             return Delivery::Redelivery { times: *times };

@@ -17,7 +17,7 @@ use heapless::Vec;
 use crate::error::{ProtocolError, ProtocolErrorKind};
 use crate::wire::header::{End, Header, HeaderEnd, usual_header};
 use crate::wire::length::{LengthUnit, Remaining};
-use crate::wire::scan::{FAST, find};
+use crate::wire::scan::FAST;
 
 /// One piece of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub enum Step<'a> {
 /// let mut decoder: Decoder = Decoder::new(LengthUnit::CodePoints);
 /// while let Some(step) = decoder.advance(&mut input)? {
 ///     match step {
-///         Step::Header(header) => assert_eq!(header.eventname, "TICK_5"),
+///         Step::Header(header) => assert_eq!(header.eventname(), "TICK_5"),
 ///         Step::Payload(piece) => assert_eq!(piece, b"when:1705063880"),
 ///         Step::Complete => {}
 ///     }
@@ -113,8 +113,9 @@ impl<const N: usize> Decoder<N> {
     #[inline(never)]
     fn usual_header<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Step<'a>>, ProtocolError> {
         if let Some((header, len)) = usual_header(input.get(..N).unwrap_or(input)) {
-            self.take(input, len);
-            self.phase = Phase::Payload(Remaining::new(self.unit, header.len));
+            split_off(input, len);
+            self.offset = self.offset.wrapping_add(len as u64);
+            self.phase = Phase::Payload(Remaining::new(self.unit, header.len()));
             return Ok(Some(Step::Header(header)));
         }
         self.header(input)
@@ -124,62 +125,42 @@ impl<const N: usize> Decoder<N> {
     fn header<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Step<'a>>, ProtocolError> {
         let Phase::Header(end) = &mut self.phase else { return Ok(None) };
         let start = self.offset.wrapping_sub(self.carry.len() as u64);
-        let mut found = End::NotYet;
-        let mut line: &'i [u8] = b"";
-        let in_one_piece = self.carry.is_empty();
-        if in_one_piece {
-            if input.is_empty() {
+        let carried = self.carry.len();
+        let new = input.get(..N.saturating_sub(carried)).unwrap_or(input);
+        let found = if carried == 0 {
+            end.find(new, 0)
+        } else {
+            // It fits.
+            let _ = self.carry.extend_from_slice(new);
+            end.find(&self.carry, carried)
+        };
+        // What follows the header stays in the input.
+        let len = if let End::At(len) = found { len } else { carried.wrapping_add(new.len()) };
+        let new = split_off(input, len.wrapping_sub(carried));
+        self.offset = start.wrapping_add(len as u64);
+        let (at, kind) = match found {
+            End::At(_) => {
+                let line = if carried == 0 { new } else { self.carry.get(..len).unwrap_or_default() };
+                match Header::parse(line) {
+                    Ok(header) => {
+                        self.phase = Phase::Payload(Remaining::new(self.unit, header.len()));
+                        return Ok(Some(Step::Header(header)));
+                    }
+                    Err(error) => (error.offset, ProtocolErrorKind::Header(error)),
+                }
+            }
+            End::NotAHeader => (0, ProtocolErrorKind::NotAHeader),
+            End::NotYet if len >= N => (N, ProtocolErrorKind::HeaderTooLong { limit: N }),
+            End::NotYet => {
+                if carried == 0 {
+                    let _ = self.carry.extend_from_slice(new);
+                }
                 return Ok(None);
             }
-            let text = input.get(..N).unwrap_or(input);
-            found = end.find(text);
-            line = self.take(input, if let End::At(len) = found { len } else { text.len() });
-            if matches!(found, End::NotYet) {
-                // It fits: it is at most N bytes.
-                let _ = self.carry.extend_from_slice(line);
-            }
-        } else {
-            while matches!(found, End::NotYet) && !input.is_empty() && !self.carry.is_full() {
-                // To the next newline and no further: what follows the header stays in the input.
-                let newline = find(b'\n', input);
-                let piece = newline.map_or(input.len(), |at| at.wrapping_add(1));
-                let room = N.saturating_sub(self.carry.len());
-                let piece = split_off(input, piece.min(room));
-                self.offset = self.offset.wrapping_add(piece.len() as u64);
-                let _ = self.carry.extend_from_slice(piece);
-                found = match newline {
-                    None if end.has_begun() => end.pass_over(&self.carry),
-                    _ => end.find(&self.carry),
-                };
-            }
-        }
-        let error = match found {
-            End::At(_) => match Header::parse(if in_one_piece { line } else { &self.carry }) {
-                Ok(header) => {
-                    self.phase = Phase::Payload(Remaining::new(self.unit, header.len));
-                    return Ok(Some(Step::Header(header)));
-                }
-                Err(error) => ProtocolError {
-                    offset: start.wrapping_add(error.offset as u64),
-                    kind: ProtocolErrorKind::Header(error),
-                },
-            },
-            End::NotAHeader => ProtocolError { offset: start, kind: ProtocolErrorKind::NotAHeader },
-            End::NotYet if self.carry.len() >= N => ProtocolError {
-                offset: start.wrapping_add(N as u64),
-                kind: ProtocolErrorKind::HeaderTooLong { limit: N },
-            },
-            End::NotYet => return Ok(None),
         };
+        let error = ProtocolError { offset: start.wrapping_add(at as u64), kind };
         self.phase = Phase::Broken(error);
         Err(error)
-    }
-
-    /// Takes the first `len` bytes off the input, and counts them.
-    fn take<'i>(&mut self, input: &mut &'i [u8], len: usize) -> &'i [u8] {
-        let taken = split_off(input, len);
-        self.offset = self.offset.wrapping_add(taken.len() as u64);
-        taken
     }
 
     /// Breaks the stream, for ever.

@@ -4,7 +4,21 @@
 
 use ::defmt::{Format, Formatter, write};
 
-use crate::{Answer, Data, Envelope, Heard, Notification, OwnedNotification, READY, Reply, Step, Violation};
+use crate::{
+    Answer, Data, Envelope, Header, Heard, Key, Notification, OwnedNotification, READY, Reply, Step, Violation,
+};
+
+impl Format for Key {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "{=str}", self.name());
+    }
+}
+
+impl Format for Header<'_> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "Header {{ {=str} }}", self.as_str());
+    }
+}
 
 impl Format for Data<'_> {
     fn format(&self, f: Formatter<'_>) {

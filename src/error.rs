@@ -8,6 +8,7 @@
 use core::fmt;
 
 use crate::State;
+use crate::wire::key::Key;
 
 /// What is wrong with a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub enum Problem {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TokenError {
     /// The key of the token; for [`Problem::NotAToken`], the key of the token before it.
-    pub key: &'static str,
+    pub key: Key,
     /// What is wrong with it.
     pub problem: Problem,
     /// Bytes from the start of the header or payload; for a missing key, the end of the line.

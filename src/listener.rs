@@ -147,7 +147,7 @@ impl Turn {
 ///     let mut input = read;
 ///     while let Some(step) = listener.advance(&mut input)? {
 ///         match step {
-///             Step::Header(header) => assert_eq!(header.eventname, "TICK_5"),
+///             Step::Header(header) => assert_eq!(header.eventname(), "TICK_5"),
 ///             Step::Payload(piece) => assert_eq!(piece, b"when:5"),
 ///             Step::Complete => out.extend(listener.reply_and_ready(Reply::OK)?.parts().concat()),
 ///         }

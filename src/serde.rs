@@ -44,9 +44,9 @@ impl Serialize for Header<'_> {
         let mut map = serializer.serialize_map(None)?;
         for (key, value) in self.tokens() {
             match key {
-                "serial" => map.serialize_entry(key, &self.serial)?,
-                "poolserial" => map.serialize_entry(key, &self.poolserial)?,
-                "len" => map.serialize_entry(key, &self.len)?,
+                "serial" => map.serialize_entry(key, &self.serial())?,
+                "poolserial" => map.serialize_entry(key, &self.poolserial())?,
+                "len" => map.serialize_entry(key, &self.len())?,
                 _ => map.serialize_entry(key, value)?,
             }
         }

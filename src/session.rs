@@ -223,7 +223,7 @@ impl Core {
             && let Some((header, len)) =
                 usual_header(buffer.get(..read.min(room_for_header(buffer))).unwrap_or_default())
         {
-            let mut remaining = Remaining::new(self.unit, header.len);
+            let mut remaining = Remaining::new(self.unit, header.len());
             let rest = buffer.get(len..read.min(buffer.len())).unwrap_or_default();
             let taken = remaining.take(rest);
             if remaining.is_done()
@@ -264,10 +264,10 @@ impl Core {
         if let Phase::Header(end) = &mut self.phase {
             let limit = room_for_header(buffer);
             let text = buffer.get(..self.filled.min(limit)).unwrap_or_default();
-            let (offset, kind) = match end.find(text) {
+            let (offset, kind) = match end.find(text, new) {
                 End::At(len) => match Header::parse(text.get(..len).unwrap_or_default()) {
                     Ok(header) => {
-                        let remaining = Remaining::new(self.unit, header.len);
+                        let remaining = Remaining::new(self.unit, header.len());
                         self.phase = Phase::Payload { header: len, read: len as u64, kept: None, remaining };
                         self.turn.begin();
                         new = len;

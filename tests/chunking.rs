@@ -349,7 +349,7 @@ fn what_is_there_whole_is_borrowed_from_the_input() {
     while let Some(step) = decoder.advance(&mut input).unwrap() {
         match step {
             Step::Header(header) => {
-                let values = [header.as_str(), header.ver, header.server, header.pool, header.eventname];
+                let values = [header.as_str(), header.ver(), header.server(), header.pool(), header.eventname()];
                 assert!(values.iter().all(|value| inside(value.as_bytes(), &stream)));
                 headers += 1;
             }
@@ -369,7 +369,7 @@ fn what_is_there_whole_is_borrowed_from_the_input() {
     let mut decoder: Decoder = Decoder::default();
     assert_eq!(decoder.advance(&mut first), Ok(None));
     let Ok(Some(Step::Header(header))) = decoder.advance(&mut second) else { panic!("the header is there") };
-    assert!(header.server == "s" && !inside(header.as_str().as_bytes(), &stream));
+    assert!(header.server() == "s" && !inside(header.as_str().as_bytes(), &stream));
     let Ok(Some(Step::Payload(piece))) = decoder.advance(&mut second) else { panic!("the payload is there") };
     assert!(piece == b"when:5" && inside(piece, &stream));
 }

@@ -54,7 +54,7 @@ fn decode<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Decoded>, Result<(
         loop {
             match decoder.advance(&mut input) {
                 Ok(Some(Step::Header(header))) => {
-                    let (tokens, len) = (tokens(&header), header.len);
+                    let (tokens, len) = (tokens(&header), header.len());
                     events.push(Decoded { offset, tokens, len, payload: Vec::new() });
                 }
                 Ok(Some(Step::Payload(piece))) => events.last_mut().unwrap().payload.extend(piece),
@@ -219,7 +219,7 @@ fn every_notification_with_its_fields() {
         for (key, value) in vector["header"].as_object().unwrap() {
             assert_eq!(header.get(key), value.as_str(), "{name}");
         }
-        assert_eq!(header.len, LengthUnit::CodePoints.measure(payload), "{name}");
+        assert_eq!(header.len(), LengthUnit::CodePoints.measure(payload), "{name}");
         assert_eq!(decode(envelope.chunks(1)).0[0].payload, payload, "{name}");
 
         let event = Event::parse(header.event_type(), payload);

@@ -1,6 +1,6 @@
 //! Headers that supervisord does not send today, and lines that are no headers: what is read, and what is said.
 
-use supervisor_events::{Decoder, Header, LengthUnit, Problem, ProtocolErrorKind, Step, TokenError};
+use supervisor_events::{Decoder, Header, LengthUnit, Problem, ProtocolError, ProtocolErrorKind, Step, TokenError};
 
 fn parse(line: &str) -> Result<Header<'_>, TokenError> {
     Header::parse(line.as_bytes())
@@ -9,7 +9,7 @@ fn parse(line: &str) -> Result<Header<'_>, TokenError> {
 #[track_caller]
 fn refused(line: &[u8], key: &str, problem: Problem, offset: usize) {
     let error = Header::parse(line).unwrap_err();
-    assert_eq!((error.key, error.problem, error.offset), (key, problem, offset), "{}", line.escape_ascii());
+    assert_eq!((error.key.name(), error.problem, error.offset), (key, problem, offset), "{}", line.escape_ascii());
 }
 
 #[test]
@@ -33,9 +33,9 @@ fn identifiers_hold_anything() {
         for pool in ["listener", " lead", "trail ", "", "tab\tx", "nbsp\u{a0}x", "a=b,c;d"] {
             let line = format!("ver:3.0 server:{server} serial:21 pool:{pool} poolserial:10 eventname:TICK_5 len:15");
             let header = parse(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
-            assert_eq!((header.ver, header.server, header.serial), ("3.0", server, 21), "{line:?}");
-            assert_eq!((header.pool, header.poolserial), (pool, 10), "{line:?}");
-            assert_eq!((header.eventname, header.len), ("TICK_5", 15), "{line:?}");
+            assert_eq!((header.ver(), header.server(), header.serial()), ("3.0", server, 21), "{line:?}");
+            assert_eq!((header.pool(), header.poolserial()), (pool, 10), "{line:?}");
+            assert_eq!((header.eventname(), header.len()), ("TICK_5", 15), "{line:?}");
             let tokens: Vec<_> = header.tokens().collect();
             let expected = [
                 ("ver", "3.0"),
@@ -54,7 +54,7 @@ fn identifiers_hold_anything() {
             for mut byte in stream.as_bytes().chunks(1) {
                 while let Some(step) = decoder.advance(&mut byte).unwrap() {
                     let Step::Header(header) = step else { panic!("{step:?}") };
-                    assert_eq!(header.server, server);
+                    assert_eq!(header.server(), server);
                     read = Some(header.as_str().len() + 1);
                 }
             }
@@ -66,11 +66,11 @@ fn identifiers_hold_anything() {
 #[test]
 fn other_orders_and_unknown_keys() {
     let reordered = parse("ver:3.0 len:6 eventname:TICK_5 poolserial:1 pool:p serial:2 server:my host").unwrap();
-    assert_eq!((reordered.server, reordered.serial, reordered.len), ("my host", 2, 6));
+    assert_eq!((reordered.server(), reordered.serial(), reordered.len()), ("my host", 2, 6));
 
     let line = "ver:3.1 server:my host serial:2 span:a:b pool:p zone:1 poolserial:1 eventname:E len:0 empty: tail:z";
     let header = parse(line).unwrap();
-    assert_eq!((header.server, header.pool, header.eventname), ("my host", "p", "E"));
+    assert_eq!((header.server(), header.pool(), header.eventname()), ("my host", "p", "E"));
     assert_eq!(header.get("span"), Some("a:b"));
     assert_eq!(header.get("zone"), Some("1"));
     assert_eq!(header.get("empty"), Some(""));
@@ -90,7 +90,7 @@ fn other_orders_and_unknown_keys() {
 fn numbers_go_to_the_end_of_their_type() {
     let most = u64::MAX.to_string();
     let line = format!("ver:3.0 server:s serial:{most} pool:p poolserial:{most} eventname:E len:{most}");
-    let header = parse(&line).map(|header| (header.serial, header.poolserial, header.len));
+    let header = parse(&line).map(|header| (header.serial(), header.poolserial(), header.len()));
     assert_eq!(header, Ok((u64::MAX, u64::MAX, u64::MAX)));
 }
 
@@ -131,8 +131,36 @@ fn every_error_names_the_key_and_the_place() {
     refused(b"ver:3.0 server:s serial:1 what pool:p poolserial:2 eventname:E len:3", "serial", Problem::NotAToken, 26);
     refused(b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:3 :v", "len", Problem::NotAToken, 64);
 
+    refused(b"ver:3.0 server:s serial:1 pool:a b :c poolserial:2 eventname:E len:3", "pool", Problem::NotAToken, 35);
+    refused(b"ver:3.0 server:s serial:1 pool:a b:c d poolserial:2 eventname:E len:3", "pool", Problem::NotAToken, 37);
+
     refused(b"ver:3.0 server:a\xffb serial:1 pool:p poolserial:2 eventname:E len:3", "server", Problem::NotUtf8, 16);
     refused(b"ver:3.0 server:s serial:1 pool:\xc3 poolserial:2 eventname:E len:3", "pool", Problem::NotUtf8, 31);
+}
+
+/// What cannot become a header any more is refused at its newline: who waits for more waits for ever.
+#[test]
+fn a_header_that_cannot_be_read_ends_all_the_same() {
+    for (line, key, problem, offset) in [
+        ("ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:3\r", "len", Problem::NotANumber, 62),
+        ("ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:", "len", Problem::NotANumber, 62),
+        ("ver:3.0 server:s serial:1 pool:p eventname:E len:3", "poolserial", Problem::Missing, 50),
+        ("ver:3.0 eventname: len:x", "len", Problem::NotANumber, 23),
+    ] {
+        let stream = format!("{line}\n");
+        for size in [1, 7, stream.len()] {
+            let mut decoder: Decoder = Decoder::default();
+            let result =
+                stream.as_bytes().chunks(size).try_for_each(|mut piece| match decoder.advance(&mut piece)? {
+                    None => Ok(()),
+                    Some(step) => panic!("{step:?}"),
+                });
+            let Err(ProtocolError { kind: ProtocolErrorKind::Header(error), offset: at, .. }) = result else {
+                panic!("{line:?} by {size}: {result:?}")
+            };
+            assert_eq!((error.key.name(), error.problem, at), (key, problem, offset), "{line:?} by {size}");
+        }
+    }
 }
 
 #[test]

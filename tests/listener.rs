@@ -316,7 +316,7 @@ fn an_event_that_does_not_fit_is_answered_all_the_same() {
             space[..size].copy_from_slice(&rest[..size]);
             rest = &rest[size..];
             if let Some(notification) = session.received(size).unwrap() {
-                assert_eq!(notification.header.serial, 7);
+                assert_eq!(notification.header.serial(), 7);
                 break (notification.payload.to_vec(), notification.omitted);
             }
         };

@@ -11,7 +11,9 @@ fn parse<'a>(eventname: &'static str, payload: &'a str) -> Result<Event<'a>, Eve
 #[track_caller]
 fn refused(eventname: &'static str, payload: &[u8], key: &str, problem: Problem, offset: usize) {
     match Event::parse(EventType::from_name(eventname), payload) {
-        Err(EventError::Payload(error)) => assert_eq!((error.key, error.problem, error.offset), (key, problem, offset)),
+        Err(EventError::Payload(error)) => {
+            assert_eq!((error.key.name(), error.problem, error.offset), (key, problem, offset))
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -32,6 +34,12 @@ fn tokens_that_are_not_there_yet_stay_readable() {
     assert_eq!((event.extra.get("host"), event.data.as_bytes()), (Some("h"), &b"data"[..]));
     let Ok(Event::Tick(event)) = parse("TICK_5", "when:5 zone:UTC") else { panic!() };
     assert_eq!((event.when, event.extra.get("zone")), (5, Some("UTC")));
+    // Keys of other payloads are like any others.
+    let Ok(Event::Tick(event)) = parse("TICK_60", "when:60 pid:7 channel:x pid:8") else { panic!() };
+    assert_eq!(event.extra.collect::<Vec<_>>(), [("pid", "7"), ("channel", "x"), ("pid", "8")]);
+    let payload = "processname:p groupname:g pid:7 channel:x\n";
+    let Ok(Event::ProcessCommunication(event)) = parse("PROCESS_COMMUNICATION_STDOUT", payload) else { panic!() };
+    assert_eq!((event.extra.get("channel"), event.pid), (Some("x"), Some(7)));
     let known = parse("TICK_5", "when:5").unwrap();
     assert!(matches!(known, Event::Tick(event) if event.extra.is_empty()));
 
@@ -41,6 +49,20 @@ fn tokens_that_are_not_there_yet_stay_readable() {
         panic!()
     };
     assert_eq!((event.from_state, event.from_state.name()), (ProcessState::Other("SUSPENDED"), "SUSPENDED"));
+}
+
+/// What stands between `groupname` and `from_state` is the group's name, whatever it looks like.
+#[test]
+fn names_may_look_like_tokens() {
+    for (processname, groupname) in
+        [("a pid:5", "g"), ("a from_state:X pid:1", "g tries:1"), ("p groupname:x", "pid:2")]
+    {
+        let payload = format!("processname:{processname} groupname:{groupname} from_state:STARTING tries:2");
+        let Ok(Event::ProcessState(event)) = parse("PROCESS_STATE_BACKOFF", &payload) else { panic!("{payload}") };
+        assert_eq!((event.processname, event.groupname), (processname, groupname));
+        assert_eq!((event.from_state, event.tries, event.pid), (ProcessState::Starting, Some(2), None));
+        assert!(event.extra.is_empty());
+    }
 }
 
 #[test]
@@ -99,8 +121,8 @@ fn every_error_names_the_key_and_the_place() {
     refused("PROCESS_STATE_EXITED", &state("pid:x"), "pid", Problem::NotANumber, 43);
     refused("PROCESS_STATE_EXITED", &state("pid:4294967296"), "pid", Problem::TooLarge, 43);
     refused("PROCESS_STATE_EXITED", &state("expected:2 pid:1"), "expected", Problem::Invalid, 48);
-    refused("PROCESS_STATE_EXITED", &state("pid:1 pid:2"), "pid", Problem::Duplicate, 45);
-    refused("PROCESS_STATE_EXITED", &state("pid:1 what"), "from_state", Problem::NotAToken, 45);
+    refused("PROCESS_STATE_EXITED", &state("pid:1 pid:2"), "pid", Problem::Duplicate, 39);
+    refused("PROCESS_STATE_EXITED", &state("pid:1 what"), "pid", Problem::NotAToken, 45);
     refused("PROCESS_LOG_STDOUT", b"processname:p groupname:g pid:1 channel:x\n", "channel", Problem::Invalid, 40);
     refused("PROCESS_LOG_STDOUT", b"processname:p pid:1 channel:stdout\n", "groupname", Problem::Missing, 34);
     refused("PROCESS_LOG_STDOUT", b"processname:\xff groupname:g pid:1\n", "processname", Problem::NotUtf8, 12);

@@ -234,7 +234,11 @@ fn what_supervisord_wrote_is_written_again() {
         let mut decoder: Decoder<8192> = Decoder::new(LengthUnit::CodePoints);
         let mut input = &recorded[..];
         let Ok(Some(Step::Header(header))) = decoder.advance(&mut input) else { panic!("{name}: a header") };
-        let sent = Sent::new([header.server, header.pool, header.eventname], [header.serial, header.poolserial], input);
+        let sent = Sent::new(
+            [header.server(), header.pool(), header.eventname()],
+            [header.serial(), header.poolserial()],
+            input,
+        );
         let mut buffer = vec![0; recorded.len()];
         assert_eq!(sent.envelope().write_to(LengthUnit::CodePoints, &mut buffer), Ok(&recorded[..]), "{name}");
         envelopes += 1;
@@ -284,9 +288,9 @@ impl Sent {
 type Received = (Sent, u64);
 
 fn received(header: Header<'_>, payload: &[u8]) -> Received {
-    assert_eq!(header.ver, "3.0");
-    let texts = [header.server, header.pool, header.eventname];
-    (Sent::new(texts, [header.serial, header.poolserial], payload), header.len)
+    assert_eq!(header.ver(), "3.0");
+    let texts = [header.server(), header.pool(), header.eventname()];
+    (Sent::new(texts, [header.serial(), header.poolserial()], payload), header.len())
 }
 
 /// The listener's end: event by event in pieces, or whole.

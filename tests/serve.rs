@@ -68,7 +68,7 @@ fn one_read_and_one_write_per_event() {
     let mut seen = Vec::new();
     let pieces = (0..100).map(|serial| event(serial, "é")).collect();
     let (result, writes, reads) = serve(Serve::new(), pieces, |notification| {
-        seen.push((notification.header.serial, notification.payload.to_vec()));
+        seen.push((notification.header.serial(), notification.payload.to_vec()));
         Ok(Reply::OK)
     });
     result.unwrap();
@@ -85,7 +85,7 @@ fn any_pieces_and_interruptions() {
     pieces.push(event(2, ""));
     let mut seen = Vec::new();
     let (result, writes, _) = serve(Serve::new(), pieces, |notification| {
-        seen.push((notification.header.serial, notification.payload.to_vec()));
+        seen.push((notification.header.serial(), notification.payload.to_vec()));
         Ok(Reply::new(b"mine"))
     });
     result.unwrap();

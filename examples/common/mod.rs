@@ -70,18 +70,18 @@ fn serve(settings: &Settings, mut monitor: impl Monitor) -> Result<(), Failure> 
     signal_hook::low_level::pipe::register(signal_hook::consts::SIGTERM, signal)?;
     Serve::new().length_unit(unit).stop_on(stop.as_fd()).stdio(|notification| {
         let header = &notification.header;
-        let which = json!({ "serial": header.serial, "eventname": header.eventname });
+        let which = json!({ "serial": header.serial(), "eventname": header.eventname() });
         if let Delivery::Gap { lost } = audit.observe(header)
             && is_alone()
         {
             log("ERROR", format!("{lost} events were lost before this one: buffer_size is too small"), which.clone());
         }
-        match seen.begin(header.serial) {
+        match seen.begin(header.serial()) {
             // Another pool rejected it, and supervisord then gives it to all; or our last incarnation died over its reply.
             Sighting::Handled => log("INFO", "event came again: nothing more to do", which),
             Sighting::New => {
                 handle(&mut monitor, notification);
-                seen.done(header.serial);
+                seen.done(header.serial());
             }
         }
         // What could not be done was logged. To reject the event would bring it back at once, and keep all others away.
@@ -99,7 +99,7 @@ fn handle(monitor: &mut impl Monitor, notification: &Notification<'_>) {
         Err(error) => Err(error.to_string().into()),
     };
     if let Err(error) = handled {
-        log("ERROR", error.to_string(), json!({ "serial": header.serial, "eventname": header.eventname }));
+        log("ERROR", error.to_string(), json!({ "serial": header.serial(), "eventname": header.eventname() }));
     }
 }
 

@@ -81,7 +81,7 @@ pub fn serve_stdio<'r>(
 /// let input = &b"ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:TICK_5 len:6\nwhen:5"[..];
 /// let mut output = Vec::new();
 /// Serve::new().run(input, &mut output, |notification| {
-///     eprintln!("{}", notification.header.eventname);
+///     eprintln!("{}", notification.header.eventname());
 ///     Ok(Reply::OK)
 /// })?;
 /// assert_eq!(output, b"READY\nRESULT 2\nOKREADY\n");
@@ -234,13 +234,14 @@ impl<'a> Serve<'a> {
                 Err(error) if self.reject_errors => {
                     eprintln!(
                         "event {} ({}) could not be handled: {error}",
-                        notification.header.serial, notification.header.eventname
+                        notification.header.serial(),
+                        notification.header.eventname()
                     );
                     Reply::FAIL
                 }
                 Err(error) => return Err(ServeError::Handler(error)),
             };
-            let reply = rejections.bound(notification.header.serial, reply);
+            let reply = rejections.bound(notification.header.serial(), reply);
             let bytes = if stopping { session.reply(reply) } else { session.reply_and_ready(reply) };
             let bytes = match bytes {
                 Ok(bytes) => bytes,

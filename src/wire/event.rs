@@ -8,8 +8,10 @@
 use nom::{Parser, combinator::opt, sequence::preceded};
 
 use super::event_type::EventType;
+use super::key::{Key, Keys};
+use super::line::Line;
 use super::scan::{FAST, find};
-use super::token::{Tokens, decimal, key_len, leading_digits, mark, not_utf8, number, rsplit_at_key, word};
+use super::token::{Tokens, decimal, mark, word};
 use super::writer::Writer;
 use crate::error::{EventError, NoRoom, Problem, TokenError};
 
@@ -462,93 +464,66 @@ impl Shape {
 /// Any payload that can be read.
 #[inline(never)]
 fn general(shape: Shape, payload: &[u8]) -> Result<Event<'_>, TokenError> {
-    match shape {
-        Shape::State(state) => process_state(state, payload),
-        Shape::Log(channel) => output(true, channel, payload),
-        Shape::Communication(channel) => output(false, channel, payload),
-        Shape::Remote => remote_communication(payload),
-        Shape::Supervisor(state) => Ok(Event::SupervisorStateChange(state)),
-        Shape::Tick(period) => tick(period, payload),
-        Shape::Group(change) => process_group(change, payload),
-    }
-}
-
-#[inline(never)]
-fn process_state<'a>(state: ProcessState<'static>, payload: &'a [u8]) -> Result<Event<'a>, TokenError> {
-    let line = Line::new(trim(payload))?;
-    let (processname, after) = line.processname()?;
-    let (groupname, after) = rsplit_at_key(after, " from_state:").ok_or(line.missing("from_state"))?;
-    let (from_state, tail) = split_word(after);
-    if from_state.is_empty() {
-        return Err(line.error("from_state", Problem::Invalid, from_state));
-    }
-    const KNOWN: &[&str] = &["tries", "expected", "pid"];
-    let [tries, expected, pid] = line.values(&["processname", "groupname", "from_state"], KNOWN, tail)?;
-    Ok(Event::ProcessState(ProcessStateEvent {
-        state,
-        processname: line.str(processname),
-        groupname: line.str(groupname),
-        from_state: ProcessState::from_name(line.str(from_state)),
-        tries: line.small("tries", tries)?,
-        expected: match expected {
-            None => None,
-            Some(b"0") => Some(false),
-            Some(b"1") => Some(true),
-            Some(other) => return Err(line.error("expected", Problem::Invalid, other)),
-        },
-        pid: line.small("pid", pid)?,
-        extra: Tokens::unknown(line.str(tail), KNOWN),
-    }))
-}
-
-/// PROCESS_LOG, whose tokens tell the channel, and PROCESS_COMMUNICATION, to which that token is one of the others.
-fn output(is_log: bool, channel: Channel, payload: &[u8]) -> Result<Event<'_>, TokenError> {
-    let known: &[&str] = if is_log { &["pid", "channel"] } else { &["pid"] };
-    // The name of a process may hold a newline: the line ends at the first one after `groupname`.
-    let named = split_before(payload, " groupname:").map_or(0, |(before, _)| before.len());
-    let (text, data) = split_line(payload, named);
-    let line = Line::new(trim(text))?;
-    let (processname, after) = line.processname()?;
-    // Without its first token, nothing tells a further token from a part of the group's name.
-    let (groupname, tail) =
-        split_before(after, " pid:").or_else(|| split_before(after, " channel:")).unwrap_or((after, b""));
-    let [pid, sent, _] = line.values(&["processname", "groupname"], known, tail)?;
-    let (processname, groupname) = (line.str(processname), line.str(groupname));
-    let pid = line.small("pid", pid)?;
-    let extra = Tokens::unknown(line.str(tail), known);
-    let channel = match sent {
-        None => channel,
-        Some(b"stdout") => Channel::Stdout,
-        Some(b"stderr") => Channel::Stderr,
-        Some(other) => return Err(line.error("channel", Problem::Invalid, other)),
+    const GROUP: Keys = Keys::of(&[Key::Groupname]);
+    const COMMUNICATION: Keys = GROUP.with(Key::Processname).with(Key::Pid);
+    const STATE: Keys = COMMUNICATION.with(Key::FromState).with(Key::Tries).with(Key::Expected);
+    let known = match shape {
+        Shape::State(_) => STATE,
+        Shape::Log(_) => COMMUNICATION.with(Key::Channel),
+        Shape::Communication(_) => COMMUNICATION,
+        Shape::Remote => const { Keys::of(&[Key::Type]) },
+        Shape::Supervisor(state) => return Ok(Event::SupervisorStateChange(state)),
+        Shape::Tick(_) => const { Keys::of(&[Key::When]) },
+        Shape::Group(_) => GROUP,
     };
-    Ok(if is_log {
-        Event::ProcessLog(ProcessLogEvent { channel, processname, groupname, pid, data, extra })
-    } else {
-        let event = ProcessCommunicationEvent { channel, processname, groupname, pid, data, extra };
-        Event::ProcessCommunication(event)
+    let (text, data) = match shape {
+        // The name of a process may hold a newline: the line ends at the first one after `groupname`.
+        Shape::Log(_) | Shape::Communication(_) => split_line(payload, place_of(b" groupname:", payload)),
+        Shape::Remote => split_line(payload, 0),
+        _ => (payload, Data(b"")),
+    };
+    // Some servers and plugins write spaces and newlines at its end.
+    let text = if let Shape::Remote = shape { text } else { trim(text) };
+    let line = &Line::read(text, known)?;
+    let (processname, groupname) = (line.str(Key::Processname), line.str(Key::Groupname));
+    let extra = Tokens::unknown(line.after(Key::Groupname), known);
+    let pid = line.optional(Key::Pid).map(|pid| pid as u32);
+    Ok(match shape {
+        Shape::State(state) => Event::ProcessState(ProcessStateEvent {
+            state,
+            processname,
+            groupname,
+            from_state: ProcessState::from_name(line.str(Key::FromState)),
+            tries: line.optional(Key::Tries).map(|tries| tries as u32),
+            expected: match line.optional(Key::Expected).map(|_| line.str(Key::Expected)) {
+                None => None,
+                Some("0") => Some(false),
+                Some("1") => Some(true),
+                Some(_) => return Err(line.error(Key::Expected, Problem::Invalid)),
+            },
+            pid,
+            extra,
+        }),
+        Shape::Log(channel) => {
+            let channel = match line.optional(Key::Channel).map(|_| line.str(Key::Channel)) {
+                None => channel,
+                Some("stdout") => Channel::Stdout,
+                Some("stderr") => Channel::Stderr,
+                Some(_) => return Err(line.error(Key::Channel, Problem::Invalid)),
+            };
+            Event::ProcessLog(ProcessLogEvent { channel, processname, groupname, pid, data, extra })
+        }
+        Shape::Communication(channel) => {
+            let event = ProcessCommunicationEvent { channel, processname, groupname, pid, data, extra };
+            Event::ProcessCommunication(event)
+        }
+        Shape::Remote => {
+            Event::RemoteCommunication(RemoteCommunicationEvent { remote_type: line.str(Key::Type), data })
+        }
+        Shape::Supervisor(state) => Event::SupervisorStateChange(state),
+        Shape::Tick(period) => Event::Tick(TickEvent { period, when: line.slot(Key::When), extra }),
+        Shape::Group(change) => Event::ProcessGroup(ProcessGroupEvent { change, groupname }),
     })
-}
-
-fn remote_communication(payload: &[u8]) -> Result<Event<'_>, TokenError> {
-    let (text, data) = split_line(payload, 0);
-    let line = Line::new(text)?;
-    let remote_type = line.str(line.first("type")?);
-    Ok(Event::RemoteCommunication(RemoteCommunicationEvent { remote_type, data }))
-}
-
-fn tick<'a>(period: u32, payload: &'a [u8]) -> Result<Event<'a>, TokenError> {
-    let line = Line::new(trim(payload))?;
-    let (when, tail) = split_word(line.first("when")?);
-    line.values(&["when"], &[], tail)?;
-    let when = number("when", when, line.offset_of(when))?;
-    Ok(Event::Tick(TickEvent { period, when, extra: Tokens::unknown(line.str(tail), &[]) }))
-}
-
-fn process_group(change: GroupChange, payload: &[u8]) -> Result<Event<'_>, TokenError> {
-    let line = Line::new(trim(payload))?;
-    let groupname = line.str(line.first("groupname")?);
-    Ok(Event::ProcessGroup(ProcessGroupEvent { change, groupname }))
 }
 
 // ---- The usual payloads, from the left: as supervisord sends them, with no space in a name. ----
@@ -559,15 +534,20 @@ fn usual(shape: Shape, payload: &[u8]) -> Option<Event<'_>> {
     match shape {
         Shape::State(state) => usual_process_state(state, core::str::from_utf8(payload).ok()?),
         Shape::Log(_) | Shape::Communication(_) => usual_output(shape, payload),
-        Shape::Tick(period) => {
-            let number = payload.strip_prefix(b"when:")?;
-            let (digits, when) = leading_digits(number);
-            let whole = digits == number.len() && (1..=19).contains(&digits);
-            whole.then_some(Event::Tick(TickEvent { period, when, extra: Tokens::default() }))
-        }
+        Shape::Tick(period) => match preceded(mark("when:"), decimal).parse(payload).ok()? {
+            (b"", when) => Some(Event::Tick(TickEvent { period, when, extra: Tokens::default() })),
+            _ => None,
+        },
         Shape::Supervisor(state) => Some(Event::SupervisorStateChange(state)),
-        // These have no more than one token.
-        Shape::Remote | Shape::Group(_) => None,
+        Shape::Remote => {
+            let (line, data) = split_line(payload, 0);
+            let remote_type = core::str::from_utf8(line.strip_prefix(b"type:")?).ok()?;
+            Some(Event::RemoteCommunication(RemoteCommunicationEvent { remote_type, data }))
+        }
+        Shape::Group(change) => {
+            let groupname = core::str::from_utf8(trim(payload).strip_prefix(b"groupname:")?).ok()?;
+            Some(Event::ProcessGroup(ProcessGroupEvent { change, groupname }))
+        }
     }
 }
 
@@ -623,103 +603,12 @@ fn usual_output(shape: Shape, payload: &[u8]) -> Option<Event<'_>> {
     }
 }
 
-// ---- The line of tokens. ----
-
-/// The keys of all payloads.
-const KEYS: [&str; 9] =
-    ["processname", "groupname", "from_state", "tries", "expected", "pid", "channel", "type", "when"];
-
-/// A payload's line of tokens, with which the payload begins: places in it are places in the payload.
-#[derive(Clone, Copy)]
-struct Line<'a>(&'a str);
-
-impl<'a> Line<'a> {
-    /// Checks the line for UTF-8, once for all its values.
-    fn new(line: &'a [u8]) -> Result<Self, TokenError> {
-        core::str::from_utf8(line).map(Self).map_err(|error| not_utf8(&KEYS, line, error.valid_up_to()))
-    }
-
-    fn offset_of(&self, part: &[u8]) -> usize {
-        (part.as_ptr() as usize).saturating_sub(self.0.as_ptr() as usize)
-    }
-
-    /// A part of the line, as text.
-    fn str(&self, part: &'a [u8]) -> &'a str {
-        let start = self.offset_of(part);
-        self.0.get(start..start.wrapping_add(part.len())).unwrap_or_default()
-    }
-
-    fn error(&self, key: &'static str, problem: Problem, part: &[u8]) -> TokenError {
-        TokenError { key, problem, offset: self.offset_of(part) }
-    }
-
-    fn missing(&self, key: &'static str) -> TokenError {
-        TokenError { key, problem: Problem::Missing, offset: self.0.len() }
-    }
-
-    /// What follows `key:` at the start of the line.
-    fn first(&self, key: &'static str) -> Result<&'a [u8], TokenError> {
-        let rest = self.0.as_bytes().strip_prefix(key.as_bytes()).and_then(|rest| rest.strip_prefix(b":"));
-        rest.ok_or(TokenError { key, problem: Problem::Missing, offset: 0 })
-    }
-
-    /// The value of `processname`, and what follows ` groupname:`.
-    fn processname(&self) -> Result<(&'a [u8], &'a [u8]), TokenError> {
-        rsplit_at_key(self.first("processname")?, " groupname:").ok_or(self.missing("groupname"))
-    }
-
-    /// The values of the `known` keys, at most three, among the tokens of `tail`, which follow those with the keys
-    /// `read`. Makes sure that all of it is tokens, and that none of the keys that mean something is there twice.
-    fn values(
-        &self,
-        read: &[&'static str],
-        known: &[&'static str],
-        tail: &'a [u8],
-    ) -> Result<[Option<&'a [u8]>; 3], TokenError> {
-        let mut values = [None; 3];
-        let mut rest = tail;
-        while let Some((_, from)) = rest.split_first() {
-            // What is left begins with the space in front of a token.
-            let (word, after) = split_word(from);
-            rest = after;
-            if word.is_empty() {
-                continue;
-            }
-            let Some(key) = key_len(word).and_then(|len| word.get(..len)) else {
-                return Err(self.error(read.last().copied().unwrap_or_default(), Problem::NotAToken, word));
-            };
-            if let Some(key) = read.iter().find(|read| read.as_bytes() == key) {
-                return Err(self.error(key, Problem::Duplicate, word));
-            }
-            if let Some((key, value)) = known.iter().zip(&mut values).find(|(known, _)| known.as_bytes() == key) {
-                if value.is_some() {
-                    return Err(self.error(key, Problem::Duplicate, word));
-                }
-                *value = word.get(key.len().wrapping_add(1)..);
-            }
-        }
-        Ok(values)
-    }
-
-    fn small(&self, key: &'static str, digits: Option<&[u8]>) -> Result<Option<u32>, TokenError> {
-        let Some(digits) = digits else { return Ok(None) };
-        let value = number(key, digits, self.offset_of(digits))?;
-        u32::try_from(value).map(Some).map_err(|_| self.error(key, Problem::TooLarge, digits))
-    }
-}
-
 /// Without the spaces and newlines at its end, which some servers and plugins write.
 fn trim(mut text: &[u8]) -> &[u8] {
     while let Some((b' ' | b'\n' | b'\r', rest)) = text.split_last() {
         text = rest;
     }
     text
-}
-
-/// A value that holds no space, and what follows it.
-fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
-    let end = find(b' ', text).unwrap_or(text.len());
-    text.split_at_checked(end).unwrap_or((text, b""))
 }
 
 /// The line that ends at the first newline from byte `from` on, and the data behind it.
@@ -730,10 +619,9 @@ fn split_line(payload: &[u8], from: usize) -> (&[u8], Data<'_>) {
     (line, Data(data.get(1..).unwrap_or_default()))
 }
 
-/// Splits before the first `mark`.
-fn split_before<'a>(text: &'a [u8], mark: &str) -> Option<(&'a [u8], &'a [u8])> {
-    let starts = |at: &usize| text.get(*at..).is_some_and(|rest| rest.starts_with(mark.as_bytes()));
-    text.split_at_checked((0..text.len()).find(starts)?)
+/// Where `mark` stands for the first time; 0 if it does not.
+fn place_of(mark: &[u8], text: &[u8]) -> usize {
+    text.windows(mark.len()).position(|part| part == mark).unwrap_or(0)
 }
 
 #[cfg(test)]

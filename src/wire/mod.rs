@@ -1,6 +1,7 @@
 //! The words of the protocol: pure functions on slices, with no state and no I/O.
 //!
-//! * [`token`]: `key:value`, what the lines of header and payload are made of.
+//! * [`key`], [`token`]: `key:value`, what the lines of header and payload are made of.
+//! * [`line`]: any such line, read.
 //! * [`header`]: the token line in front of every payload, and where it ends.
 //! * [`event_type`]: the names of events and their hierarchy.
 //! * [`event`]: the payloads, typed.
@@ -16,8 +17,11 @@ pub mod envelope;
 pub mod event;
 pub mod event_type;
 pub mod header;
+pub mod key;
 pub mod length;
+pub(crate) mod line;
 pub mod reply;
 pub(crate) mod scan;
+pub(crate) mod text;
 pub mod token;
 mod writer;

@@ -31,10 +31,10 @@ impl Switch {
                 defmt::debug!("heartbeat {}", self.beats);
                 heartbeat::beat();
             }
-            Ok(Event::ProcessState(event)) => self.judge(&event, notification.header.serial),
+            Ok(Event::ProcessState(event)) => self.judge(&event, notification.header.serial()),
             // Not subscribed to, but another pool's rejected events come here as well.
             Ok(_) => {}
-            Err(error) => defmt::warn!("{}: {}", notification.header.eventname, error),
+            Err(error) => defmt::warn!("{}: {}", notification.header.eventname(), error),
         }
     }
 

@@ -97,7 +97,7 @@ impl Origin {
             ("Forward-Time", now()),
         ];
         let mut message = Message {
-            subject: format!("{}.{}.{}", self.prefix, token(&self.host), token(event.header.eventname)),
+            subject: format!("{}.{}.{}", self.prefix, token(&self.host), token(event.header.eventname())),
             headers: headers.map(|(name, value)| (name.into(), value)).into(),
             payload: event.payload.into(),
         };
@@ -112,8 +112,8 @@ impl Origin {
 
     /// The same for the same event of the same pool, whoever delivers it, and never again for another one.
     fn id(&self, header: &Header<'_>) -> String {
-        let [host, run, server, pool] = [&self.host, &self.run, header.server, header.pool].map(token);
-        format!("{host}/{run}/{server}/{pool}/{}", header.serial)
+        let [host, run, server, pool] = [&self.host, &self.run, header.server(), header.pool()].map(token);
+        format!("{host}/{run}/{server}/{pool}/{}", header.serial())
     }
 }
 

@@ -43,7 +43,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 let Some(notification) = notification? else { break };
                 match timeout(LIMIT, handle(&notification, &mut counts)).await {
                     Ok(()) => {}
-                    Err(_) => eprintln!("event {} took too long", notification.header.serial),
+                    Err(_) => eprintln!("event {} took too long", notification.header.serial()),
                 }
                 host.reply(Reply::OK)?;
             }
@@ -62,6 +62,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 /// Whatever takes its time: a request, a query. Dropped where it waits if it takes too long.
 async fn handle(notification: &Notification<'_>, counts: &mut BTreeMap<String, u64>) {
-    *counts.entry(notification.header.eventname.to_owned()).or_default() += 1;
+    *counts.entry(notification.header.eventname().to_owned()).or_default() += 1;
     tokio::task::yield_now().await;
 }

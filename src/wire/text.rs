@@ -1,0 +1,146 @@
+//! Text that is known to be UTF-8, and parts of it.
+
+use super::scan::FAST;
+
+/// From where to where a part of a text goes.
+#[derive(Clone, Copy)]
+pub(crate) struct Span {
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+}
+
+impl Span {
+    /// Both in one number.
+    pub(crate) const fn slot(self) -> u64 {
+        (self.to as u64) << 32 | self.from as u64
+    }
+
+    pub(crate) const fn of_slot(slot: u64) -> Self {
+        Self { from: slot as u32, to: (slot >> 32) as u32 }
+    }
+}
+
+/// A line that was checked to be UTF-8.
+///
+/// Without `unsafe`, a `&str` can only be had by the check of the standard library, whose code and table are larger than
+/// many a part of this crate. Where speed matters, it is made once, for the whole line; where size matters, for the parts
+/// that are asked for, so that a program that asks for none does without.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Text<'a>(Checked<'a>);
+
+#[cfg(target_pointer_width = "64")]
+type Checked<'a> = &'a str;
+#[cfg(not(target_pointer_width = "64"))]
+type Checked<'a> = &'a [u8];
+
+#[cfg(target_pointer_width = "64")]
+impl<'a> Text<'a> {
+    pub(crate) const fn new(text: &'a str) -> Self {
+        Self(text)
+    }
+
+    /// `bytes` are known to be UTF-8.
+    pub(crate) fn checked(bytes: &'a [u8]) -> Self {
+        Self(core::str::from_utf8(bytes).unwrap_or_default())
+    }
+
+    pub(crate) fn get(&self, Span { from, to }: Span) -> &'a str {
+        self.0.get(from as usize..to as usize).unwrap_or_default()
+    }
+}
+
+#[cfg(not(target_pointer_width = "64"))]
+impl<'a> Text<'a> {
+    pub(crate) const fn new(text: &'a str) -> Self {
+        Self(text.as_bytes())
+    }
+
+    /// `bytes` are known to be UTF-8.
+    pub(crate) const fn checked(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) fn get(&self, Span { from, to }: Span) -> &'a str {
+        self.0.get(from as usize..to as usize).and_then(|part| core::str::from_utf8(part).ok()).unwrap_or_default()
+    }
+}
+
+impl<'a> Text<'a> {
+    pub(crate) const fn len(&self) -> u32 {
+        self.0.len() as u32
+    }
+
+    pub(crate) fn all(&self) -> &'a str {
+        self.get(Span { from: 0, to: self.len() })
+    }
+}
+
+/// Where the first character begins that is not UTF-8.
+pub(crate) fn not_utf8(bytes: &[u8]) -> Option<usize> {
+    if FAST { core::str::from_utf8(bytes).err().map(|error| error.valid_up_to()) } else { not_utf8_by_bytes(bytes) }
+}
+
+/// The same in the least room.
+fn not_utf8_by_bytes(bytes: &[u8]) -> Option<usize> {
+    // How many bytes of the character that began at `start` are due, and from where to where the next one may lie.
+    let (mut start, mut due, mut low, mut high) = (0, 0u32, 0x80, 0xbf);
+    for (at, &byte) in bytes.iter().enumerate() {
+        if due != 0 {
+            if byte < low || byte > high {
+                return Some(start);
+            }
+            due = due.wrapping_sub(1);
+            (low, high) = (0x80, 0xbf);
+        } else if byte >= 0x80 {
+            start = at;
+            if !(0xc2..=0xf4).contains(&byte) {
+                return Some(start);
+            }
+            due = byte.leading_ones().wrapping_sub(1);
+            // Nothing that could be said in fewer bytes, no surrogates, nothing behind the last character.
+            match byte {
+                0xe0 => low = 0xa0,
+                0xed => high = 0x9f,
+                0xf0 => low = 0x90,
+                0xf4 => high = 0x8f,
+                _ => {}
+            }
+        }
+    }
+    (due != 0).then_some(start)
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate alloc;
+    use super::*;
+    use proptest::prelude::*;
+
+    #[track_caller]
+    fn agree(bytes: &[u8]) {
+        let standard = core::str::from_utf8(bytes).err().map(|error| error.valid_up_to());
+        assert_eq!(not_utf8_by_bytes(bytes), standard, "{}", bytes.escape_ascii());
+    }
+
+    /// All pairs of first and second bytes, with and without what they lack.
+    #[test]
+    fn all_beginnings_of_characters() {
+        for first in 0..=0xff {
+            for second in 0..=0xff {
+                for rest in [&b""[..], b"\x80", b"\x80\xbf", b"\xbf\xbfx", b"\xbf\xc0", b"\x80\x80\x80"] {
+                    agree(&[&b"a"[..], &[first, second], rest].concat());
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes(text in "[a-z\u{7f}-\u{900}€😀\u{d7ff}\u{e000}\u{10ffff}]{0,9}", any: [u8; 2], at in 0..9usize) {
+            agree(text.as_bytes());
+            let (before, after) = text.as_bytes().split_at(at.min(text.len()));
+            agree(&[before, &any, after].concat());
+            agree(&[before, after.get(1..).unwrap_or_default()].concat());
+        }
+    }
+}
