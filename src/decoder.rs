@@ -141,8 +141,8 @@ impl<const N: usize> Decoder<N> {
             return Ok(None);
         }
         let Phase::Header(end) = &mut self.phase else { return Ok(None) };
-        let start = self.offset.wrapping_sub(self.carry.len() as u64);
         let carried = self.carry.len();
+        let start = self.offset.wrapping_sub(carried as u64);
         let new = input.get(..N.saturating_sub(carried)).unwrap_or(input);
         let found = if carried == 0 {
             end.find(new, 0)

@@ -485,7 +485,9 @@ fn general(shape: Shape, payload: &[u8]) -> Result<Event<'_>, TokenError> {
     // Some servers and plugins write spaces and newlines at its end.
     let text = if let Shape::Remote = shape { text } else { trim(text) };
     let line = &Line::read(text, known)?;
-    let (processname, groupname) = (line.str(Key::Processname), line.str(Key::Groupname));
+    // A tick's number has the slot of a process's name.
+    let processname = if known.has(Key::Processname) { line.str(Key::Processname) } else { "" };
+    let groupname = line.str(Key::Groupname);
     let extra = Tokens::unknown(line.after(Key::Groupname), known);
     let pid = line.optional(Key::Pid).map(|pid| pid as u32);
     Ok(match shape {

@@ -93,12 +93,13 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// The number, or where the text stands; 0 where there is none.
+    /// The number, or where the text stands, of a key that the line has.
     #[inline]
     pub(crate) fn slot(&self, key: Key) -> u64 {
         self.slots.get(key.place()).copied().unwrap_or_default()
     }
 
+    /// Where the value stands. For keys that the line has, and others whose slot no number may have.
     pub(crate) fn span(&self, key: Key) -> Span {
         Span::of_slot(self.slot(key))
     }

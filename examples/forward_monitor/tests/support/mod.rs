@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "no test needs all of it")]
 
+#[path = "../../../../tests/support/patience.rs"]
+pub mod patience;
 #[path = "../../../../tests/support/python.rs"]
 pub mod python;
 #[path = "../../../../tests/support/supervisord.rs"]
@@ -14,7 +16,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::{self};
@@ -23,26 +25,12 @@ use serde_json::Value;
 use supervisor_events::simulator::{Report, Simulator};
 use tempfile::TempDir;
 
+pub use patience::{wait_for, within_patience};
+
 /// What takes longer than this does not happen.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// The stream, and what its subjects begin with.
 pub const STREAM: &str = "supervisor";
-
-/// Asks until there is an answer.
-pub fn wait_for<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
-    within_patience(ask).unwrap_or_else(|| panic!("waited in vain for {what}"))
-}
-
-/// Asks until there is an answer, or no patience left.
-pub fn within_patience<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match ask() {
-            None if Instant::now() < deadline => thread::sleep(Duration::from_millis(10)),
-            answer => return answer,
-        }
-    }
-}
 
 /// A nats-server with JetStream, on a port of its own that it keeps when it is started again.
 pub struct Nats {
