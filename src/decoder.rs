@@ -56,7 +56,7 @@ pub enum Step<'a> {
 pub struct Decoder<const N: usize = 1024> {
     unit: LengthUnit,
     phase: Phase,
-    /// Bytes consumed since the start of the stream.
+    /// Where in the stream the header begins that is being read, or the payload goes on.
     offset: u64,
     /// The header's first bytes, while the others are still to come.
     carry: Vec<u8, N>,
@@ -68,6 +68,15 @@ enum Phase {
     Header(HeaderEnd),
     Payload(Remaining),
     Broken(ProtocolError),
+}
+
+impl Phase {
+    /// Breaks the stream, for ever.
+    fn fail<T>(&mut self, offset: u64, kind: ProtocolErrorKind) -> Result<T, ProtocolError> {
+        let error = ProtocolError { offset, kind };
+        *self = Self::Broken(error);
+        Err(error)
+    }
 }
 
 impl<const N: usize> Decoder<N> {
@@ -128,7 +137,6 @@ impl<const N: usize> Decoder<N> {
         match **input {
             [byte] if byte != b'\n' && len >= 4 && len < N.saturating_sub(1) => {
                 *input = &[];
-                self.offset = self.offset.wrapping_add(1);
                 self.carry.push(byte).is_ok()
             }
             _ => false,
@@ -142,7 +150,6 @@ impl<const N: usize> Decoder<N> {
         }
         let Phase::Header(end) = &mut self.phase else { return Ok(None) };
         let carried = self.carry.len();
-        let start = self.offset.wrapping_sub(carried as u64);
         let new = input.get(..N.saturating_sub(carried)).unwrap_or(input);
         let found = if carried == 0 {
             end.find(new, 0)
@@ -154,12 +161,14 @@ impl<const N: usize> Decoder<N> {
         // What follows the header stays in the input.
         let len = if let End::At(len) = found { len } else { carried.wrapping_add(new.len()) };
         let new = split_off(input, len.wrapping_sub(carried));
-        self.offset = start.wrapping_add(len as u64);
         let (at, kind) = match found {
             End::At(_) => {
-                let line = if carried == 0 { new } else { self.carry.get(..len).unwrap_or_default() };
-                match Header::parse(line) {
-                    Ok(header) => {
+                let text = if carried == 0 { new } else { &self.carry };
+                let line = text.get(..len.wrapping_sub(1)).unwrap_or_default();
+                let mut header = Header::unread(line);
+                match header.read(line) {
+                    Ok(()) => {
+                        self.offset = self.offset.wrapping_add(len as u64);
                         self.phase = Phase::Payload(Remaining::new(self.unit, header.len()));
                         return Ok(Some(Step::Header(header)));
                     }
@@ -175,15 +184,12 @@ impl<const N: usize> Decoder<N> {
                 return Ok(None);
             }
         };
-        let error = ProtocolError { offset: start.wrapping_add(at as u64), kind };
-        self.phase = Phase::Broken(error);
-        Err(error)
+        self.phase.fail(self.offset.wrapping_add(at as u64), kind)
     }
 
-    /// Breaks the stream, for ever.
-    pub(crate) fn fail(&mut self, error: ProtocolError) -> ProtocolError {
-        self.phase = Phase::Broken(error);
-        error
+    /// Breaks the stream, for ever, where a header would begin.
+    pub(crate) fn out_of_turn<T>(&mut self) -> Result<T, ProtocolError> {
+        self.phase.fail(self.offset, ProtocolErrorKind::OutOfTurn)
     }
 
     /// The error that broke the stream.
@@ -208,12 +214,15 @@ impl<const N: usize> Decoder<N> {
             Phase::Payload(remaining) => ProtocolErrorKind::TruncatedPayload { missing: remaining.missing() },
             Phase::Broken(error) => return Err(*error),
         };
-        Err(ProtocolError { offset: self.offset, kind })
+        Err(ProtocolError { offset: self.offset(), kind })
     }
 
     /// How many bytes of the stream have been consumed. After [`Step::Complete`], where the next header begins.
-    pub const fn offset(&self) -> u64 {
-        self.offset
+    pub fn offset(&self) -> u64 {
+        match self.phase {
+            Phase::Header(_) => self.offset.wrapping_add(self.carry.len() as u64),
+            _ => self.offset,
+        }
     }
 }
 

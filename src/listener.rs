@@ -16,7 +16,7 @@
 //! [`Session`](crate::Session) whole events. Neither does any I/O.
 
 use crate::decoder::{Decoder, Step};
-use crate::error::{ProtocolError, ProtocolErrorKind, TurnError};
+use crate::error::{ProtocolError, TurnError};
 use crate::wire::length::LengthUnit;
 use crate::wire::reply::{Answer, READY, Reply};
 
@@ -178,7 +178,7 @@ impl<const N: usize> Listener<N> {
     }
 
     /// How many bytes of the stream have been consumed.
-    pub const fn offset(&self) -> u64 {
+    pub fn offset(&self) -> u64 {
         self.decoder.offset()
     }
 
@@ -194,8 +194,7 @@ impl<const N: usize> Listener<N> {
             if input.is_empty() {
                 return Ok(None);
             }
-            let error = ProtocolError { offset: self.decoder.offset(), kind: ProtocolErrorKind::OutOfTurn };
-            return Err(self.decoder.fail(error));
+            return self.decoder.out_of_turn();
         }
         // Passed on as it is: a header is large, and moving it takes longer than much of what was done to read it.
         let step = self.decoder.advance(input);

@@ -259,29 +259,31 @@ impl Core {
         }
         let mut new = self.filled;
         self.filled = new.saturating_add(read).min(buffer.len());
-        let mut parsed = None;
 
         if let Phase::Header(end) = &mut self.phase {
             let limit = room_for_header(buffer);
             let text = buffer.get(..self.filled.min(limit)).unwrap_or_default();
-            let (offset, kind) = match end.find(text, new) {
-                End::At(len) => match Header::parse(text.get(..len).unwrap_or_default()) {
-                    Ok(header) => {
-                        let remaining = Remaining::new(self.unit, header.len());
-                        self.phase = Phase::Payload { header: len, read: len as u64, kept: None, remaining };
-                        self.turn.begin();
-                        new = len;
-                        parsed = Some(header);
-                        (0, None)
+            let (at, kind) = match end.find(text, new) {
+                End::At(len) => {
+                    new = len;
+                    let line = line_of(text, len);
+                    let mut header = Header::unread(line);
+                    match header.read(line) {
+                        Ok(()) => {
+                            let remaining = Remaining::new(self.unit, header.len());
+                            self.phase = Phase::Payload { header: len, read: len as u64, kept: None, remaining };
+                            self.turn.begin();
+                            (0, None)
+                        }
+                        Err(error) => (error.offset, Some(ProtocolErrorKind::Header(error))),
                     }
-                    Err(error) => (error.offset, Some(ProtocolErrorKind::Header(error))),
-                },
+                }
                 End::NotAHeader => (0, Some(ProtocolErrorKind::NotAHeader)),
                 End::NotYet if text.len() >= limit => (limit, Some(ProtocolErrorKind::HeaderTooLong { limit })),
                 End::NotYet => return Ok(None),
             };
             if let Some(kind) = kind {
-                return Err(self.fail(self.start.wrapping_add(offset as u64), kind));
+                return Err(self.fail(self.start.wrapping_add(at as u64), kind));
             }
         }
 
@@ -298,16 +300,11 @@ impl Core {
         self.turn.complete(end < self.filled);
         self.filled = end;
         let held = kept.unwrap_or(end);
-        let (line, rest) = buffer.split_at_checked(*header_len).unwrap_or_default();
-        let header = match parsed {
-            Some(header) => header,
-            // It was read when it came; these are the same bytes.
-            None => match Header::parse(line) {
-                Ok(header) => header,
-                Err(_) => return Ok(None),
-            },
-        };
-        let payload = rest.get(..held.saturating_sub(*header_len)).unwrap_or_default();
+        let line = line_of(buffer, *header_len);
+        // It was read when it came; these are the same bytes.
+        let mut header = Header::unread(line);
+        let _ = header.read(line);
+        let payload = buffer.get(*header_len..held).unwrap_or_default();
         let omitted = total.wrapping_sub(held as u64);
         Ok(Some(Notification { header, payload, omitted }))
     }
@@ -355,6 +352,11 @@ impl Core {
         self.phase = Phase::Broken(error);
         error
     }
+}
+
+/// The header of `len` bytes, without its newline.
+fn line_of(text: &[u8], len: usize) -> &[u8] {
+    text.get(..len.wrapping_sub(1)).unwrap_or_default()
 }
 
 /// How long a header may be: a byte has to be left, or there would be no room to read any payload into.

@@ -27,6 +27,9 @@ fn identifiers_hold_anything() {
         "x server:y",
         "x server:y serial:5",
         "eventname:TICK_60 len:7",
+        "a eventname:E len:1 b\nc",
+        "a eventname:E b len:1\nc",
+        "a server:b\nserver:c d",
         "key:value other:",
         "::",
     ] {

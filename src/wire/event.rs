@@ -10,10 +10,10 @@ use nom::{Parser, combinator::opt, sequence::preceded};
 use super::event_type::EventType;
 use super::key::{Key, Keys};
 use super::line::Line;
-use super::scan::{FAST, find};
+use super::scan::{FAST, find, place_in};
 use super::token::{Tokens, decimal, mark, word};
 use super::writer::Writer;
-use crate::error::{EventError, NoRoom, Problem, TokenError};
+use crate::error::{EventError, NoRoom, Problem};
 
 /// A payload's content by its type. Borrows from the payload.
 ///
@@ -71,10 +71,34 @@ pub enum ProcessState<'a> {
     Other(&'a str),
 }
 
+/// The names of the states, in the order of [`ProcessState`].
+pub(crate) const STATES: &str = "STOPPED STARTING RUNNING BACKOFF STOPPING EXITED FATAL UNKNOWN ";
+
 impl<'a> ProcessState<'a> {
     /// The state with this name.
     #[inline]
     pub fn from_name(name: &'a str) -> Self {
+        if FAST { Self::by_match(name) } else { Self::by_list(name) }
+    }
+
+    /// Looks the name up in the least room.
+    fn by_list(name: &'a str) -> Self {
+        match place_in(STATES, name.as_bytes()) {
+            Some(0) => Self::Stopped,
+            Some(1) => Self::Starting,
+            Some(2) => Self::Running,
+            Some(3) => Self::Backoff,
+            Some(4) => Self::Stopping,
+            Some(5) => Self::Exited,
+            Some(6) => Self::Fatal,
+            Some(7) => Self::Unknown,
+            _ => Self::Other(name),
+        }
+    }
+
+    /// Looks the name up in the least time.
+    #[inline]
+    fn by_match(name: &'a str) -> Self {
         match name {
             "STOPPED" => Self::Stopped,
             "STARTING" => Self::Starting,
@@ -85,6 +109,22 @@ impl<'a> ProcessState<'a> {
             "FATAL" => Self::Fatal,
             "UNKNOWN" => Self::Unknown,
             _ => Self::Other(name),
+        }
+    }
+
+    /// The state that a process enters with this event, if it is one of those.
+    #[inline]
+    fn entered(event_type: EventType<'_>) -> Self {
+        use EventType as T;
+        match event_type {
+            T::ProcessStateStopped => Self::Stopped,
+            T::ProcessStateStarting => Self::Starting,
+            T::ProcessStateRunning => Self::Running,
+            T::ProcessStateBackoff => Self::Backoff,
+            T::ProcessStateStopping => Self::Stopping,
+            T::ProcessStateExited => Self::Exited,
+            T::ProcessStateFatal => Self::Fatal,
+            _ => Self::Unknown,
         }
     }
 
@@ -288,10 +328,10 @@ impl<'a> Event<'a> {
     /// [`EventError::Payload`] for a payload that does not have its type's shape.
     pub fn parse(event_type: EventType<'_>, payload: &'a [u8]) -> Result<Self, EventError> {
         let shape = Shape::of(event_type).ok_or(EventError::UnknownType)?;
-        if FAST && let Some(event) = usual(shape, payload) {
+        if FAST && let Some(event) = usual(shape, event_type, payload) {
             return Ok(event);
         }
-        Ok(general(shape, payload)?)
+        general(shape, event_type, payload)
     }
 
     /// The type of the event.
@@ -422,12 +462,12 @@ fn tokens(out: &mut Writer<'_>, tokens: Tokens<'_>) {
 /// The shape of a payload, and what its event's name says.
 #[derive(Clone, Copy)]
 enum Shape {
-    State(ProcessState<'static>),
+    State,
     Log(Channel),
     Communication(Channel),
     Remote,
     Supervisor(SupervisorState),
-    Tick(u32),
+    Tick(u16),
     Group(GroupChange),
 }
 
@@ -436,14 +476,14 @@ impl Shape {
     fn of(event_type: EventType<'_>) -> Option<Self> {
         use EventType as T;
         Some(match event_type {
-            T::ProcessStateStopped => Self::State(ProcessState::Stopped),
-            T::ProcessStateExited => Self::State(ProcessState::Exited),
-            T::ProcessStateStarting => Self::State(ProcessState::Starting),
-            T::ProcessStateStopping => Self::State(ProcessState::Stopping),
-            T::ProcessStateBackoff => Self::State(ProcessState::Backoff),
-            T::ProcessStateFatal => Self::State(ProcessState::Fatal),
-            T::ProcessStateRunning => Self::State(ProcessState::Running),
-            T::ProcessStateUnknown => Self::State(ProcessState::Unknown),
+            T::ProcessStateStopped
+            | T::ProcessStateStarting
+            | T::ProcessStateRunning
+            | T::ProcessStateBackoff
+            | T::ProcessStateStopping
+            | T::ProcessStateExited
+            | T::ProcessStateFatal
+            | T::ProcessStateUnknown => Self::State,
             T::ProcessLogStdout => Self::Log(Channel::Stdout),
             T::ProcessLogStderr => Self::Log(Channel::Stderr),
             T::ProcessCommunicationStdout => Self::Communication(Channel::Stdout),
@@ -463,12 +503,12 @@ impl Shape {
 
 /// Any payload that can be read.
 #[inline(never)]
-fn general(shape: Shape, payload: &[u8]) -> Result<Event<'_>, TokenError> {
+fn general<'a>(shape: Shape, event_type: EventType<'_>, payload: &'a [u8]) -> Result<Event<'a>, EventError> {
     const GROUP: Keys = Keys::of(&[Key::Groupname]);
     const COMMUNICATION: Keys = GROUP.with(Key::Processname).with(Key::Pid);
     const STATE: Keys = COMMUNICATION.with(Key::FromState).with(Key::Tries).with(Key::Expected);
     let known = match shape {
-        Shape::State(_) => STATE,
+        Shape::State => STATE,
         Shape::Log(_) => COMMUNICATION.with(Key::Channel),
         Shape::Communication(_) => COMMUNICATION,
         Shape::Remote => const { Keys::of(&[Key::Type]) },
@@ -484,34 +524,35 @@ fn general(shape: Shape, payload: &[u8]) -> Result<Event<'_>, TokenError> {
     };
     // Some servers and plugins write spaces and newlines at its end.
     let text = if let Shape::Remote = shape { text } else { trim(text) };
-    let line = &Line::read(text, known)?;
+    let line = &mut Line::unread(text);
+    line.read(text, known)?;
     // A tick's number has the slot of a process's name.
     let processname = if known.has(Key::Processname) { line.str(Key::Processname) } else { "" };
     let groupname = line.str(Key::Groupname);
     let extra = Tokens::unknown(line.after(Key::Groupname), known);
     let pid = line.optional(Key::Pid).map(|pid| pid as u32);
     Ok(match shape {
-        Shape::State(state) => Event::ProcessState(ProcessStateEvent {
-            state,
+        Shape::State => Event::ProcessState(ProcessStateEvent {
+            state: ProcessState::entered(event_type),
             processname,
             groupname,
             from_state: ProcessState::from_name(line.str(Key::FromState)),
             tries: line.optional(Key::Tries).map(|tries| tries as u32),
-            expected: match line.optional(Key::Expected).map(|_| line.str(Key::Expected)) {
+            expected: match line.bytes(Key::Expected) {
                 None => None,
-                Some("0") => Some(false),
-                Some("1") => Some(true),
-                Some(_) => return Err(line.error(Key::Expected, Problem::Invalid)),
+                Some(b"0") => Some(false),
+                Some(b"1") => Some(true),
+                Some(_) => return Err(line.error(Key::Expected, Problem::Invalid).into()),
             },
             pid,
             extra,
         }),
         Shape::Log(channel) => {
-            let channel = match line.optional(Key::Channel).map(|_| line.str(Key::Channel)) {
+            let channel = match line.bytes(Key::Channel) {
                 None => channel,
-                Some("stdout") => Channel::Stdout,
-                Some("stderr") => Channel::Stderr,
-                Some(_) => return Err(line.error(Key::Channel, Problem::Invalid)),
+                Some(b"stdout") => Channel::Stdout,
+                Some(b"stderr") => Channel::Stderr,
+                Some(_) => return Err(line.error(Key::Channel, Problem::Invalid).into()),
             };
             Event::ProcessLog(ProcessLogEvent { channel, processname, groupname, pid, data, extra })
         }
@@ -523,7 +564,7 @@ fn general(shape: Shape, payload: &[u8]) -> Result<Event<'_>, TokenError> {
             Event::RemoteCommunication(RemoteCommunicationEvent { remote_type: line.str(Key::Type), data })
         }
         Shape::Supervisor(state) => Event::SupervisorStateChange(state),
-        Shape::Tick(period) => Event::Tick(TickEvent { period, when: line.slot(Key::When), extra }),
+        Shape::Tick(period) => Event::Tick(TickEvent { period: period.into(), when: line.slot(Key::When), extra }),
         Shape::Group(change) => Event::ProcessGroup(ProcessGroupEvent { change, groupname }),
     })
 }
@@ -532,12 +573,12 @@ fn general(shape: Shape, payload: &[u8]) -> Result<Event<'_>, TokenError> {
 
 /// Whatever is not usual goes to [`general`]. Both give the same result where both give one.
 #[inline]
-fn usual(shape: Shape, payload: &[u8]) -> Option<Event<'_>> {
+fn usual<'a>(shape: Shape, event_type: EventType<'_>, payload: &'a [u8]) -> Option<Event<'a>> {
     match shape {
-        Shape::State(state) => usual_process_state(state, core::str::from_utf8(payload).ok()?),
+        Shape::State => usual_process_state(ProcessState::entered(event_type), core::str::from_utf8(payload).ok()?),
         Shape::Log(_) | Shape::Communication(_) => usual_output(shape, payload),
         Shape::Tick(period) => match preceded(mark("when:"), decimal).parse(payload).ok()? {
-            (b"", when) => Some(Event::Tick(TickEvent { period, when, extra: Tokens::default() })),
+            (b"", when) => Some(Event::Tick(TickEvent { period: period.into(), when, extra: Tokens::default() })),
             _ => None,
         },
         Shape::Supervisor(state) => Some(Event::SupervisorStateChange(state)),
@@ -633,6 +674,20 @@ mod tests {
     use alloc::string::String;
     use proptest::prelude::*;
 
+    #[test]
+    fn every_state_is_found_by_its_name() {
+        for name in STATES.split(' ').chain(["SOON", "FATAL ", "FATA", "stopped"]) {
+            let state = ProcessState::by_match(name);
+            assert_eq!((state, state.name()), (ProcessState::by_list(name), name));
+            assert_eq!(
+                matches!(state, ProcessState::Other(_)),
+                name.is_empty() || !STATES.contains(&alloc::format!("{name} "))
+            );
+            let entered = ProcessState::entered(EventType::from_name(&alloc::format!("PROCESS_STATE_{name}")));
+            assert_eq!(entered == state, !matches!(state, ProcessState::Other(_)));
+        }
+    }
+
     fn value() -> impl Strategy<Value = String> {
         prop_oneof!["[a-z:é.]{0,12}", "[0-9]{0,21}", "STOPPED|FATAL|SOON", "stdout|stderr|0|1|00|01", "[a-z ]{0,6}"]
     }
@@ -648,14 +703,15 @@ mod tests {
             ),
             data in "(\n[a-z :\n]{0,30})?",
         ) {
-            let Some(shape) = Shape::of(EventType::ALL[at]) else { return Ok(()) };
+            let event_type = EventType::ALL[at];
+            let Some(shape) = Shape::of(event_type) else { return Ok(()) };
             let mut payload = first + &value;
             for (key, value) in tokens {
                 payload.push_str(&alloc::format!(" {key}:{value}"));
             }
             payload.push_str(&data);
-            if let Some(event) = usual(shape, payload.as_bytes()) {
-                prop_assert_eq!(Ok(event), general(shape, payload.as_bytes()));
+            if let Some(event) = usual(shape, event_type, payload.as_bytes()) {
+                prop_assert_eq!(Ok(event), general(shape, event_type, payload.as_bytes()));
             }
         }
 
@@ -666,14 +722,16 @@ mod tests {
             let state = alloc::format!("{names} from_state:RUNNING {tail}:{number}");
             let output = alloc::format!("{names} pid:{number} channel:stderr\ndata\n");
             let communication = alloc::format!("{names} pid:{number}\ndata\n");
-            for (shape, payload) in [
-                (Shape::State(ProcessState::Exited), state),
-                (Shape::Log(Channel::Stdout), output),
-                (Shape::Communication(Channel::Stdout), communication),
-                (Shape::Tick(5), alloc::format!("when:{number}")),
+            for (event_type, payload) in [
+                (EventType::ProcessStateExited, state),
+                (EventType::ProcessLogStdout, output),
+                (EventType::ProcessCommunicationStdout, communication),
+                (EventType::Tick5, alloc::format!("when:{number}")),
             ] {
-                prop_assert!(usual(shape, payload.as_bytes()).is_some());
-                prop_assert_eq!(usual(shape, payload.as_bytes()), general(shape, payload.as_bytes()).ok());
+                let shape = Shape::of(event_type).unwrap();
+                let event = usual(shape, event_type, payload.as_bytes());
+                prop_assert!(event.is_some());
+                prop_assert_eq!(event, general(shape, event_type, payload.as_bytes()).ok());
             }
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! The hierarchy is supervisor's table, not a matter of prefixes: a plugin may register a name such as `PROCESS`.
 
-use super::event::ProcessState;
-use super::scan::FAST;
+use super::event::{ProcessState, STATES};
+use super::scan::{FAST, place_in, rfind};
 
 macro_rules! event_types {
     ($($(#[$doc:meta])* $variant:ident = $name:literal $(, $parent:ident)?;)*) => {
@@ -17,15 +17,17 @@ macro_rules! event_types {
             Other(&'a str),
         }
 
+        /// The places of the types in the table.
+        enum Place {
+            $($variant,)*
+        }
+
         impl<'a> EventType<'a> {
             /// All types of the table.
             pub const ALL: &'static [EventType<'static>] = &[$(EventType::$variant,)*];
 
             /// The type at a place of the table.
             fn nth(place: usize) -> Option<Self> {
-                enum Place {
-                    $($variant,)*
-                }
                 match place {
                     $(place if place == Place::$variant as usize => Some(Self::$variant),)*
                     _ => None,
@@ -56,52 +58,52 @@ event_types! {
     Event = "EVENT";
     /// Abstract: a process changed its state.
     ProcessState = "PROCESS_STATE", Event;
-    /// A process was stopped.
-    ProcessStateStopped = "PROCESS_STATE_STOPPED", ProcessState;
-    /// A process ended by itself.
-    ProcessStateExited = "PROCESS_STATE_EXITED", ProcessState;
-    /// A process is being started.
-    ProcessStateStarting = "PROCESS_STATE_STARTING", ProcessState;
-    /// A process is being stopped.
-    ProcessStateStopping = "PROCESS_STATE_STOPPING", ProcessState;
-    /// A process ended too soon, and will be started again.
-    ProcessStateBackoff = "PROCESS_STATE_BACKOFF", ProcessState;
-    /// A process ended too soon, too often.
-    ProcessStateFatal = "PROCESS_STATE_FATAL", ProcessState;
-    /// A process was started.
-    ProcessStateRunning = "PROCESS_STATE_RUNNING", ProcessState;
-    /// supervisord lost track of a process.
-    ProcessStateUnknown = "PROCESS_STATE_UNKNOWN", ProcessState;
     /// Abstract: a process sent data between the communication tags.
     ProcessCommunication = "PROCESS_COMMUNICATION", Event;
-    /// A process sent data on its standard output.
-    ProcessCommunicationStdout = "PROCESS_COMMUNICATION_STDOUT", ProcessCommunication;
-    /// A process sent data on its standard error.
-    ProcessCommunicationStderr = "PROCESS_COMMUNICATION_STDERR", ProcessCommunication;
     /// Abstract: a process wrote output.
     ProcessLog = "PROCESS_LOG", Event;
-    /// A process wrote to its standard output.
-    ProcessLogStdout = "PROCESS_LOG_STDOUT", ProcessLog;
-    /// A process wrote to its standard error.
-    ProcessLogStderr = "PROCESS_LOG_STDERR", ProcessLog;
     /// Somebody called `supervisor.sendRemoteCommEvent`.
     RemoteCommunication = "REMOTE_COMMUNICATION", Event;
     /// Abstract: supervisord changed its state.
     SupervisorStateChange = "SUPERVISOR_STATE_CHANGE", Event;
+    /// Abstract: time has passed.
+    Tick = "TICK", Event;
+    /// Abstract: a group was added or removed.
+    ProcessGroup = "PROCESS_GROUP", Event;
+    /// A process was stopped.
+    ProcessStateStopped = "PROCESS_STATE_STOPPED", ProcessState;
+    /// A process is being started.
+    ProcessStateStarting = "PROCESS_STATE_STARTING", ProcessState;
+    /// A process was started.
+    ProcessStateRunning = "PROCESS_STATE_RUNNING", ProcessState;
+    /// A process ended too soon, and will be started again.
+    ProcessStateBackoff = "PROCESS_STATE_BACKOFF", ProcessState;
+    /// A process is being stopped.
+    ProcessStateStopping = "PROCESS_STATE_STOPPING", ProcessState;
+    /// A process ended by itself.
+    ProcessStateExited = "PROCESS_STATE_EXITED", ProcessState;
+    /// A process ended too soon, too often.
+    ProcessStateFatal = "PROCESS_STATE_FATAL", ProcessState;
+    /// supervisord lost track of a process.
+    ProcessStateUnknown = "PROCESS_STATE_UNKNOWN", ProcessState;
+    /// A process sent data on its standard output.
+    ProcessCommunicationStdout = "PROCESS_COMMUNICATION_STDOUT", ProcessCommunication;
+    /// A process sent data on its standard error.
+    ProcessCommunicationStderr = "PROCESS_COMMUNICATION_STDERR", ProcessCommunication;
+    /// A process wrote to its standard output.
+    ProcessLogStdout = "PROCESS_LOG_STDOUT", ProcessLog;
+    /// A process wrote to its standard error.
+    ProcessLogStderr = "PROCESS_LOG_STDERR", ProcessLog;
     /// supervisord has started.
     SupervisorStateChangeRunning = "SUPERVISOR_STATE_CHANGE_RUNNING", SupervisorStateChange;
     /// supervisord is stopping.
     SupervisorStateChangeStopping = "SUPERVISOR_STATE_CHANGE_STOPPING", SupervisorStateChange;
-    /// Abstract: time has passed.
-    Tick = "TICK", Event;
     /// Every 5 seconds.
     Tick5 = "TICK_5", Tick;
     /// Every minute.
     Tick60 = "TICK_60", Tick;
     /// Every hour.
     Tick3600 = "TICK_3600", Tick;
-    /// Abstract: a group was added or removed.
-    ProcessGroup = "PROCESS_GROUP", Event;
     /// A group was added to supervisord.
     ProcessGroupAdded = "PROCESS_GROUP_ADDED", ProcessGroup;
     /// A group was removed from supervisord.
@@ -118,31 +120,25 @@ impl<'a> EventType<'a> {
     /// Looks the name up in the least room.
     #[inline(never)]
     fn by_table(name: &str) -> Option<Self> {
-        // A kind and what its concrete types add to its name, in the order of the table above.
-        const NAMES: &[u8] = b"EVENT\n\
-            PROCESS_STATE STOPPED EXITED STARTING STOPPING BACKOFF FATAL RUNNING UNKNOWN\n\
-            PROCESS_COMMUNICATION STDOUT STDERR\n\
-            PROCESS_LOG STDOUT STDERR\n\
-            REMOTE_COMMUNICATION\n\
-            SUPERVISOR_STATE_CHANGE RUNNING STOPPING\n\
-            TICK 5 60 3600\n\
-            PROCESS_GROUP ADDED REMOVED";
-        let mut place = 0usize;
-        for line in NAMES.split(|byte| *byte == b'\n') {
-            let mut kind = None;
-            for word in line.split(|byte| *byte == b' ') {
-                let rest = match kind {
-                    None => Some(name.as_bytes()),
-                    Some(kind) => name.as_bytes().strip_prefix(kind).and_then(|rest| rest.strip_prefix(b"_")),
-                };
-                if rest == Some(word) {
-                    return Self::nth(place);
-                }
-                kind.get_or_insert(word);
-                place = place.wrapping_add(1);
-            }
+        // In the order of the table above: first the kinds, then, for each of them, what their types add to its name.
+        const KINDS: &str = "EVENT PROCESS_STATE PROCESS_COMMUNICATION PROCESS_LOG REMOTE_COMMUNICATION \
+            SUPERVISOR_STATE_CHANGE TICK PROCESS_GROUP ";
+        const STREAMS: &str = "STDOUT STDERR ";
+        let name = name.as_bytes();
+        if let Some(place) = place_in(KINDS, name) {
+            return Self::nth(place);
         }
-        None
+        let (kind, word) = name.split_at_checked(rfind(b'_', name)?)?;
+        let (words, first) = match Self::nth(place_in(KINDS, kind)?)? {
+            Self::ProcessState => (STATES, Place::ProcessStateStopped),
+            Self::ProcessCommunication => (STREAMS, Place::ProcessCommunicationStdout),
+            Self::ProcessLog => (STREAMS, Place::ProcessLogStdout),
+            Self::SupervisorStateChange => ("RUNNING STOPPING ", Place::SupervisorStateChangeRunning),
+            Self::Tick => ("5 60 3600 ", Place::Tick5),
+            Self::ProcessGroup => ("ADDED REMOVED ", Place::ProcessGroupAdded),
+            _ => return None,
+        };
+        Self::nth(place_in(words, word.get(1..)?)?.wrapping_add(first as usize))
     }
 
     /// Looks the name up in the least time: by its last word, which leaves little to compare.

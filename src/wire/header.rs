@@ -50,9 +50,24 @@ impl<'a> Header<'a> {
     /// that is not a token. Keys that look doubled inside `server` are part of it, as they are for supervisord.
     pub fn parse(line: &'a [u8]) -> Result<Self, TokenError> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let mut header = Self::unread(line);
+        header.read(line)?;
+        Ok(header)
+    }
+
+    /// The header in `line`, which has no newline, before it is [read](Self::read).
+    pub(crate) fn unread(line: &'a [u8]) -> Self {
+        Self(Line::unread(line))
+    }
+
+    /// As [`parse`](Self::parse), in place.
+    pub(crate) fn read(&mut self, line: &'a [u8]) -> Result<(), TokenError> {
         match usual(line) {
-            Some(header) if header.0.text.len() as usize == line.len() => Ok(header),
-            _ => Ok(Self(Line::read(line, KEYS)?)),
+            Some(header) if header.0.text.len() as usize == line.len() => {
+                *self = header;
+                Ok(())
+            }
+            _ => self.0.read(line, KEYS),
         }
     }
 
@@ -255,22 +270,21 @@ impl HeaderEnd {
     /// Whether the header ends with this line: it ends with ` eventname:E len:N`, or it brings the last of all keys.
     #[inline(never)]
     fn is_last(&mut self, line: &[u8]) -> bool {
-        let mut end = line.len();
-        let mut len_is_last = false;
-        loop {
-            let word = last_word(line.get(..end).unwrap_or_default(), KEYS);
-            if let Some(key) = word.key {
-                if len_is_last && key == Key::Eventname && word.start != 0 {
-                    return true;
-                }
-                self.seen = self.seen.with(key);
+        let mut keys = Keys::NONE;
+        let mut rest = Some(line);
+        let mut words = 0usize;
+        while let Some(text) = rest {
+            let start = last_word(text);
+            rest = text.get(..start.wrapping_sub(1));
+            words = words.wrapping_add(1);
+            let Some((key, _)) = Key::of_word(text.get(start..).unwrap_or_default(), KEYS) else { continue };
+            if words == 2 && start != 0 && key == Key::Eventname && keys == const { Keys::of(&[Key::Len]) } {
+                return true;
             }
-            len_is_last = end == line.len() && word.key == Some(Key::Len);
-            match word.start.checked_sub(1) {
-                Some(before) => end = before,
-                None => return KEYS.without(self.seen) == Keys::NONE,
-            }
+            keys = keys.with(key);
         }
+        self.seen = self.seen.with_all(keys);
+        self.seen == KEYS
     }
 }
 
@@ -294,7 +308,8 @@ mod tests {
                 "ver:3.0 server:{server} serial:{serial} pool:{pool} poolserial:{poolserial} eventname:{name} len:{len}{more}"
             );
             // A pool's name holds no colon, but a word of the line may.
-            let general = Line::read(line.as_bytes(), KEYS).map(Header);
+            let mut read = Line::unread(line.as_bytes());
+            let general = read.read(line.as_bytes(), KEYS).map(|()| Header(read));
             match (usual(line.as_bytes()), general) {
                 (Some(header), general) if header.as_str() == line => prop_assert_eq!(Ok(header), general),
                 (Some(_), Ok(header)) => prop_assert!(!more.is_empty() && header.len() == len),

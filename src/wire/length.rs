@@ -80,9 +80,6 @@ impl Remaining {
     fn take_bytes(&mut self, input: &[u8]) -> usize {
         let mut taken = 0usize;
         for &byte in input {
-            if self.is_done() {
-                break;
-            }
             if byte & 0xc0 != 0x80 {
                 // Not UTF-8, which supervisord never sends, if bytes are still due: the code point ends here.
                 self.tail = 0;
@@ -93,6 +90,8 @@ impl Remaining {
                 self.tail = continuation_bytes(byte);
             } else if self.tail != 0 {
                 self.tail = self.tail.wrapping_sub(1);
+            } else if self.units == 0 {
+                break;
             }
             taken = taken.wrapping_add(1);
         }

@@ -29,66 +29,65 @@ pub(crate) struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
+    /// The line that consists of `bytes`, before it is [read](Self::read).
+    #[inline]
+    pub(crate) fn unread(bytes: &'a [u8]) -> Self {
+        Self { text: Text::unchecked(bytes), slots: [0; 8], seen: Keys::NONE }
+    }
+
     /// Reads the line word by word from its right end. `known` are the keys that mean something in it; the first of them
     /// has to be the line's first.
     ///
-    /// A word that is one of the keys for the first time settles the text between it and the last settled place: for
-    /// free text, all of it is the value. For the others the value ends where a word begins that looks like a token, and
-    /// what follows has to be tokens with keys of their own. A key that was there already is left unsettled, so that it
-    /// ends up in the free text where it stands inside it, and as a duplicate everywhere else.
+    /// A word that begins with one of the keys for the first time settles the text between it and the last settled place:
+    /// for free text, all of it is the value. For the others the value ends where a word begins that looks like a token,
+    /// and what follows has to be tokens with keys of their own. A key that was there already is left unsettled, so that
+    /// it ends up in the free text where it stands inside it, and as a duplicate everywhere else.
+    ///
+    /// In place, for a line is large, and a result that is returned may be moved more than once.
     #[inline(never)]
-    pub(crate) fn read(bytes: &'a [u8], known: Keys) -> Result<Self, TokenError> {
+    pub(crate) fn read(&mut self, bytes: &'a [u8], known: Keys) -> Result<(), TokenError> {
         let first = known.first();
-        let key = find(b':', bytes).and_then(|colon| Key::find(bytes.get(..colon)?, known));
-        if let Some(first) = first
-            && key != Some(first)
+        if let Some(key) = first
+            && Key::of_word(bytes, known).is_none_or(|(found, _)| found != key)
         {
-            return Err(TokenError { key: first, problem: Problem::Missing, offset: 0 });
+            return Err(TokenError { key, problem: Problem::Missing, offset: 0 });
         }
         // Places are kept in 32 bits.
         if let (Some(key), Err(_)) = (first, u32::try_from(bytes.len())) {
             return Err(TokenError { key, problem: Problem::TooLarge, offset: 0 });
         }
-        let (mut slots, mut seen) = ([0; 8], Keys::NONE);
         let mut open = known;
         let mut settled = bytes.len();
-        let mut passed = Passed::none(settled.wrapping_add(1));
-        let mut end = settled;
-        loop {
-            let word = last_word(bytes.get(..end).unwrap_or_default(), known);
-            match word.key {
-                Some(key) if open.has(key) && (Some(key) == first) == (word.start == 0) => {
-                    let from = word.start.wrapping_add(word.colon.unwrap_or(0)).wrapping_add(1);
-                    let to = if FREE.has(key) { settled } else { passed.value_end(key)? };
-                    if let Some(at) = not_utf8(bytes.get(from..settled).unwrap_or_default()) {
-                        return Err(TokenError { key, problem: Problem::NotUtf8, offset: from.wrapping_add(at) });
-                    }
-                    let slot = slot(key, bytes.get(from..to).unwrap_or_default(), from)
-                        .map_err(|problem| TokenError { key, problem, offset: from })?;
-                    if let Some(place) = slots.get_mut(key.place()) {
-                        *place = slot;
-                    }
-                    seen = seen.with(key);
-                    // On the left of these are only names.
-                    if let Key::FromState | Key::Groupname = key {
-                        open = open.before(key);
-                    }
-                    // The identifier goes on to the left if what looks like one is a part of it.
-                    if key != Key::Server {
-                        settled = word.start.wrapping_sub(1);
-                        open = open.without(seen);
-                    }
-                    passed = Passed::none(word.start);
-                }
-                _ => passed.pass(&word, word.start == end),
+        let mut rest = Some(bytes);
+        while let Some(text) = rest {
+            let start = last_word(text);
+            rest = text.get(..start.wrapping_sub(1));
+            let Some((key, len)) = Key::of_word(text.get(start..).unwrap_or_default(), known) else { continue };
+            if !open.has(key) || (start == 0) != (Some(key) == first) {
+                continue;
             }
-            match word.start.checked_sub(1) {
-                Some(before) => end = before,
-                None => break,
+            let from = start.wrapping_add(len);
+            let mut slot = slot(key, bytes.get(from..settled).unwrap_or_default(), from, known)?;
+            // What looked like the identifier is a part of it if it goes on to the left.
+            if key == Key::Server && self.seen.has(key) {
+                slot = Span { from: from as u32, to: self.span(key).to }.slot();
+            }
+            if let Some(place) = self.slots.get_mut(key.place()) {
+                *place = slot;
+            }
+            self.seen = self.seen.with(key);
+            settled = start.wrapping_sub(1);
+            // On the left of these are only names.
+            if let Key::FromState | Key::Groupname = key {
+                open = open.before(key);
+            }
+            if key != Key::Server {
+                open = open.without(self.seen);
             }
         }
-        match known.without(OPTIONAL).without(seen).first() {
-            None => Ok(Self { text: Text::checked(bytes), slots, seen }),
+        self.text.check(bytes);
+        match known.without(OPTIONAL).without(self.seen).first() {
+            None => Ok(()),
             Some(key) => Err(TokenError { key, problem: Problem::Missing, offset: bytes.len() }),
         }
     }
@@ -109,7 +108,12 @@ impl<'a> Line<'a> {
         self.text.get(self.span(key))
     }
 
-    /// The value of a key that may be missing.
+    /// The value of a key that may be missing, as it stands there.
+    pub(crate) fn bytes(&self, key: Key) -> Option<&'a [u8]> {
+        self.seen.has(key).then(|| self.text.bytes(self.span(key)))
+    }
+
+    /// The number of a key that may be missing.
     pub(crate) fn optional(&self, key: Key) -> Option<u64> {
         self.seen.has(key).then(|| self.slot(key))
     }
@@ -124,88 +128,64 @@ impl<'a> Line<'a> {
     }
 }
 
-/// What is kept of a value that begins at byte `from`.
-fn slot(key: Key, value: &[u8], from: usize) -> Result<u64, Problem> {
+/// Where the last word of `text` begins.
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+pub(crate) fn last_word(text: &[u8]) -> usize {
+    rfind(b' ', text).map_or(0, |space| space.wrapping_add(1))
+}
+
+/// What is kept of the value of `key` that `text` begins with, at byte `from` of the line: all of it for free text.
+fn slot(key: Key, text: &[u8], from: usize, known: Keys) -> Result<u64, TokenError> {
+    let error = |problem, at: usize| TokenError { key, problem, offset: from.wrapping_add(at) };
+    if let Some(at) = not_utf8(text) {
+        return Err(error(Problem::NotUtf8, at));
+    }
+    let end = if FREE.has(key) { text.len() } else { value_end(key, text, from, known)? };
+    let value = text.get(..end).unwrap_or_default();
     if NUMBERS.has(key) {
-        return match number(value)? {
-            number if number > u32::MAX.into() && SMALL.has(key) => Err(Problem::TooLarge),
-            number => Ok(number),
+        return match number(value) {
+            Ok(number) if number > u32::MAX.into() && SMALL.has(key) => Err(error(Problem::TooLarge, 0)),
+            Ok(number) => Ok(number),
+            Err(problem) => Err(error(problem, 0)),
         };
     }
     if PLAIN.has(key) && (value.is_empty() || find(b'\n', value).is_some()) {
-        return Err(Problem::Invalid);
+        return Err(error(Problem::Invalid, 0));
     }
-    Ok(Span { from: from as u32, to: from.wrapping_add(value.len()) as u32 }.slot())
+    Ok(Span { from: from as u32, to: from.wrapping_add(end) as u32 }.slot())
 }
 
-/// The words between one that settles something and those that did so before, on its right.
-#[derive(Clone, Copy)]
-struct Passed {
-    /// Where the last one that was passed begins, or what was settled before.
-    word: usize,
-    /// Where the last one begins that looks like a token, or what was settled before.
-    token: usize,
-    /// If there are words on the left of that one: the last of them.
-    no_token: Option<usize>,
-    /// The last one that may not follow a value, and its key if that was there already.
-    wrong: Option<(usize, Option<Key>)>,
-}
-
-impl Passed {
-    fn none(settled: usize) -> Self {
-        Self { word: settled, token: settled, no_token: None, wrong: None }
+/// Where the value of `key` ends that `text` begins with, at byte `from` of the line.
+///
+/// Only the name of a pool may hold spaces: it ends before the first word that looks like a token, for supervisord
+/// refuses a colon in it.
+fn value_end(key: Key, text: &[u8], from: usize, known: Keys) -> Result<usize, TokenError> {
+    let mut end = end_of_word(text);
+    if key == Key::Pool {
+        let colon = text.get(end..).and_then(|rest| find(b':', rest));
+        end = colon.map_or(text.len(), |colon| {
+            last_word(text.get(..end.wrapping_add(colon)).unwrap_or_default()).wrapping_sub(1)
+        });
     }
-
-    /// Passes over a word that settles nothing. An empty one is a doubled or trailing space.
-    #[inline]
-    fn pass(&mut self, word: &Word, is_empty: bool) {
-        self.word = word.start;
-        if let Some(colon) = word.colon {
-            self.token = word.start;
-            if let Some(at) = self.no_token.take() {
-                self.wrong = Some((at, None));
-            }
-            if word.key.is_some() || colon == 0 {
-                self.wrong = Some((word.start, word.key));
-            }
-        } else if !is_empty {
-            self.no_token = Some(word.start);
+    let mut start = end.wrapping_add(1);
+    while let Some(rest) = text.get(start..) {
+        let word = rest.get(..end_of_word(rest)).unwrap_or_default();
+        let error = |key, problem| TokenError { key, problem, offset: from.wrapping_add(start) };
+        if let Some((key, _)) = Key::of_word(word, known) {
+            return Err(error(key, Problem::Duplicate));
         }
-    }
-
-    /// Where the value of `key` ends that these words follow.
-    ///
-    /// Only the name of a pool may hold spaces: it ends before the first word that looks like a token, for supervisord
-    /// refuses a colon in it.
-    #[inline]
-    fn value_end(&self, key: Key) -> Result<usize, TokenError> {
-        let (end, wrong) = match (key, self.no_token) {
-            (Key::Pool, _) => (self.token, self.wrong),
-            (_, None) => (self.word, self.wrong),
-            (_, Some(at)) => (self.word, Some((at, None))),
-        };
-        match wrong {
-            None => Ok(end.wrapping_sub(1)),
-            Some((offset, None)) => Err(TokenError { key, problem: Problem::NotAToken, offset }),
-            Some((offset, Some(again))) => Err(TokenError { key: again, problem: Problem::Duplicate, offset }),
+        // An empty one is a doubled or trailing space.
+        if let None | Some(0) = find(b':', word)
+            && !word.is_empty()
+        {
+            return Err(error(key, Problem::NotAToken));
         }
+        start = start.wrapping_add(word.len()).wrapping_add(1);
     }
+    Ok(end)
 }
 
-/// A word of a line.
-pub(crate) struct Word {
-    /// Where it begins.
-    pub(crate) start: usize,
-    /// How many of its bytes stand in front of its first colon.
-    pub(crate) colon: Option<usize>,
-    pub(crate) key: Option<Key>,
-}
-
-/// The last word of `text`, in a line where the keys `known` mean something.
-#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
-pub(crate) fn last_word(text: &[u8], known: Keys) -> Word {
-    let start = rfind(b' ', text).map_or(0, |space| space.wrapping_add(1));
-    let word = text.get(start..).unwrap_or_default();
-    let colon = find(b':', word);
-    Word { start, colon, key: Key::find(word.get(..colon.unwrap_or(0)).unwrap_or_default(), known) }
+/// Where the first word of `text` ends.
+fn end_of_word(text: &[u8]) -> usize {
+    find(b' ', text).unwrap_or(text.len())
 }

@@ -17,6 +17,21 @@ pub(crate) fn rfind(byte: u8, text: &[u8]) -> Option<usize> {
     if FAST { memchr::memrchr(byte, text) } else { text.iter().rposition(|other| *other == byte) }
 }
 
+/// The place of `word` in a list of words, each of which ends with a space.
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+pub(crate) fn place_in(list: &str, word: &[u8]) -> Option<usize> {
+    let mut rest = list.as_bytes();
+    let mut place = 0usize;
+    loop {
+        let len = find(b' ', rest)?;
+        if rest.get(..len) == Some(word) {
+            return Some(place);
+        }
+        rest = rest.get(len.wrapping_add(1)..)?;
+        place = place.wrapping_add(1);
+    }
+}
+
 /// How many code points begin in `text`.
 pub(crate) fn code_points(text: &[u8]) -> u64 {
     // What most payloads are, and what is quicker to see than to count.

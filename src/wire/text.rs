@@ -39,13 +39,22 @@ impl<'a> Text<'a> {
         Self(text)
     }
 
-    /// `bytes` are known to be UTF-8.
-    pub(crate) fn checked(bytes: &'a [u8]) -> Self {
-        Self(core::str::from_utf8(bytes).unwrap_or_default())
+    /// A text that is not checked yet, and cannot be asked for its parts.
+    pub(crate) const fn unchecked(_: &'a [u8]) -> Self {
+        Self("")
+    }
+
+    /// It consists of `bytes`, which turned out to be UTF-8.
+    pub(crate) fn check(&mut self, bytes: &'a [u8]) {
+        self.0 = core::str::from_utf8(bytes).unwrap_or_default();
     }
 
     pub(crate) fn get(&self, Span { from, to }: Span) -> &'a str {
         self.0.get(from as usize..to as usize).unwrap_or_default()
+    }
+
+    pub(crate) fn bytes(&self, span: Span) -> &'a [u8] {
+        self.get(span).as_bytes()
     }
 }
 
@@ -55,13 +64,18 @@ impl<'a> Text<'a> {
         Self(text.as_bytes())
     }
 
-    /// `bytes` are known to be UTF-8.
-    pub(crate) const fn checked(bytes: &'a [u8]) -> Self {
+    pub(crate) const fn unchecked(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
-    pub(crate) fn get(&self, Span { from, to }: Span) -> &'a str {
-        self.0.get(from as usize..to as usize).and_then(|part| core::str::from_utf8(part).ok()).unwrap_or_default()
+    pub(crate) const fn check(&mut self, _: &'a [u8]) {}
+
+    pub(crate) fn get(&self, span: Span) -> &'a str {
+        core::str::from_utf8(self.bytes(span)).unwrap_or_default()
+    }
+
+    pub(crate) fn bytes(&self, Span { from, to }: Span) -> &'a [u8] {
+        self.0.get(from as usize..to as usize).unwrap_or_default()
     }
 }
 

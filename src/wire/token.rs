@@ -63,10 +63,10 @@ impl<'a> Iterator for Tokens<'a> {
         while !self.rest.is_empty() {
             let (word, rest) = split_once(self.rest, b' ').unwrap_or((self.rest, ""));
             self.rest = rest;
-            if let Some((key, value)) = split_once(word, b':')
-                && Key::find(key.as_bytes(), self.known).is_none()
+            if let Some(token) = split_once(word, b':')
+                && Key::of_word(word.as_bytes(), self.known).is_none()
             {
-                return Some((key, value));
+                return Some(token);
             }
         }
         None
@@ -86,18 +86,14 @@ pub(crate) fn number(digits: &[u8]) -> Result<u64, Problem> {
         return Err(Problem::NotANumber);
     }
     let mut value = 0u64;
-    let mut fits = true;
     for &byte in digits {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
             return Err(Problem::NotANumber);
         }
-        let (tens, overflow) = value.overflowing_mul(10);
-        let (sum, more) = tens.overflowing_add(u64::from(digit));
-        value = sum;
-        fits &= !overflow && !more;
+        value = value.checked_mul(10).and_then(|tens| tens.checked_add(digit.into())).ok_or(Problem::TooLarge)?;
     }
-    if fits { Ok(value) } else { Err(Problem::TooLarge) }
+    Ok(value)
 }
 
 // ---- The leaves of lines as supervisord usually writes them: from the left, each with a parser's signature. ----

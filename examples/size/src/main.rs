@@ -77,7 +77,7 @@ fn piece_by_piece() {
                     black_box(step);
                     #[cfg(feature = "replies")]
                     if let supervisor_events::Step::Complete = step {
-                        answer(listener.reply_and_ready(supervisor_events::Reply::new(black_box(b"OK"))));
+                        answer(&listener.reply_and_ready(supervisor_events::Reply::new(black_box(b"OK"))));
                     }
                 }
                 Ok(None) => break,
@@ -116,7 +116,7 @@ fn whole() {
             Ok(Some(notification)) => {
                 black_box(notification);
                 black_box(&notification.event());
-                answer(session.reply_and_ready(supervisor_events::Reply::new(black_box(b"OK"))));
+                answer(&session.reply_and_ready(supervisor_events::Reply::new(black_box(b"OK"))));
             }
             Ok(None) => {}
             Err(error) => {
@@ -131,7 +131,7 @@ fn whole() {
 }
 
 #[cfg(any(feature = "replies", feature = "session"))]
-fn answer(answer: Result<supervisor_events::Answer<'_>, supervisor_events::TurnError>) {
+fn answer(answer: &Result<supervisor_events::Answer<'_>, supervisor_events::TurnError>) {
     let mut buffer = [0; 32];
     if let Ok(answer) = answer {
         let _ = black_box(answer.write_to(&mut buffer));
