@@ -30,6 +30,7 @@ fn identifiers_hold_anything() {
         "a eventname:E len:1 b\nc",
         "a eventname:E b len:1\nc",
         "a server:b\nserver:c d",
+        "a\neventname:E len:1\nb",
         "key:value other:",
         "::",
     ] {
@@ -81,7 +82,16 @@ fn other_orders_and_unknown_keys() {
     assert_eq!(header.get("none"), None);
     assert_eq!(header.tokens().count(), 11);
 
-    // In a stream, too: the line ends where all keys have been seen.
+    let spaced = parse("ver:3.0  server:s serial:1  pool:p poolserial:2   eventname:E len:3 ").unwrap();
+    assert_eq!((spaced.ver(), spaced.serial(), spaced.poolserial(), spaced.len()), ("3.0", 1, 2, 3));
+    assert_eq!((spaced.pool(), spaced.eventname(), spaced.tokens().count()), ("p", "E", 7));
+
+    // In a stream, too: the line ends where all keys have been seen, in it and in the lines of the identifier.
+    let mut input = &b"ver:3.0 len:0 server:my\nhost serial:1 pool:p poolserial:0 eventname:E k:v\nver:"[..];
+    let mut decoder: Decoder = Decoder::default();
+    let Some(Step::Header(header)) = decoder.advance(&mut input).unwrap() else { panic!() };
+    assert_eq!((header.server(), header.get("k"), input), ("my\nhost", Some("v"), &b"ver:"[..]));
+
     let mut input = &b"ver:3.0 len:0 server:x serial:1 pool:p poolserial:0 eventname:E k:v\nver:"[..];
     let mut decoder: Decoder = Decoder::default();
     let Some(Step::Header(header)) = decoder.advance(&mut input).unwrap() else { panic!() };
@@ -115,6 +125,9 @@ fn every_error_names_the_key_and_the_place() {
     refused(b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:3\r\n", "len", Problem::NotANumber, 62);
     let large = b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:18446744073709551616";
     refused(large, "len", Problem::TooLarge, 62);
+    let larger =
+        b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:20000000000000000000000000000000000000";
+    refused(larger, "len", Problem::TooLarge, 62);
 
     refused(b"ver: server:s serial:1 pool:p poolserial:2 eventname:E len:3", "ver", Problem::Invalid, 4);
     refused(b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname: len:3", "eventname", Problem::Invalid, 56);
