@@ -15,9 +15,9 @@
 use heapless::Vec;
 
 use crate::error::{ProtocolError, ProtocolErrorKind};
-use crate::wire::header::{End, Header, HeaderEnd, usual_header};
+use crate::wire::header::{self, Header, usual_header};
 use crate::wire::length::{LengthUnit, Remaining};
-use crate::wire::scan::FAST;
+use crate::wire::scan::{FAST, part};
 
 /// One piece of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,35 +54,58 @@ pub enum Step<'a> {
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Decoder<const N: usize = 1024> {
-    unit: LengthUnit,
-    phase: Phase,
+    frame: Frame,
     /// Where in the stream the header begins that is being read, or the payload goes on.
     offset: u64,
     /// The header's first bytes, while the others are still to come.
     carry: Vec<u8, N>,
 }
 
+/// Where in an event the stream is, and whether it goes on.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-enum Phase {
-    Header(HeaderEnd),
-    Payload(Remaining),
-    Broken(ProtocolError),
+pub(crate) struct Frame {
+    /// What of the payload is still to come.
+    pub(crate) remaining: Remaining,
+    /// The error that broke the stream.
+    pub(crate) broken: Option<ProtocolError>,
 }
 
-impl Phase {
+impl Frame {
+    pub(crate) const fn new(unit: LengthUnit) -> Self {
+        Self { remaining: Remaining::new(unit), broken: None }
+    }
+
+    /// A header was read, with this `len`.
+    pub(crate) fn begin(&mut self, len: u64) {
+        self.remaining.begin(len);
+    }
+
     /// Breaks the stream, for ever.
-    fn fail<T>(&mut self, offset: u64, kind: ProtocolErrorKind) -> Result<T, ProtocolError> {
+    pub(crate) fn fail<T>(&mut self, offset: u64, kind: ProtocolErrorKind) -> Result<T, ProtocolError> {
         let error = ProtocolError { offset, kind };
-        *self = Self::Broken(error);
+        self.broken = Some(error);
         Err(error)
+    }
+
+    /// The stream ends at `offset`; `idle` tells whether nothing of an event is there.
+    pub(crate) fn end(&self, offset: u64, idle: bool) -> Result<(), ProtocolError> {
+        let kind = match self.broken {
+            Some(error) => return Err(error),
+            None if idle || self.remaining.has_begun() && self.remaining.is_done() => return Ok(()),
+            None if self.remaining.has_begun() => {
+                ProtocolErrorKind::TruncatedPayload { missing: self.remaining.missing() }
+            }
+            None => ProtocolErrorKind::TruncatedHeader,
+        };
+        Err(ProtocolError { offset, kind })
     }
 }
 
 impl<const N: usize> Decoder<N> {
     /// A decoder at the start of a stream whose `len` counts in `unit`.
     pub const fn new(unit: LengthUnit) -> Self {
-        Self { unit, phase: Phase::Header(HeaderEnd::new()), offset: 0, carry: Vec::new() }
+        Self { frame: Frame::new(unit), offset: 0, carry: Vec::new() }
     }
 
     /// Takes one step, and moves `input` past the bytes that it took. `None` if all input was taken and more is needed
@@ -96,26 +119,23 @@ impl<const N: usize> Decoder<N> {
     /// after.
     #[inline]
     pub fn advance<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Step<'a>>, ProtocolError> {
-        match &mut self.phase {
-            Phase::Header(_) if FAST && self.carry.is_empty() => self.usual_header(input),
-            Phase::Header(_) => self.header(input),
-            Phase::Payload(remaining) => {
-                if !remaining.is_done() {
-                    let piece = split_off(input, remaining.take(input));
-                    self.offset = self.offset.wrapping_add(piece.len() as u64);
-                    if !piece.is_empty() {
-                        return Ok(Some(Step::Payload(piece)));
-                    }
-                    if !remaining.is_done() {
-                        return Ok(None);
-                    }
-                }
-                self.phase = Phase::Header(HeaderEnd::new());
-                self.carry.clear();
-                Ok(Some(Step::Complete))
-            }
-            Phase::Broken(error) => Err(*error),
+        if let Some(error) = self.frame.broken {
+            return Err(error);
         }
+        if !self.frame.remaining.has_begun() {
+            return if FAST && self.carry.is_empty() { self.usual_header(input) } else { self.header(input) };
+        }
+        let piece = split_off(input, self.frame.remaining.take(input));
+        if !piece.is_empty() {
+            self.offset = self.offset.wrapping_add(piece.len() as u64);
+            return Ok(Some(Step::Payload(piece)));
+        }
+        if !self.frame.remaining.is_done() {
+            return Ok(None);
+        }
+        self.frame.remaining.finish();
+        self.carry.clear();
+        Ok(Some(Step::Complete))
     }
 
     /// The usual case: a whole header, and nothing of it that came before.
@@ -124,7 +144,7 @@ impl<const N: usize> Decoder<N> {
         if let Some((header, len)) = usual_header(input.get(..N).unwrap_or(input)) {
             split_off(input, len);
             self.offset = self.offset.wrapping_add(len as u64);
-            self.phase = Phase::Payload(Remaining::new(self.unit, header.len()));
+            self.frame.begin(header.len());
             return Ok(Some(Step::Header(header)));
         }
         self.header(input)
@@ -143,61 +163,39 @@ impl<const N: usize> Decoder<N> {
         }
     }
 
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "64", inline(never))]
     fn header<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Step<'a>>, ProtocolError> {
         if FAST && self.single_byte(input) {
             return Ok(None);
         }
-        let Phase::Header(end) = &mut self.phase else { return Ok(None) };
         let carried = self.carry.len();
-        let new = input.get(..N.saturating_sub(carried)).unwrap_or(input);
-        let found = if carried == 0 {
-            end.find(new, 0)
-        } else {
-            // It fits.
-            let _ = self.carry.extend_from_slice(new);
-            end.find(&self.carry, carried)
-        };
+        let new = part(input, 0, input.len().min(N.saturating_sub(carried)));
+        // It fits.
+        let _ = self.carry.extend_from_slice(new);
+        let text = if carried == 0 { new } else { &self.carry };
+        let found = header::find(text, carried, N);
         // What follows the header stays in the input.
-        let len = if let End::At(len) = found { len } else { carried.wrapping_add(new.len()) };
-        let new = split_off(input, len.wrapping_sub(carried));
-        let (at, kind) = match found {
-            End::At(_) => {
-                let text = if carried == 0 { new } else { &self.carry };
-                let line = text.get(..len.wrapping_sub(1)).unwrap_or_default();
-                let mut header = Header::unread(line);
-                match header.read(line) {
-                    Ok(()) => {
-                        self.offset = self.offset.wrapping_add(len as u64);
-                        self.phase = Phase::Payload(Remaining::new(self.unit, header.len()));
-                        return Ok(Some(Step::Header(header)));
-                    }
-                    Err(error) => (error.offset, ProtocolErrorKind::Header(error)),
-                }
+        let len = if let Ok(Some(found)) = &found { found.len } else { text.len() };
+        split_off(input, len.wrapping_sub(carried));
+        match found {
+            Ok(Some(found)) => {
+                self.offset = self.offset.wrapping_add(len as u64);
+                self.frame.begin(found.payload);
+                Ok(Some(Step::Header(found.header)))
             }
-            End::NotAHeader => (0, ProtocolErrorKind::NotAHeader),
-            End::NotYet if len >= N => (N, ProtocolErrorKind::HeaderTooLong { limit: N }),
-            End::NotYet => {
-                if carried == 0 {
-                    let _ = self.carry.extend_from_slice(new);
-                }
-                return Ok(None);
-            }
-        };
-        self.phase.fail(self.offset.wrapping_add(at as u64), kind)
+            Ok(None) => Ok(None),
+            Err(error) => self.frame.fail(self.offset.wrapping_add(error.offset), error.kind),
+        }
     }
 
     /// Breaks the stream, for ever, where a header would begin.
     pub(crate) fn out_of_turn<T>(&mut self) -> Result<T, ProtocolError> {
-        self.phase.fail(self.offset, ProtocolErrorKind::OutOfTurn)
+        self.frame.fail(self.offset, ProtocolErrorKind::OutOfTurn)
     }
 
     /// The error that broke the stream.
     pub(crate) const fn broken(&self) -> Option<&ProtocolError> {
-        match &self.phase {
-            Phase::Broken(error) => Some(error),
-            _ => None,
-        }
+        self.frame.broken.as_ref()
     }
 
     /// Says that the input has ended. Between two events that is a clean end.
@@ -205,24 +203,13 @@ impl<const N: usize> Decoder<N> {
     /// # Errors
     ///
     /// The stream ended inside a header or a payload, or was broken before.
-    #[inline(never)]
     pub fn end(&self) -> Result<(), ProtocolError> {
-        let kind = match &self.phase {
-            Phase::Header(_) if self.carry.is_empty() => return Ok(()),
-            Phase::Header(_) => ProtocolErrorKind::TruncatedHeader,
-            Phase::Payload(remaining) if remaining.is_done() => return Ok(()),
-            Phase::Payload(remaining) => ProtocolErrorKind::TruncatedPayload { missing: remaining.missing() },
-            Phase::Broken(error) => return Err(*error),
-        };
-        Err(ProtocolError { offset: self.offset(), kind })
+        self.frame.end(self.offset(), !self.frame.remaining.has_begun() && self.carry.is_empty())
     }
 
     /// How many bytes of the stream have been consumed. After [`Step::Complete`], where the next header begins.
     pub fn offset(&self) -> u64 {
-        match self.phase {
-            Phase::Header(_) => self.offset.wrapping_add(self.carry.len() as u64),
-            _ => self.offset,
-        }
+        if self.frame.remaining.has_begun() { self.offset } else { self.offset.wrapping_add(self.carry.len() as u64) }
     }
 }
 

@@ -31,7 +31,7 @@ pub enum Problem {
     NotAToken,
 }
 
-/// A token that cannot be read.
+/// A token that cannot be read: of several, one that is missing, or the first in the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TokenError {
@@ -115,7 +115,7 @@ pub struct ProtocolError {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ProtocolErrorKind {
-    /// A header was due, and what stands there does not begin with `ver:`.
+    /// A header was due, and what stands there does not begin with `ver:`, or goes on for too many lines.
     NotAHeader,
     /// The header does not end within this many bytes.
     HeaderTooLong {

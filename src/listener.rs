@@ -91,7 +91,6 @@ impl Turn {
     }
 
     /// ACKNOWLEDGED → READY.
-    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn ready(&mut self) -> Result<&'static [u8], TurnError> {
         match self.state {
             State::Acknowledged if self.unread => Err(TurnError::UnreadInput),
@@ -105,30 +104,28 @@ impl Turn {
 
     /// BUSY → ACKNOWLEDGED.
     pub(crate) fn reply<'r>(&mut self, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
-        self.answer(reply.answer(), State::Acknowledged)
+        self.leave(State::Acknowledged)?;
+        Ok(reply.answer())
     }
 
     /// BUSY → READY, by way of ACKNOWLEDGED.
     pub(crate) fn reply_and_ready<'r>(&mut self, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
-        if self.due() && self.unread {
-            return Err(TurnError::UnreadInput);
+        self.leave(State::Ready)?;
+        Ok(reply.and_ready())
+    }
+
+    /// From BUSY to `next`, if a reply is due.
+    fn leave(&mut self, next: State) -> Result<(), TurnError> {
+        match self.state {
+            State::Busy if self.complete => {}
+            state => return Err(TurnError::NoEvent(state)),
         }
-        self.answer(reply.and_ready(), State::Ready)
-    }
-
-    /// Whether a reply is due.
-    fn due(&self) -> bool {
-        matches!(self.state, State::Busy) && self.complete
-    }
-
-    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
-    fn answer<'r>(&mut self, answer: Answer<'r>, next: State) -> Result<Answer<'r>, TurnError> {
-        if !self.due() {
-            return Err(TurnError::NoEvent(self.state));
+        if next == State::Ready && self.unread {
+            return Err(TurnError::UnreadInput);
         }
         self.state = next;
         self.complete = false;
-        Ok(answer)
+        Ok(())
     }
 }
 

@@ -4,13 +4,14 @@
 //! until an event is there as a whole. An event that does not fit is read to its end all the same, and handed out with
 //! its header and the part that fitted, so that it can be answered and the next one comes.
 
+use crate::decoder::Frame;
 use crate::error::{EventError, ProtocolError, ProtocolErrorKind, TurnError};
 use crate::listener::{State, Turn};
 use crate::wire::event::Event;
-use crate::wire::header::{End, Header, HeaderEnd, usual_header};
-use crate::wire::length::{LengthUnit, Remaining};
+use crate::wire::header::{self, Header, usual_header};
+use crate::wire::length::LengthUnit;
 use crate::wire::reply::{Answer, Reply};
-use crate::wire::scan::FAST;
+use crate::wire::scan::{FAST, part};
 
 /// An event as it came: its header, and its payload or as much of it as fitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,34 +74,24 @@ pub struct Session<B> {
 #[derive(Clone, Copy, Debug)]
 struct Core {
     turn: Turn,
-    unit: LengthUnit,
-    phase: Phase,
+    frame: Frame,
     /// Where the buffer's first byte stands in the stream.
     start: u64,
     /// How much of the buffer is in use.
     filled: usize,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Phase {
-    Header(HeaderEnd),
-    Payload {
-        /// Length of the header: where the payload begins.
-        header: usize,
-        /// Bytes of the event that have been read, whether they are kept or not.
-        read: u64,
-        /// Bytes of the buffer that are kept; behind them the rest of the event is read and dropped.
-        kept: Option<usize>,
-        remaining: Remaining,
-    },
-    Broken(ProtocolError),
+    /// Where the payload begins: the length of the header.
+    header: usize,
+    /// Bytes of the buffer that are kept; behind them the rest of the event is read and dropped.
+    kept: Option<usize>,
+    /// How many bytes were dropped.
+    dropped: u64,
 }
 
 impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     /// A session with a listener that has just started, of a supervisord whose `len` counts in `unit`.
     pub const fn new(buffer: B, unit: LengthUnit) -> Self {
-        let phase = Phase::Header(HeaderEnd::new());
-        Self { buffer, core: Core { turn: Turn::new(), unit, phase, start: 0, filled: 0 } }
+        let (turn, frame) = (Turn::new(), Frame::new(unit));
+        Self { buffer, core: Core { turn, frame, start: 0, filled: 0, header: 0, kept: None, dropped: 0 } }
     }
 
     /// The listener's state.
@@ -134,7 +125,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     ///
     /// Unless the listener is ACKNOWLEDGED and no input is left over. Nothing is changed then.
     pub fn ready(&mut self) -> Result<&'static [u8], TurnError> {
-        match self.core.broken() {
+        match &self.core.frame.broken {
             Some(error) => Err(TurnError::Broken(*error)),
             None => self.core.turn.ready(),
         }
@@ -146,8 +137,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     ///
     /// Unless an event is complete and not answered. Nothing is changed then.
     pub fn reply<'r>(&mut self, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
-        if let Some(error) = self.core.broken() {
-            return Err(TurnError::Broken(*error));
+        if let Some(error) = self.core.frame.broken {
+            return Err(TurnError::Broken(error));
         }
         let answer = self.core.turn.reply(reply);
         if answer.is_ok() {
@@ -162,8 +153,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     ///
     /// Where [`reply`](Self::reply) or [`ready`](Self::ready) would be refused. Nothing is changed then.
     pub fn reply_and_ready<'r>(&mut self, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
-        if let Some(error) = self.core.broken() {
-            return Err(TurnError::Broken(*error));
+        if let Some(error) = self.core.frame.broken {
+            return Err(TurnError::Broken(error));
         }
         let answer = self.core.turn.reply_and_ready(reply);
         if answer.is_ok() {
@@ -178,7 +169,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     ///
     /// The stream ended inside a header or a payload, or was broken before.
     pub fn end(&self) -> Result<(), ProtocolError> {
-        self.core.end()
+        self.core.frame.end(self.core.offset(), self.core.is_idle())
     }
 
     /// How many bytes of the stream have been taken in.
@@ -205,38 +196,26 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
 impl Core {
     /// Makes room in a full buffer of `size` bytes, and returns where the free part begins.
     fn make_room(&mut self, size: usize) -> usize {
-        if self.filled == size
-            && let Phase::Payload { header, kept, .. } = &mut self.phase
-        {
+        if self.filled == size && self.frame.remaining.has_begun() {
             // An eighth of the buffer is enough to drop the rest at good speed, and keeps most of what came.
-            let keep = size.saturating_sub((size >> 3).max(1)).max(*header);
-            self.filled = *kept.get_or_insert(keep);
+            let keep = size.saturating_sub((size >> 3).max(1)).max(self.header);
+            let keep = *self.kept.get_or_insert(keep);
+            self.dropped = self.dropped.wrapping_add(size.saturating_sub(keep) as u64);
+            self.filled = keep;
         }
         self.filled
     }
 
     fn received<'b>(&mut self, buffer: &'b [u8], read: usize) -> Result<Option<Notification<'b>>, ProtocolError> {
-        // The usual case: a whole event.
+        // The usual case: a header, whole and by itself.
         if FAST
             && self.is_idle()
             && self.turn.may_receive()
-            && let Some((header, len)) =
-                usual_header(buffer.get(..read.min(room_for_header(buffer))).unwrap_or_default())
+            && let Some((header, len)) = usual_header(part(buffer, 0, read.min(room_for_header(buffer))))
         {
-            let mut remaining = Remaining::new(self.unit, header.len());
-            let rest = buffer.get(len..read.min(buffer.len())).unwrap_or_default();
-            let taken = remaining.take(rest);
-            if remaining.is_done()
-                && let Some(payload) = rest.get(..taken)
-            {
-                let end = len.saturating_add(taken);
-                let remaining = Remaining::new(self.unit, 0);
-                self.phase = Phase::Payload { header: len, read: end as u64, kept: None, remaining };
-                self.turn.begin();
-                self.turn.complete(taken < rest.len());
-                self.filled = end;
-                return Ok(Some(Notification { header, payload, omitted: 0 }));
-            }
+            self.filled = read.min(buffer.len());
+            self.begin(len, header.len());
+            return Ok(self.payload(buffer, len, |_| header));
         }
         self.received_in_parts(buffer, read)
     }
@@ -247,116 +226,76 @@ impl Core {
         buffer: &'b [u8],
         read: usize,
     ) -> Result<Option<Notification<'b>>, ProtocolError> {
-        if let Phase::Broken(error) = self.phase {
+        if let Some(error) = self.frame.broken {
             return Err(error);
         }
         if !self.turn.may_receive() {
             // What follows an event before it was answered is not from the same conversation.
             return match read {
                 0 if !self.turn.unread() => Ok(None),
-                _ => Err(self.fail(self.offset(), ProtocolErrorKind::OutOfTurn)),
+                _ => self.frame.fail(self.offset(), ProtocolErrorKind::OutOfTurn),
             };
         }
         let mut new = self.filled;
         self.filled = new.saturating_add(read).min(buffer.len());
-
-        if let Phase::Header(end) = &mut self.phase {
+        if !self.frame.remaining.has_begun() {
             let limit = room_for_header(buffer);
-            let text = buffer.get(..self.filled.min(limit)).unwrap_or_default();
-            let (at, kind) = match end.find(text, new) {
-                End::At(len) => {
-                    new = len;
-                    let line = line_of(text, len);
-                    let mut header = Header::unread(line);
-                    match header.read(line) {
-                        Ok(()) => {
-                            let remaining = Remaining::new(self.unit, header.len());
-                            self.phase = Phase::Payload { header: len, read: len as u64, kept: None, remaining };
-                            self.turn.begin();
-                            (0, None)
-                        }
-                        Err(error) => (error.offset, Some(ProtocolErrorKind::Header(error))),
-                    }
+            match header::find(part(buffer, 0, self.filled.min(limit)), new, limit) {
+                Ok(None) => return Ok(None),
+                Ok(Some(found)) => {
+                    new = found.len;
+                    self.begin(found.len, found.payload);
                 }
-                End::NotAHeader => (0, Some(ProtocolErrorKind::NotAHeader)),
-                End::NotYet if text.len() >= limit => (limit, Some(ProtocolErrorKind::HeaderTooLong { limit })),
-                End::NotYet => return Ok(None),
-            };
-            if let Some(kind) = kind {
-                return Err(self.fail(self.start.wrapping_add(at as u64), kind));
+                Err(error) => return self.frame.fail(self.start.wrapping_add(error.offset), error.kind),
             }
         }
+        // Where it came before, it was read before; these are the same bytes.
+        Ok(self.payload(buffer, new, Header::again))
+    }
 
-        let Phase::Payload { header: header_len, read: total, kept, remaining } = &mut self.phase else {
-            return Ok(None);
-        };
-        let piece = buffer.get(new..self.filled).unwrap_or_default();
-        let taken = remaining.take(piece);
-        *total = total.wrapping_add(taken as u64);
-        if !remaining.is_done() {
-            return Ok(None);
+    /// The header of `header` bytes was read, and says that the payload is `len` units long.
+    fn begin(&mut self, header: usize, len: u64) {
+        self.header = header;
+        self.frame.begin(len);
+        self.turn.begin();
+    }
+
+    /// Takes what there is of the payload in the buffer from `new` on.
+    #[inline(always)]
+    fn payload<'b>(
+        &mut self,
+        buffer: &'b [u8],
+        new: usize,
+        header: impl FnOnce(&'b [u8]) -> Header<'b>,
+    ) -> Option<Notification<'b>> {
+        let taken = self.frame.remaining.take(part(buffer, new, self.filled));
+        if !self.frame.remaining.is_done() {
+            return None;
         }
         let end = new.saturating_add(taken);
         self.turn.complete(end < self.filled);
         self.filled = end;
-        let held = kept.unwrap_or(end);
-        let line = line_of(buffer, *header_len);
-        // It was read when it came; these are the same bytes.
-        let mut header = Header::unread(line);
-        let _ = header.read(line);
-        let payload = buffer.get(*header_len..held).unwrap_or_default();
-        let omitted = total.wrapping_sub(held as u64);
-        Ok(Some(Notification { header, payload, omitted }))
-    }
-
-    #[inline(never)]
-    fn end(&self) -> Result<(), ProtocolError> {
-        let kind = match &self.phase {
-            Phase::Header(_) if self.filled == 0 => return Ok(()),
-            Phase::Header(_) => ProtocolErrorKind::TruncatedHeader,
-            Phase::Payload { remaining, .. } if remaining.is_done() => return Ok(()),
-            Phase::Payload { remaining, .. } => ProtocolErrorKind::TruncatedPayload { missing: remaining.missing() },
-            Phase::Broken(error) => return Err(*error),
-        };
-        Err(ProtocolError { offset: self.offset(), kind })
+        let kept = self.kept.unwrap_or(end);
+        Some(Notification {
+            header: header(part(buffer, 0, self.header.wrapping_sub(1))),
+            payload: part(buffer, self.header, kept),
+            omitted: self.dropped.wrapping_add(end.wrapping_sub(kept) as u64),
+        })
     }
 
     const fn offset(&self) -> u64 {
-        match self.phase {
-            Phase::Payload { read, .. } => self.start.wrapping_add(read),
-            _ => self.start.wrapping_add(self.filled as u64),
-        }
+        self.start.wrapping_add(self.dropped).wrapping_add(self.filled as u64)
     }
 
     fn is_idle(&self) -> bool {
-        matches!(self.phase, Phase::Header(_)) && self.filled == 0
+        !self.frame.remaining.has_begun() && self.filled == 0
     }
 
-    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn next(&mut self) {
         self.start = self.offset();
-        self.filled = 0;
-        self.phase = Phase::Header(HeaderEnd::new());
+        (self.filled, self.kept, self.dropped) = (0, None, 0);
+        self.frame.remaining.finish();
     }
-
-    fn broken(&self) -> Option<&ProtocolError> {
-        match &self.phase {
-            Phase::Broken(error) => Some(error),
-            _ => None,
-        }
-    }
-
-    /// Breaks the stream, for ever.
-    fn fail(&mut self, offset: u64, kind: ProtocolErrorKind) -> ProtocolError {
-        let error = ProtocolError { offset, kind };
-        self.phase = Phase::Broken(error);
-        error
-    }
-}
-
-/// The header of `len` bytes, without its newline.
-fn line_of(text: &[u8], len: usize) -> &[u8] {
-    text.get(..len.wrapping_sub(1)).unwrap_or_default()
 }
 
 /// How long a header may be: a byte has to be left, or there would be no room to read any payload into.

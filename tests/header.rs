@@ -1,6 +1,8 @@
 //! Headers that supervisord does not send today, and lines that are no headers: what is read, and what is said.
 
-use supervisor_events::{Decoder, Header, LengthUnit, Problem, ProtocolError, ProtocolErrorKind, Step, TokenError};
+use supervisor_events::{
+    Decoder, Header, LengthUnit, Problem, ProtocolError, ProtocolErrorKind, Session, Step, TokenError,
+};
 
 fn parse(line: &str) -> Result<Header<'_>, TokenError> {
     Header::parse(line.as_bytes())
@@ -82,6 +84,9 @@ fn other_orders_and_unknown_keys() {
     assert_eq!(header.get("none"), None);
     assert_eq!(header.tokens().count(), 11);
 
+    let colon = parse("ver:3.0 server:s serial:1 pool:a b :c d:e poolserial:2 eventname:E len:3").unwrap();
+    assert_eq!((colon.pool(), colon.get("d")), ("a b :c", Some("e")));
+
     let spaced = parse("ver:3.0  server:s serial:1  pool:p poolserial:2   eventname:E len:3 ").unwrap();
     assert_eq!((spaced.ver(), spaced.serial(), spaced.poolserial(), spaced.len()), ("3.0", 1, 2, 3));
     assert_eq!((spaced.pool(), spaced.eventname(), spaced.tokens().count()), ("p", "E", 7));
@@ -117,7 +122,7 @@ fn every_error_names_the_key_and_the_place() {
         refused(without.as_bytes(), key, Problem::Missing, without.len());
     }
     refused(b"", "ver", Problem::Missing, 0);
-    refused(b"server:s serial:1 pool:p poolserial:2 eventname:E len:3 ver:3.0", "ver", Problem::Missing, 0);
+    refused(b"server:s serial:1 pool:p poolserial:2 eventname:E len:3 ver:3.0", "ver", Problem::Missing, 63);
 
     refused(b"ver:3.0 server:s serial:x pool:p poolserial:2 eventname:E len:3", "serial", Problem::NotANumber, 24);
     refused(b"ver:3.0 server:s serial:-1 pool:p poolserial:2 eventname:E len:3", "serial", Problem::NotANumber, 24);
@@ -131,6 +136,11 @@ fn every_error_names_the_key_and_the_place() {
 
     refused(b"ver: server:s serial:1 pool:p poolserial:2 eventname:E len:3", "ver", Problem::Invalid, 4);
     refused(b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname: len:3", "eventname", Problem::Invalid, 56);
+
+    // Of several errors the first in the line is named, and before all others what is missing.
+    refused(b"ver:3.0 server:s serial:x pool:p poolserial:y eventname: len:z", "serial", Problem::NotANumber, 24);
+    let incomplete = b"ver:3.0 server:s serial:x pool:p what eventname:E len:z";
+    refused(incomplete, "poolserial", Problem::Missing, incomplete.len());
 
     // Foreign bytes that begin like a header, and the header after them.
     let foreign = b"ver:3.0\nver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:3";
@@ -147,8 +157,10 @@ fn every_error_names_the_key_and_the_place() {
     refused(b"ver:3.0 server:s serial:1 what pool:p poolserial:2 eventname:E len:3", "serial", Problem::NotAToken, 26);
     refused(b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:3 :v", "len", Problem::NotAToken, 64);
 
-    refused(b"ver:3.0 server:s serial:1 pool:a b :c poolserial:2 eventname:E len:3", "pool", Problem::NotAToken, 35);
     refused(b"ver:3.0 server:s serial:1 pool:a b:c d poolserial:2 eventname:E len:3", "pool", Problem::NotAToken, 37);
+
+    refused(b"ver:3.0 server:s serial:1 b:c d pool:a poolserial:2 eventname:E len:3", "serial", Problem::NotAToken, 30);
+    refused(b"ver:3.0 server:s serial:1 d b:c pool:a poolserial:2 eventname:E len:3", "serial", Problem::NotAToken, 26);
 
     refused(b"ver:3.0 server:a\xffb serial:1 pool:p poolserial:2 eventname:E len:3", "server", Problem::NotUtf8, 16);
     refused(b"ver:3.0 server:s serial:1 pool:\xc3 poolserial:2 eventname:E len:3", "pool", Problem::NotUtf8, 31);
@@ -161,7 +173,7 @@ fn a_header_that_cannot_be_read_ends_all_the_same() {
         ("ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:3\r", "len", Problem::NotANumber, 62),
         ("ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:", "len", Problem::NotANumber, 62),
         ("ver:3.0 server:s serial:1 pool:p eventname:E len:3", "poolserial", Problem::Missing, 50),
-        ("ver:3.0 eventname: len:x", "len", Problem::NotANumber, 23),
+        ("ver:3.0 eventname: len:x", "server", Problem::Missing, 24),
     ] {
         let stream = format!("{line}\n");
         for size in [1, 7, stream.len()] {
@@ -176,6 +188,29 @@ fn a_header_that_cannot_be_read_ends_all_the_same() {
             };
             assert_eq!((error.key.name(), error.problem, at), (key, problem, offset), "{line:?} by {size}");
         }
+    }
+}
+
+/// What may be a header is read again at each newline; so there may not be any number of them where buffers may be large.
+#[test]
+fn a_flood_of_short_lines_is_refused() {
+    let read = |newlines: usize| {
+        let server = "a \n".repeat(newlines);
+        let stream = format!("ver:3.0 server:{server} serial:1 pool:p poolserial:2 eventname:E len:0\n");
+        let mut session = Session::new(vec![0; stream.len() + 1], LengthUnit::CodePoints);
+        session.ready().unwrap();
+        session.space()[..stream.len()].copy_from_slice(stream.as_bytes());
+        let notification = session.received(stream.len())?.unwrap();
+        assert_eq!(notification.header.server(), server);
+        Ok::<(), ProtocolError>(())
+    };
+    assert_eq!(read(16), Ok(()));
+    if cfg!(target_pointer_width = "64") {
+        let error = read(500_000).unwrap_err();
+        assert_eq!((error.kind, error.offset), (ProtocolErrorKind::NotAHeader, 0));
+    } else {
+        // Where buffers are small, so is the work.
+        assert_eq!(read(100), Ok(()));
     }
 }
 

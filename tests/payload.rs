@@ -126,10 +126,11 @@ fn every_error_names_the_key_and_the_place() {
     refused("PROCESS_LOG_STDOUT", b"processname:p groupname:g pid:1 channel:x\n", "channel", Problem::Invalid, 40);
     refused("PROCESS_LOG_STDOUT", b"processname:p pid:1 channel:stdout\n", "groupname", Problem::Missing, 34);
     refused("PROCESS_LOG_STDOUT", b"processname:\xff groupname:g pid:1\n", "processname", Problem::NotUtf8, 12);
-    refused("REMOTE_COMMUNICATION", b"kind:t\n", "type", Problem::Missing, 0);
+    refused("REMOTE_COMMUNICATION", b"kind:t\n", "type", Problem::Missing, 6);
     refused("TICK_5", b"when:now", "when", Problem::NotANumber, 5);
     refused("TICK_5", b"when:1 when:2", "when", Problem::Duplicate, 7);
-    refused("PROCESS_GROUP_ADDED", b"group:g\n", "groupname", Problem::Missing, 0);
+    refused("PROCESS_GROUP_ADDED", b"group:g\n", "groupname", Problem::Missing, 7);
+    refused("PROCESS_STATE_EXITED", &state("expected:1 pid:x tries:y"), "pid", Problem::NotANumber, 54);
     for name in ["EVENT", "PROCESS_STATE", "TICK", "PROCESS_LOG", "None", "CUSTOM_THING", ""] {
         assert_eq!(parse(name, "when:1"), Err(EventError::UnknownType), "{name}");
     }

@@ -9,8 +9,9 @@ use nom::{Parser, combinator::opt, sequence::preceded};
 
 use super::event_type::EventType;
 use super::key::{Key, Keys};
-use super::line::Line;
+use super::line::{Line, Values};
 use super::scan::{FAST, find, place_in};
+use super::text::Text;
 use super::token::{Tokens, decimal, mark, word};
 use super::writer::Writer;
 use crate::error::{EventError, NoRoom, Problem};
@@ -524,25 +525,26 @@ fn general<'a>(shape: Shape, event_type: EventType<'_>, payload: &'a [u8]) -> Re
     };
     // Some servers and plugins write spaces and newlines at its end.
     let text = if let Shape::Remote = shape { text } else { trim(text) };
-    let line = &mut Line::unread(text);
-    line.read(text, known)?;
+    let mut values = Values::NONE;
+    values.read(text, known)?;
+    let line = &Line { text: Text::checked(text), values };
     // A tick's number has the slot of a process's name.
     let processname = if known.has(Key::Processname) { line.str(Key::Processname) } else { "" };
     let groupname = line.str(Key::Groupname);
     let extra = Tokens::unknown(line.after(Key::Groupname), known);
-    let pid = line.optional(Key::Pid).map(|pid| pid as u32);
+    let pid = values.optional(Key::Pid).map(|pid| pid as u32);
     Ok(match shape {
         Shape::State => Event::ProcessState(ProcessStateEvent {
             state: ProcessState::entered(event_type),
             processname,
             groupname,
             from_state: ProcessState::from_name(line.str(Key::FromState)),
-            tries: line.optional(Key::Tries).map(|tries| tries as u32),
+            tries: values.optional(Key::Tries).map(|tries| tries as u32),
             expected: match line.bytes(Key::Expected) {
                 None => None,
                 Some(b"0") => Some(false),
                 Some(b"1") => Some(true),
-                Some(_) => return Err(line.error(Key::Expected, Problem::Invalid).into()),
+                Some(_) => return Err(values.error(Key::Expected, Problem::Invalid).into()),
             },
             pid,
             extra,
@@ -552,7 +554,7 @@ fn general<'a>(shape: Shape, event_type: EventType<'_>, payload: &'a [u8]) -> Re
                 None => channel,
                 Some(b"stdout") => Channel::Stdout,
                 Some(b"stderr") => Channel::Stderr,
-                Some(_) => return Err(line.error(Key::Channel, Problem::Invalid).into()),
+                Some(_) => return Err(values.error(Key::Channel, Problem::Invalid).into()),
             };
             Event::ProcessLog(ProcessLogEvent { channel, processname, groupname, pid, data, extra })
         }
@@ -564,7 +566,7 @@ fn general<'a>(shape: Shape, event_type: EventType<'_>, payload: &'a [u8]) -> Re
             Event::RemoteCommunication(RemoteCommunicationEvent { remote_type: line.str(Key::Type), data })
         }
         Shape::Supervisor(state) => Event::SupervisorStateChange(state),
-        Shape::Tick(period) => Event::Tick(TickEvent { period: period.into(), when: line.slot(Key::When), extra }),
+        Shape::Tick(period) => Event::Tick(TickEvent { period: period.into(), when: values.slot(Key::When), extra }),
         Shape::Group(change) => Event::ProcessGroup(ProcessGroupEvent { change, groupname }),
     })
 }

@@ -118,7 +118,6 @@ impl<'a> EventType<'a> {
     }
 
     /// Looks the name up in the least room.
-    #[inline(never)]
     fn by_table(name: &str) -> Option<Self> {
         // In the order of the table above: first the kinds, then, for each of them, what their types add to its name.
         const KINDS: &str = "EVENT PROCESS_STATE PROCESS_COMMUNICATION PROCESS_LOG REMOTE_COMMUNICATION \

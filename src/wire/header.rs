@@ -16,15 +16,22 @@ use nom::{Parser, sequence::preceded};
 
 use super::event_type::EventType;
 use super::key::{Key, Keys};
-use super::line::{Line, last_word};
-use super::scan::{FAST, find};
+use super::line::{Line, Values};
+use super::scan::{self, FAST};
 use super::text::{Span, Text};
 use super::token::{decimal, mark, split_once, word};
-use crate::error::TokenError;
+use crate::error::{Problem, ProtocolError, ProtocolErrorKind, TokenError};
 
 /// The keys of supervisor 4.3.0's header, in the order in which it sends them.
 const KEYS: Keys =
     Keys::of(&[Key::Ver, Key::Server, Key::Serial, Key::Pool, Key::Poolserial, Key::Eventname, Key::Len]);
+
+/// The last two of them.
+const LAST: Keys = Keys::of(&[Key::Eventname, Key::Len]);
+
+/// How many newlines an identifier may hold where buffers may be large, so that a flood of short lines does not keep a
+/// program busy.
+const LINES: usize = 16;
 
 /// A header, borrowed from the bytes that it was read from.
 ///
@@ -39,7 +46,10 @@ const KEYS: Keys =
 /// # Ok::<(), supervisor_events::TokenError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Header<'a>(Line<'a>);
+pub struct Header<'a> {
+    text: Text<'a>,
+    kept: Kept,
+}
 
 impl<'a> Header<'a> {
     /// Reads a header line, with or without the newline that ends it.
@@ -50,61 +60,63 @@ impl<'a> Header<'a> {
     /// that is not a token. Keys that look doubled inside `server` are part of it, as they are for supervisord.
     pub fn parse(line: &'a [u8]) -> Result<Self, TokenError> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
-        let mut header = Self::unread(line);
-        header.read(line)?;
-        Ok(header)
+        let mut values = Values::NONE;
+        read(line, &mut values)?;
+        Ok(Self::of(line, values))
     }
 
-    /// The header in `line`, which has no newline, before it is [read](Self::read).
-    pub(crate) fn unread(line: &'a [u8]) -> Self {
-        Self(Line::unread(line))
-    }
-
-    /// As [`parse`](Self::parse), in place.
-    pub(crate) fn read(&mut self, line: &'a [u8]) -> Result<(), TokenError> {
-        match usual(line) {
-            Some(header) if header.0.text.len() as usize == line.len() => {
-                *self = header;
-                Ok(())
-            }
-            _ => self.0.read(line, KEYS),
+    /// The header in `line`, which was read without an error before.
+    pub(crate) fn again(line: &'a [u8]) -> Self {
+        let mut values = Values::NONE;
+        if FAST {
+            let _ = read(line, &mut values);
         }
+        Self::of(line, values)
+    }
+
+    /// The header in `line`, with what was read of it.
+    fn of(line: &'a [u8], values: Values) -> Self {
+        Self { text: Text::checked(line), kept: keep(values) }
+    }
+
+    fn line(&self) -> Line<'a> {
+        Line { text: self.text, values: values(self) }
     }
 
     /// The protocol's version: `3.0` from every supervisor so far, also where their units of `len` differ.
     pub fn ver(&self) -> &'a str {
-        self.0.str(Key::Ver)
+        self.line().str(Key::Ver)
     }
 
     /// supervisord's `identifier`. May hold anything, even nothing.
     pub fn server(&self) -> &'a str {
-        self.0.str(Key::Server)
+        self.line().str(Key::Server)
     }
 
     /// Number of the event in this run of supervisord, counted over all pools from 0; wraps after 2⁶³ − 1.
     pub fn serial(&self) -> u64 {
-        self.0.slot(Key::Serial)
+        self.line().values.slot(Key::Serial)
     }
 
     /// The name of the listener's `[eventlistener:…]` section.
     pub fn pool(&self) -> &'a str {
-        self.0.str(Key::Pool)
+        self.line().str(Key::Pool)
     }
 
     /// Number of the event in this pool, from 0; wraps after 2⁶³ − 1.
     pub fn poolserial(&self) -> u64 {
-        self.0.slot(Key::Poolserial)
+        self.line().values.slot(Key::Poolserial)
     }
 
     /// The name of the event's type. See [`event_type`](Self::event_type).
     pub fn eventname(&self) -> &'a str {
-        self.0.str(Key::Eventname)
+        self.line().str(Key::Eventname)
     }
 
     /// The payload's length, in the server's [`LengthUnit`](crate::LengthUnit).
     #[expect(clippy::len_without_is_empty, reason = "the protocol's name for the payload's length")]
     pub fn len(&self) -> u64 {
-        self.0.slot(Key::Len)
+        self.line().values.slot(Key::Len)
     }
 
     /// The event's type, by the table of supervisor 4.3.0.
@@ -114,7 +126,7 @@ impl<'a> Header<'a> {
 
     /// The line that the header was read from, without its newline.
     pub fn as_str(&self) -> &'a str {
-        self.0.text.all()
+        self.text.all()
     }
 
     /// All tokens in the order in which they stand, those with unknown keys too: `(key, value)`.
@@ -158,13 +170,14 @@ impl<'a> Iterator for HeaderTokens<'a> {
     type Item = (&'a str, &'a str);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let Line { text, .. } = self.header.0;
+        let line = self.header.line();
+        let text = line.text;
         // Between two tokens stands one space; more are passed over.
         let word = text.get(Span { from: self.at, to: text.len() }).trim_start_matches(' ');
         let (key, rest) = split_once(word, b':')?;
         let from = text.len().wrapping_sub(rest.len() as u32);
         // Only `server` and `pool` may hold spaces; the parser knows where they end.
-        let free = [Key::Server, Key::Pool].map(|key| self.header.0.span(key));
+        let free = [Key::Server, Key::Pool].map(|key| line.values.span(key));
         let value = match free.into_iter().find(|span| span.from == from) {
             Some(span) => text.get(span),
             None => split_once(rest, b' ').map_or(rest, |(value, _)| value),
@@ -172,6 +185,34 @@ impl<'a> Iterator for HeaderTokens<'a> {
         self.at = from.wrapping_add(value.len() as u32);
         Some((key, value))
     }
+}
+
+// ---- What a header keeps of its values: all of them where speed matters, nothing where size does. ----
+
+#[cfg(target_pointer_width = "64")]
+type Kept = Values;
+
+#[cfg(target_pointer_width = "64")]
+const fn keep(values: Values) -> Kept {
+    values
+}
+
+#[cfg(target_pointer_width = "64")]
+const fn values(header: &Header<'_>) -> Values {
+    header.kept
+}
+
+#[cfg(not(target_pointer_width = "64"))]
+type Kept = ();
+
+#[cfg(not(target_pointer_width = "64"))]
+const fn keep(_: Values) -> Kept {}
+
+#[cfg(not(target_pointer_width = "64"))]
+fn values(header: &Header<'_>) -> Values {
+    let mut values = Values::NONE;
+    let _ = values.read(header.text.all_bytes(), KEYS);
+    values
 }
 
 // ---- The usual line, from the left. ----
@@ -205,7 +246,7 @@ fn usual(input: &[u8]) -> Option<Header<'_>> {
     let end = u32::try_from(at(rest)).ok()? as usize;
     let text = Text::new(core::str::from_utf8(input.get(..end)?).ok()?);
     let slots = [const { Span { from: 4, to: 7 }.slot() }, server, serial, pool, poolserial, eventname, len, 0];
-    Some(Header(Line { text, slots, seen: KEYS }))
+    Some(Header { text, kept: keep(Values { slots, seen: KEYS, last: LAST }) })
 }
 
 // ---- Where a header ends. ----
@@ -215,76 +256,68 @@ fn usual(input: &[u8]) -> Option<Header<'_>> {
 #[inline(always)]
 pub(crate) fn usual_header(text: &[u8]) -> Option<(Header<'_>, usize)> {
     let header = usual(text)?;
-    let len = header.0.text.len() as usize;
+    let len = header.text.len() as usize;
     (text.get(len) == Some(&b'\n')).then_some((header, len.wrapping_add(1)))
 }
 
-/// Looks for the end of a header whose bytes arrive piece by piece, and looks at each byte once.
+/// Reads the header that `text` begins with, and returns its length with its newline; `None` if it has not arrived whole.
+/// What stands before `new` was there in the call before, and a header may be `limit` bytes long.
 ///
 /// A newline alone does not end a header: the identifier may hold one. It ends at the first newline that follows
-/// ` eventname:E len:N`, or that follows all keys, in whatever order they came.
-#[derive(Clone, Copy, Debug)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub(crate) struct HeaderEnd {
-    /// Where the line that is being looked at begins.
-    line: usize,
-    /// The keys that stand in an earlier line.
-    seen: Keys,
+/// ` eventname:E len:N`, or that follows all keys, in whatever order they came. So what stands before a newline is read
+/// each time from its beginning; there is nothing to be remembered between two calls.
+///
+/// # Errors
+///
+/// What is there is not a header, is too long or cannot be read; with the offset in `text`.
+#[inline(always)]
+pub(crate) fn find(text: &[u8], mut new: usize, limit: usize) -> Result<Option<Found<'_>>, ProtocolError> {
+    let error = |offset: usize, kind| Err(ProtocolError { offset: offset as u64, kind });
+    if !text.iter().zip(b"ver:").all(|(byte, due)| byte == due) {
+        return error(0, ProtocolErrorKind::NotAHeader);
+    }
+    while let Some(newline) = text.get(new..).and_then(|new| scan::find(b'\n', new)) {
+        new = new.wrapping_add(newline);
+        let line = text.get(..new).unwrap_or_default();
+        new = new.wrapping_add(1);
+        if FAST && memchr::memchr_iter(b'\n', line).nth(LINES).is_some() {
+            return error(0, ProtocolErrorKind::NotAHeader);
+        }
+        let mut values = Values::NONE;
+        match read(line, &mut values) {
+            Ok(()) => {
+                let header = Header::of(line, values);
+                return Ok(Some(Found { header, len: new, payload: values.slot(Key::Len) }));
+            }
+            Err(problem) if problem.problem != Problem::Missing || values.last == LAST => {
+                return error(problem.offset, ProtocolErrorKind::Header(problem));
+            }
+            Err(_) => {}
+        }
+    }
+    if text.len() >= limit {
+        return error(limit, ProtocolErrorKind::HeaderTooLong { limit });
+    }
+    Ok(None)
 }
 
-/// What is known of a header's end.
-pub(crate) enum End {
-    /// It is not among the bytes so far.
-    NotYet,
-    /// The header is this many bytes long, its newline included.
-    At(usize),
-    /// What is there does not begin as a header does.
-    NotAHeader,
+/// A header that has arrived.
+pub(crate) struct Found<'a> {
+    pub(crate) header: Header<'a>,
+    /// Its length with its newline.
+    pub(crate) len: usize,
+    /// The length of its payload.
+    pub(crate) payload: u64,
 }
 
-impl HeaderEnd {
-    pub(crate) const fn new() -> Self {
-        Self { line: 0, seen: Keys::NONE }
-    }
-
-    /// `text` is the header from its first byte, as far as it has arrived; what stands before `new` was there in the
-    /// call before.
-    #[cfg_attr(target_pointer_width = "64", inline(always))]
-    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
-    pub(crate) fn find(&mut self, text: &[u8], mut new: usize) -> End {
-        if new < 4 && !text.iter().zip(b"ver:").all(|(byte, due)| byte == due) {
-            return End::NotAHeader;
+/// Reads a header line without its newline.
+fn read(line: &[u8], values: &mut Values) -> Result<(), TokenError> {
+    match usual(line) {
+        Some(header) if header.text.len() as usize == line.len() => {
+            *values = self::values(&header);
+            Ok(())
         }
-        while let Some(newline) = text.get(new..).and_then(|new| find(b'\n', new)) {
-            new = new.wrapping_add(newline);
-            let line = text.get(self.line..new).unwrap_or_default();
-            new = new.wrapping_add(1);
-            if self.is_last(line) {
-                return End::At(new);
-            }
-            self.line = new;
-        }
-        End::NotYet
-    }
-
-    /// Whether the header ends with this line: it ends with ` eventname:E len:N`, or it brings the last of all keys.
-    #[inline(never)]
-    fn is_last(&mut self, line: &[u8]) -> bool {
-        let mut keys = Keys::NONE;
-        let mut rest = Some(line);
-        let mut words = 0usize;
-        while let Some(text) = rest {
-            let start = last_word(text);
-            rest = text.get(..start.wrapping_sub(1));
-            words = words.wrapping_add(1);
-            let Some((key, _)) = Key::of_word(text.get(start..).unwrap_or_default(), KEYS) else { continue };
-            if words == 2 && start != 0 && key == Key::Eventname && keys == const { Keys::of(&[Key::Len]) } {
-                return true;
-            }
-            keys = keys.with(key);
-        }
-        self.seen = self.seen.with_all(keys);
-        self.seen == KEYS
+        _ => values.read(line, KEYS),
     }
 }
 
@@ -308,8 +341,8 @@ mod tests {
                 "ver:3.0 server:{server} serial:{serial} pool:{pool} poolserial:{poolserial} eventname:{name} len:{len}{more}"
             );
             // A pool's name holds no colon, but a word of the line may.
-            let mut read = Line::unread(line.as_bytes());
-            let general = read.read(line.as_bytes(), KEYS).map(|()| Header(read));
+            let mut values = Values::NONE;
+            let general = values.read(line.as_bytes(), KEYS).map(|()| Header::of(line.as_bytes(), values));
             match (usual(line.as_bytes()), general) {
                 (Some(header), general) if header.as_str() == line => prop_assert_eq!(Ok(header), general),
                 (Some(_), Ok(header)) => prop_assert!(!more.is_empty() && header.len() == len),

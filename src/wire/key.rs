@@ -1,10 +1,10 @@
 //! The keys that supervisord's lines of tokens are made of.
 
-use super::scan::{FAST, find};
+use super::scan::{FAST, place_in};
 
-/// The names of the keys, in the order of their numbers, each with its colon.
-const HEADER: &str = "ver:server:serial:pool:poolserial:eventname:len:";
-const PAYLOAD: &str = "processname:groupname:from_state:tries:expected:pid:channel:type:when:";
+/// The names of the keys, in the order of their numbers, each with a space behind it.
+const HEADER: &str = "ver server serial pool poolserial eventname len ";
+const PAYLOAD: &str = "processname groupname from_state tries expected pid channel type when ";
 
 /// A key of a header or of a payload's line of tokens.
 ///
@@ -65,38 +65,25 @@ static ALL: [Key; 16] = {
 impl Key {
     /// The key's name, as it stands in front of the colon.
     pub fn name(self) -> &'static str {
-        let mut names = HEADER.split_terminator(':').chain(PAYLOAD.split_terminator(':'));
+        let mut names = HEADER.split_terminator(' ').chain(PAYLOAD.split_terminator(' '));
         names.nth(self as usize).unwrap_or_default()
     }
 
-    /// The key that a word begins with, and its length with the colon, if it is one of `known`, which are all of a header
-    /// or all of a payload.
-    pub(crate) fn of_word(word: &[u8], known: Keys) -> Option<(Self, usize)> {
-        let (key, len) = if FAST { Self::by_match(word) } else { Self::by_list(word, known) }?;
-        known.has(key).then_some((key, len))
+    /// The key with this name, if it is one of `known`, which are all of a header or all of a payload.
+    pub(crate) fn from_name(name: &[u8], known: Keys) -> Option<Self> {
+        let key = if FAST { Self::by_match(name) } else { Self::by_list(name, known) }?;
+        known.has(key).then_some(key)
     }
 
     /// Looks the name up in the least room.
-    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
-    fn by_list(word: &[u8], known: Keys) -> Option<(Self, usize)> {
-        let (header, payload) = ALL.split_at(Self::Processname as usize);
-        let (names, keys) = if known.has(Self::Ver) { (HEADER, header) } else { (PAYLOAD, payload) };
-        let mut rest = names.as_bytes();
-        for key in keys {
-            let len = find(b':', rest)?.wrapping_add(1);
-            let (name, after) = rest.split_at_checked(len)?;
-            if word.starts_with(name) {
-                return Some((*key, len));
-            }
-            rest = after;
-        }
-        None
+    fn by_list(name: &[u8], known: Keys) -> Option<Self> {
+        let (names, first) = if known.has(Self::Ver) { (HEADER, Self::Ver) } else { (PAYLOAD, Self::Processname) };
+        ALL.get(place_in(names, name)?.wrapping_add(first as usize)).copied()
     }
 
     /// Looks the name up in the least time.
-    fn by_match(word: &[u8]) -> Option<(Self, usize)> {
-        let colon = find(b':', word)?;
-        let key = match word.get(..colon)? {
+    fn by_match(name: &[u8]) -> Option<Self> {
+        Some(match name {
             b"ver" => Self::Ver,
             b"server" => Self::Server,
             b"serial" => Self::Serial,
@@ -114,8 +101,7 @@ impl Key {
             b"type" => Self::Type,
             b"when" => Self::When,
             _ => return None,
-        };
-        Some((key, colon.wrapping_add(1)))
+        })
     }
 
     /// The key's place among those that may stand in one line.
@@ -163,10 +149,6 @@ impl Keys {
         Self(self.0 | 1u32.wrapping_shl(key as u32))
     }
 
-    pub(crate) const fn with_all(self, others: Self) -> Self {
-        Self(self.0 | others.0)
-    }
-
     pub(crate) const fn without(self, others: Self) -> Self {
         Self(self.0 & !others.0)
     }
@@ -192,19 +174,17 @@ mod tests {
         for (own, other) in [(header, payload), (payload, header)] {
             let (own_keys, other_keys) = (Keys::of(own), Keys::of(other));
             for &key in own {
-                let word = &alloc::format!("{key}:value:x").into_bytes();
-                let found = Some((key, key.name().len() + 1));
-                assert_eq!((Key::by_list(word, own_keys), Key::by_match(word)), (found, found));
-                assert_eq!(Key::of_word(word, own_keys), found);
-                assert_eq!(Key::of_word(word, own_keys.without(Keys::of(&[key]))), None);
-                assert_eq!(Key::of_word(word, other_keys), None);
                 let name = key.name().as_bytes();
-                for word in [&word[1..], name, &name[..1], &[name, b"x:"].concat()] {
-                    assert_eq!((Key::by_list(word, own_keys), Key::by_match(word)), (None, None));
+                assert_eq!((Key::by_list(name, own_keys), Key::by_match(name)), (Some(key), Some(key)));
+                assert_eq!(Key::from_name(name, own_keys), Some(key));
+                assert_eq!(Key::from_name(name, own_keys.without(Keys::of(&[key]))), None);
+                assert_eq!(Key::from_name(name, other_keys), None);
+                for name in [&name[1..], &name[..1], &[name, b"x"].concat(), &[name, b" "].concat()] {
+                    assert_eq!((Key::by_list(name, own_keys), Key::by_match(name)), (None, None));
                 }
             }
-            for word in [&b""[..], b":", b" "] {
-                assert_eq!((Key::by_list(word, own_keys), Key::by_match(word)), (None, None));
+            for name in [&b""[..], b" ", b"ver server"] {
+                assert_eq!((Key::by_list(name, own_keys), Key::by_match(name)), (None, None));
             }
         }
         assert_eq!((Key::Ver.name(), Key::FromState.name(), Key::When.name()), ("ver", "from_state", "when"));

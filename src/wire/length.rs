@@ -38,6 +38,8 @@ impl LengthUnit {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) struct Remaining {
     unit: LengthUnit,
+    /// Whether there is a payload at all, and not a header.
+    begun: bool,
     /// Units whose first byte has not arrived.
     units: u64,
     /// Bytes that the last code point still lacks. Its length is known from its first byte: whoever waits for the next
@@ -46,8 +48,24 @@ pub(crate) struct Remaining {
 }
 
 impl Remaining {
-    pub(crate) fn new(unit: LengthUnit, len: u64) -> Self {
-        Self { unit, units: len, tail: 0 }
+    pub(crate) const fn new(unit: LengthUnit) -> Self {
+        Self { unit, begun: false, units: 0, tail: 0 }
+    }
+
+    /// The next payload is `len` units long.
+    pub(crate) const fn begin(&mut self, len: u64) {
+        self.begun = true;
+        self.units = len;
+    }
+
+    /// The payload is over, and a header is due.
+    pub(crate) const fn finish(&mut self) {
+        self.begun = false;
+    }
+
+    /// Whether a payload is due, of whatever length, and not a header.
+    pub(crate) const fn has_begun(&self) -> bool {
+        self.begun
     }
 
     /// Whether the payload has arrived whole.
@@ -63,31 +81,30 @@ impl Remaining {
     /// How many bytes at the start of `input` belong to the payload. Looks at each byte at most once.
     pub(crate) fn take(&mut self, input: &[u8]) -> usize {
         match self.unit {
-            LengthUnit::Bytes => {
+            LengthUnit::Bytes if FAST => {
                 let taken = usize::try_from(self.units).unwrap_or(usize::MAX).min(input.len());
                 self.units = self.units.wrapping_sub(taken as u64);
                 taken
             }
-            LengthUnit::CodePoints => self.take_code_points(input),
+            _ if FAST => self.take_blocks(input),
+            _ => self.take_bytes(input),
         }
-    }
-
-    fn take_code_points(&mut self, input: &[u8]) -> usize {
-        if FAST { self.take_blocks(input) } else { self.take_bytes(input) }
     }
 
     /// Byte by byte.
     fn take_bytes(&mut self, input: &[u8]) -> usize {
         let mut taken = 0usize;
         for &byte in input {
-            if byte & 0xc0 != 0x80 {
+            if byte & 0xc0 != 0x80 || self.unit == LengthUnit::Bytes {
                 // Not UTF-8, which supervisord never sends, if bytes are still due: the code point ends here.
                 self.tail = 0;
                 if self.units == 0 {
                     break;
                 }
                 self.units = self.units.wrapping_sub(1);
-                self.tail = continuation_bytes(byte);
+                if self.unit == LengthUnit::CodePoints {
+                    self.tail = continuation_bytes(byte);
+                }
             } else if self.tail != 0 {
                 self.tail = self.tail.wrapping_sub(1);
             } else if self.units == 0 {
@@ -141,6 +158,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn of(len: u64) -> Remaining {
+        let mut remaining = Remaining::new(LengthUnit::CodePoints);
+        remaining.begin(len);
+        remaining
+    }
+
     /// What is taken must be what counting one by one takes, wherever the input is cut.
     #[test]
     fn code_points_end_where_their_last_byte_ends() {
@@ -149,7 +172,7 @@ mod tests {
             let whole = core::str::from_utf8(text).unwrap().chars().take(len).map(char::len_utf8).sum::<usize>();
             for cut in 0..=text.len() {
                 let (first, second) = text.split_at(cut);
-                let mut remaining = Remaining::new(LengthUnit::CodePoints, len as u64);
+                let mut remaining = of(len as u64);
                 let taken = remaining.take(first);
                 assert!(taken == first.len() || remaining.is_done());
                 let total = if taken == first.len() { taken + remaining.take(second) } else { taken };
@@ -163,7 +186,7 @@ mod tests {
         fn by_the_byte_as_by_the_block(text in "[a-é€😀\u{0}]{0,40}", any: alloc::vec::Vec<u8>, len in 0..40u64, cut in 0..40usize) {
             for text in [text.as_bytes(), &any] {
                 let (first, second) = text.split_at(cut.min(text.len()));
-                let mut bytes = Remaining::new(LengthUnit::CodePoints, len);
+                let mut bytes = of(len);
                 let mut blocks = bytes;
                 for piece in [first, second] {
                     prop_assert_eq!(bytes.take_bytes(piece), blocks.take_blocks(piece));
@@ -175,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_code_point_that_is_cut_short_ends_before_the_next_one() {
-        let mut remaining = Remaining::new(LengthUnit::CodePoints, 2);
+        let mut remaining = of(2);
         assert_eq!(remaining.take(b"a\xe2\x82ver:"), 3);
         assert!(remaining.is_done());
     }

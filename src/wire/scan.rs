@@ -17,8 +17,13 @@ pub(crate) fn rfind(byte: u8, text: &[u8]) -> Option<usize> {
     if FAST { memchr::memrchr(byte, text) } else { text.iter().rposition(|other| *other == byte) }
 }
 
-/// The place of `word` in a list of words, each of which ends with a space.
+/// A part of `text`; nothing if there is no such part.
 #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+pub(crate) fn part(text: &[u8], from: usize, to: usize) -> &[u8] {
+    text.get(from..to).unwrap_or_default()
+}
+
+/// The place of `word` in a list of words, each of which ends with a space.
 pub(crate) fn place_in(list: &str, word: &[u8]) -> Option<usize> {
     let mut rest = list.as_bytes();
     let mut place = 0usize;

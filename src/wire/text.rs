@@ -39,14 +39,9 @@ impl<'a> Text<'a> {
         Self(text)
     }
 
-    /// A text that is not checked yet, and cannot be asked for its parts.
-    pub(crate) const fn unchecked(_: &'a [u8]) -> Self {
-        Self("")
-    }
-
-    /// It consists of `bytes`, which turned out to be UTF-8.
-    pub(crate) fn check(&mut self, bytes: &'a [u8]) {
-        self.0 = core::str::from_utf8(bytes).unwrap_or_default();
+    /// The text that consists of `bytes`, which turned out to be UTF-8.
+    pub(crate) fn checked(bytes: &'a [u8]) -> Self {
+        Self(core::str::from_utf8(bytes).unwrap_or_default())
     }
 
     pub(crate) fn get(&self, Span { from, to }: Span) -> &'a str {
@@ -64,11 +59,9 @@ impl<'a> Text<'a> {
         Self(text.as_bytes())
     }
 
-    pub(crate) const fn unchecked(bytes: &'a [u8]) -> Self {
+    pub(crate) const fn checked(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
-
-    pub(crate) const fn check(&mut self, _: &'a [u8]) {}
 
     pub(crate) fn get(&self, span: Span) -> &'a str {
         core::str::from_utf8(self.bytes(span)).unwrap_or_default()
@@ -84,6 +77,11 @@ impl<'a> Text<'a> {
         self.0.len() as u32
     }
 
+    #[cfg(not(target_pointer_width = "64"))]
+    pub(crate) const fn all_bytes(&self) -> &'a [u8] {
+        self.0
+    }
+
     pub(crate) fn all(&self) -> &'a str {
         self.get(Span { from: 0, to: self.len() })
     }
@@ -97,8 +95,9 @@ pub(crate) fn not_utf8(bytes: &[u8]) -> Option<usize> {
 /// The same in the least room.
 fn not_utf8_by_bytes(bytes: &[u8]) -> Option<usize> {
     // How many bytes of the character that began at `start` are due, and from where to where the next one may lie.
-    let (mut start, mut due, mut low, mut high) = (0, 0u32, 0x80, 0xbf);
-    for (at, &byte) in bytes.iter().enumerate() {
+    let (mut start, mut due, mut low, mut high) = (0, 0u32, 0x80u32, 0xbfu32);
+    for (at, byte) in bytes.iter().enumerate() {
+        let byte = u32::from(*byte);
         if due != 0 {
             if byte < low || byte > high {
                 return Some(start);
@@ -110,7 +109,7 @@ fn not_utf8_by_bytes(bytes: &[u8]) -> Option<usize> {
             if !(0xc2..=0xf4).contains(&byte) {
                 return Some(start);
             }
-            due = byte.leading_ones().wrapping_sub(1);
+            due = (byte as u8).leading_ones().wrapping_sub(1);
             // Nothing that could be said in fewer bytes, no surrogates, nothing behind the last character.
             match byte {
                 0xe0 => low = 0xa0,

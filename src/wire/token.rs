@@ -64,7 +64,7 @@ impl<'a> Iterator for Tokens<'a> {
             let (word, rest) = split_once(self.rest, b' ').unwrap_or((self.rest, ""));
             self.rest = rest;
             if let Some(token) = split_once(word, b':')
-                && Key::of_word(word.as_bytes(), self.known).is_none()
+                && Key::from_name(token.0.as_bytes(), self.known).is_none()
             {
                 return Some(token);
             }
@@ -80,7 +80,6 @@ pub(crate) fn split_once(text: &str, byte: u8) -> Option<(&str, &str)> {
 }
 
 /// Reads an unsigned decimal number.
-#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(crate) fn number(digits: &[u8]) -> Result<u64, Problem> {
     if digits.is_empty() {
         return Err(Problem::NotANumber);
