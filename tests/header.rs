@@ -151,6 +151,8 @@ fn every_error_names_the_key_and_the_place() {
     refused(doubled, "len", Problem::Duplicate, 58);
     let doubled = b"ver:3.0 server:s serial:1 pool:p pool:q poolserial:2 eventname:E len:3";
     refused(doubled, "pool", Problem::Duplicate, 26);
+    let doubled = b"ver:3.0 server:s serial:1 pool:p what pool:q poolserial:2 eventname:E len:3";
+    refused(doubled, "pool", Problem::Duplicate, 26);
     let doubled = b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E ver:3 len:3";
     refused(doubled, "ver", Problem::Duplicate, 58);
 
@@ -174,6 +176,7 @@ fn a_header_that_cannot_be_read_ends_all_the_same() {
         ("ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:", "len", Problem::NotANumber, 62),
         ("ver:3.0 server:s serial:1 pool:p eventname:E len:3", "poolserial", Problem::Missing, 50),
         ("ver:3.0 eventname: len:x", "server", Problem::Missing, 24),
+        ("ver:3.0 len:x server:s serial:1 pool:p poolserial:2 eventname:E", "len", Problem::NotANumber, 12),
     ] {
         let stream = format!("{line}\n");
         for size in [1, 7, stream.len()] {
