@@ -1,7 +1,7 @@
 //! Looking for bytes and counting characters: by the fastest means on a 64-bit machine, by the smallest elsewhere, where
 //! a microcontroller has more time than memory.
 //!
-//! Functions elsewhere that say `inline(never)` on other than 64-bit machines were measured to be smaller so.
+//! Functions that say `inline(never)` on some machines only were measured to be smaller, or faster, so.
 
 /// Whether speed matters more than size.
 pub(crate) const FAST: bool = cfg!(target_pointer_width = "64");
