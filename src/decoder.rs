@@ -76,11 +76,6 @@ impl Frame {
         Self { remaining: Remaining::new(unit), broken: None }
     }
 
-    /// A header was read, with this `len`.
-    pub(crate) fn begin(&mut self, len: u64) {
-        self.remaining.begin(len);
-    }
-
     /// Breaks the stream, for ever.
     pub(crate) fn fail<T>(&mut self, offset: u64, kind: ProtocolErrorKind) -> Result<T, ProtocolError> {
         let error = ProtocolError { offset, kind };
@@ -88,14 +83,15 @@ impl Frame {
         Err(error)
     }
 
-    /// The stream ends at `offset`; `idle` tells whether nothing of an event is there.
-    pub(crate) fn end(&self, offset: u64, idle: bool) -> Result<(), ProtocolError> {
+    /// The stream ends at `offset`, where `held` bytes of a header are there.
+    pub(crate) fn end(&self, offset: u64, held: usize) -> Result<(), ProtocolError> {
         let kind = match self.broken {
             Some(error) => return Err(error),
-            None if idle || self.remaining.has_begun() && self.remaining.is_done() => return Ok(()),
-            None if self.remaining.has_begun() => {
-                ProtocolErrorKind::TruncatedPayload { missing: self.remaining.missing() }
-            }
+            None if self.remaining.has_begun() => match self.remaining.missing() {
+                0 => return Ok(()),
+                missing => ProtocolErrorKind::TruncatedPayload { missing },
+            },
+            None if held == 0 => return Ok(()),
             None => ProtocolErrorKind::TruncatedHeader,
         };
         Err(ProtocolError { offset, kind })
@@ -144,7 +140,7 @@ impl<const N: usize> Decoder<N> {
         if let Some((header, len)) = usual_header(input.get(..N).unwrap_or(input)) {
             split_off(input, len);
             self.offset = self.offset.wrapping_add(len as u64);
-            self.frame.begin(header.len());
+            self.frame.remaining.begin(header.len());
             return Ok(Some(Step::Header(header)));
         }
         self.header(input)
@@ -180,7 +176,7 @@ impl<const N: usize> Decoder<N> {
         match found {
             Ok(Some(found)) => {
                 self.offset = self.offset.wrapping_add(len as u64);
-                self.frame.begin(found.payload);
+                self.frame.remaining.begin(found.payload);
                 Ok(Some(Step::Header(found.header)))
             }
             Ok(None) => Ok(None),
@@ -204,7 +200,7 @@ impl<const N: usize> Decoder<N> {
     ///
     /// The stream ended inside a header or a payload, or was broken before.
     pub fn end(&self) -> Result<(), ProtocolError> {
-        self.frame.end(self.offset(), !self.frame.remaining.has_begun() && self.carry.is_empty())
+        self.frame.end(self.offset(), self.carry.len())
     }
 
     /// How many bytes of the stream have been consumed. After [`Step::Complete`], where the next header begins.

@@ -124,7 +124,6 @@ impl Turn {
             return Err(TurnError::UnreadInput);
         }
         self.state = next;
-        self.complete = false;
         Ok(())
     }
 }

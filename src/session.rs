@@ -169,7 +169,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     ///
     /// The stream ended inside a header or a payload, or was broken before.
     pub fn end(&self) -> Result<(), ProtocolError> {
-        self.core.frame.end(self.core.offset(), self.core.is_idle())
+        self.core.frame.end(self.core.offset(), self.core.filled)
     }
 
     /// How many bytes of the stream have been taken in.
@@ -256,7 +256,7 @@ impl Core {
     /// The header of `header` bytes was read, and says that the payload is `len` units long.
     fn begin(&mut self, header: usize, len: u64) {
         self.header = header;
-        self.frame.begin(len);
+        self.frame.remaining.begin(len);
         self.turn.begin();
     }
 

@@ -84,8 +84,8 @@ fn other_orders_and_unknown_keys() {
     assert_eq!(header.get("none"), None);
     assert_eq!(header.tokens().count(), 11);
 
-    let colon = parse("ver:3.0 server:s serial:1 pool:a b :c d:e poolserial:2 eventname:E len:3").unwrap();
-    assert_eq!((colon.pool(), colon.get("d")), ("a b :c", Some("e")));
+    let pool = parse("ver:3.0 server:s serial:1 pool:a b d:e poolserial:2 eventname:E len:3").unwrap();
+    assert_eq!((pool.pool(), pool.get("d")), ("a b", Some("e")));
 
     let spaced = parse("ver:3.0  server:s serial:1  pool:p poolserial:2   eventname:E len:3 ").unwrap();
     assert_eq!((spaced.ver(), spaced.serial(), spaced.poolserial(), spaced.len()), ("3.0", 1, 2, 3));
@@ -159,6 +159,7 @@ fn every_error_names_the_key_and_the_place() {
     refused(b"ver:3.0 server:s serial:1 what pool:p poolserial:2 eventname:E len:3", "serial", Problem::NotAToken, 26);
     refused(b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:3 :v", "len", Problem::NotAToken, 64);
 
+    refused(b"ver:3.0 server:s serial:1 pool:a b :c poolserial:2 eventname:E len:3", "pool", Problem::NotAToken, 35);
     refused(b"ver:3.0 server:s serial:1 pool:a b:c d poolserial:2 eventname:E len:3", "pool", Problem::NotAToken, 37);
 
     refused(b"ver:3.0 server:s serial:1 b:c d pool:a poolserial:2 eventname:E len:3", "serial", Problem::NotAToken, 30);

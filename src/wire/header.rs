@@ -60,16 +60,22 @@ impl<'a> Header<'a> {
     /// that is not a token. Keys that look doubled inside `server` are part of it, as they are for supervisord.
     pub fn parse(line: &'a [u8]) -> Result<Self, TokenError> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
+        if let Some(header) = usual_line(line) {
+            return Ok(header);
+        }
         let mut values = Values::NONE;
-        read(line, &mut values)?;
+        values.read(line, KEYS)?;
         Ok(Self::of(line, values))
     }
 
     /// The header in `line`, which was read without an error before.
     pub(crate) fn again(line: &'a [u8]) -> Self {
+        if let Some(header) = usual_line(line) {
+            return header;
+        }
         let mut values = Values::NONE;
         if FAST {
-            let _ = read(line, &mut values);
+            let _ = values.read(line, KEYS);
         }
         Self::of(line, values)
     }
@@ -260,6 +266,12 @@ pub(crate) fn usual_header(text: &[u8]) -> Option<(Header<'_>, usize)> {
     (text.get(len) == Some(&b'\n')).then_some((header, len.wrapping_add(1)))
 }
 
+/// The usual header, if it is all that `line` holds.
+#[inline(always)]
+fn usual_line(line: &[u8]) -> Option<Header<'_>> {
+    usual(line).filter(|header| header.text.len() as usize == line.len())
+}
+
 /// Reads the header that `text` begins with, and returns its length with its newline; `None` if it has not arrived whole.
 /// What stands before `new` was there in the call before, and a header may be `limit` bytes long.
 ///
@@ -280,17 +292,20 @@ pub(crate) fn find(text: &[u8], mut new: usize, limit: usize) -> Result<Option<F
         new = new.wrapping_add(newline);
         let line = text.get(..new).unwrap_or_default();
         new = new.wrapping_add(1);
+        if let Some(header) = usual_line(line) {
+            return Ok(Some(Found { header, len: new, payload: header.len() }));
+        }
         if FAST && memchr::memchr_iter(b'\n', line).nth(LINES).is_some() {
             return error(0, ProtocolErrorKind::NotAHeader);
         }
         let mut values = Values::NONE;
-        match read(line, &mut values) {
+        match values.read(line, KEYS) {
             Ok(()) => {
                 let header = Header::of(line, values);
                 return Ok(Some(Found { header, len: new, payload: values.slot(Key::Len) }));
             }
-            Err(problem) if problem.problem != Problem::Missing || values.last == LAST => {
-                return error(problem.offset, ProtocolErrorKind::Header(problem));
+            Err(token) if token.problem != Problem::Missing || values.last == LAST => {
+                return error(token.offset, ProtocolErrorKind::Header(token));
             }
             Err(_) => {}
         }
@@ -308,17 +323,6 @@ pub(crate) struct Found<'a> {
     pub(crate) len: usize,
     /// The length of its payload.
     pub(crate) payload: u64,
-}
-
-/// Reads a header line without its newline.
-fn read(line: &[u8], values: &mut Values) -> Result<(), TokenError> {
-    match usual(line) {
-        Some(header) if header.text.len() as usize == line.len() => {
-            *values = self::values(&header);
-            Ok(())
-        }
-        _ => values.read(line, KEYS),
-    }
 }
 
 // Elsewhere there is but one reader.

@@ -76,13 +76,12 @@ impl Values {
             let before = start.wrapping_sub(1);
             rest = text.get(..before);
             let word = part(line, start, text.len());
-            let Some(colon @ 1..) = find(b':', word) else {
-                // An empty one is a doubled or trailing space.
-                if !word.is_empty() {
-                    stray = Some(start);
-                }
-                continue;
-            };
+            let colon = find(b':', word);
+            // An empty word is a doubled or trailing space.
+            if matches!(colon, None | Some(0)) && !word.is_empty() {
+                stray = Some(start);
+            }
+            let Some(colon) = colon else { continue };
             let key = match Key::from_name(part(word, 0, colon), known) {
                 Some(key) if open.has(key) && (start == 0) == (Some(key) == first) => key,
                 found => {
