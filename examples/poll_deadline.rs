@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 deadline = last + patience;
             }
             let answer = session.reply_and_ready(Reply::OK)?;
-            output.write_all(&answer.parts().concat())?;
+            output.write_all(answer.write_to(&mut [0; 32])?)?;
         }
     }
 }

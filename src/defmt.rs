@@ -5,12 +5,18 @@
 use ::defmt::{Format, Formatter, write};
 
 use crate::{
-    Answer, Data, Envelope, Header, Heard, Key, Notification, OwnedNotification, READY, Reply, Step, Violation,
+    Answer, Data, Envelope, Head, Header, Heard, Key, Notification, OwnedNotification, READY, Reply, Step, Violation,
 };
 
 impl Format for Key {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "{=str}", self.name());
+    }
+}
+
+impl Format for Head {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "{=[u8]:a}", self);
     }
 }
 
@@ -34,7 +40,7 @@ impl Format for Reply<'_> {
 
 impl Format for Answer<'_> {
     fn format(&self, f: Formatter<'_>) {
-        let [_, _, _, data, ready] = self.parts();
+        let (_, data, ready) = self.parts();
         write!(f, "RESULT {=usize} {=[u8]:a}, READY: {=bool}", data.len(), data, ready == READY);
     }
 }

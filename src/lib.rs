@@ -41,5 +41,5 @@ pub use wire::event_type::EventType;
 pub use wire::header::{Header, HeaderTokens};
 pub use wire::key::Key;
 pub use wire::length::LengthUnit;
-pub use wire::reply::{Answer, READY, Reply};
+pub use wire::reply::{Answer, Head, READY, Reply};
 pub use wire::token::Tokens;

@@ -145,7 +145,7 @@ impl Turn {
 ///         match step {
 ///             Step::Header(header) => assert_eq!(header.eventname(), "TICK_5"),
 ///             Step::Payload(piece) => assert_eq!(piece, b"when:5"),
-///             Step::Complete => out.extend(listener.reply_and_ready(Reply::OK)?.parts().concat()),
+///             Step::Complete => out.extend(listener.reply_and_ready(Reply::OK)?.write_to(&mut [0; 32])?),
 ///         }
 ///     }
 /// }

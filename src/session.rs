@@ -58,7 +58,7 @@ impl<'a> Notification<'a> {
 ///         if let Ok(Event::Tick(tick)) = notification.event() {
 ///             assert_eq!(tick.when, 5);
 ///         }
-///         stdout.write_all(&session.reply_and_ready(Reply::OK)?.parts().concat())?;
+///         stdout.write_all(session.reply_and_ready(Reply::OK)?.write_to(&mut [0; 32])?)?;
 ///     }
 /// }
 /// # assert_eq!(stdout, b"READY\nRESULT 2\nOKREADY\n");

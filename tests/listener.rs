@@ -33,10 +33,10 @@ macro_rules! machine {
                 self.ready().map(<[u8]>::to_vec)
             }
             fn reply(&mut self) -> Result<Vec<u8>, TurnError> {
-                self.reply(Reply::OK).map(|answer| answer.parts().concat())
+                self.reply(Reply::OK).map(|answer| answer.write_to(&mut [0; 32]).unwrap().to_vec())
             }
             fn reply_and_ready(&mut self) -> Result<Vec<u8>, TurnError> {
-                self.reply_and_ready(Reply::OK).map(|answer| answer.parts().concat())
+                self.reply_and_ready(Reply::OK).map(|answer| answer.write_to(&mut [0; 32]).unwrap().to_vec())
             }
             fn end(&self) -> Result<(), (u64, ProtocolErrorKind)> {
                 self.end().map_err(|error| (error.offset, error.kind))

@@ -20,7 +20,7 @@ use std::sync::OnceLock;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use supervisor_events::{Envelope, LengthUnit, READY, Reply};
+use supervisor_events::{Envelope, LengthUnit, READY};
 use support::examples::example;
 use support::supervisord::Supervisord;
 use support::{PATIENCE, wait_for};
@@ -194,7 +194,7 @@ impl Bare {
         };
         let mut buffer = [0; 1000];
         self.serial.write_all(envelope.write_to(LengthUnit::CodePoints, &mut buffer).unwrap()).unwrap();
-        self.expect(&Reply::OK.and_ready().parts().concat());
+        self.expect(b"RESULT 2\nOKREADY\n");
     }
 
     fn expect(&mut self, bytes: &[u8]) {

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::Value;
 use supervisor_events::{
-    Channel, Data, Decoder, Envelope, Event, EventType, GroupChange, Header, Heard, LengthUnit, Listener,
+    Answer, Channel, Data, Decoder, Envelope, Event, EventType, GroupChange, Header, Heard, LengthUnit, Listener,
     ListenerState, NoRoom, NotifyError, ProcessCommunicationEvent, ProcessGroupEvent, ProcessLogEvent, ProcessState,
     ProcessStateEvent, RemoteCommunicationEvent, Reply, Session, State, Step, Supervisor, SupervisorState, TickEvent,
     Tokens,
@@ -323,18 +323,25 @@ impl Machine {
 
     fn reply(&mut self, reply: &[u8]) -> Vec<u8> {
         let reply = Reply::new(reply);
-        match self {
-            Self::Pieces(listener, _) => listener.reply(reply).unwrap().parts().concat(),
-            Self::Whole(session) => session.reply(reply).unwrap().parts().concat(),
-        }
+        let answer = match self {
+            Self::Pieces(listener, _) => listener.reply(reply),
+            Self::Whole(session) => session.reply(reply),
+        };
+        Self::bytes(answer.unwrap())
     }
 
     fn reply_and_ready(&mut self, reply: &[u8]) -> Vec<u8> {
         let reply = Reply::new(reply);
-        match self {
-            Self::Pieces(listener, _) => listener.reply_and_ready(reply).unwrap().parts().concat(),
-            Self::Whole(session) => session.reply_and_ready(reply).unwrap().parts().concat(),
-        }
+        let answer = match self {
+            Self::Pieces(listener, _) => listener.reply_and_ready(reply),
+            Self::Whole(session) => session.reply_and_ready(reply),
+        };
+        Self::bytes(answer.unwrap())
+    }
+
+    fn bytes(answer: Answer<'_>) -> Vec<u8> {
+        let (head, data, ready) = answer.parts();
+        [&head, data, ready].concat()
     }
 
     /// Takes a piece of the stream, which ends at an event's end at the latest.

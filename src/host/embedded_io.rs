@@ -118,7 +118,10 @@ pub fn serve<'r, R: Read, W: Write, H>(
         // The event's memory is free now: room to put the answer together for a single write.
         match answer.write_to(session.buffer_mut()) {
             Ok(bytes) => write(&mut output, &[bytes])?,
-            Err(_) => write(&mut output, &answer.parts())?,
+            Err(_) => {
+                let (head, data, ready) = answer.parts();
+                write(&mut output, &[&head, data, ready])?;
+            }
         }
     }
 }

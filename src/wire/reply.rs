@@ -46,36 +46,44 @@ impl<'a> Reply<'a> {
     }
 
     /// RESULT, as it goes over the wire.
-    pub fn answer(self) -> Answer<'a> {
-        Answer { length: Decimal::of_len(self.data.len()), data: self.data, ready: b"" }
+    pub const fn answer(self) -> Answer<'a> {
+        Answer { data: self.data, ready: b"" }
     }
 
     /// RESULT and the next READY, for one write.
-    pub fn and_ready(self) -> Answer<'a> {
-        Answer { ready: READY, ..self.answer() }
+    pub const fn and_ready(self) -> Answer<'a> {
+        Answer { data: self.data, ready: READY }
     }
 }
 
-/// The bytes of a RESULT, with the next READY or without: pieces to be written one after the other and best in one
-/// write. Nothing may be written after or between them.
+/// The bytes of a RESULT, with the next READY or without: best in one write. Nothing may be written between or after
+/// them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[must_use = "supervisord waits for these bytes"]
 pub struct Answer<'a> {
-    length: Decimal,
     data: &'a [u8],
-    ready: &'a [u8],
+    ready: &'static [u8],
 }
 
-impl Answer<'_> {
-    /// The pieces, in order.
-    pub fn parts(&self) -> [&[u8]; 5] {
-        [b"RESULT ", self.length.digits(), b"\n", self.data, self.ready]
+impl<'a> Answer<'a> {
+    /// The pieces, in order, for who has no buffer to put them together in: the line `RESULT n`, the data, and READY or
+    /// nothing.
+    ///
+    /// ```
+    /// use supervisor_events::Reply;
+    ///
+    /// let (head, data, ready) = Reply::OK.and_ready().parts();
+    /// assert_eq!([&head, data, ready].concat(), b"RESULT 2\nOKREADY\n");
+    /// ```
+    pub fn parts(&self) -> (Head, &'a [u8], &'static [u8]) {
+        (Head::of_len(self.data.len()), self.data, self.ready)
     }
 
     /// How many bytes there are.
     #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
     pub fn len(&self) -> usize {
-        self.parts().iter().fold(0, |sum, part| sum.saturating_add(part.len()))
+        let (head, data, ready) = self.parts();
+        head.len().saturating_add(data.len()).saturating_add(ready.len())
     }
 
     /// Writes all of it to the start of `buffer`, and returns that part.
@@ -89,19 +97,53 @@ impl Answer<'_> {
             // What nearly every answer is.
             writer.put(b"RESULT 2\nOKREADY\n");
         } else {
-            self.parts().iter().for_each(|part| {
-                writer.put(part);
-            });
+            head(&mut writer, self.data.len());
+            writer.put(self.data).put(self.ready);
         }
         writer.finish()
     }
 }
 
+fn head(writer: &mut Writer<'_>, len: usize) {
+    writer.put(b"RESULT ").put(Decimal::of_len(len).digits()).put(b"\n");
+}
+
+/// The line that a RESULT begins with.
+#[derive(Clone, Copy)]
+pub struct Head {
+    line: [u8; "RESULT 18446744073709551615\n".len()],
+    len: usize,
+}
+
+impl Head {
+    fn of_len(data: usize) -> Self {
+        let mut this = Self { line: [0; "RESULT 18446744073709551615\n".len()], len: 0 };
+        let mut writer = Writer::new(&mut this.line);
+        head(&mut writer, data);
+        // It fits.
+        this.len = writer.finish().map_or(0, <[u8]>::len);
+        this
+    }
+}
+
+impl core::ops::Deref for Head {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.line.get(..self.len).unwrap_or_default()
+    }
+}
+
+impl core::fmt::Debug for Head {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "\"{}\"", self.escape_ascii())
+    }
+}
+
 impl core::fmt::Debug for Answer<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Answer(\"")?;
-        self.parts().iter().try_for_each(|part| write!(f, "{}", part.escape_ascii()))?;
-        f.write_str("\")")
+        let (head, data, ready) = self.parts();
+        write!(f, "Answer(\"{}{}{}\")", head.escape_ascii(), data.escape_ascii(), ready.escape_ascii())
     }
 }
 
@@ -115,7 +157,8 @@ mod tests {
         for len in [0usize, 1, 9, 10, 99, 100, 65_536] {
             let data = alloc::vec![b'x'; len];
             let answer = Reply::new(&data).answer();
-            let bytes = answer.parts().concat();
+            let (head, data, ready) = answer.parts();
+            let bytes = [&head, data, ready].concat();
             assert_eq!(bytes, alloc::format!("RESULT {len}\n{}", "x".repeat(len)).as_bytes());
             assert_eq!(answer.len(), bytes.len());
         }

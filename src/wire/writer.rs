@@ -46,7 +46,7 @@ impl<'b> Writer<'b> {
 pub(crate) struct Decimal {
     /// Filled from the end.
     digits: [u8; 20],
-    from: u8,
+    from: usize,
 }
 
 impl Decimal {
@@ -75,13 +75,13 @@ impl Decimal {
 
     /// Puts a digit before the others, if there is room.
     fn push(&mut self, digit: u8) -> bool {
-        self.from = self.from.saturating_sub(1);
-        let place = self.digits.get_mut(usize::from(self.from));
+        self.from = self.from.wrapping_sub(1);
+        let place = self.digits.get_mut(self.from);
         place.map(|place| *place = b'0'.wrapping_add(digit)).is_some()
     }
 
     pub(crate) fn digits(&self) -> &[u8] {
-        self.digits.get(usize::from(self.from)..).unwrap_or_default()
+        self.digits.get(self.from..).unwrap_or_default()
     }
 }
 

@@ -56,7 +56,8 @@ fn serve(session: &mut Session<&mut [u8; ROOM]>) -> Result<Infallible, Fault> {
         if let Some(notification) = session.received(read).map_err(Fault::Protocol)? {
             switch.take(&notification);
             let answer = session.reply_and_ready(Reply::OK).map_err(Fault::Turn)?;
-            answer.parts().into_iter().for_each(uart::write);
+            let (head, data, ready) = answer.parts();
+            [&head, data, ready].into_iter().for_each(uart::write);
         }
         // The timer moves the line as well, and has no time to tell.
         if kill_line::is_asserted() != asserted {
