@@ -62,9 +62,9 @@ impl Monitor for CommMonitor {
                 let message = format!("the audit trail {} lacks a record: {error}", self.trail.path().display());
                 log("ERROR", message, json!({ "record": record }));
             }
-            log(message.level(), message.summary(event.processname), record.clone());
+            log(message.level(), message.summary(&event.processname), record.clone());
             if let Some((severity, kind)) = message.alert() {
-                let process = Some((event.processname, event.groupname));
+                let process = Some((event.processname.as_str(), event.groupname.as_str()));
                 alerts.push(Alert { severity, process, event: kind, details: message.fields() });
             }
         }

@@ -75,7 +75,7 @@ impl FailureMonitor {
     }
 
     fn fatal(&self, event: &ProcessStateEvent<'_>) {
-        let name = event.processname;
+        let name = event.processname.as_str();
         log("CRITICAL", format!("Process {name} entered FATAL state"), json!({ "process": event }));
         // Before the alert, which may take its time.
         self.stop_trading_without_risk_manager(event);
@@ -99,7 +99,9 @@ impl FailureMonitor {
     }
 
     fn stop_trading_without_risk_manager(&self, event: &ProcessStateEvent<'_>) {
-        if event.processname != self.risk_manager || !self.lost_when.iter().any(|state| state == event.state.name()) {
+        if event.processname.as_str() != self.risk_manager
+            || !self.lost_when.iter().any(|state| state == event.state.name())
+        {
             return;
         }
         log("EMERGENCY", "Risk manager failed - stopping all trading", json!({ "group": self.trading_group }));
@@ -116,7 +118,7 @@ impl FailureMonitor {
     }
 
     fn alert(&self, event: &ProcessStateEvent<'_>, kind: &str, details: Value) {
-        let process = Some((event.processname, event.groupname));
+        let process = Some((event.processname.as_str(), event.groupname.as_str()));
         self.alerts.send([Alert { severity: "CRITICAL", process, event: kind, details }]);
     }
 }

@@ -88,7 +88,7 @@ impl StartupMonitor {
     }
 
     fn starting(&mut self, event: &ProcessStateEvent<'_>) {
-        let name = event.processname;
+        let name = event.processname.as_str();
         log("INFO", format!("Process {name} is starting"), json!({ "process": event }));
         let now = jiff::Timestamp::now().as_second();
         let starts = self.state.update(|known| {
@@ -102,12 +102,12 @@ impl StartupMonitor {
         // Once, until it has been quiet again.
         if starts == self.flapping_starts {
             let details = json!({ "starts": starts, "seconds": self.flapping_seconds, "tries": event.tries });
-            self.alert("WARNING", Some((name, event.groupname)), "FLAPPING", details);
+            self.alert("WARNING", Some((name, event.groupname.as_str())), "FLAPPING", details);
         }
     }
 
     fn running(&mut self, event: &ProcessStateEvent<'_>) -> Result<(), Failure> {
-        let name = event.processname;
+        let name = event.processname.as_str();
         log("INFO", format!("Process {name} started successfully"), json!({ "process": event }));
         let processes = self.supervisord.processes()?;
         for (dependent, needed) in &self.dependents {

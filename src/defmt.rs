@@ -5,12 +5,19 @@
 use ::defmt::{Format, Formatter, write};
 
 use crate::{
-    Answer, Data, Envelope, Head, Header, Heard, Key, Notification, OwnedNotification, READY, Reply, Step, Violation,
+    Answer, Data, Envelope, Head, Header, Heard, Key, Notification, OwnedNotification, READY, Reply, Step, Text,
+    Violation,
 };
 
 impl Format for Key {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "{=str}", self.name());
+    }
+}
+
+impl Format for Text<'_> {
+    fn format(&self, f: Formatter<'_>) {
+        self.as_str().format(f);
     }
 }
 

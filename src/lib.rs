@@ -42,4 +42,5 @@ pub use wire::header::{Header, HeaderTokens};
 pub use wire::key::Key;
 pub use wire::length::LengthUnit;
 pub use wire::reply::{Answer, Head, READY, Reply};
+pub use wire::text::Text;
 pub use wire::token::Tokens;

@@ -45,32 +45,42 @@ impl State {
 }
 
 /// Whose turn it is. All transitions of the listener's end are here.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) struct Turn {
-    state: State,
-    /// BUSY: the payload's last byte has been read.
-    complete: bool,
-    /// There was more input behind it.
+    phase: Phase,
+    /// There was more input behind the last event.
     unread: bool,
+}
+
+/// The states, with BUSY in two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum Phase {
+    Acknowledged,
+    Ready,
+    /// BUSY: the payload arrives.
+    Arriving,
+    /// BUSY: the payload's last byte has been read.
+    Due,
 }
 
 impl Turn {
     pub(crate) const fn new() -> Self {
-        Self { state: State::Acknowledged, complete: false, unread: false }
+        Self { phase: Phase::Acknowledged, unread: false }
     }
 
     pub(crate) const fn state(&self) -> State {
-        self.state
+        match self.phase {
+            Phase::Acknowledged => State::Acknowledged,
+            Phase::Ready => State::Ready,
+            Phase::Arriving | Phase::Due => State::Busy,
+        }
     }
 
     /// Whether the peer may send something now.
     pub(crate) const fn may_receive(&self) -> bool {
-        match self.state {
-            State::Acknowledged => false,
-            State::Ready => true,
-            State::Busy => !self.complete,
-        }
+        matches!(self.phase, Phase::Ready | Phase::Arriving)
     }
 
     /// Whether there was input behind the last event.
@@ -80,50 +90,50 @@ impl Turn {
 
     /// A header was read: READY → BUSY.
     pub(crate) fn begin(&mut self) {
-        self.state = State::Busy;
-        self.complete = false;
+        self.phase = Phase::Arriving;
     }
 
     /// The payload's last byte was read; `unread` tells whether there is more input behind it.
     pub(crate) fn complete(&mut self, unread: bool) {
-        self.complete = true;
+        self.phase = Phase::Due;
         self.unread = unread;
     }
 
     /// ACKNOWLEDGED → READY.
+    #[inline(always)]
     pub(crate) fn ready(&mut self) -> Result<&'static [u8], TurnError> {
-        match self.state {
-            State::Acknowledged if self.unread => Err(TurnError::UnreadInput),
-            State::Acknowledged => {
-                self.state = State::Ready;
-                Ok(READY)
-            }
-            state => Err(TurnError::NotAcknowledged(state)),
+        if self.phase != Phase::Acknowledged {
+            return Err(TurnError::NotAcknowledged(self.state()));
         }
+        self.say_ready()?;
+        Ok(READY)
     }
 
     /// BUSY → ACKNOWLEDGED.
     pub(crate) fn reply<'r>(&mut self, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
-        self.leave(State::Acknowledged)?;
+        self.due()?;
+        self.phase = Phase::Acknowledged;
         Ok(reply.answer())
     }
 
     /// BUSY → READY, by way of ACKNOWLEDGED.
     pub(crate) fn reply_and_ready<'r>(&mut self, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
-        self.leave(State::Ready)?;
+        self.due()?;
+        self.say_ready()?;
         Ok(reply.and_ready())
     }
 
-    /// From BUSY to `next`, if a reply is due.
-    fn leave(&mut self, next: State) -> Result<(), TurnError> {
-        match self.state {
-            State::Busy if self.complete => {}
-            state => return Err(TurnError::NoEvent(state)),
-        }
-        if next == State::Ready && self.unread {
+    /// Whether a reply is due.
+    fn due(&self) -> Result<(), TurnError> {
+        if self.phase == Phase::Due { Ok(()) } else { Err(TurnError::NoEvent(self.state())) }
+    }
+
+    /// To READY, unless input is unread.
+    fn say_ready(&mut self) -> Result<(), TurnError> {
+        if self.unread {
             return Err(TurnError::UnreadInput);
         }
-        self.state = next;
+        self.phase = Phase::Ready;
         Ok(())
     }
 }

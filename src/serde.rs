@@ -16,6 +16,7 @@ use crate::wire::event::{
 };
 use crate::wire::event_type::EventType;
 use crate::wire::header::Header;
+use crate::wire::text::Text;
 use crate::wire::token::Tokens;
 
 /// `header`, `event`, `payload`, and `omitted` where bytes were. Where the payload has no typed view, `event` is null and
@@ -26,7 +27,7 @@ impl Serialize for Notification<'_> {
         map.serialize_entry("header", &self.header)?;
         let event = self.event();
         map.serialize_entry("event", &event.ok())?;
-        optional(&mut map, "event_error", event.err().map(Text))?;
+        optional(&mut map, "event_error", event.err().map(Displayed))?;
         map.serialize_entry("payload", &Data::new(self.payload))?;
         optional(&mut map, "omitted", (self.omitted != 0).then_some(self.omitted))?;
         map.end()
@@ -51,6 +52,12 @@ impl Serialize for Header<'_> {
             }
         }
         map.end()
+    }
+}
+
+impl Serialize for Text<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self)
     }
 }
 
@@ -131,8 +138,8 @@ impl Serialize for Event<'_> {
         map.serialize_entry("type", &self.event_type())?;
         let extra = match self {
             Self::ProcessState(event) => {
-                map.serialize_entry("processname", event.processname)?;
-                map.serialize_entry("groupname", event.groupname)?;
+                map.serialize_entry("processname", &event.processname)?;
+                map.serialize_entry("groupname", &event.groupname)?;
                 map.serialize_entry("from_state", &event.from_state)?;
                 optional(&mut map, "tries", event.tries)?;
                 optional(&mut map, "expected", event.expected)?;
@@ -140,22 +147,22 @@ impl Serialize for Event<'_> {
                 Some(event.extra)
             }
             Self::ProcessLog(event) => {
-                map.serialize_entry("processname", event.processname)?;
-                map.serialize_entry("groupname", event.groupname)?;
+                map.serialize_entry("processname", &event.processname)?;
+                map.serialize_entry("groupname", &event.groupname)?;
                 optional(&mut map, "pid", event.pid)?;
                 map.serialize_entry("channel", event.channel.name())?;
                 map.serialize_entry("data", &event.data)?;
                 Some(event.extra)
             }
             Self::ProcessCommunication(event) => {
-                map.serialize_entry("processname", event.processname)?;
-                map.serialize_entry("groupname", event.groupname)?;
+                map.serialize_entry("processname", &event.processname)?;
+                map.serialize_entry("groupname", &event.groupname)?;
                 optional(&mut map, "pid", event.pid)?;
                 map.serialize_entry("data", &event.data)?;
                 Some(event.extra)
             }
             Self::RemoteCommunication(event) => {
-                map.serialize_entry("remote_type", event.remote_type)?;
+                map.serialize_entry("remote_type", &event.remote_type)?;
                 map.serialize_entry("data", &event.data)?;
                 None
             }
@@ -165,7 +172,7 @@ impl Serialize for Event<'_> {
                 Some(event.extra)
             }
             Self::ProcessGroup(event) => {
-                map.serialize_entry("groupname", event.groupname)?;
+                map.serialize_entry("groupname", &event.groupname)?;
                 None
             }
         };
@@ -197,9 +204,9 @@ as_event! {
 }
 
 /// What is written as it is displayed.
-struct Text<T>(T);
+struct Displayed<T>(T);
 
-impl<T: Display> Serialize for Text<T> {
+impl<T: Display> Serialize for Displayed<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
     }

@@ -81,8 +81,8 @@ struct Core {
     filled: usize,
     /// Where the payload begins: the length of the header.
     header: usize,
-    /// Bytes of the buffer that are kept; behind them the rest of the event is read and dropped.
-    kept: Option<usize>,
+    /// Bytes of the buffer that are kept; behind them the rest of the event is read and dropped. All, until it is full.
+    kept: usize,
     /// How many bytes were dropped.
     dropped: u64,
 }
@@ -91,7 +91,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     /// A session with a listener that has just started, of a supervisord whose `len` counts in `unit`.
     pub const fn new(buffer: B, unit: LengthUnit) -> Self {
         let (turn, frame) = (Turn::new(), Frame::new(unit));
-        Self { buffer, core: Core { turn, frame, start: 0, filled: 0, header: 0, kept: None, dropped: 0 } }
+        Self { buffer, core: Core { turn, frame, start: 0, filled: 0, header: 0, kept: usize::MAX, dropped: 0 } }
     }
 
     /// The listener's state.
@@ -199,9 +199,9 @@ impl Core {
         if self.filled == size && self.frame.remaining.has_begun() {
             // An eighth of the buffer is enough to drop the rest at good speed, and keeps most of what came.
             let keep = size.saturating_sub((size >> 3).max(1)).max(self.header);
-            let keep = *self.kept.get_or_insert(keep);
-            self.dropped = self.dropped.wrapping_add(size.saturating_sub(keep) as u64);
-            self.filled = keep;
+            self.kept = self.kept.min(keep);
+            self.dropped = self.dropped.wrapping_add(size.saturating_sub(self.kept) as u64);
+            self.filled = self.kept;
         }
         self.filled
     }
@@ -275,7 +275,7 @@ impl Core {
         let end = new.saturating_add(taken);
         self.turn.complete(end < self.filled);
         self.filled = end;
-        let kept = self.kept.unwrap_or(end);
+        let kept = self.kept.min(end);
         Some(Notification {
             header: header(part(buffer, 0, self.header.wrapping_sub(1))),
             payload: part(buffer, self.header, kept),
@@ -283,6 +283,7 @@ impl Core {
         })
     }
 
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     const fn offset(&self) -> u64 {
         self.start.wrapping_add(self.dropped).wrapping_add(self.filled as u64)
     }
@@ -293,7 +294,7 @@ impl Core {
 
     fn next(&mut self) {
         self.start = self.offset();
-        (self.filled, self.kept, self.dropped) = (0, None, 0);
+        (self.filled, self.kept, self.dropped) = (0, usize::MAX, 0);
         self.frame.remaining.finish();
     }
 }

@@ -304,12 +304,17 @@ fn a_broken_stream_stays_broken() {
 fn an_event_that_does_not_fit_is_answered_all_the_same() {
     let large = "ver:3.0 server:s serial:7 pool:p poolserial:0 eventname:REMOTE_COMMUNICATION len:1005\ntype:";
     let mut stream = large.as_bytes().to_vec();
-    stream.extend("é".repeat(1000).bytes());
-    for size in [1, 7, 90, 1000] {
-        let mut session = Session::new([0; 160], LengthUnit::CodePoints);
+    let letters = ('à'..='ö').cycle().take(1000).collect::<String>();
+    stream.extend(letters.bytes());
+    // What was dropped is dropped, also if there is more room later.
+    for (size, later) in [(1, 160), (7, 160), (90, 160), (1000, 160), (1, 300), (90, 300)] {
+        let mut session = Session::new(vec![0; 160], LengthUnit::CodePoints);
         session.ready().unwrap();
         let mut rest = &stream[..];
         let (kept, omitted) = loop {
+            if session.offset() > 200 {
+                session.buffer_mut().resize(later, 0);
+            }
             let space = session.space();
             let size = size.min(space.len()).min(rest.len());
             assert!(size > 0, "there is always room, and an end");

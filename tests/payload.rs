@@ -48,18 +48,18 @@ fn tokens_that_are_not_there_yet_stay_readable() {
     else {
         panic!()
     };
-    assert_eq!((event.from_state, event.from_state.name()), (ProcessState::Other("SUSPENDED"), "SUSPENDED"));
+    assert_eq!((event.from_state, event.from_state.name()), (ProcessState::from_name("SUSPENDED"), "SUSPENDED"));
 }
 
 /// What stands between `groupname` and `from_state` is the group's name, whatever it looks like.
 #[test]
 fn names_may_look_like_tokens() {
     for (processname, groupname) in
-        [("a pid:5", "g"), ("a from_state:X pid:1", "g tries:1"), ("p groupname:x", "pid:2")]
+        [("a pid:5", "g"), ("a from_state:X pid:1", "g tries:1"), ("p groupname:x", "pid:2"), ("p", "g pid:3")]
     {
         let payload = format!("processname:{processname} groupname:{groupname} from_state:STARTING tries:2");
         let Ok(Event::ProcessState(event)) = parse("PROCESS_STATE_BACKOFF", &payload) else { panic!("{payload}") };
-        assert_eq!((event.processname, event.groupname), (processname, groupname));
+        assert_eq!((event.processname, event.groupname), (processname.into(), groupname.into()));
         assert_eq!((event.from_state, event.tries, event.pid), (ProcessState::Starting, Some(2), None));
         assert!(event.extra.is_empty());
     }
@@ -71,21 +71,21 @@ fn other_servers_leave_things_out_and_add_spaces() {
     else {
         panic!()
     };
-    assert_eq!((event.channel, event.pid, event.groupname), (Channel::Stderr, None, "g"));
+    assert_eq!((event.channel, event.pid, event.groupname.as_str()), (Channel::Stderr, None, "g"));
     assert_eq!(event.data.as_bytes(), b"worker pid:12 up\n");
     let Ok(Event::ProcessCommunication(event)) = parse("PROCESS_COMMUNICATION_STDOUT", "processname:p groupname:g ")
     else {
         panic!()
     };
-    assert_eq!((event.groupname, event.data), ("g", Data::new(b"")));
+    assert_eq!((event.groupname.as_str(), event.data), ("g", Data::new(b"")));
     for payload in ["groupname:g", "groupname:g\n", "groupname:g \n", "groupname:g\r\n"] {
         let Ok(Event::ProcessGroup(event)) = parse("PROCESS_GROUP_REMOVED", payload) else { panic!() };
-        assert_eq!((event.groupname, event.change), ("g", GroupChange::Removed));
+        assert_eq!((event.groupname.as_str(), event.change), ("g", GroupChange::Removed));
     }
     let Ok(Event::Tick(event)) = parse("TICK_3600", "when:3600 ") else { panic!() };
     assert_eq!((event.period, event.when), (3600, 3600));
     let Ok(Event::RemoteCommunication(event)) = parse("REMOTE_COMMUNICATION", "type:a: b") else { panic!() };
-    assert_eq!((event.remote_type, event.data.as_bytes()), ("a: b", &b""[..]));
+    assert_eq!((event.remote_type.as_str(), event.data.as_bytes()), ("a: b", &b""[..]));
     let running = parse("SUPERVISOR_STATE_CHANGE_RUNNING", "");
     assert_eq!(running, Ok(Event::SupervisorStateChange(SupervisorState::Running)));
 }

@@ -17,8 +17,8 @@ use serde_json::Value;
 use supervisor_events::{
     Answer, Channel, Data, Decoder, Envelope, Event, EventType, GroupChange, Header, Heard, LengthUnit, Listener,
     ListenerState, NoRoom, NotifyError, ProcessCommunicationEvent, ProcessGroupEvent, ProcessLogEvent, ProcessState,
-    ProcessStateEvent, RemoteCommunicationEvent, Reply, Session, State, Step, Supervisor, SupervisorState, TickEvent,
-    Tokens,
+    ProcessStateEvent, RemoteCommunicationEvent, Reply, Session, State, Step, Supervisor, SupervisorState, Text,
+    TickEvent, Tokens,
 };
 
 fn concat(fragments: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
@@ -80,7 +80,8 @@ struct Parts {
 impl Parts {
     fn event(&self) -> Event<'_> {
         use EventType as T;
-        let Parts { processname, groupname, tries, expected, pid, .. } = self;
+        let Parts { tries, expected, pid, .. } = self;
+        let (processname, groupname) = (Text::new(&self.processname), Text::new(&self.groupname));
         let (data, when) = (Data::new(&self.data), self.when);
         let extra = self.extra();
         let log =
@@ -97,7 +98,7 @@ impl Parts {
             T::ProcessCommunicationStdout => communication(Channel::Stdout),
             T::ProcessCommunicationStderr => communication(Channel::Stderr),
             T::RemoteCommunication => {
-                Event::RemoteCommunication(RemoteCommunicationEvent { remote_type: &self.remote_type, data })
+                Event::RemoteCommunication(RemoteCommunicationEvent { remote_type: Text::new(&self.remote_type), data })
             }
             T::SupervisorStateChangeRunning => Event::SupervisorStateChange(SupervisorState::Running),
             T::SupervisorStateChangeStopping => Event::SupervisorStateChange(SupervisorState::Stopping),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use supervisor_events::simulator::PoolEvent;
 use supervisor_events::{
     Channel, Data, Event, EventType, GroupChange, ProcessCommunicationEvent, ProcessGroupEvent, ProcessLogEvent,
-    ProcessState, ProcessStateEvent, RemoteCommunicationEvent, SupervisorState, TickEvent, Tokens,
+    ProcessState, ProcessStateEvent, RemoteCommunicationEvent, SupervisorState, Text, TickEvent, Tokens,
 };
 
 use crate::findings::{self, Cause, Finding, Seen, Severity, Topic};
@@ -106,7 +106,7 @@ const USUAL: (&str, &[u8]) = ("PROCESS_STATE_RUNNING", b"processname:cat groupna
 fn samples() -> Vec<(&'static str, Vec<u8>)> {
     let none = Tokens::default();
     let state = |state, from_state, tries, expected, pid| {
-        let (processname, groupname) = ("cat", "pets");
+        let (processname, groupname) = (Text::new("cat"), Text::new("pets"));
         let extra = none;
         Event::ProcessState(ProcessStateEvent {
             state,
@@ -121,16 +121,16 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
     };
     let log = |channel| {
         let data = Data::new(b"a line\nand another one\n");
-        let (processname, groupname, pid, extra) = ("cat", "pets", Some(2766), none);
+        let (processname, groupname, pid, extra) = (Text::new("cat"), Text::new("pets"), Some(2766), none);
         Event::ProcessLog(ProcessLogEvent { channel, processname, groupname, pid, data, extra })
     };
     let communication = |channel| {
         let data = Data::new(b"a message");
-        let (processname, groupname, pid, extra) = ("cat", "pets", Some(2766), none);
+        let (processname, groupname, pid, extra) = (Text::new("cat"), Text::new("pets"), Some(2766), none);
         Event::ProcessCommunication(ProcessCommunicationEvent { channel, processname, groupname, pid, data, extra })
     };
     let tick = |period, when| Event::Tick(TickEvent { period, when, extra: none });
-    let group = |change| Event::ProcessGroup(ProcessGroupEvent { change, groupname: "pets" });
+    let group = |change| Event::ProcessGroup(ProcessGroupEvent { change, groupname: Text::new("pets") });
     use ProcessState::*;
     let events = [
         state(Starting, Stopped, Some(0), None, None),
@@ -146,7 +146,10 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
         log(Channel::Stderr),
         communication(Channel::Stdout),
         communication(Channel::Stderr),
-        Event::RemoteCommunication(RemoteCommunicationEvent { remote_type: "a type", data: Data::new(b"some data") }),
+        Event::RemoteCommunication(RemoteCommunicationEvent {
+            remote_type: Text::new("a type"),
+            data: Data::new(b"some data"),
+        }),
         Event::SupervisorStateChange(SupervisorState::Running),
         Event::SupervisorStateChange(SupervisorState::Stopping),
         tick(5, 1_705_063_880),

@@ -16,7 +16,7 @@ const KEYS: [&str; 7] = ["ver", "server", "serial", "pool", "poolserial", "event
 
 fuzz_target!(|bytes: &[u8]| {
     header(bytes);
-    for &event_type in EventType::ALL.iter().chain(&[EventType::Other("OURS")]) {
+    for &event_type in EventType::ALL.iter().chain(&[EventType::from_name("OURS")]) {
         event(event_type, bytes);
     }
 });

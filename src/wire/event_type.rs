@@ -2,8 +2,9 @@
 //!
 //! The hierarchy is supervisor's table, not a matter of prefixes: a plugin may register a name such as `PROCESS`.
 
-use super::event::{ProcessState, STATES};
+use super::event::ProcessState;
 use super::scan::{FAST, place_in, rfind};
+use super::text::Text;
 
 macro_rules! event_types {
     ($($(#[$doc:meta])* $variant:ident = $name:literal $(, $parent:ident)?;)*) => {
@@ -14,7 +15,7 @@ macro_rules! event_types {
         pub enum EventType<'a> {
             $($(#[$doc])* $variant,)*
             /// Any other name: a plugin's event, or a newer server's. An event that nobody registered is `None` by name.
-            Other(&'a str),
+            Other(Text<'a>),
         }
 
         /// The places of the types in the table.
@@ -38,7 +39,7 @@ macro_rules! event_types {
             pub fn name(self) -> &'a str {
                 match self {
                     $(Self::$variant => $name,)*
-                    Self::Other(name) => name,
+                    Self::Other(name) => name.as_str(),
                 }
             }
 
@@ -110,34 +111,67 @@ event_types! {
     ProcessGroupRemoved = "PROCESS_GROUP_REMOVED", ProcessGroup;
 }
 
+/// The names of the kinds, in the order of the table.
+const KINDS: &str = "EVENT PROCESS_STATE PROCESS_COMMUNICATION PROCESS_LOG REMOTE_COMMUNICATION SUPERVISOR_STATE_CHANGE \
+    TICK PROCESS_GROUP ";
+
+/// What the types of a kind add to its name, in their order: a list for each kind that has types, and one for the two
+/// kinds that have the same.
+const WORDS: &str = "STOPPED STARTING RUNNING BACKOFF STOPPING EXITED FATAL UNKNOWN  STDOUT STDERR  RUNNING STOPPING  \
+    5 60 3600  ADDED REMOVED  ";
+
+/// The names of the states, in the order of [`ProcessState`]: the first list.
+pub(crate) const STATES: &str = WORDS;
+
+/// For each kind, where the list of its types begins, and the place of the first of them. EVENT and REMOTE_COMMUNICATION
+/// have none: theirs is behind the last list.
+static TYPES: [(u8, u8); 8] = [
+    words(5, Place::Event),
+    words(0, Place::ProcessStateStopped),
+    words(1, Place::ProcessCommunicationStdout),
+    words(1, Place::ProcessLogStdout),
+    words(5, Place::RemoteCommunication),
+    words(2, Place::SupervisorStateChangeRunning),
+    words(3, Place::Tick5),
+    words(4, Place::ProcessGroupAdded),
+];
+
+/// Where the list of [`WORDS`] begins that so many others stand before, and `first`.
+const fn words(mut others: u32, first: Place) -> (u8, u8) {
+    let mut rest = WORDS.as_bytes();
+    loop {
+        rest = match (others, rest) {
+            (0, _) | (_, []) => return (WORDS.len().wrapping_sub(rest.len()) as u8, first as u8),
+            (_, [b' ', b' ', after @ ..]) => {
+                others = others.wrapping_sub(1);
+                after
+            }
+            (_, [_, after @ ..]) => after,
+        };
+    }
+}
+
 impl<'a> EventType<'a> {
     /// The type with this `eventname`.
     pub fn from_name(name: &'a str) -> Self {
-        let known = if FAST { Self::by_last_word(name) } else { Self::by_table(name) };
+        Self::from_text(Text::new(name))
+    }
+
+    /// The same.
+    pub(crate) fn from_text(name: Text<'a>) -> Self {
+        let known = if FAST { Self::by_last_word(&name) } else { Self::by_lists(name.as_bytes()) };
         known.unwrap_or(Self::Other(name))
     }
 
     /// Looks the name up in the least room.
-    fn by_table(name: &str) -> Option<Self> {
-        // In the order of the table above: first the kinds, then, for each of them, what their types add to its name.
-        const KINDS: &str = "EVENT PROCESS_STATE PROCESS_COMMUNICATION PROCESS_LOG REMOTE_COMMUNICATION \
-            SUPERVISOR_STATE_CHANGE TICK PROCESS_GROUP ";
-        const STREAMS: &str = "STDOUT STDERR ";
-        let name = name.as_bytes();
+    fn by_lists(name: &[u8]) -> Option<Self> {
         if let Some(place) = place_in(KINDS, name) {
             return Self::nth(place);
         }
         let (kind, word) = name.split_at_checked(rfind(b'_', name)?)?;
-        let (words, first) = match Self::nth(place_in(KINDS, kind)?)? {
-            Self::ProcessState => (STATES, Place::ProcessStateStopped),
-            Self::ProcessCommunication => (STREAMS, Place::ProcessCommunicationStdout),
-            Self::ProcessLog => (STREAMS, Place::ProcessLogStdout),
-            Self::SupervisorStateChange => ("RUNNING STOPPING ", Place::SupervisorStateChangeRunning),
-            Self::Tick => ("5 60 3600 ", Place::Tick5),
-            Self::ProcessGroup => ("ADDED REMOVED ", Place::ProcessGroupAdded),
-            _ => return None,
-        };
-        Self::nth(place_in(words, word.get(1..)?)?.wrapping_add(first as usize))
+        let (from, first) = *TYPES.get(place_in(KINDS, kind)?)?;
+        let place = place_in(WORDS.get(usize::from(from)..)?, word.get(1..)?)?;
+        Self::nth(place.wrapping_add(usize::from(first)))
     }
 
     /// Looks the name up in the least time: by its last word, which leaves little to compare.
@@ -213,7 +247,7 @@ mod tests {
     fn every_name_is_found_again_and_is_an_event() {
         assert_eq!(EventType::ALL.len(), 27);
         for &event_type in EventType::ALL {
-            assert_eq!(EventType::by_table(event_type.name()), Some(event_type));
+            assert_eq!(EventType::by_lists(event_type.name().as_bytes()), Some(event_type));
             assert_eq!(EventType::by_last_word(event_type.name()), Some(event_type));
             assert!(event_type.is_a(EventType::Event));
             // supervisor's concrete names begin with their parent's; nothing else may be a kind of that parent.
@@ -235,9 +269,13 @@ mod tests {
             "TICK_5 ",
             "TICK 5",
             "TICK_5\nX",
+            "EVENT_STOPPED",
+            "REMOTE_COMMUNICATION_ADDED",
+            "REMOTE_COMMUNICATION_STDOUT",
+            "PROCESS_GROUP_",
         ] {
-            assert_eq!((EventType::by_table(name), EventType::by_last_word(name)), (None, None));
-            assert_eq!(EventType::from_name(name), EventType::Other(name));
+            assert_eq!((EventType::by_lists(name.as_bytes()), EventType::by_last_word(name)), (None, None));
+            assert_eq!(EventType::from_name(name), EventType::Other(name.into()));
         }
     }
 }

@@ -91,12 +91,12 @@ impl<'a> Header<'a> {
 
     /// The protocol's version: `3.0` from every supervisor so far, also where their units of `len` differ.
     pub fn ver(&self) -> &'a str {
-        self.line().str(Key::Ver)
+        self.line().str(Key::Ver).as_str()
     }
 
     /// supervisord's `identifier`. May hold anything, even nothing.
     pub fn server(&self) -> &'a str {
-        self.line().str(Key::Server)
+        self.line().str(Key::Server).as_str()
     }
 
     /// Number of the event in this run of supervisord, counted over all pools from 0; wraps after 2⁶³ − 1.
@@ -106,7 +106,7 @@ impl<'a> Header<'a> {
 
     /// The name of the listener's `[eventlistener:…]` section.
     pub fn pool(&self) -> &'a str {
-        self.line().str(Key::Pool)
+        self.line().str(Key::Pool).as_str()
     }
 
     /// Number of the event in this pool, from 0; wraps after 2⁶³ − 1.
@@ -116,7 +116,7 @@ impl<'a> Header<'a> {
 
     /// The name of the event's type. See [`event_type`](Self::event_type).
     pub fn eventname(&self) -> &'a str {
-        self.line().str(Key::Eventname)
+        self.line().str(Key::Eventname).as_str()
     }
 
     /// The payload's length, in the server's [`LengthUnit`](crate::LengthUnit).
@@ -127,12 +127,12 @@ impl<'a> Header<'a> {
 
     /// The event's type, by the table of supervisor 4.3.0.
     pub fn event_type(&self) -> EventType<'a> {
-        EventType::from_name(self.eventname())
+        EventType::from_text(self.line().str(Key::Eventname))
     }
 
     /// The line that the header was read from, without its newline.
     pub fn as_str(&self) -> &'a str {
-        self.text.all()
+        self.text.as_str()
     }
 
     /// All tokens in the order in which they stand, those with unknown keys too: `(key, value)`.
@@ -179,13 +179,13 @@ impl<'a> Iterator for HeaderTokens<'a> {
         let line = self.header.line();
         let text = line.text;
         // Between two tokens stands one space; more are passed over.
-        let word = text.get(Span { from: self.at, to: text.len() }).trim_start_matches(' ');
+        let word = text.get(Span { from: self.at, to: text.end() }).as_str().trim_start_matches(' ');
         let (key, rest) = split_once(word, b':')?;
-        let from = text.len().wrapping_sub(rest.len() as u32);
+        let from = text.end().wrapping_sub(rest.len() as u32);
         // Only `server` and `pool` may hold spaces; the parser knows where they end.
         let free = [Key::Server, Key::Pool].map(|key| line.values.span(key));
         let value = match free.into_iter().find(|span| span.from == from) {
-            Some(span) => text.get(span),
+            Some(span) => text.get(span).as_str(),
             None => split_once(rest, b' ').map_or(rest, |(value, _)| value),
         };
         self.at = from.wrapping_add(value.len() as u32);
@@ -217,7 +217,7 @@ const fn keep(_: Values) -> Kept {}
 #[cfg(not(target_pointer_width = "64"))]
 fn values(header: &Header<'_>) -> Values {
     let mut values = Values::NONE;
-    let _ = values.read(header.text.all_bytes(), KEYS);
+    let _ = values.read(header.text.as_bytes(), KEYS);
     values
 }
 
@@ -262,14 +262,14 @@ fn usual(input: &[u8]) -> Option<Header<'_>> {
 #[inline(always)]
 pub(crate) fn usual_header(text: &[u8]) -> Option<(Header<'_>, usize)> {
     let header = usual(text)?;
-    let len = header.text.len() as usize;
+    let len = header.text.len();
     (text.get(len) == Some(&b'\n')).then_some((header, len.wrapping_add(1)))
 }
 
 /// The usual header, if it is all that `line` holds.
 #[inline(always)]
 fn usual_line(line: &[u8]) -> Option<Header<'_>> {
-    usual(line).filter(|header| header.text.len() as usize == line.len())
+    usual(line).filter(|header| header.text.len() == line.len())
 }
 
 /// Reads the header that `text` begins with, and returns its length with its newline; `None` if it has not arrived whole.

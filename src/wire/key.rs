@@ -70,6 +70,7 @@ impl Key {
     }
 
     /// The key with this name, if it is one of `known`, which are all of a header or all of a payload.
+    #[inline(always)]
     pub(crate) fn from_name(name: &[u8], known: Keys) -> Option<Self> {
         let key = if FAST { Self::by_match(name) } else { Self::by_list(name, known) }?;
         known.has(key).then_some(key)
@@ -155,6 +156,11 @@ impl Keys {
 
     pub(crate) const fn has(self, key: Key) -> bool {
         self.0.wrapping_shr(key as u32) & 1 != 0
+    }
+
+    /// Whether it is the first of them.
+    pub(crate) const fn is_first(self, key: Key) -> bool {
+        self.0 & self.0.wrapping_neg() == Self::NONE.with(key).0
     }
 
     /// The first of them.

@@ -149,7 +149,7 @@ impl Remaining {
 
 /// How many bytes follow the first one of a code point.
 fn continuation_bytes(first: u8) -> u8 {
-    (first.leading_ones() as u8).clamp(1, 4).wrapping_sub(1)
+    first.leading_ones().saturating_sub(1) as u8
 }
 
 #[cfg(test)]

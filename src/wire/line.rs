@@ -4,7 +4,7 @@
 //! first or nearly so. So a line is read from its right end, where no free text stands, and the free value is what is left.
 
 use super::key::{Key, Keys};
-use super::scan::{find, part, rfind};
+use super::scan::{find, part, place_in, rfind};
 use super::text::{Span, Text, not_utf8};
 use super::token::number;
 use crate::error::{Problem, TokenError};
@@ -18,11 +18,13 @@ const PLAIN: Keys = Keys::of(&[Key::Ver, Key::Eventname, Key::FromState]);
 const NUMBERS: Keys = Keys::of(&[Key::Serial, Key::Poolserial, Key::Len, Key::Tries, Key::Pid, Key::When]);
 /// Numbers of at most 32 bits.
 const SMALL: Keys = Keys::of(&[Key::Tries, Key::Pid]);
+/// Values that are one of two words.
+const CHOICES: Keys = Keys::of(&[Key::Channel, Key::Expected]);
 
 /// What is known of a line's values.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Values {
-    /// By the key's place a number, or where the text stands.
+    /// By the key's place a number, which of two words it is, or where the text stands.
     pub(crate) slots: [u64; 8],
     /// The keys that the line has.
     pub(crate) seen: Keys,
@@ -51,11 +53,12 @@ impl Values {
     #[inline(never)]
     pub(crate) fn read(&mut self, line: &[u8], known: Keys) -> Result<(), TokenError> {
         *self = Self::NONE;
-        let first = known.first();
         // Places are kept in 32 bits.
-        if let (Some(key), Err(_)) = (first, u32::try_from(line.len())) {
+        if let (Err(_), Some(key)) = (u32::try_from(line.len()), known.first()) {
             return Err(TokenError { key, problem: Problem::TooLarge, offset: 0 });
         }
+        // In a program that reads headers alone, the compiler leaves out what is for payloads.
+        let payload = !known.has(Key::Ver);
         let mut open = known;
         let mut result = Ok(());
         let mut words = 0u32;
@@ -83,7 +86,7 @@ impl Values {
             }
             let Some(colon) = colon else { continue };
             let key = match Key::from_name(part(word, 0, colon), known) {
-                Some(key) if open.has(key) && (start == 0) == (Some(key) == first) => key,
+                Some(key) if open.has(key) && (start == 0) == known.is_first(key) => key,
                 found => {
                     if let Some(key) = found {
                         fault = Some(TokenError { key, problem: Problem::Duplicate, offset: start });
@@ -126,6 +129,11 @@ impl Values {
                     Ok(number) => slot = number,
                     Err(problem) => fault = error(problem, from),
                 }
+            } else if payload && CHOICES.has(key) {
+                match place_in(if key == Key::Channel { "stdout stderr " } else { "0 1 " }, value) {
+                    Some(place) => slot = place as u64,
+                    None => fault = error(Problem::Invalid, from),
+                }
             } else if PLAIN.has(key) && (value.is_empty() || find(b'\n', value).is_some()) {
                 fault = error(Problem::Invalid, from);
             }
@@ -138,7 +146,7 @@ impl Values {
             self.seen = self.seen.with(key);
             (settled, plain, fault, stray) = (before, before, None, None);
             // On the left of these are only names.
-            if let Key::FromState | Key::Groupname = key {
+            if payload && matches!(key, Key::FromState | Key::Groupname) {
                 open = open.before(key);
             }
             if key != Key::Server {
@@ -151,7 +159,7 @@ impl Values {
         }
     }
 
-    /// The number, or where the text stands, of a key that the line has.
+    /// The number, which of two words it is, or where the text stands, of a key that the line has.
     #[inline]
     pub(crate) fn slot(&self, key: Key) -> u64 {
         self.slots.get(key.place()).copied().unwrap_or_default()
@@ -160,15 +168,6 @@ impl Values {
     /// Where the value stands. For keys that the line has, and others whose slot no number may have.
     pub(crate) fn span(&self, key: Key) -> Span {
         Span::of_slot(self.slot(key))
-    }
-
-    /// The number of a key that may be missing.
-    pub(crate) fn optional(&self, key: Key) -> Option<u64> {
-        self.seen.has(key).then(|| self.slot(key))
-    }
-
-    pub(crate) fn error(&self, key: Key, problem: Problem) -> TokenError {
-        TokenError { key, problem, offset: self.span(key).from as usize }
     }
 }
 
@@ -181,18 +180,18 @@ pub(crate) struct Line<'a> {
 
 impl<'a> Line<'a> {
     /// The value as text; empty if there is none.
-    pub(crate) fn str(&self, key: Key) -> &'a str {
+    pub(crate) fn str(&self, key: Key) -> Text<'a> {
         self.text.get(self.values.span(key))
     }
 
-    /// The value of a key that may be missing, as it stands there.
-    pub(crate) fn bytes(&self, key: Key) -> Option<&'a [u8]> {
-        self.values.seen.has(key).then(|| self.text.bytes(self.values.span(key)))
+    /// The number, or which of two words it is, of a key that may be missing.
+    pub(crate) fn small(&self, key: Key) -> Option<u32> {
+        self.values.seen.has(key).then(|| self.values.slot(key) as u32)
     }
 
     /// What follows the value; the whole line if there is none.
-    pub(crate) fn after(&self, key: Key) -> &'a str {
-        self.text.get(Span { from: self.values.span(key).to, to: self.text.len() })
+    pub(crate) fn after(&self, key: Key) -> Text<'a> {
+        self.text.get(Span { from: self.values.span(key).to, to: self.text.end() })
     }
 }
 

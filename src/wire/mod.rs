@@ -1,6 +1,7 @@
 //! The words of the protocol: pure functions on slices, with no state and no I/O.
 //!
 //! * [`key`], [`token`]: `key:value`, what the lines of header and payload are made of.
+//! * [`text`]: what is known to be UTF-8.
 //! * [`line`]: any such line, read.
 //! * [`header`]: the token line in front of every payload, and where it ends.
 //! * [`event_type`]: the names of events and their hierarchy.
@@ -22,6 +23,6 @@ pub mod length;
 pub(crate) mod line;
 pub mod reply;
 pub(crate) mod scan;
-pub(crate) mod text;
+pub mod text;
 pub mod token;
 mod writer;

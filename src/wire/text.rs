@@ -1,6 +1,8 @@
 //! Text that is known to be UTF-8, and parts of it.
 
 use super::scan::FAST;
+#[cfg(not(target_pointer_width = "64"))]
+use super::scan::part;
 
 /// From where to where a part of a text goes.
 #[derive(Clone, Copy)]
@@ -20,13 +22,26 @@ impl Span {
     }
 }
 
-/// A line that was checked to be UTF-8.
+/// Text from the stream, which is UTF-8: a name, a state, a line. A `&str` in another form.
 ///
-/// Without `unsafe`, a `&str` can only be had by the check of the standard library, whose code and table are larger than
-/// many a part of this crate. Where speed matters, it is made once, for the whole line; where size matters, for the parts
-/// that are asked for, so that a program that asks for none does without.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Text<'a>(Checked<'a>);
+/// It compares and prints as text, and derefs to `str`; [`as_str`](Self::as_str) lives as long as what it was read from.
+///
+/// ```
+/// use supervisor_events::{Event, EventType};
+///
+/// let payload = b"processname:risk_manager groupname:trading from_state:BACKOFF";
+/// let Event::ProcessState(event) = Event::parse(EventType::ProcessStateFatal, payload)? else { panic!() };
+/// assert_eq!(event.groupname, "trading");
+/// assert!(event.processname.starts_with("risk"));
+/// let name: &str = event.processname.as_str();
+/// assert_eq!(name, "risk_manager");
+/// # Ok::<(), supervisor_events::EventError>(())
+/// ```
+// Without `unsafe`, a `&str` can only be had by the check of the standard library, whose code and table are larger than
+// many a part of this crate. Where speed matters, it is made once, for the whole line; where size matters, for the parts
+// that are asked for as `str`, so that a program that asks for none does without.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Text<'a>(Checked<'a>);
 
 #[cfg(target_pointer_width = "64")]
 type Checked<'a> = &'a str;
@@ -35,7 +50,8 @@ type Checked<'a> = &'a [u8];
 
 #[cfg(target_pointer_width = "64")]
 impl<'a> Text<'a> {
-    pub(crate) const fn new(text: &'a str) -> Self {
+    /// Wraps text.
+    pub const fn new(text: &'a str) -> Self {
         Self(text)
     }
 
@@ -44,46 +60,102 @@ impl<'a> Text<'a> {
         Self(core::str::from_utf8(bytes).unwrap_or_default())
     }
 
-    pub(crate) fn get(&self, Span { from, to }: Span) -> &'a str {
-        self.0.get(from as usize..to as usize).unwrap_or_default()
+    /// The text.
+    pub fn as_str(&self) -> &'a str {
+        self.0
     }
 
-    pub(crate) fn bytes(&self, span: Span) -> &'a [u8] {
-        self.get(span).as_bytes()
+    /// Its bytes.
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.0.as_bytes()
+    }
+
+    pub(crate) fn get(&self, Span { from, to }: Span) -> Self {
+        Self(self.0.get(from as usize..to as usize).unwrap_or_default())
     }
 }
 
 #[cfg(not(target_pointer_width = "64"))]
 impl<'a> Text<'a> {
-    pub(crate) const fn new(text: &'a str) -> Self {
+    /// Wraps text.
+    pub const fn new(text: &'a str) -> Self {
         Self(text.as_bytes())
     }
 
+    /// The text that consists of `bytes`, which turned out to be UTF-8.
     pub(crate) const fn checked(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
-    pub(crate) fn get(&self, span: Span) -> &'a str {
-        core::str::from_utf8(self.bytes(span)).unwrap_or_default()
+    /// The text.
+    pub fn as_str(&self) -> &'a str {
+        core::str::from_utf8(self.0).unwrap_or_default()
     }
 
-    pub(crate) fn bytes(&self, Span { from, to }: Span) -> &'a [u8] {
-        self.0.get(from as usize..to as usize).unwrap_or_default()
-    }
-}
-
-impl<'a> Text<'a> {
-    pub(crate) const fn len(&self) -> u32 {
-        self.0.len() as u32
-    }
-
-    #[cfg(not(target_pointer_width = "64"))]
-    pub(crate) const fn all_bytes(&self) -> &'a [u8] {
+    /// Its bytes.
+    pub const fn as_bytes(&self) -> &'a [u8] {
         self.0
     }
 
-    pub(crate) fn all(&self) -> &'a str {
-        self.get(Span { from: 0, to: self.len() })
+    pub(crate) fn get(&self, Span { from, to }: Span) -> Self {
+        Self(part(self.0, from as usize, to as usize))
+    }
+}
+
+impl Text<'_> {
+    /// Its length in 32 bits, in which places are kept.
+    pub(crate) const fn end(&self) -> u32 {
+        self.0.len() as u32
+    }
+}
+
+impl core::ops::Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl<'a> From<&'a str> for Text<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl PartialEq<str> for Text<'_> {
+    fn eq(&self, other: &str) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl PartialEq<&str> for Text<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        self == *other
+    }
+}
+
+impl PartialEq<Text<'_>> for str {
+    fn eq(&self, other: &Text<'_>) -> bool {
+        other == self
+    }
+}
+
+impl PartialEq<Text<'_>> for &str {
+    fn eq(&self, other: &Text<'_>) -> bool {
+        other == self
+    }
+}
+
+impl core::fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+impl core::fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.pad(self)
     }
 }
 
@@ -133,6 +205,21 @@ mod tests {
     fn agree(bytes: &[u8]) {
         let standard = core::str::from_utf8(bytes).err().map(|error| error.valid_up_to());
         assert_eq!(not_utf8_by_bytes(bytes), standard, "{}", bytes.escape_ascii());
+    }
+
+    #[test]
+    fn a_text_is_its_str() {
+        let text = Text::new("naïve cat");
+        assert_eq!((text.as_str(), text.as_bytes()), ("naïve cat", "naïve cat".as_bytes()));
+        assert_eq!(text, "naïve cat");
+        assert_eq!("naïve cat", text);
+        assert_ne!(text, "naïve");
+        assert_ne!("naïve", text);
+        assert!(text == *"naïve cat" && *"naïve" != text);
+        assert!(text > Text::from("naïve") && text.starts_with("naïve") && Text::default().is_empty());
+        assert_eq!(alloc::format!("{text} {text:?} {text:>11}|"), "naïve cat \"naïve cat\"   naïve cat|");
+        assert_eq!(text.get(Span { from: 2, to: 6 }), "ïve");
+        assert_eq!(text.get(Span { from: 6, to: 99 }), "");
     }
 
     /// All pairs of first and second bytes, with and without what they lack.

@@ -7,6 +7,7 @@ use nom::{IResult, Parser};
 
 use super::key::{Key, Keys};
 use super::scan::find;
+use super::text::Text;
 use crate::error::Problem;
 
 /// The tokens of a piece of a line, in the order in which they stand: `(key, value)`.
@@ -16,18 +17,18 @@ use crate::error::Problem;
 #[derive(Clone, Copy, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Tokens<'a> {
-    rest: &'a str,
+    rest: Text<'a>,
     known: Keys,
 }
 
 impl<'a> Tokens<'a> {
     /// The tokens of `line`, separated by spaces: to be sent with an event.
     pub const fn new(line: &'a str) -> Self {
-        Self { rest: line, known: Keys::NONE }
+        Self { rest: Text::new(line), known: Keys::NONE }
     }
 
     /// Iterates over the tokens of `line` whose key is not among `known`.
-    pub(crate) const fn unknown(line: &'a str, known: Keys) -> Self {
+    pub(crate) const fn unknown(line: Text<'a>, known: Keys) -> Self {
         Self { rest: line, known }
     }
 
@@ -60,9 +61,10 @@ impl<'a> Iterator for Tokens<'a> {
     type Item = (&'a str, &'a str);
 
     fn next(&mut self) -> Option<Self::Item> {
-        while !self.rest.is_empty() {
-            let (word, rest) = split_once(self.rest, b' ').unwrap_or((self.rest, ""));
-            self.rest = rest;
+        let mut text = self.rest.as_str();
+        while !text.is_empty() {
+            let (word, rest) = split_once(text, b' ').unwrap_or((text, ""));
+            (text, self.rest) = (rest, Text::new(rest));
             if let Some(token) = split_once(word, b':')
                 && Key::from_name(token.0.as_bytes(), self.known).is_none()
             {

@@ -151,7 +151,8 @@ impl Fleet {
                 run.processes.retain(|_, process| process.serial > serial);
             }
             Ok(Event::ProcessGroup(event)) if event.change == GroupChange::Removed => {
-                run.processes.retain(|(group, _), process| group != event.groupname || process.serial > serial);
+                run.processes
+                    .retain(|(group, _), process| event.groupname != group.as_str() || process.serial > serial);
             }
             _ => {}
         }
@@ -172,7 +173,7 @@ impl Fleet {
 impl Run {
     /// The event's process enters the event's state, unless a later event was there before.
     fn enter(&mut self, server: &Server, event: &ProcessStateEvent<'_>, serial: u64, since: String) -> Option<Value> {
-        let name = (event.groupname.to_owned(), event.processname.to_owned());
+        let name = (event.groupname.to_string(), event.processname.to_string());
         if self.processes.get(&name).is_some_and(|known| known.serial >= serial) {
             return None;
         }
