@@ -149,7 +149,7 @@ impl Remaining {
 
 /// How many bytes follow the first one of a code point.
 fn continuation_bytes(first: u8) -> u8 {
-    first.leading_ones().saturating_sub(1) as u8
+    first.leading_ones().clamp(1, 4).wrapping_sub(1) as u8
 }
 
 #[cfg(test)]
@@ -193,6 +193,15 @@ mod tests {
                     prop_assert_eq!((bytes.is_done(), bytes.missing()), (blocks.is_done(), blocks.missing()));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn no_byte_is_followed_by_more_than_three() {
+        for (first, following) in
+            [(0x7f, 0), (0x80, 0), (0xc3, 1), (0xe2, 2), (0xf0, 3), (0xf8, 3), (0xfc, 3), (0xff, 3)]
+        {
+            assert_eq!(continuation_bytes(first), following, "{first:x}");
         }
     }
 

@@ -104,6 +104,9 @@ impl<'a> Answer<'a> {
     }
 }
 
+/// The length of the longest such line.
+const LONGEST: usize = "RESULT 18446744073709551615\n".len();
+
 fn head(writer: &mut Writer<'_>, len: usize) {
     writer.put(b"RESULT ").put(Decimal::of_len(len).digits()).put(b"\n");
 }
@@ -111,13 +114,13 @@ fn head(writer: &mut Writer<'_>, len: usize) {
 /// The line that a RESULT begins with.
 #[derive(Clone, Copy)]
 pub struct Head {
-    line: [u8; "RESULT 18446744073709551615\n".len()],
+    line: [u8; LONGEST],
     len: usize,
 }
 
 impl Head {
     fn of_len(data: usize) -> Self {
-        let mut this = Self { line: [0; "RESULT 18446744073709551615\n".len()], len: 0 };
+        let mut this = Self { line: [0; LONGEST], len: 0 };
         let mut writer = Writer::new(&mut this.line);
         head(&mut writer, data);
         // It fits.
