@@ -3,6 +3,9 @@
 //! | WHAT | does |
 //! |---|---|
 //! | `header` | one header of 110 bytes |
+//! | `spaced-header` | the same with a space in the identifier, at which the short cut ends |
+//! | `unknown-token` | the same with a token that the crate does not know |
+//! | `other-order` | the same with two tokens swapped, as no known server sends it |
 //! | `event` | one recorded event, to its typed view and the bytes of its reply |
 //! | `step` | one byte of a recorded stream, by itself |
 //! | `code-points` | 1 KiB of a payload with some non-ASCII text |
@@ -14,6 +17,12 @@ use supervisor_events::{Decoder, Envelope, LengthUnit, Reply, Session, Step, Sup
 
 const HEADER: &[u8] = b"ver:3.0 server:supervisor serial:21 pool:listener poolserial:10 \
     eventname:PROCESS_COMMUNICATION_STDOUT len:58\n";
+const SPACED_HEADER: &[u8] = b"ver:3.0 server:super visor serial:21 pool:listener poolserial:10 \
+    eventname:PROCESS_COMMUNICATION_STDOUT len:58\n";
+const UNKNOWN_TOKEN: &[u8] = b"ver:3.0 server:supervisor serial:21 zone:a pool:listener poolserial:10 \
+    eventname:PROCESS_COMMUNICATION_STDOUT len:58\n";
+const OTHER_ORDER: &[u8] = b"ver:3.0 server:supervisor pool:listener serial:21 poolserial:10 \
+    eventname:PROCESS_COMMUNICATION_STDOUT len:58\n";
 const STREAM: &[u8] = include_bytes!("../tests/ground-truth/streams/all_states__rec-1.bin");
 
 fn main() {
@@ -21,14 +30,19 @@ fn main() {
     let what = arguments.next().unwrap_or_default();
     let times = arguments.next().and_then(|times| times.parse().ok()).unwrap_or(1);
     match what.as_str() {
-        "header" => headers(times),
+        "header" => headers(HEADER, times),
+        "spaced-header" => headers(SPACED_HEADER, times),
+        "unknown-token" => headers(UNKNOWN_TOKEN, times),
+        "other-order" => headers(OTHER_ORDER, times),
         "event" => events(times),
         "step" => steps(times),
         "code-points" => code_points(times),
         "supervisor" => supervisor(times),
         // `cargo test` and `cargo bench` run it without arguments.
         _ => {
-            headers(1);
+            for line in [HEADER, SPACED_HEADER, UNKNOWN_TOKEN, OTHER_ORDER] {
+                headers(line, 1);
+            }
             events(1);
             steps(1);
             code_points(1);
@@ -37,9 +51,9 @@ fn main() {
     }
 }
 
-fn headers(times: usize) {
+fn headers(line: &[u8], times: usize) {
     // At the start of a buffer, as after a read.
-    let line = HEADER.to_vec();
+    let line = line.to_vec();
     for _ in 0..times {
         let mut decoder: Decoder = Decoder::new(LengthUnit::CodePoints);
         let step = decoder.advance(&mut black_box(&line[..]));

@@ -9,15 +9,18 @@
 //!             ▼                                                │
 //!        in a header ──────────── Step::Header ─────────▶ in a payload ──▶ Step::Payload (any number)
 //!             │                                                │
-//!             └────────▶ broken: the same error for ever ◀─────┘
+//!             └────────▶ broken: the same error always ◀─────┘
 //! ```
 
 use heapless::Vec;
 
-use crate::error::{ProtocolError, ProtocolErrorKind};
-use crate::wire::header::{self, Header, usual_header};
-use crate::wire::length::{LengthUnit, Remaining};
-use crate::wire::scan::{FAST, part};
+use crate::frame::Frame;
+use crate::wire::bytes::SMALL;
+use crate::wire::error::{ProtocolError, ProtocolErrorKind};
+use crate::wire::framing;
+use crate::wire::header::Header;
+use crate::wire::key::Key;
+use crate::wire::length::LengthUnit;
 
 /// One piece of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,43 +64,6 @@ pub struct Decoder<const N: usize = 1024> {
     carry: Vec<u8, N>,
 }
 
-/// Where in an event the stream is, and whether it goes on.
-#[derive(Clone, Copy, Debug)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub(crate) struct Frame {
-    /// What of the payload is still to come.
-    pub(crate) remaining: Remaining,
-    /// The error that broke the stream.
-    pub(crate) broken: Option<ProtocolError>,
-}
-
-impl Frame {
-    pub(crate) const fn new(unit: LengthUnit) -> Self {
-        Self { remaining: Remaining::new(unit), broken: None }
-    }
-
-    /// Breaks the stream, for ever.
-    pub(crate) fn fail<T>(&mut self, offset: u64, kind: ProtocolErrorKind) -> Result<T, ProtocolError> {
-        let error = ProtocolError { offset, kind };
-        self.broken = Some(error);
-        Err(error)
-    }
-
-    /// The stream ends at `offset`, where `held` bytes of a header are there.
-    pub(crate) fn end(&self, offset: u64, held: usize) -> Result<(), ProtocolError> {
-        let kind = match self.broken {
-            Some(error) => return Err(error),
-            None if self.remaining.has_begun() => match self.remaining.missing() {
-                0 => return Ok(()),
-                missing => ProtocolErrorKind::TruncatedPayload { missing },
-            },
-            None if held == 0 => return Ok(()),
-            None => ProtocolErrorKind::TruncatedHeader,
-        };
-        Err(ProtocolError { offset, kind })
-    }
-}
-
 impl<const N: usize> Decoder<N> {
     /// A decoder at the start of a stream whose `len` counts in `unit`.
     pub const fn new(unit: LengthUnit) -> Self {
@@ -111,19 +77,26 @@ impl<const N: usize> Decoder<N> {
     ///
     /// # Errors
     ///
-    /// What stands where a header is due is not one, cannot be read or is too long. The same error is returned for ever
-    /// after.
+    /// What stands where a header is due is not one, cannot be read or is too long. Every further call returns the same
+    /// error.
     #[inline]
     pub fn advance<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Step<'a>>, ProtocolError> {
-        if let Some(error) = self.frame.broken {
-            return Err(error);
-        }
+        self.frame.check()?;
+        self.step(input)
+    }
+
+    /// Takes one step of a stream that is not [broken](Frame::check).
+    #[inline]
+    pub(crate) fn step<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Step<'a>>, ProtocolError> {
         if !self.frame.remaining.has_begun() {
-            return if FAST && self.carry.is_empty() { self.usual_header(input) } else { self.header(input) };
+            if self.single_byte(input) {
+                return Ok(None);
+            }
+            return self.header(input);
         }
         let piece = split_off(input, self.frame.remaining.take(input));
         if !piece.is_empty() {
-            self.offset = self.offset.wrapping_add(piece.len() as u64);
+            self.offset += piece.len() as u64;
             return Ok(Some(Step::Payload(piece)));
         }
         if !self.frame.remaining.is_done() {
@@ -134,24 +107,41 @@ impl<const N: usize> Decoder<N> {
         Ok(Some(Step::Complete))
     }
 
-    /// The usual case: a whole header, and nothing of it that came before.
+    /// Reads a header, from the input if it is there whole, or put together in the carry.
     #[inline(never)]
-    fn usual_header<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Step<'a>>, ProtocolError> {
-        if let Some((header, len)) = usual_header(input.get(..N).unwrap_or(input)) {
-            split_off(input, len);
-            self.offset = self.offset.wrapping_add(len as u64);
-            self.frame.remaining.begin(header.len());
-            return Ok(Some(Step::Header(header)));
+    fn header<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Step<'a>>, ProtocolError> {
+        let carried = self.carry.len();
+        let new = input.get(..N - carried).unwrap_or(input);
+        if carried > 0 {
+            carry(&mut self.carry, new);
         }
-        self.header(input)
+        let found = framing::header(if carried > 0 { &self.carry } else { new }, carried, N);
+        match found {
+            Ok(Some(arrived)) => {
+                // What follows the header stays in the input.
+                split_off(input, arrived.len - carried);
+                self.offset += arrived.len as u64;
+                self.frame.remaining.begin(arrived.places.len);
+                Ok(Some(Step::Header(arrived.header(if carried > 0 { &self.carry } else { new }))))
+            }
+            Ok(None) => {
+                if carried == 0 {
+                    carry(&mut self.carry, new);
+                }
+                split_off(input, new.len());
+                Ok(None)
+            }
+            Err(error) => self.frame.fail(self.offset + error.offset, error.kind),
+        }
     }
 
-    /// Takes a byte that comes by itself, in the middle of a header. Whatever is not that is left alone.
+    /// Takes a byte that arrives by itself in the middle of a header, which decides nothing. Anything else is left alone.
     #[inline(always)]
     fn single_byte(&mut self, input: &mut &[u8]) -> bool {
-        let len = self.carry.len();
         match **input {
-            [byte] if byte != b'\n' && len >= 4 && len < N.saturating_sub(1) => {
+            [byte]
+                if !SMALL && byte != b'\n' && self.carry.len() >= Key::Ver.tag().len() && self.carry.len() + 1 < N =>
+            {
                 *input = &[];
                 self.carry.push(byte).is_ok()
             }
@@ -159,39 +149,13 @@ impl<const N: usize> Decoder<N> {
         }
     }
 
-    #[cfg_attr(target_pointer_width = "64", inline(never))]
-    fn header<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Step<'a>>, ProtocolError> {
-        if FAST && self.single_byte(input) {
-            return Ok(None);
-        }
-        let carried = self.carry.len();
-        let new = part(input, 0, input.len().min(N.saturating_sub(carried)));
-        // It fits.
-        let _ = self.carry.extend_from_slice(new);
-        let text = if carried == 0 { new } else { &self.carry };
-        let found = header::find(text, carried, N);
-        // What follows the header stays in the input.
-        let len = if let Ok(Some(found)) = &found { found.len } else { text.len() };
-        split_off(input, len.wrapping_sub(carried));
-        match found {
-            Ok(Some(found)) => {
-                self.offset = self.offset.wrapping_add(len as u64);
-                self.frame.remaining.begin(found.payload);
-                Ok(Some(Step::Header(found.header)))
-            }
-            Ok(None) => Ok(None),
-            Err(error) => self.frame.fail(self.offset.wrapping_add(error.offset), error.kind),
-        }
-    }
-
-    /// Breaks the stream, for ever, where a header would begin.
+    /// Breaks the stream where a header would begin.
     pub(crate) fn out_of_turn<T>(&mut self) -> Result<T, ProtocolError> {
         self.frame.fail(self.offset, ProtocolErrorKind::OutOfTurn)
     }
 
-    /// The error that broke the stream.
-    pub(crate) const fn broken(&self) -> Option<&ProtocolError> {
-        self.frame.broken.as_ref()
+    pub(crate) const fn frame(&self) -> &Frame {
+        &self.frame
     }
 
     /// Says that the input has ended. Between two events that is a clean end.
@@ -205,7 +169,7 @@ impl<const N: usize> Decoder<N> {
 
     /// How many bytes of the stream have been consumed. After [`Step::Complete`], where the next header begins.
     pub fn offset(&self) -> u64 {
-        if self.frame.remaining.has_begun() { self.offset } else { self.offset.wrapping_add(self.carry.len() as u64) }
+        if self.frame.remaining.has_begun() { self.offset } else { self.offset + self.carry.len() as u64 }
     }
 }
 
@@ -215,8 +179,14 @@ impl<const N: usize> Default for Decoder<N> {
     }
 }
 
+fn carry<const N: usize>(carry: &mut Vec<u8, N>, bytes: &[u8]) {
+    let carried = carry.extend_from_slice(bytes);
+    debug_assert!(carried.is_ok(), "the caller takes no more than there is room for");
+}
+
 /// Takes the first `len` bytes off `input`.
 fn split_off<'i>(input: &mut &'i [u8], len: usize) -> &'i [u8] {
+    debug_assert!(len <= input.len());
     let (taken, rest) = input.split_at_checked(len).unwrap_or((input, b""));
     *input = rest;
     taken

@@ -73,10 +73,7 @@ impl Format for Notification<'_> {
 
 impl<const N: usize> Format for OwnedNotification<N> {
     fn format(&self, f: Formatter<'_>) {
-        match self.notification() {
-            Ok(notification) => notification.format(f),
-            Err(error) => error.format(f),
-        }
+        self.notification().format(f);
     }
 }
 

@@ -1,46 +1,58 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
-#![deny(missing_docs, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-#![deny(clippy::panic, clippy::unwrap_used, clippy::expect_used)]
-#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::panic))]
+// Slices are cut by functions that cannot panic, and what cannot happen is asserted in debug builds. Arithmetic is plain
+// where it cannot overflow, checked or saturating where it can, and wrapping where that is meant.
+#![deny(missing_docs, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, clippy::expect_used)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic))]
 
 #[cfg(feature = "std")]
 extern crate std;
 
+// From the ground up: `wire` knows no state, the machines no I/O, `host` no grammar.
+mod wire;
+
 mod audit;
 mod decoder;
-#[cfg(feature = "defmt")]
-mod defmt;
-mod error;
-pub mod host;
+mod frame;
 mod listener;
+mod notification;
 mod owned;
-#[cfg(feature = "serde")]
-mod serde;
 mod session;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 mod supervisor;
-mod wire;
+mod turn;
+
+pub mod host;
+
+#[cfg(feature = "defmt")]
+mod defmt;
+#[cfg(feature = "serde")]
+mod serde;
 
 pub use audit::{Delivery, SequenceAudit};
 pub use decoder::{Decoder, Step};
-pub use error::{EventError, NoRoom, Problem, ProtocolError, ProtocolErrorKind, TokenError, TurnError};
-pub use listener::{Listener, State};
+pub use listener::Listener;
+pub use notification::Notification;
 pub use owned::OwnedNotification;
-pub use session::{Notification, Session};
+pub use session::Session;
 pub use supervisor::{Heard, ListenerState, NotifyError, Oddity, Stuck, Supervisor, Violation};
+pub use turn::{State, TurnError};
 pub use wire::communication;
+pub use wire::data::Data;
 pub use wire::envelope::Envelope;
-pub use wire::event::{
-    Channel, Data, Event, GroupChange, ProcessCommunicationEvent, ProcessGroupEvent, ProcessLogEvent, ProcessState,
-    ProcessStateEvent, RemoteCommunicationEvent, SupervisorState, TickEvent,
-};
+pub use wire::error::{EventError, NoRoom, Problem, ProtocolError, ProtocolErrorKind, TokenError, UnknownName};
+pub use wire::event::Event;
 pub use wire::event_type::EventType;
 pub use wire::header::{Header, HeaderTokens};
 pub use wire::key::Key;
 pub use wire::length::LengthUnit;
+pub use wire::payload::{
+    ProcessCommunicationEvent, ProcessGroupEvent, ProcessLogEvent, ProcessStateEvent, RemoteCommunicationEvent,
+    TickEvent,
+};
 pub use wire::reply::{Answer, Head, READY, Reply};
 pub use wire::text::Text;
-pub use wire::token::Tokens;
+pub use wire::token::{Tokens, TokensIter};
+pub use wire::word::{Channel, GroupChange, ProcessState, StateName, SupervisorState};

@@ -8,13 +8,10 @@ use core::fmt::Display;
 use serde::ser::{Serialize, SerializeMap, SerializeStructVariant, Serializer};
 
 use crate::audit::Delivery;
+use crate::notification::Notification;
 use crate::owned::OwnedNotification;
-use crate::session::Notification;
-use crate::wire::event::{
-    Channel, Data, Event, GroupChange, ProcessCommunicationEvent, ProcessGroupEvent, ProcessLogEvent, ProcessState,
-    ProcessStateEvent, RemoteCommunicationEvent, SupervisorState, TickEvent,
-};
-use crate::wire::event_type::EventType;
+use crate::wire::data::Data;
+use crate::wire::event::Event;
 use crate::wire::header::Header;
 use crate::wire::text::Text;
 use crate::wire::token::Tokens;
@@ -36,7 +33,7 @@ impl Serialize for Notification<'_> {
 
 impl<const N: usize> Serialize for OwnedNotification<N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.notification().map_err(serde::ser::Error::custom)?.serialize(serializer)
+        self.notification().serialize(serializer)
     }
 }
 
@@ -58,42 +55,6 @@ impl Serialize for Header<'_> {
 impl Serialize for Text<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self)
-    }
-}
-
-impl Serialize for EventType<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl Serialize for ProcessState<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl Serialize for Channel {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl Serialize for SupervisorState {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(match self {
-            Self::Running => "RUNNING",
-            Self::Stopping => "STOPPING",
-        })
-    }
-}
-
-impl Serialize for GroupChange {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(match self {
-            Self::Added => "ADDED",
-            Self::Removed => "REMOVED",
-        })
     }
 }
 
@@ -119,7 +80,7 @@ impl Serialize for Delivery {
 
 impl Serialize for Tokens<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(*self)
+        serializer.collect_map(self)
     }
 }
 
@@ -132,75 +93,23 @@ impl Serialize for Data<'_> {
     }
 }
 
+/// As the event of its type; see the types in its variants.
 impl Serialize for Event<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("type", &self.event_type())?;
-        let extra = match self {
-            Self::ProcessState(event) => {
-                map.serialize_entry("processname", &event.processname)?;
-                map.serialize_entry("groupname", &event.groupname)?;
-                map.serialize_entry("from_state", &event.from_state)?;
-                optional(&mut map, "tries", event.tries)?;
-                optional(&mut map, "expected", event.expected)?;
-                optional(&mut map, "pid", event.pid)?;
-                Some(event.extra)
+        match self {
+            Self::ProcessState(event) => event.serialize(serializer),
+            Self::ProcessLog(event) => event.serialize(serializer),
+            Self::ProcessCommunication(event) => event.serialize(serializer),
+            Self::RemoteCommunication(event) => event.serialize(serializer),
+            Self::SupervisorStateChange(_) => {
+                let mut map = serializer.serialize_map(Some(1))?;
+                map.serialize_entry("type", &self.event_type())?;
+                map.end()
             }
-            Self::ProcessLog(event) => {
-                map.serialize_entry("processname", &event.processname)?;
-                map.serialize_entry("groupname", &event.groupname)?;
-                optional(&mut map, "pid", event.pid)?;
-                map.serialize_entry("channel", event.channel.name())?;
-                map.serialize_entry("data", &event.data)?;
-                Some(event.extra)
-            }
-            Self::ProcessCommunication(event) => {
-                map.serialize_entry("processname", &event.processname)?;
-                map.serialize_entry("groupname", &event.groupname)?;
-                optional(&mut map, "pid", event.pid)?;
-                map.serialize_entry("data", &event.data)?;
-                Some(event.extra)
-            }
-            Self::RemoteCommunication(event) => {
-                map.serialize_entry("remote_type", &event.remote_type)?;
-                map.serialize_entry("data", &event.data)?;
-                None
-            }
-            Self::SupervisorStateChange(_) => None,
-            Self::Tick(event) => {
-                map.serialize_entry("when", &event.when)?;
-                Some(event.extra)
-            }
-            Self::ProcessGroup(event) => {
-                map.serialize_entry("groupname", &event.groupname)?;
-                None
-            }
-        };
-        for (key, value) in extra.into_iter().flatten() {
-            map.serialize_entry(key, value)?;
+            Self::Tick(event) => event.serialize(serializer),
+            Self::ProcessGroup(event) => event.serialize(serializer),
         }
-        map.end()
     }
-}
-
-/// A payload's content by itself is written as the event that it is of.
-macro_rules! as_event {
-    ($($variant:ident($content:ty)),* $(,)?) => {
-        $(impl Serialize for $content {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                Event::$variant(*self).serialize(serializer)
-            }
-        })*
-    };
-}
-
-as_event! {
-    ProcessState(ProcessStateEvent<'_>),
-    ProcessLog(ProcessLogEvent<'_>),
-    ProcessCommunication(ProcessCommunicationEvent<'_>),
-    RemoteCommunication(RemoteCommunicationEvent<'_>),
-    Tick(TickEvent<'_>),
-    ProcessGroup(ProcessGroupEvent<'_>),
 }
 
 /// What is written as it is displayed.
@@ -220,6 +129,7 @@ fn optional<M: SerializeMap>(map: &mut M, key: &str, value: Option<impl Serializ
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::word::{Channel, GroupChange, SupervisorState};
     use serde_json::json;
 
     fn notification<'a>(header: &'a str, payload: &'a [u8]) -> Notification<'a> {

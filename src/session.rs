@@ -4,37 +4,14 @@
 //! until an event is there as a whole. An event that does not fit is read to its end all the same, and handed out with
 //! its header and the part that fitted, so that it can be answered and the next one comes.
 
-use crate::decoder::Frame;
-use crate::error::{EventError, ProtocolError, ProtocolErrorKind, TurnError};
-use crate::listener::{State, Turn};
-use crate::wire::event::Event;
-use crate::wire::header::{self, Header, usual_header};
+use crate::frame::Frame;
+use crate::notification::{Held, Notification};
+use crate::turn::{State, Turn, TurnError};
+use crate::wire::bytes::subslice;
+use crate::wire::error::{ProtocolError, ProtocolErrorKind};
+use crate::wire::framing::{self, Arrived};
 use crate::wire::length::LengthUnit;
 use crate::wire::reply::{Answer, Reply};
-use crate::wire::scan::{FAST, part};
-
-/// An event as it came: its header, and its payload or as much of it as fitted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Notification<'a> {
-    /// The header.
-    pub header: Header<'a>,
-    /// The payload's bytes; its first ones where [`omitted`](Self::omitted) is not 0.
-    pub payload: &'a [u8],
-    /// How many bytes at the payload's end did not fit into the buffer.
-    pub omitted: u64,
-}
-
-impl<'a> Notification<'a> {
-    /// The payload, typed. Where bytes were [omitted](Self::omitted), it is a view of those that are there.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Event::parse`].
-    pub fn event(&self) -> Result<Event<'a>, EventError> {
-        Event::parse(self.header.event_type(), self.payload)
-    }
-}
 
 /// A listener that hands out whole events from a buffer.
 ///
@@ -75,13 +52,14 @@ pub struct Session<B> {
 struct Core {
     turn: Turn,
     frame: Frame,
-    /// Where the buffer's first byte stands in the stream.
+    /// Offset in the stream of the buffer's first byte.
     start: u64,
     /// How much of the buffer is in use.
     filled: usize,
-    /// Where the payload begins: the length of the header.
-    header: usize,
-    /// Bytes of the buffer that are kept; behind them the rest of the event is read and dropped. All, until it is full.
+    /// The event in the buffer, as far as it has arrived.
+    held: Held,
+    /// How many bytes of the buffer are kept. The rest of the event is read into what is behind them, and dropped. All of
+    /// it, until it is full.
     kept: usize,
     /// How many bytes were dropped.
     dropped: u64,
@@ -90,8 +68,7 @@ struct Core {
 impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     /// A session with a listener that has just started, of a supervisord whose `len` counts in `unit`.
     pub const fn new(buffer: B, unit: LengthUnit) -> Self {
-        let (turn, frame) = (Turn::new(), Frame::new(unit));
-        Self { buffer, core: Core { turn, frame, start: 0, filled: 0, header: 0, kept: usize::MAX, dropped: 0 } }
+        Self { buffer, core: Core::new(unit) }
     }
 
     /// The listener's state.
@@ -113,10 +90,16 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     ///
     /// # Errors
     ///
-    /// As those of [`Listener::advance`](crate::Listener::advance). The same error is returned for ever after.
+    /// As those of [`Listener::advance`](crate::Listener::advance). Every further call returns the
+    /// same error.
     #[inline]
     pub fn received(&mut self, read: usize) -> Result<Option<Notification<'_>>, ProtocolError> {
         self.core.received(self.buffer.as_ref(), read)
+    }
+
+    /// The event that waits for its answer.
+    pub fn notification(&self) -> Option<Notification<'_>> {
+        self.core.turn.is_due().then(|| self.core.held.notification(self.buffer.as_ref()))
     }
 
     /// Says READY: the bytes to write.
@@ -125,10 +108,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     ///
     /// Unless the listener is ACKNOWLEDGED and no input is left over. Nothing is changed then.
     pub fn ready(&mut self) -> Result<&'static [u8], TurnError> {
-        match &self.core.frame.broken {
-            Some(error) => Err(TurnError::Broken(*error)),
-            None => self.core.turn.ready(),
-        }
+        self.core.turn.ready(&self.core.frame)
     }
 
     /// Answers the event: the bytes to write. The buffer is free for the next event.
@@ -137,14 +117,9 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     ///
     /// Unless an event is complete and not answered. Nothing is changed then.
     pub fn reply<'r>(&mut self, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
-        if let Some(error) = self.core.frame.broken {
-            return Err(TurnError::Broken(error));
-        }
-        let answer = self.core.turn.reply(reply);
-        if answer.is_ok() {
-            self.core.next();
-        }
-        answer
+        let answer = self.core.turn.reply(&self.core.frame, reply)?;
+        self.core.next();
+        Ok(answer)
     }
 
     /// Answers the event and says READY, in one write. The buffer is free for the next event.
@@ -153,14 +128,9 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     ///
     /// Where [`reply`](Self::reply) or [`ready`](Self::ready) would be refused. Nothing is changed then.
     pub fn reply_and_ready<'r>(&mut self, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
-        if let Some(error) = self.core.frame.broken {
-            return Err(TurnError::Broken(error));
-        }
-        let answer = self.core.turn.reply_and_ready(reply);
-        if answer.is_ok() {
-            self.core.next();
-        }
-        answer
+        let answer = self.core.turn.reply_and_ready(&self.core.frame, reply)?;
+        self.core.next();
+        Ok(answer)
     }
 
     /// Says that the input has ended. Between two events that is a clean end, and supervisord is gone.
@@ -183,7 +153,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     }
 
     /// Whether no byte of an event has arrived since the last answer.
-    pub fn is_idle(&self) -> bool {
+    pub const fn is_idle(&self) -> bool {
         self.core.is_idle()
     }
 
@@ -194,41 +164,25 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
 }
 
 impl Core {
+    const fn new(unit: LengthUnit) -> Self {
+        let (turn, frame, held) = (Turn::new(), Frame::new(unit), Held::NONE);
+        Self { turn, frame, start: 0, filled: 0, held, kept: usize::MAX, dropped: 0 }
+    }
+
     /// Makes room in a full buffer of `size` bytes, and returns where the free part begins.
     fn make_room(&mut self, size: usize) -> usize {
         if self.filled == size && self.frame.remaining.has_begun() {
             // An eighth of the buffer is enough to drop the rest at good speed, and keeps most of what came.
-            let keep = size.saturating_sub((size >> 3).max(1)).max(self.header);
+            let keep = size.saturating_sub((size / 8).max(1)).max(self.held.header);
             self.kept = self.kept.min(keep);
-            self.dropped = self.dropped.wrapping_add(size.saturating_sub(self.kept) as u64);
+            self.dropped += (size - self.kept) as u64;
             self.filled = self.kept;
         }
         self.filled
     }
 
     fn received<'b>(&mut self, buffer: &'b [u8], read: usize) -> Result<Option<Notification<'b>>, ProtocolError> {
-        // The usual case: a header, whole and by itself.
-        if FAST
-            && self.is_idle()
-            && self.turn.may_receive()
-            && let Some((header, len)) = usual_header(part(buffer, 0, read.min(room_for_header(buffer))))
-        {
-            self.filled = read.min(buffer.len());
-            self.begin(len, header.len());
-            return Ok(self.payload(buffer, len, |_| header));
-        }
-        self.received_in_parts(buffer, read)
-    }
-
-    #[inline(never)]
-    fn received_in_parts<'b>(
-        &mut self,
-        buffer: &'b [u8],
-        read: usize,
-    ) -> Result<Option<Notification<'b>>, ProtocolError> {
-        if let Some(error) = self.frame.broken {
-            return Err(error);
-        }
+        self.frame.check()?;
         if !self.turn.may_receive() {
             // What follows an event before it was answered is not from the same conversation.
             return match read {
@@ -237,71 +191,57 @@ impl Core {
             };
         }
         let mut new = self.filled;
-        self.filled = new.saturating_add(read).min(buffer.len());
+        self.filled = buffer.len().min(new.saturating_add(read));
         if !self.frame.remaining.has_begun() {
-            let limit = room_for_header(buffer);
-            match header::find(part(buffer, 0, self.filled.min(limit)), new, limit) {
-                Ok(None) => return Ok(None),
-                Ok(Some(found)) => {
-                    new = found.len;
-                    self.begin(found.len, found.payload);
+            // A byte has to be left, or there would be no room to read any payload into.
+            let limit = buffer.len().saturating_sub(1);
+            match framing::header(subslice(buffer, 0, self.filled.min(limit)), new, limit) {
+                Ok(Some(arrived)) => {
+                    new = arrived.len;
+                    self.begin(&arrived);
                 }
-                Err(error) => return self.frame.fail(self.start.wrapping_add(error.offset), error.kind),
+                Ok(None) => return Ok(None),
+                Err(error) => return self.frame.fail(self.start + error.offset, error.kind),
             }
         }
-        // Where it came before, it was read before; these are the same bytes.
-        Ok(self.payload(buffer, new, Header::again))
+        let taken = self.frame.remaining.take(subslice(buffer, new, self.filled));
+        if !self.frame.remaining.is_done() {
+            return Ok(None);
+        }
+        self.complete(new + taken);
+        Ok(Some(self.held.notification(buffer)))
     }
 
-    /// The header of `header` bytes was read, and says that the payload is `len` units long.
-    fn begin(&mut self, header: usize, len: u64) {
-        self.header = header;
-        self.frame.remaining.begin(len);
+    /// The header is there, and the payload comes next.
+    fn begin(&mut self, arrived: &Arrived) {
+        self.held.places = arrived.places;
+        self.held.header = arrived.len;
+        self.frame.remaining.begin(arrived.places.len);
         self.turn.begin();
     }
 
-    /// Takes what there is of the payload in the buffer from `new` on.
-    #[inline(always)]
-    fn payload<'b>(
-        &mut self,
-        buffer: &'b [u8],
-        new: usize,
-        header: impl FnOnce(&'b [u8]) -> Header<'b>,
-    ) -> Option<Notification<'b>> {
-        let taken = self.frame.remaining.take(part(buffer, new, self.filled));
-        if !self.frame.remaining.is_done() {
-            return None;
-        }
-        let end = new.saturating_add(taken);
+    /// The event ends at byte `end` of the buffer.
+    fn complete(&mut self, end: usize) {
         self.turn.complete(end < self.filled);
         self.filled = end;
-        let kept = self.kept.min(end);
-        Some(Notification {
-            header: header(part(buffer, 0, self.header.wrapping_sub(1))),
-            payload: part(buffer, self.header, kept),
-            omitted: self.dropped.wrapping_add(end.wrapping_sub(kept) as u64),
-        })
+        self.held.end = self.kept.min(end);
+        self.held.omitted = self.dropped + (end - self.held.end) as u64;
     }
 
-    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     const fn offset(&self) -> u64 {
-        self.start.wrapping_add(self.dropped).wrapping_add(self.filled as u64)
+        self.start + self.dropped + self.filled as u64
     }
 
-    fn is_idle(&self) -> bool {
+    const fn is_idle(&self) -> bool {
         !self.frame.remaining.has_begun() && self.filled == 0
     }
 
+    /// The event was answered, and its memory is free.
     fn next(&mut self) {
         self.start = self.offset();
         (self.filled, self.kept, self.dropped) = (0, usize::MAX, 0);
         self.frame.remaining.finish();
     }
-}
-
-/// How long a header may be: a byte has to be left, or there would be no room to read any payload into.
-fn room_for_header(buffer: &[u8]) -> usize {
-    buffer.len().saturating_sub(1)
 }
 
 // Without the buffer, which may be large.

@@ -12,8 +12,8 @@
 //! For tests and tools: what a listener says is taken byte by byte, with no I/O and no buffer, and each step says what
 //! supervisord makes of it, its oddities included, and what would be odd to a stricter one.
 
-use crate::error::NoRoom;
 use crate::wire::envelope::Envelope;
+use crate::wire::error::NoRoom;
 use crate::wire::length::LengthUnit;
 use crate::wire::reply::READY;
 

@@ -32,7 +32,7 @@ proptest! {
         let bytes = event(&server, "X", &payload);
         read(bytes.as_bytes(), buffer, |notification| {
             let owned = OwnedNotification::<512>::try_from(notification).unwrap();
-            prop_assert_eq!(owned.notification().unwrap(), *notification);
+            prop_assert_eq!(owned.notification(), *notification);
             prop_assert_eq!(format!("{owned:?}"), format!("{notification:?}"));
 
             // The same, from the pieces that a decoder finds.
@@ -68,7 +68,7 @@ fn a_queue_hands_events_to_another_thread() {
                     std::thread::yield_now();
                     continue;
                 };
-                let Event::Tick(tick) = owned.notification().unwrap().event().unwrap() else { panic!() };
+                let Event::Tick(tick) = owned.notification().event().unwrap() else { panic!() };
                 seen.push(tick.when);
             }
             seen
@@ -91,17 +91,17 @@ fn what_does_not_fit_is_refused_or_cut() {
     let needed = bytes.len();
     assert_eq!((needed, bytes.find('\n')), (75, Some(64)));
     read(bytes.as_bytes(), 256, |notification| {
-        assert_eq!(OwnedNotification::<75>::try_from(notification).unwrap().notification(), Ok(*notification));
+        assert_eq!(OwnedNotification::<75>::try_from(notification).unwrap().notification(), *notification);
         assert_eq!(OwnedNotification::<74>::try_from(notification), Err(NoRoom { needed }));
 
         let header = &notification.header;
         assert_eq!(OwnedNotification::<64>::new(header), Err(NoRoom { needed: 65 }));
-        assert_eq!(OwnedNotification::<65>::new(header).unwrap().notification().unwrap().payload, b"");
+        assert_eq!(OwnedNotification::<65>::new(header).unwrap().notification().payload, b"");
 
         let mut cut = OwnedNotification::<72>::new(header).unwrap();
         cut.push(b"0123");
         cut.push(b"456789");
-        let notification = cut.notification().unwrap();
+        let notification = cut.notification();
         assert_eq!((notification.payload, notification.omitted), (&b"0123456"[..], 3));
         assert_eq!(notification.header, *header);
     });
@@ -113,10 +113,10 @@ fn what_was_omitted_before_stays_omitted() {
     read(bytes.as_bytes(), 128, |notification| {
         assert!(notification.omitted > 800);
         let mut owned = OwnedNotification::<256>::try_from(notification).unwrap();
-        assert_eq!(owned.notification(), Ok(*notification));
+        assert_eq!(owned.notification(), *notification);
         owned.push(b"more");
-        assert_eq!(owned.notification().unwrap().payload, notification.payload, "it would not be where it belongs");
-        assert_eq!(owned.notification().unwrap().omitted, notification.omitted + 4);
+        assert_eq!(owned.notification().payload, notification.payload, "it would not be where it belongs");
+        assert_eq!(owned.notification().omitted, notification.omitted + 4);
     });
 }
 
@@ -125,7 +125,7 @@ fn a_header_needs_no_newline() {
     let header = Header::parse(b"ver:3.0 server:s serial:1 pool:p poolserial:1 eventname:TICK_5 len:6").unwrap();
     let mut owned = OwnedNotification::<128>::new(&header).unwrap();
     owned.push(b"when:5");
-    let notification = owned.notification().unwrap();
+    let notification = owned.notification();
     assert_eq!(notification.header, header);
     assert!(matches!(notification.event(), Ok(Event::Tick(tick)) if tick.when == 5));
 }

@@ -27,7 +27,7 @@ fn tokens_that_are_not_there_yet_stay_readable() {
         (ProcessState::Exited, Some(false), Some(7), None)
     );
     assert_eq!(event.extra.get("exitstatus"), Some("3"));
-    assert_eq!(event.extra.collect::<Vec<_>>(), [("exitstatus", "3"), ("signal", "SIGKILL:9")]);
+    assert_eq!(event.extra.iter().collect::<Vec<_>>(), [("exitstatus", "3"), ("signal", "SIGKILL:9")]);
 
     let payload = "processname:p groupname:g pid:7 channel:stderr host:h\ndata";
     let Ok(Event::ProcessLog(event)) = parse("PROCESS_LOG_STDERR", payload) else { panic!() };
@@ -36,7 +36,7 @@ fn tokens_that_are_not_there_yet_stay_readable() {
     assert_eq!((event.when, event.extra.get("zone")), (5, Some("UTC")));
     // Keys of other payloads are like any others.
     let Ok(Event::Tick(event)) = parse("TICK_60", "when:60 pid:7 channel:x pid:8") else { panic!() };
-    assert_eq!(event.extra.collect::<Vec<_>>(), [("pid", "7"), ("channel", "x"), ("pid", "8")]);
+    assert_eq!(event.extra.iter().collect::<Vec<_>>(), [("pid", "7"), ("channel", "x"), ("pid", "8")]);
     let payload = "processname:p groupname:g pid:7 channel:x\n";
     let Ok(Event::ProcessCommunication(event)) = parse("PROCESS_COMMUNICATION_STDOUT", payload) else { panic!() };
     assert_eq!((event.extra.get("channel"), event.pid), (Some("x"), Some(7)));
@@ -48,19 +48,87 @@ fn tokens_that_are_not_there_yet_stay_readable() {
     else {
         panic!()
     };
-    assert_eq!((event.from_state, event.from_state.name()), (ProcessState::from_name("SUSPENDED"), "SUSPENDED"));
+    assert_eq!((event.from_state.state(), event.from_state.name()), (None, "SUSPENDED"));
 }
 
-/// What stands between `groupname` and `from_state` is the group's name, whatever it looks like.
+/// A group's name holds no space, so what follows it are tokens, known or not.
+#[test]
+fn unknown_tokens_may_follow_the_group() {
+    let payload = "processname:p groupname:g exitstatus:3 from_state:RUNNING expected:0 pid:7";
+    let Ok(Event::ProcessState(event)) = parse("PROCESS_STATE_EXITED", payload) else { panic!() };
+    assert_eq!((event.groupname.as_str(), event.extra.get("exitstatus")), ("g", Some("3")));
+    assert_eq!((event.from_state.state(), event.pid), (Some(ProcessState::Running), Some(7)));
+    let payload = "processname:p groupname:g host:h\ndata";
+    let Ok(Event::ProcessCommunication(event)) = parse("PROCESS_COMMUNICATION_STDOUT", payload) else { panic!() };
+    assert_eq!((event.groupname.as_str(), event.extra.get("host"), event.pid), ("g", Some("h"), None));
+    let Ok(Event::ProcessGroup(event)) = parse("PROCESS_GROUP_ADDED", "groupname:g programs:3\n") else { panic!() };
+    assert_eq!((event.groupname.as_str(), event.extra.get("programs")), ("g", Some("3")));
+    // A listener's pool is a group, too, and its name may begin or end with a space.
+    for name in [" lead", "trail ", "in side"] {
+        let payload = format!("processname:p groupname:{name} exitstatus:3 from_state:RUNNING");
+        let Ok(Event::ProcessState(event)) = parse("PROCESS_STATE_FATAL", &payload) else { panic!() };
+        assert_eq!((event.groupname.as_str(), event.extra.get("exitstatus")), (name, Some("3")));
+    }
+    // In any order.
+    let payload = "processname:p groupname:g pid:7 expected:1 from_state:RUNNING";
+    let Ok(Event::ProcessState(event)) = parse("PROCESS_STATE_EXITED", payload) else { panic!() };
+    assert_eq!((event.from_state.state(), event.expected), (Some(ProcessState::Running), Some(true)));
+}
+
+/// The Go server writes them so.
+#[test]
+fn states_in_any_letter_case_are_known_and_shown_as_written() {
+    for (name, state) in [
+        ("Running", Some(ProcessState::Running)),
+        ("Backoff", Some(ProcessState::Backoff)),
+        ("stopped", Some(ProcessState::Stopped)),
+        ("Suspended", None),
+    ] {
+        for processname in ["p", "a b"] {
+            let payload = format!("processname:{processname} groupname: from_state:{name} pid:7");
+            let Ok(Event::ProcessState(event)) = parse("PROCESS_STATE_STOPPED", &payload) else { panic!() };
+            assert_eq!((event.from_state.state(), event.from_state.name()), (state, name));
+            assert_eq!(event.from_state.to_string(), name);
+            let written = Event::ProcessState(event);
+            assert_eq!(written.write_to(&mut [0; 100]), Ok(payload.as_bytes()));
+        }
+    }
+}
+
+#[test]
+fn a_negative_pid_is_none() {
+    for processname in ["p", "a b"] {
+        let payload = format!("processname:{processname} groupname: from_state:Running pid:-1");
+        let Ok(Event::ProcessState(event)) = parse("PROCESS_STATE_STOPPING", &payload) else { panic!() };
+        assert_eq!((event.pid, event.from_state.state()), (None, Some(ProcessState::Running)));
+    }
+    let Ok(Event::ProcessLog(event)) = parse("PROCESS_LOG_STDOUT", "processname:p groupname:g pid:-1\nd") else {
+        panic!()
+    };
+    assert_eq!((event.pid, event.data.as_bytes()), (None, &b"d"[..]));
+    for pid in ["-", "--1", "-x", "-1 what"] {
+        let payload = format!("processname:p groupname:g from_state:RUNNING pid:{pid}");
+        assert!(parse("PROCESS_STATE_STOPPING", &payload).is_err(), "{pid}");
+    }
+    refused(
+        "PROCESS_STATE_BACKOFF",
+        b"processname:p groupname:g from_state:S tries:-1",
+        "tries",
+        Problem::NotANumber,
+        45,
+    );
+}
+
+/// What is between `processname:` and the last ` groupname:` is the process's name, whatever it looks like.
 #[test]
 fn names_may_look_like_tokens() {
     for (processname, groupname) in
-        [("a pid:5", "g"), ("a from_state:X pid:1", "g tries:1"), ("p groupname:x", "pid:2"), ("p", "g pid:3")]
+        [("a pid:5", "g"), ("a from_state:X pid:1", "g"), ("p groupname:x", "g"), ("p groupname:x tries:4 q", "")]
     {
         let payload = format!("processname:{processname} groupname:{groupname} from_state:STARTING tries:2");
         let Ok(Event::ProcessState(event)) = parse("PROCESS_STATE_BACKOFF", &payload) else { panic!("{payload}") };
         assert_eq!((event.processname, event.groupname), (processname.into(), groupname.into()));
-        assert_eq!((event.from_state, event.tries, event.pid), (ProcessState::Starting, Some(2), None));
+        assert_eq!((event.from_state.state(), event.tries, event.pid), (Some(ProcessState::Starting), Some(2), None));
         assert!(event.extra.is_empty());
     }
 }
@@ -121,7 +189,7 @@ fn every_error_names_the_key_and_the_place() {
     refused("PROCESS_STATE_EXITED", &state("pid:x"), "pid", Problem::NotANumber, 43);
     refused("PROCESS_STATE_EXITED", &state("pid:4294967296"), "pid", Problem::TooLarge, 43);
     refused("PROCESS_STATE_EXITED", &state("expected:2 pid:1"), "expected", Problem::Invalid, 48);
-    refused("PROCESS_STATE_EXITED", &state("pid:1 pid:2"), "pid", Problem::Duplicate, 39);
+    refused("PROCESS_STATE_EXITED", &state("pid:1 pid:2"), "pid", Problem::Duplicate, 45);
     refused("PROCESS_STATE_EXITED", &state("pid:1 what"), "pid", Problem::NotAToken, 45);
     refused("PROCESS_LOG_STDOUT", b"processname:p groupname:g pid:1 channel:x\n", "channel", Problem::Invalid, 40);
     refused("PROCESS_LOG_STDOUT", b"processname:p pid:1 channel:stdout\n", "groupname", Problem::Missing, 34);

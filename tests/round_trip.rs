@@ -73,60 +73,69 @@ struct Parts {
     remote_type: String,
     data: Vec<u8>,
     when: u64,
-    /// Only a parser makes tokens: they are taken from a TICK with this payload.
     extra: String,
 }
 
 impl Parts {
     fn event(&self) -> Event<'_> {
         use EventType as T;
-        let Parts { tries, expected, pid, .. } = self;
-        let (processname, groupname) = (Text::new(&self.processname), Text::new(&self.groupname));
-        let (data, when) = (Data::new(&self.data), self.when);
-        let extra = self.extra();
-        let log =
-            |channel| Event::ProcessLog(ProcessLogEvent { channel, processname, groupname, pid: *pid, data, extra });
-        let communication = |channel| {
-            // Without a token of its own before them, they are a part of the group's name.
-            let extra = pid.map_or(Tokens::default(), |_| extra);
-            let pid = *pid;
-            Event::ProcessCommunication(ProcessCommunicationEvent { channel, processname, groupname, pid, data, extra })
-        };
         match self.event_type {
-            T::ProcessLogStdout => log(Channel::Stdout),
-            T::ProcessLogStderr => log(Channel::Stderr),
-            T::ProcessCommunicationStdout => communication(Channel::Stdout),
-            T::ProcessCommunicationStderr => communication(Channel::Stderr),
+            T::ProcessLogStdout => self.log(Channel::Stdout),
+            T::ProcessLogStderr => self.log(Channel::Stderr),
+            T::ProcessCommunicationStdout => self.communication(Channel::Stdout),
+            T::ProcessCommunicationStderr => self.communication(Channel::Stderr),
             T::RemoteCommunication => {
-                Event::RemoteCommunication(RemoteCommunicationEvent { remote_type: Text::new(&self.remote_type), data })
+                let mut event = RemoteCommunicationEvent::new();
+                (event.remote_type, event.data) = (Text::new(&self.remote_type), Data::new(&self.data));
+                Event::RemoteCommunication(event)
             }
             T::SupervisorStateChangeRunning => Event::SupervisorStateChange(SupervisorState::Running),
             T::SupervisorStateChangeStopping => Event::SupervisorStateChange(SupervisorState::Stopping),
-            T::Tick5 => Event::Tick(TickEvent { period: 5, when, extra }),
-            T::Tick60 => Event::Tick(TickEvent { period: 60, when, extra }),
-            T::Tick3600 => Event::Tick(TickEvent { period: 3600, when, extra }),
-            T::ProcessGroupAdded => Event::ProcessGroup(ProcessGroupEvent { change: GroupChange::Added, groupname }),
-            T::ProcessGroupRemoved => {
-                Event::ProcessGroup(ProcessGroupEvent { change: GroupChange::Removed, groupname })
-            }
-            state => Event::ProcessState(ProcessStateEvent {
-                state: ProcessState::from_name(state.name().strip_prefix("PROCESS_STATE_").unwrap()),
-                processname,
-                groupname,
-                from_state: ProcessState::from_name(&self.from_state),
-                tries: *tries,
-                expected: *expected,
-                pid: *pid,
-                extra,
-            }),
+            T::Tick5 => self.tick(5),
+            T::Tick60 => self.tick(60),
+            T::Tick3600 => self.tick(3600),
+            T::ProcessGroupAdded => self.group(GroupChange::Added),
+            T::ProcessGroupRemoved => self.group(GroupChange::Removed),
+            state => self.state(state.name().strip_prefix("PROCESS_STATE_").unwrap().parse().unwrap()),
         }
     }
 
-    fn extra(&self) -> Tokens<'_> {
-        match Event::parse(EventType::Tick5, self.extra.as_bytes()) {
-            Ok(Event::Tick(tick)) => tick.extra,
-            other => panic!("{other:?}"),
-        }
+    fn state(&self, state: ProcessState) -> Event<'_> {
+        let mut event = ProcessStateEvent::new(state);
+        (event.processname, event.groupname) = self.names();
+        (event.tries, event.expected, event.pid) = (self.tries, self.expected, self.pid);
+        (event.from_state, event.extra) = (self.from_state[..].into(), Tokens::new(&self.extra));
+        Event::ProcessState(event)
+    }
+
+    fn log(&self, channel: Channel) -> Event<'_> {
+        let mut event = ProcessLogEvent::new(channel);
+        (event.processname, event.groupname) = self.names();
+        (event.pid, event.data, event.extra) = (self.pid, Data::new(&self.data), Tokens::new(&self.extra));
+        Event::ProcessLog(event)
+    }
+
+    fn communication(&self, channel: Channel) -> Event<'_> {
+        let mut event = ProcessCommunicationEvent::new(channel);
+        (event.processname, event.groupname) = self.names();
+        (event.pid, event.data, event.extra) = (self.pid, Data::new(&self.data), Tokens::new(&self.extra));
+        Event::ProcessCommunication(event)
+    }
+
+    fn tick(&self, period: u32) -> Event<'_> {
+        let mut event = TickEvent::new(period);
+        (event.when, event.extra) = (self.when, Tokens::new(&self.extra));
+        Event::Tick(event)
+    }
+
+    fn group(&self, change: GroupChange) -> Event<'_> {
+        let mut event = ProcessGroupEvent::new(change);
+        (event.groupname, event.extra) = (self.names().1, Tokens::new(&self.extra));
+        Event::ProcessGroup(event)
+    }
+
+    fn names(&self) -> (Text<'_>, Text<'_>) {
+        (Text::new(&self.processname), Text::new(&self.groupname))
     }
 }
 
@@ -181,8 +190,7 @@ fn extra() -> impl Strategy<Value = String> {
     let key = prop_oneof!["[^ :\r\n]{1,6}", select(vec!["exitstatus", "pids", "Pid"]).prop_map(str::to_owned)];
     let key = key.prop_filter("the key has a field", move |key| !fields.contains(&key.as_str()));
     let value = prop_oneof!["[^ \r\n]{0,6}", select(vec!["groupname:x", "pid:1", ":"]).prop_map(str::to_owned)];
-    let tokens = vec((key, value).prop_map(|(key, value)| format!(" {key}:{value}")), 0..4);
-    tokens.prop_map(|tokens| format!("when:0{}", tokens.concat()))
+    vec((key, value).prop_map(|(key, value)| format!("{key}:{value}")), 0..4).prop_map(|tokens| tokens.join(" "))
 }
 
 /// The rest of a line: anything but its end.

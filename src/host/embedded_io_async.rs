@@ -29,9 +29,7 @@ use core::fmt;
 
 use embedded_io_async::{Error, ErrorKind, Read, Write};
 
-use crate::error::{NoRoom, ProtocolError, ProtocolErrorKind, TurnError};
-use crate::owned::Extent;
-use crate::{LengthUnit, Notification, READY, Reply, Session, State};
+use crate::{LengthUnit, NoRoom, Notification, ProtocolError, READY, Reply, Session, State, TurnError};
 
 /// Why a host cannot go on: the errors of the reader and the writer, the peer's, and the caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,8 +95,6 @@ pub struct Host<R, W, B> {
     input: R,
     output: W,
     session: Session<B>,
-    /// Where in the buffer the event is that waits for its answer.
-    event: Option<Extent>,
     /// The answer stands at the buffer's start, where the event was. This is how far it goes,
     due: usize,
     /// and this is how much of it was written.
@@ -111,7 +107,7 @@ impl<R: Read, W: Write, B: AsRef<[u8]> + AsMut<[u8]>> Host<R, W, B> {
     /// A host of a listener that has just started, of a supervisord whose `len` counts in `unit`.
     pub const fn new(input: R, output: W, buffer: B, unit: LengthUnit) -> Self {
         let session = Session::new(buffer, unit);
-        Self { input, output, session, event: None, due: 0, written: 0, flushed: true }
+        Self { input, output, session, due: 0, written: 0, flushed: true }
     }
 
     /// Says what is to be said, READY at last, and waits for the next event. `None` if the input has ended.
@@ -122,25 +118,14 @@ impl<R: Read, W: Write, B: AsRef<[u8]> + AsMut<[u8]>> Host<R, W, B> {
     ///
     /// What cannot be read or written, input that breaks the protocol or ends inside an event.
     pub async fn next(&mut self) -> Result<Option<Notification<'_>>, HostError<R::Error, W::Error>> {
-        let event = match self.event {
-            Some(event) => event,
-            None => {
-                // If the stream is broken, or there is input behind the last event, this is where the session says so.
-                self.session.received(0)?;
-                self.say_ready()?;
-                self.flush().await?;
-                match self.receive().await? {
-                    Some(event) => *self.event.insert(event),
-                    None => return Ok(None),
-                }
-            }
-        };
-        let offset = self.session.offset();
-        let buffer: &[u8] = self.session.buffer_mut().as_mut();
-        match event.notification(buffer) {
-            Ok(notification) => Ok(Some(notification)),
-            Err(error) => Err(ProtocolError { offset, kind: ProtocolErrorKind::Header(error) }.into()),
+        if self.session.notification().is_none() {
+            // If the stream is broken, or there is input behind the last event, this is where the session says so.
+            self.session.received(0)?;
+            self.say_ready()?;
+            self.flush().await?;
+            self.receive().await?;
         }
+        Ok(self.session.notification())
     }
 
     /// Answers the event. The answer leaves with the next call of [`next`](Self::next) or [`flush`](Self::flush).
@@ -151,7 +136,7 @@ impl<R: Read, W: Write, B: AsRef<[u8]> + AsMut<[u8]>> Host<R, W, B> {
     pub fn reply(&mut self, reply: Reply<'_>) -> Result<(), HostError<R::Error, W::Error>> {
         let needed = reply.and_ready().len();
         // Out of turn comes first: it is wrong with any reply.
-        if self.event.is_some() && needed > self.session.buffer_mut().as_mut().len() {
+        if self.session.notification().is_some() && needed > self.session.buffer_mut().as_mut().len() {
             return Err(HostError::NoRoom(NoRoom { needed }));
         }
         let answer = self.session.reply(reply).map_err(HostError::Turn)?;
@@ -159,7 +144,6 @@ impl<R: Read, W: Write, B: AsRef<[u8]> + AsMut<[u8]>> Host<R, W, B> {
         let bytes = answer.write_to(self.session.buffer_mut().as_mut()).map_err(HostError::NoRoom)?;
         self.due = bytes.len();
         self.written = 0;
-        self.event = None;
         Ok(())
     }
 
@@ -212,19 +196,18 @@ impl<R: Read, W: Write, B: AsRef<[u8]> + AsMut<[u8]>> Host<R, W, B> {
     }
 
     /// Reads until an event is complete, or the input ends.
-    async fn receive(&mut self) -> Result<Option<Extent>, HostError<R::Error, W::Error>> {
+    async fn receive(&mut self) -> Result<(), HostError<R::Error, W::Error>> {
         loop {
             let read = match self.input.read(self.session.space()).await {
                 Ok(read) => read,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(HostError::Read(error)),
             };
-            if let Some(notification) = self.session.received(read)? {
-                return Ok(Some(Extent::of(&notification)));
+            if self.session.received(read)?.is_some() {
+                return Ok(());
             }
             if read == 0 {
-                self.session.end()?;
-                return Ok(None);
+                return Ok(self.session.end()?);
             }
         }
     }

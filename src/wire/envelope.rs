@@ -1,8 +1,9 @@
 //! A notification as supervisord writes it: header and payload, from their parts.
 
+use super::error::NoRoom;
+use super::key::Key;
 use super::length::LengthUnit;
 use super::writer::Writer;
-use crate::error::NoRoom;
 
 /// What a notification is made of. `len` is worked out from the payload.
 ///
@@ -67,11 +68,9 @@ impl Envelope<'_> {
     }
 
     fn header(&self, unit: LengthUnit, writer: &mut Writer<'_>) {
-        writer.put(b"ver:3.0 server:").put(self.server.as_bytes());
-        writer.put(b" serial:").number(self.serial);
-        writer.put(b" pool:").put(self.pool.as_bytes());
-        writer.put(b" poolserial:").number(self.poolserial);
-        writer.put(b" eventname:").put(self.eventname.as_bytes());
-        writer.put(b" len:").number(unit.measure(self.payload)).put(b"\n");
+        writer.token(Key::Ver, b"3.0").token(Key::Server, self.server.as_bytes());
+        writer.number_token(Key::Serial, self.serial).token(Key::Pool, self.pool.as_bytes());
+        writer.number_token(Key::Poolserial, self.poolserial).token(Key::Eventname, self.eventname.as_bytes());
+        writer.number_token(Key::Len, unit.measure(self.payload)).put(b"\n");
     }
 }

@@ -1,37 +1,47 @@
-//! The header: the line of tokens in front of every payload, and where that line ends.
+//! The header: the line of tokens before every payload.
 //!
 //! ```text
 //! ver:3.0 server:supervisor serial:21 pool:listener poolserial:10 eventname:TICK_5 len:15
 //! ```
-//!
-//! supervisord always sends these seven tokens in this order, but it checks neither its identifier (`server`) nor,
-//! thoroughly, the names of pools: an identifier may hold spaces, colons, a newline, and text that looks like
-//! tokens. So the line is read from its right end, where no free text stands, and the identifier is what is left.
-//! Other orders and further keys, which the documentation reserves the right to send, are read by the same rule.
-//!
-//! The usual line, without spaces in any value, is read from the left in one go. Whatever is not that
-//! goes to the general reader. Both give the same result where both give one.
 
-use nom::{Parser, sequence::preceded};
-
+use super::bytes::{split_once, subslice};
+use super::error::TokenError;
 use super::event_type::EventType;
+use super::grammar;
 use super::key::{Key, Keys};
-use super::line::{Line, Values};
-use super::scan::{self, FAST};
+use super::short_cut;
 use super::text::{Span, Text};
-use super::token::{decimal, mark, split_once, word};
-use crate::error::{Problem, ProtocolError, ProtocolErrorKind, TokenError};
+use super::token::word_end;
 
 /// The keys of supervisor 4.3.0's header, in the order in which it sends them.
-const KEYS: Keys =
+pub(crate) const KEYS: Keys =
     Keys::of(&[Key::Ver, Key::Server, Key::Serial, Key::Pool, Key::Poolserial, Key::Eventname, Key::Len]);
 
-/// The last two of them.
-const LAST: Keys = Keys::of(&[Key::Eventname, Key::Len]);
+/// What was read of a header's line: the numbers, and where the texts are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(crate) struct Places {
+    pub(crate) ver: Span,
+    pub(crate) server: Span,
+    pub(crate) serial: u64,
+    pub(crate) pool: Span,
+    pub(crate) poolserial: u64,
+    pub(crate) eventname: Span,
+    pub(crate) len: u64,
+}
 
-/// How many newlines an identifier may hold where buffers may be large, so that a flood of short lines does not keep a
-/// program busy.
-const LINES: usize = 16;
+impl Places {
+    /// Of no line.
+    pub(crate) const NONE: Self = Self {
+        ver: Span::NONE,
+        server: Span::NONE,
+        serial: 0,
+        pool: Span::NONE,
+        poolserial: 0,
+        eventname: Span::NONE,
+        len: 0,
+    };
+}
 
 /// A header, borrowed from the bytes that it was read from.
 ///
@@ -47,8 +57,8 @@ const LINES: usize = 16;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Header<'a> {
-    text: Text<'a>,
-    kept: Kept,
+    line: Text<'a>,
+    places: Places,
 }
 
 impl<'a> Header<'a> {
@@ -56,86 +66,80 @@ impl<'a> Header<'a> {
     ///
     /// # Errors
     ///
-    /// A missing or duplicate key, a number that is none or does not fit, a value that is empty or not UTF-8, a word
-    /// that is not a token. Keys that look doubled inside `server` are part of it, as they are for supervisord.
+    /// A line that is not UTF-8; a missing or duplicate key; a number that is none or does not fit; a value that is
+    /// empty; a word that is not a token. Keys that look doubled inside `server` are part of it, as they are for
+    /// supervisord.
     pub fn parse(line: &'a [u8]) -> Result<Self, TokenError> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
-        if let Some(header) = usual_line(line) {
-            return Ok(header);
-        }
-        let mut values = Values::NONE;
-        values.read(line, KEYS)?;
-        Ok(Self::of(line, values))
+        Ok(Self::new(line, read(line)?))
     }
 
-    /// The header in `line`, which was read without an error before.
-    pub(crate) fn again(line: &'a [u8]) -> Self {
-        if let Some(header) = usual_line(line) {
-            return header;
-        }
-        let mut values = Values::NONE;
-        if FAST {
-            let _ = values.read(line, KEYS);
-        }
-        Self::of(line, values)
+    /// The header of a line that these places were read from.
+    #[inline]
+    pub(crate) fn new(line: &'a [u8], places: Places) -> Self {
+        Self { line: Text::checked(line), places }
     }
 
-    /// The header in `line`, with what was read of it.
-    fn of(line: &'a [u8], values: Values) -> Self {
-        Self { text: Text::checked(line), kept: keep(values) }
+    pub(crate) const fn places(&self) -> Places {
+        self.places
     }
 
-    fn line(&self) -> Line<'a> {
-        Line { text: self.text, values: values(self) }
+    fn text(&self, span: Span) -> Text<'a> {
+        Text::checked(span.of(self.line.as_bytes()))
     }
 
     /// The protocol's version: `3.0` from every supervisor so far, also where their units of `len` differ.
     pub fn ver(&self) -> &'a str {
-        self.line().str(Key::Ver).as_str()
+        self.text(self.places.ver).as_str()
     }
 
     /// supervisord's `identifier`. May hold anything, even nothing.
     pub fn server(&self) -> &'a str {
-        self.line().str(Key::Server).as_str()
+        self.text(self.places.server).as_str()
     }
 
     /// Number of the event in this run of supervisord, counted over all pools from 0; wraps after 2⁶³ − 1.
-    pub fn serial(&self) -> u64 {
-        self.line().values.slot(Key::Serial)
+    pub const fn serial(&self) -> u64 {
+        self.places.serial
     }
 
     /// The name of the listener's `[eventlistener:…]` section.
     pub fn pool(&self) -> &'a str {
-        self.line().str(Key::Pool).as_str()
+        self.text(self.places.pool).as_str()
     }
 
     /// Number of the event in this pool, from 0; wraps after 2⁶³ − 1.
-    pub fn poolserial(&self) -> u64 {
-        self.line().values.slot(Key::Poolserial)
+    pub const fn poolserial(&self) -> u64 {
+        self.places.poolserial
     }
 
     /// The name of the event's type. See [`event_type`](Self::event_type).
     pub fn eventname(&self) -> &'a str {
-        self.line().str(Key::Eventname).as_str()
+        self.text(self.places.eventname).as_str()
     }
 
     /// The payload's length, in the server's [`LengthUnit`](crate::LengthUnit).
     #[expect(clippy::len_without_is_empty, reason = "the protocol's name for the payload's length")]
-    pub fn len(&self) -> u64 {
-        self.line().values.slot(Key::Len)
+    pub const fn len(&self) -> u64 {
+        self.places.len
     }
 
     /// The event's type, by the table of supervisor 4.3.0.
     pub fn event_type(&self) -> EventType<'a> {
-        EventType::from_text(self.line().str(Key::Eventname))
+        EventType::from_text(self.text(self.places.eventname))
     }
 
     /// The line that the header was read from, without its newline.
     pub fn as_str(&self) -> &'a str {
-        self.text.as_str()
+        self.line.as_str()
     }
 
-    /// All tokens in the order in which they stand, those with unknown keys too: `(key, value)`.
+    /// The same as bytes.
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.line.as_bytes()
+    }
+
+    /// All tokens in the order of the line, those with unknown keys too: `(key, value)`.
     ///
     /// ```
     /// # use supervisor_events::Header;
@@ -150,9 +154,19 @@ impl<'a> Header<'a> {
         HeaderTokens { header: *self, at: 0 }
     }
 
-    /// The value of the token with this key, as it stands in the line.
+    /// The value of the token with this key, as it is in the line.
     pub fn get(&self, key: &str) -> Option<&'a str> {
-        self.tokens().find(|token| token.0 == key).map(|token| token.1)
+        let mut tokens = self.tokens();
+        let value = core::iter::from_fn(|| tokens.next_bytes()).find(|token| token.0 == key.as_bytes())?.1;
+        Some(Text::checked(value).as_str())
+    }
+}
+
+/// Reads a header line without its newline.
+pub(crate) fn read(line: &[u8]) -> Result<Places, TokenError> {
+    match short_cut::header(line) {
+        Some((places, len)) if len == line.len() => Ok(places),
+        _ => grammar::header::read(line),
     }
 }
 
@@ -164,195 +178,38 @@ impl core::fmt::Debug for Header<'_> {
     }
 }
 
-/// The tokens of a [`Header`], in the order in which they stand. Made by [`Header::tokens`].
+/// Iterates over the tokens of a [`Header`], in the order of the line. Made by [`Header::tokens`].
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct HeaderTokens<'a> {
     header: Header<'a>,
-    at: u32,
+    /// Where the next token begins, or spaces before it.
+    at: usize,
+}
+
+impl<'a> HeaderTokens<'a> {
+    /// The next token, not yet as text.
+    fn next_bytes(&mut self) -> Option<(&'a [u8], &'a [u8])> {
+        let Header { line, places } = &self.header;
+        let line = line.as_bytes();
+        let mut word = subslice(line, self.at, line.len());
+        // There is one space between two tokens, or several.
+        while let Some((b' ', after)) = word.split_first() {
+            word = after;
+        }
+        let (key, value) = split_once(b':', word)?;
+        let from = line.len() - value.len();
+        // Only `server` and `pool` may hold spaces; the parser knows where they end.
+        let free = [places.server, places.pool].into_iter().find(|span| span.from as usize == from);
+        self.at = free.map_or_else(|| word_end(line, from), |span| span.to as usize);
+        Some((key, subslice(line, from, self.at)))
+    }
 }
 
 impl<'a> Iterator for HeaderTokens<'a> {
     type Item = (&'a str, &'a str);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let line = self.header.line();
-        let text = line.text;
-        // Between two tokens stands one space; more are passed over.
-        let word = text.get(Span { from: self.at, to: text.end() }).as_str().trim_start_matches(' ');
-        let (key, rest) = split_once(word, b':')?;
-        let from = text.end().wrapping_sub(rest.len() as u32);
-        // Only `server` and `pool` may hold spaces; the parser knows where they end.
-        let free = [Key::Server, Key::Pool].map(|key| line.values.span(key));
-        let value = match free.into_iter().find(|span| span.from == from) {
-            Some(span) => text.get(span).as_str(),
-            None => split_once(rest, b' ').map_or(rest, |(value, _)| value),
-        };
-        self.at = from.wrapping_add(value.len() as u32);
-        Some((key, value))
-    }
-}
-
-// ---- What a header keeps of its values: all of them where speed matters, nothing where size does. ----
-
-#[cfg(target_pointer_width = "64")]
-type Kept = Values;
-
-#[cfg(target_pointer_width = "64")]
-const fn keep(values: Values) -> Kept {
-    values
-}
-
-#[cfg(target_pointer_width = "64")]
-const fn values(header: &Header<'_>) -> Values {
-    header.kept
-}
-
-#[cfg(not(target_pointer_width = "64"))]
-type Kept = ();
-
-#[cfg(not(target_pointer_width = "64"))]
-const fn keep(_: Values) -> Kept {}
-
-#[cfg(not(target_pointer_width = "64"))]
-fn values(header: &Header<'_>) -> Values {
-    let mut values = Values::NONE;
-    let _ = values.read(header.text.as_bytes(), KEYS);
-    values
-}
-
-// ---- The usual line, from the left. ----
-
-/// The seven tokens in supervisord's order, none with a space or control character in its value, and of the only
-/// version that there is. What follows them, the caller has to look at.
-#[inline(always)]
-fn usual(input: &[u8]) -> Option<Header<'_>> {
-    if !FAST {
-        return None;
-    }
-    // From where one rest begins to where the next one does.
-    let at = |rest: &[u8]| input.len().wrapping_sub(rest.len());
-    let span = |from: &[u8], to: &[u8]| Span { from: at(from) as u32, to: at(to) as u32 }.slot();
-    let (from, _) = mark("ver:3.0 server:").parse(input).ok()?;
-    let (rest, _) = word(from).ok()?;
-    let server = span(from, rest);
-    let (rest, serial) = preceded(mark(" serial:"), decimal).parse(rest).ok()?;
-    let (from, _) = mark(" pool:").parse(rest).ok()?;
-    let (rest, _) = word(from).ok()?;
-    let pool = span(from, rest);
-    let (rest, poolserial) = preceded(mark(" poolserial:"), decimal).parse(rest).ok()?;
-    let (from, _) = mark(" eventname:").parse(rest).ok()?;
-    let (rest, _) = word(from).ok()?;
-    let eventname = span(from, rest);
-    if from.len() == rest.len() {
-        return None;
-    }
-    let (rest, len) = preceded(mark(" len:"), decimal).parse(rest).ok()?;
-    // Places are kept in 32 bits: if the last one fits, they all do.
-    let end = u32::try_from(at(rest)).ok()? as usize;
-    let text = Text::new(core::str::from_utf8(input.get(..end)?).ok()?);
-    let slots = [const { Span { from: 4, to: 7 }.slot() }, server, serial, pool, poolserial, eventname, len, 0];
-    Some(Header { text, kept: keep(Values { slots, seen: KEYS, last: LAST }) })
-}
-
-// ---- Where a header ends. ----
-
-/// The usual header, whole, at the start of `text`, and its length with its newline. `None` says nothing: what is there
-/// may be an unusual header, or an incomplete one.
-#[inline(always)]
-pub(crate) fn usual_header(text: &[u8]) -> Option<(Header<'_>, usize)> {
-    let header = usual(text)?;
-    let len = header.text.len();
-    (text.get(len) == Some(&b'\n')).then_some((header, len.wrapping_add(1)))
-}
-
-/// The usual header, if it is all that `line` holds.
-#[inline(always)]
-fn usual_line(line: &[u8]) -> Option<Header<'_>> {
-    usual(line).filter(|header| header.text.len() == line.len())
-}
-
-/// Reads the header that `text` begins with, and returns its length with its newline; `None` if it has not arrived whole.
-/// What stands before `new` was there in the call before, and a header may be `limit` bytes long.
-///
-/// A newline alone does not end a header: the identifier may hold one. It ends at the first newline that follows
-/// ` eventname:E len:N`, or that follows all keys, in whatever order they came. So what stands before a newline is read
-/// each time from its beginning; there is nothing to be remembered between two calls.
-///
-/// # Errors
-///
-/// What is there is not a header, is too long or cannot be read; with the offset in `text`.
-#[inline(always)]
-pub(crate) fn find(text: &[u8], mut new: usize, limit: usize) -> Result<Option<Found<'_>>, ProtocolError> {
-    let error = |offset: usize, kind| Err(ProtocolError { offset: offset as u64, kind });
-    if !text.iter().zip(b"ver:").all(|(byte, due)| byte == due) {
-        return error(0, ProtocolErrorKind::NotAHeader);
-    }
-    while let Some(newline) = text.get(new..).and_then(|new| scan::find(b'\n', new)) {
-        new = new.wrapping_add(newline);
-        let line = text.get(..new).unwrap_or_default();
-        new = new.wrapping_add(1);
-        if let Some(header) = usual_line(line) {
-            return Ok(Some(Found { header, len: new, payload: header.len() }));
-        }
-        if FAST && memchr::memchr_iter(b'\n', line).nth(LINES).is_some() {
-            return error(0, ProtocolErrorKind::NotAHeader);
-        }
-        let mut values = Values::NONE;
-        match values.read(line, KEYS) {
-            Ok(()) => {
-                let header = Header::of(line, values);
-                return Ok(Some(Found { header, len: new, payload: values.slot(Key::Len) }));
-            }
-            Err(token) if token.problem != Problem::Missing || values.last == LAST => {
-                return error(token.offset, ProtocolErrorKind::Header(token));
-            }
-            Err(_) => {}
-        }
-    }
-    if text.len() >= limit {
-        return error(limit, ProtocolErrorKind::HeaderTooLong { limit });
-    }
-    Ok(None)
-}
-
-/// A header that has arrived.
-pub(crate) struct Found<'a> {
-    pub(crate) header: Header<'a>,
-    /// Its length with its newline.
-    pub(crate) len: usize,
-    /// The length of its payload.
-    pub(crate) payload: u64,
-}
-
-// Elsewhere there is but one reader.
-#[cfg(all(test, target_pointer_width = "64"))]
-mod tests {
-    extern crate alloc;
-    use super::*;
-    use crate::error::Problem;
-    use proptest::prelude::*;
-
-    proptest! {
-        /// The two readers agree on every line that the first one reads.
-        #[test]
-        fn one_grammar_two_readers(
-            server in "[a-z:é.]{0,12}", pool in "[a-z:é.]{0,12}", name in "[A-Z_é]{1,30}", numbers: (u64, u64, u64),
-            more in "( [a-z]{1,3}:[a-z]{0,3}){0,2}",
-        ) {
-            let (serial, poolserial, len) = numbers;
-            let line = alloc::format!(
-                "ver:3.0 server:{server} serial:{serial} pool:{pool} poolserial:{poolserial} eventname:{name} len:{len}{more}"
-            );
-            // A pool's name holds no colon, but a word of the line may.
-            let mut values = Values::NONE;
-            let general = values.read(line.as_bytes(), KEYS).map(|()| Header::of(line.as_bytes(), values));
-            match (usual(line.as_bytes()), general) {
-                (Some(header), general) if header.as_str() == line => prop_assert_eq!(Ok(header), general),
-                (Some(_), Ok(header)) => prop_assert!(!more.is_empty() && header.len() == len),
-                (None, Ok(header)) => prop_assert!(serial.max(poolserial).max(header.len()) > 1 << 63),
-                (_, Err(error)) => prop_assert_eq!(error.problem, Problem::Duplicate),
-            }
-        }
+        self.next_bytes().map(|(key, value)| (Text::checked(key).as_str(), Text::checked(value).as_str()))
     }
 }

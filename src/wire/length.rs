@@ -4,7 +4,8 @@
 //! 1243). supervisor 3 on Python 2, and servers written in other languages, count bytes. All of them say `ver:3.0`, so
 //! the unit cannot be told from the stream, and is a setting.
 
-use super::scan::{FAST, code_points};
+use super::bytes::{SMALL, code_points, subslice};
+use super::error::UnknownName;
 
 /// What the `len` of a header counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -29,6 +30,28 @@ impl LengthUnit {
         match self {
             Self::CodePoints => code_points(payload),
             Self::Bytes => payload.len() as u64,
+        }
+    }
+}
+
+impl core::fmt::Display for LengthUnit {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.pad(match self {
+            Self::CodePoints => "code-points",
+            Self::Bytes => "bytes",
+        })
+    }
+}
+
+/// `code-points` or `bytes`.
+impl core::str::FromStr for LengthUnit {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        match name {
+            "code-points" => Ok(Self::CodePoints),
+            "bytes" => Ok(Self::Bytes),
+            _ => Err(UnknownName),
         }
     }
 }
@@ -81,62 +104,58 @@ impl Remaining {
     /// How many bytes at the start of `input` belong to the payload. Looks at each byte at most once.
     pub(crate) fn take(&mut self, input: &[u8]) -> usize {
         match self.unit {
-            LengthUnit::Bytes if FAST => {
+            LengthUnit::Bytes => {
                 let taken = usize::try_from(self.units).unwrap_or(usize::MAX).min(input.len());
-                self.units = self.units.wrapping_sub(taken as u64);
+                self.units -= taken as u64;
                 taken
             }
-            _ if FAST => self.take_blocks(input),
-            _ => self.take_bytes(input),
+            LengthUnit::CodePoints if SMALL => self.take_one_by_one(input),
+            LengthUnit::CodePoints => self.take_blocks(input),
         }
     }
 
     /// Byte by byte.
-    fn take_bytes(&mut self, input: &[u8]) -> usize {
-        let mut taken = 0usize;
-        for &byte in input {
-            if byte & 0xc0 != 0x80 || self.unit == LengthUnit::Bytes {
-                // Not UTF-8, which supervisord never sends, if bytes are still due: the code point ends here.
+    fn take_one_by_one(&mut self, input: &[u8]) -> usize {
+        for (taken, &byte) in input.iter().enumerate() {
+            if byte & 0xc0 != 0x80 {
+                // A code point whose bytes have not all come is not UTF-8, which supervisord never sends. It ends here.
                 self.tail = 0;
                 if self.units == 0 {
-                    break;
+                    return taken;
                 }
-                self.units = self.units.wrapping_sub(1);
-                if self.unit == LengthUnit::CodePoints {
-                    self.tail = continuation_bytes(byte);
-                }
+                self.units -= 1;
+                self.tail = continuation_bytes(byte);
             } else if self.tail != 0 {
-                self.tail = self.tail.wrapping_sub(1);
+                self.tail -= 1;
             } else if self.units == 0 {
-                break;
+                return taken;
             }
-            taken = taken.wrapping_add(1);
         }
-        taken
+        input.len()
     }
 
     /// Block by block.
     fn take_blocks(&mut self, input: &[u8]) -> usize {
-        let mut taken = 0usize;
+        let mut taken = 0;
         while self.units != 0 {
-            let rest = input.get(taken..).unwrap_or_default();
             // n bytes hold at most n code points, so this block cannot reach beyond the payload. If it brings all that
             // are due, each of its bytes begins one, and the last byte tells what is still to come. If not, the next
             // block is shorter: a handful of blocks even for text without a single ASCII letter.
-            let fits = usize::try_from(self.units).unwrap_or(usize::MAX).min(rest.len());
-            let Some((block, _)) = rest.split_at_checked(fits) else { break };
+            let rest = subslice(input, taken, input.len());
+            let len = usize::try_from(self.units).unwrap_or(usize::MAX).min(rest.len());
+            let block = subslice(rest, 0, len);
             let Some(last) = block.last() else { break };
-            self.units = self.units.saturating_sub(code_points(block));
+            self.units -= code_points(block);
             if self.units == 0 {
                 self.tail = continuation_bytes(*last);
             }
-            taken = taken.wrapping_add(block.len());
+            taken += block.len();
         }
         while self.units == 0 && self.tail != 0 {
             match input.get(taken) {
                 Some(0x80..=0xbf) => {
-                    self.tail = self.tail.saturating_sub(1);
-                    taken = taken.wrapping_add(1);
+                    self.tail -= 1;
+                    taken += 1;
                 }
                 // Not UTF-8, which supervisord never sends: the code point ends here.
                 Some(_) => self.tail = 0,
@@ -149,7 +168,7 @@ impl Remaining {
 
 /// How many bytes follow the first one of a code point.
 fn continuation_bytes(first: u8) -> u8 {
-    first.leading_ones().clamp(1, 4).wrapping_sub(1) as u8
+    first.leading_ones().clamp(1, 4) as u8 - 1
 }
 
 #[cfg(test)]
@@ -189,7 +208,7 @@ mod tests {
                 let mut bytes = of(len);
                 let mut blocks = bytes;
                 for piece in [first, second] {
-                    prop_assert_eq!(bytes.take_bytes(piece), blocks.take_blocks(piece));
+                    prop_assert_eq!(bytes.take_one_by_one(piece), blocks.take_blocks(piece));
                     prop_assert_eq!((bytes.is_done(), bytes.missing()), (blocks.is_done(), blocks.missing()));
                 }
             }

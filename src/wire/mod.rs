@@ -1,28 +1,39 @@
 //! The words of the protocol: pure functions on slices, with no state and no I/O.
 //!
-//! * [`key`], [`token`]: `key:value`, what the lines of header and payload are made of.
-//! * [`text`]: what is known to be UTF-8.
-//! * [`line`]: any such line, read.
-//! * [`header`]: the token line in front of every payload, and where it ends.
-//! * [`event_type`]: the names of events and their hierarchy.
-//! * [`event`]: the payloads, typed.
-//! * [`envelope`]: header and payload, written.
-//! * [`length`]: what `len` counts.
+//! * [`table`]: every key, state, event type and payload, declared once. [`key`], [`word`], [`event_type`] and [`payload`]
+//!   make code of it.
+//! * [`grammar`]: what is read of a line. [`short_cut`]: some of it sooner.
+//! * [`header`]: the line of tokens before every payload. [`framing`]: where it ends.
+//! * [`event`]: payloads by the types of their events. [`data`], [`text`], [`token`], [`value`]: what they are made of.
+//! * [`length`]: what `len` counts, and how far a payload of that length goes.
+//! * [`envelope`]: header and payload, written. [`writer`]: writes them.
 //! * [`reply`]: READY and RESULT.
 //! * [`communication`]: the tags around data that a process sends as PROCESS_COMMUNICATION.
+//! * [`error`]: what can be wrong with all of it. [`bytes`]: the leaves.
 //!
 //! Nothing here knows whose turn it is: that is for [`Listener`](crate::Listener).
 
+pub(crate) mod bytes;
 pub mod communication;
+pub mod data;
 pub mod envelope;
+pub mod error;
 pub mod event;
 pub mod event_type;
+pub(crate) mod framing;
+mod grammar;
 pub mod header;
 pub mod key;
 pub mod length;
-pub(crate) mod line;
+pub mod payload;
 pub mod reply;
-pub(crate) mod scan;
+mod short_cut;
+mod table;
 pub mod text;
 pub mod token;
+mod value;
+pub mod word;
 mod writer;
+
+const _: () =
+    assert!(key::Keys::of(key::Key::ALL).without(header::KEYS.union(payload::KEYS)).is_empty(), "a key is in no line");

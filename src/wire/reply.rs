@@ -4,9 +4,9 @@
 //! listener's next READY for a violation of the protocol; the listener then never gets an event again. So the bytes
 //! are made here, in one place.
 
-use super::scan::FAST;
+use super::bytes::{SMALL, subslice};
+use super::error::NoRoom;
 use super::writer::{Decimal, Writer};
-use crate::error::NoRoom;
 
 /// Says that the listener can take an event.
 pub const READY: &[u8] = b"READY\n";
@@ -93,7 +93,7 @@ impl<'a> Answer<'a> {
     /// If it does not fit.
     pub fn write_to<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b [u8], NoRoom> {
         let mut writer = Writer::new(buffer);
-        if FAST && self.data == b"OK" && !self.ready.is_empty() {
+        if !SMALL && self.data == b"OK" && !self.ready.is_empty() {
             // What nearly every answer is.
             writer.put(b"RESULT 2\nOKREADY\n");
         } else {
@@ -123,8 +123,9 @@ impl Head {
         let mut this = Self { line: [0; LONGEST], len: 0 };
         let mut writer = Writer::new(&mut this.line);
         head(&mut writer, data);
-        // It fits.
-        this.len = writer.finish().map_or(0, <[u8]>::len);
+        let written = writer.finish();
+        debug_assert!(written.is_ok(), "it fits");
+        this.len = written.map_or(0, <[u8]>::len);
         this
     }
 }
@@ -133,7 +134,7 @@ impl core::ops::Deref for Head {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        self.line.get(..self.len).unwrap_or_default()
+        subslice(&self.line, 0, self.len)
     }
 }
 

@@ -1,51 +1,79 @@
 //! `key:value` tokens: what the header line and the payloads' token lines have in common.
-//!
-//! A token's value ends at the next space, except where the protocol lets a name hold spaces; those exceptions
-//! live with the reader of lines (`line`).
 
-use nom::{IResult, Parser};
-
-use super::key::{Key, Keys};
-use super::scan::find;
+use super::bytes::{SMALL, find, rfind, split_once};
+use super::error::Problem;
+use super::key::Keys;
 use super::text::Text;
-use crate::error::Problem;
 
-/// The tokens of a piece of a line, in the order in which they stand: `(key, value)`.
+/// The tokens of a part of a line, in the order in which they are written.
 ///
-/// Made by [`Header::tokens`](crate::Header::tokens) and by the `extra` fields of the events, which hold the tokens
-/// that this version of the crate has no field for.
+/// The `extra` fields of the events hold the tokens that this version of the crate has no field for.
+///
+/// ```
+/// use supervisor_events::Tokens;
+///
+/// let tokens = Tokens::new("exitstatus:3 signal:SIGKILL:9");
+/// assert_eq!(tokens.get("exitstatus"), Some("3"));
+/// assert_eq!(tokens.iter().last(), Some(("signal", "SIGKILL:9")));
+/// ```
 #[derive(Clone, Copy, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Tokens<'a> {
-    rest: Text<'a>,
+    text: Text<'a>,
+    /// Keys to pass over: they have fields of their own.
     known: Keys,
 }
 
 impl<'a> Tokens<'a> {
     /// The tokens of `line`, separated by spaces: to be sent with an event.
     pub const fn new(line: &'a str) -> Self {
-        Self { rest: Text::new(line), known: Keys::NONE }
+        Self { text: Text::new(line), known: Keys::NONE }
     }
 
-    /// Iterates over the tokens of `line` whose key is not among `known`.
-    pub(crate) const fn unknown(line: Text<'a>, known: Keys) -> Self {
-        Self { rest: line, known }
+    /// The tokens of `text` whose key is not among `known`.
+    pub(crate) const fn unknown(text: Text<'a>, known: Keys) -> Self {
+        Self { text, known }
+    }
+
+    /// Iterates over the tokens: `(key, value)`.
+    pub const fn iter(&self) -> TokensIter<'a> {
+        TokensIter { rest: self.text.as_bytes(), known: self.known }
     }
 
     /// The value of the first token with this key.
     pub fn get(&self, key: &str) -> Option<&'a str> {
-        { *self }.find(|token| token.0 == key).map(|token| token.1)
+        let mut tokens = self.iter();
+        let value = core::iter::from_fn(|| tokens.next_bytes()).find(|token| token.0 == key.as_bytes())?.1;
+        Some(Text::checked(value).as_str())
     }
 
     /// Whether there is no token.
     pub fn is_empty(&self) -> bool {
-        { *self }.next().is_none()
+        self.iter().next_bytes().is_none()
+    }
+}
+
+impl<'a> IntoIterator for Tokens<'a> {
+    type Item = (&'a str, &'a str);
+    type IntoIter = TokensIter<'a>;
+
+    fn into_iter(self) -> TokensIter<'a> {
+        self.iter()
+    }
+}
+
+impl<'a> IntoIterator for &Tokens<'a> {
+    type Item = (&'a str, &'a str);
+    type IntoIter = TokensIter<'a>;
+
+    fn into_iter(self) -> TokensIter<'a> {
+        self.iter()
     }
 }
 
 impl PartialEq for Tokens<'_> {
     fn eq(&self, other: &Self) -> bool {
-        { *self }.eq(*other)
+        self.iter().eq(other.iter())
     }
 }
 
@@ -53,20 +81,26 @@ impl Eq for Tokens<'_> {}
 
 impl core::fmt::Debug for Tokens<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_map().entries(*self).finish()
+        f.debug_map().entries(self).finish()
     }
 }
 
-impl<'a> Iterator for Tokens<'a> {
-    type Item = (&'a str, &'a str);
+/// Iterates over [`Tokens`]: `(key, value)`.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct TokensIter<'a> {
+    rest: &'a [u8],
+    known: Keys,
+}
 
-    fn next(&mut self) -> Option<Self::Item> {
-        let mut text = self.rest.as_str();
-        while !text.is_empty() {
-            let (word, rest) = split_once(text, b' ').unwrap_or((text, ""));
-            (text, self.rest) = (rest, Text::new(rest));
-            if let Some(token) = split_once(word, b':')
-                && Key::from_name(token.0.as_bytes(), self.known).is_none()
+impl<'a> TokensIter<'a> {
+    /// The next token, not yet as text.
+    fn next_bytes(&mut self) -> Option<(&'a [u8], &'a [u8])> {
+        while !self.rest.is_empty() {
+            let (word, rest) = split_once(b' ', self.rest).unwrap_or((self.rest, b""));
+            self.rest = rest;
+            if let Some(token) = split_once(b':', word)
+                && self.known.find(token.0).is_none()
             {
                 return Some(token);
             }
@@ -75,10 +109,34 @@ impl<'a> Iterator for Tokens<'a> {
     }
 }
 
-/// Splits at the first `byte`, an ASCII one. (`str::split_once` carries code for a panic that never comes.)
-pub(crate) fn split_once(text: &str, byte: u8) -> Option<(&str, &str)> {
-    let at = find(byte, text.as_bytes())?;
-    Some((text.get(..at)?, text.get(at.wrapping_add(1)..)?))
+impl<'a> Iterator for TokensIter<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_bytes().map(|(key, value)| (Text::checked(key).as_str(), Text::checked(value).as_str()))
+    }
+}
+
+/// Splits a word into its key and value; none if the word is not a token. A key is not empty.
+pub(crate) fn split_token(word: &[u8]) -> Option<(&[u8], &[u8])> {
+    split_once(b':', word).filter(|token| !token.0.is_empty())
+}
+
+/// Splits a line around its last space. None if it has no space.
+pub(crate) fn split_last_word(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (before, word) = line.split_at_checked(rfind(b' ', line)?)?;
+    Some((before, word.get(1..)?))
+}
+
+/// The end of the word that begins at `from`.
+pub(crate) fn word_end(line: &[u8], from: usize) -> usize {
+    let rest = line.get(from..).unwrap_or_default();
+    from + find(b' ', rest).unwrap_or(rest.len())
+}
+
+/// Whether a word is one that may be a name of the protocol: not empty, and on one line.
+pub(crate) fn is_plain(word: &[u8]) -> bool {
+    !word.is_empty() && find(b'\n', word).is_none()
 }
 
 /// Reads an unsigned decimal number.
@@ -86,124 +144,45 @@ pub(crate) fn number(digits: &[u8]) -> Result<u64, Problem> {
     if digits.is_empty() {
         return Err(Problem::NotANumber);
     }
+    // No number of so few digits overflows, which is quicker to tell than to check.
+    const SAFE: usize = if SMALL { 0 } else { 19 };
     let mut value = 0u64;
-    for &byte in digits {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
+    for (index, &byte) in digits.iter().enumerate() {
+        if !byte.is_ascii_digit() {
             return Err(Problem::NotANumber);
         }
-        value = value.checked_mul(10).and_then(|tens| tens.checked_add(digit.into())).ok_or(Problem::TooLarge)?;
+        let digit = u64::from(byte - b'0');
+        value = if index < SAFE {
+            value * 10 + digit
+        } else {
+            value.checked_mul(10).and_then(|tens| tens.checked_add(digit)).ok_or(Problem::TooLarge)?
+        };
     }
     Ok(value)
 }
 
-// ---- The leaves of lines as supervisord usually writes them: from the left, each with a parser's signature. ----
-
-/// What is read: bytes, or text, which its parts then are without a further check.
-pub(crate) trait Input: Copy {
-    fn bytes(&self) -> &[u8];
-    fn split_at(self, at: usize) -> Option<(Self, Self)>;
-}
-
-impl Input for &[u8] {
-    #[inline]
-    fn bytes(&self) -> &[u8] {
-        self
-    }
-
-    #[inline]
-    fn split_at(self, at: usize) -> Option<(Self, Self)> {
-        self.split_at_checked(at)
-    }
-}
-
-impl Input for &str {
-    #[inline]
-    fn bytes(&self) -> &[u8] {
-        self.as_bytes()
-    }
-
-    #[inline]
-    fn split_at(self, at: usize) -> Option<(Self, Self)> {
-        self.split_at_checked(at)
-    }
-}
-
-/// Any bytes up to the next space or control character, or the end.
-#[inline]
-pub(crate) fn word<I: Input>(input: I) -> IResult<I, I, ()> {
-    let bytes = input.bytes();
-    let mut rest = bytes;
-    // Eight bytes at a time: words are too short for `memchr` to pay, and too long to be looked at one by one.
-    while let Some((block, after)) = rest.split_first_chunk::<8>() {
-        let found = up_to_space(u64::from_le_bytes(*block));
-        if found != 0 {
-            let before = bytes.len().wrapping_sub(rest.len());
-            return split_at(input, before.wrapping_add((found.trailing_zeros() >> 3) as usize));
-        }
-        rest = after;
-    }
-    while let Some((b'!'.., after)) = rest.split_first() {
-        rest = after;
-    }
-    split_at(input, bytes.len().wrapping_sub(rest.len()))
-}
-
-#[inline]
-fn split_at<I: Input>(input: I, at: usize) -> IResult<I, I, ()> {
-    match input.split_at(at) {
-        Some((before, rest)) => Ok((rest, before)),
-        None => Err(nom::Err::Error(())),
-    }
-}
-
-/// The highest bit of the first byte of `block` that is a space or less. Of the bytes behind it nothing is known.
-#[inline]
-fn up_to_space(block: u64) -> u64 {
-    const LOW: u64 = u64::MAX / 255;
-    const HIGH: u64 = LOW << 7;
-    const ABOVE_SPACE: u64 = LOW * 0x21;
-    block.wrapping_sub(ABOVE_SPACE) & !block & HIGH
-}
-
-/// An unsigned decimal number of at most 19 digits: none of those overflows.
-#[inline]
-pub(crate) fn decimal<I: Input>(input: I) -> IResult<I, u64, ()> {
-    let mut value = 0u64;
-    let mut rest = input.bytes();
-    while let Some((digit @ b'0'..=b'9', after)) = rest.split_first() {
-        value = value.wrapping_mul(10).wrapping_add(u64::from(digit.wrapping_sub(b'0')));
-        rest = after;
-    }
-    match input.bytes().len().wrapping_sub(rest.len()) {
-        digits @ 1..=19 => split_at(input, digits).map(|(rest, _)| (rest, value)),
-        _ => Err(nom::Err::Error(())),
-    }
-}
-
-/// The text `mark`.
-pub(crate) fn mark<I: Input>(mark: &'static str) -> impl Parser<I, Output = (), Error = ()> {
-    #[inline]
-    move |input: I| match input.bytes().starts_with(mark.as_bytes()) {
-        true => split_at(input, mark.len()).map(|(rest, _)| (rest, ())),
-        false => Err(nom::Err::Error(())),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    extern crate alloc;
     use super::*;
-    use proptest::prelude::*;
 
-    proptest! {
-        #[test]
-        fn a_word_ends_at_the_first_space_or_control_character(any: alloc::string::String, word_of in "[ab \n\u{80}]{0,30}") {
-            for text in [&any[..], &word_of] {
-                let (before, after) = text.split_at(text.find(|letter| letter <= ' ').unwrap_or(text.len()));
-                prop_assert_eq!(word(text), Ok((after, before)));
-                prop_assert_eq!(word(text.as_bytes()), Ok((after.as_bytes(), before.as_bytes())));
-            }
+    #[test]
+    fn numbers_are_digits_and_fit() {
+        assert_eq!(number(b"18446744073709551615"), Ok(u64::MAX));
+        assert_eq!(number(b"000000000000000000000000007"), Ok(7));
+        assert_eq!(number(b"18446744073709551616"), Err(Problem::TooLarge));
+        for text in [&b""[..], b"-1", b"+1", b" 1", b"1 ", b"1:", b"x", b"\xff", b"/", b":"] {
+            assert_eq!(number(text), Err(Problem::NotANumber), "{}", text.escape_ascii());
         }
+    }
+
+    #[test]
+    fn tokens_are_equal_by_what_they_hold() {
+        let known = Keys::of(&[super::super::key::Key::Pid]);
+        let some = Tokens::unknown(Text::new(" a:1  pid:7 word b: "), known);
+        assert_eq!(some, Tokens::new("a:1 b:"));
+        assert_ne!(some, Tokens::new("a:1"));
+        assert_ne!(some, Tokens::new("b: a:1"));
+        assert!(!some.is_empty() && Tokens::unknown(Text::new("pid:7"), known).is_empty());
+        assert_eq!((some.get("b"), some.get("pid"), some.get("word")), (Some(""), None, None));
     }
 }

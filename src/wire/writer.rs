@@ -1,9 +1,10 @@
-//! Writes pieces one after the other into a caller's buffer, and knows how much room they need in all.
+//! Writes pieces one after the other into a caller's buffer, and counts how much room they need in all.
 
-use super::scan::FAST;
-use crate::error::NoRoom;
+use super::bytes::subslice;
+use super::error::NoRoom;
+use super::key::Key;
 
-/// Goes on counting where the buffer ends, so that the error can say what was needed.
+/// Goes on counting where the buffer ends, so that the error can say how much was needed.
 pub(crate) struct Writer<'b> {
     buffer: &'b mut [u8],
     len: usize,
@@ -16,21 +17,31 @@ impl<'b> Writer<'b> {
 
     #[inline]
     pub(crate) fn put(&mut self, bytes: &[u8]) -> &mut Self {
-        let end = self.len.saturating_add(bytes.len());
-        if let Some(place) = self.buffer.get_mut(self.len..end) {
-            if FAST && place.len() == bytes.len() {
-                place.copy_from_slice(bytes);
-            } else {
-                // On a small machine `copy_from_slice` may carry code for a panic that never comes.
-                place.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
-            }
+        let room = self.buffer.get_mut(self.len..).unwrap_or_default();
+        if let Some((place, _)) = room.split_at_mut_checked(bytes.len()) {
+            // `copy_from_slice` may carry code for a panic that never comes.
+            place.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
         }
-        self.len = end;
+        // Two slices in memory cannot be longer than all of it, but a caller may write one many times.
+        self.len = self.len.saturating_add(bytes.len());
         self
     }
 
-    pub(crate) fn number(&mut self, value: u64) -> &mut Self {
-        self.put(Decimal::new(value).digits())
+    /// A token, after a space unless it is the first.
+    pub(crate) fn token(&mut self, key: Key, value: &[u8]) -> &mut Self {
+        self.any_token(key.name().as_bytes(), value)
+    }
+
+    pub(crate) fn number_token(&mut self, key: Key, value: u64) -> &mut Self {
+        self.token(key, Decimal::new(value).digits())
+    }
+
+    /// A token whose key need not be one that the crate knows.
+    pub(crate) fn any_token(&mut self, key: &[u8], value: &[u8]) -> &mut Self {
+        if self.len > 0 {
+            self.put(b" ");
+        }
+        self.put(key).put(b":").put(value)
     }
 
     /// What was written.
@@ -75,13 +86,13 @@ impl Decimal {
 
     /// Puts a digit before the others, if there is room.
     fn push(&mut self, digit: u8) -> bool {
-        self.from = self.from.wrapping_sub(1);
-        let place = self.digits.get_mut(self.from);
-        place.map(|place| *place = b'0'.wrapping_add(digit)).is_some()
+        let Some(from) = self.from.checked_sub(1) else { return false };
+        self.from = from;
+        self.digits.get_mut(from).map(|place| *place = b'0' + digit).is_some()
     }
 
     pub(crate) fn digits(&self) -> &[u8] {
-        self.digits.get(self.from..).unwrap_or_default()
+        subslice(&self.digits, self.from, self.digits.len())
     }
 }
 
@@ -103,12 +114,12 @@ mod tests {
         for room in 0..6 {
             let mut buffer = [0; 6];
             let mut writer = Writer::new(&mut buffer[..room]);
-            writer.put(b"ab").number(123).put(b"c");
+            writer.put(b"ab").put(Decimal::new(123).digits()).put(b"c");
             assert_eq!(writer.finish(), Err(NoRoom { needed: 6 }));
         }
         let mut buffer = [0; 7];
         let mut writer = Writer::new(&mut buffer);
-        writer.put(b"ab").number(123).put(b"c");
+        writer.put(b"ab").put(Decimal::new(123).digits()).put(b"c");
         assert_eq!(writer.finish(), Ok(&b"ab123c"[..]));
     }
 }

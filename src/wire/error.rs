@@ -1,14 +1,15 @@
-//! What can go wrong, and whose fault it is.
+//! What can be wrong with the bytes of the protocol.
 //!
 //! * [`ProtocolError`]: the peer's fault, or the length unit's. It is sticky, and carries the offset in the stream.
-//! * [`TurnError`]: the caller's fault: something was asked for out of turn. It changes nothing.
 //! * [`TokenError`]: a header or a payload that cannot be read, with the key and the offset in that piece of text.
 //! * [`EventError`]: a payload that has no typed view; the notification itself is fine.
+//! * [`NoRoom`]: a caller's buffer that is too small.
+//!
+//! What callers ask for out of turn is a [`TurnError`](crate::TurnError).
 
 use core::fmt;
 
-use crate::State;
-use crate::wire::key::Key;
+use super::key::Key;
 
 /// What is wrong with a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,37 +165,6 @@ impl fmt::Display for ProtocolError {
 
 impl core::error::Error for ProtocolError {}
 
-/// The caller's fault: something was asked for that the protocol does not allow now. Nothing was changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum TurnError {
-    /// READY may only be said when ACKNOWLEDGED; the state is this one.
-    NotAcknowledged(State),
-    /// RESULT may only be said when the last byte of a payload has been read, and once.
-    NoEvent(State),
-    /// READY may not be said while input is unread. `Listener::advance` with it, or `Session::received(0)`, says what
-    /// is wrong with it.
-    UnreadInput,
-    /// The stream broke; it stays broken.
-    Broken(ProtocolError),
-}
-
-impl fmt::Display for TurnError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotAcknowledged(state) => write!(f, "READY is not due: the listener is {}", state.name()),
-            Self::NoEvent(state) => {
-                write!(f, "RESULT is not due: the listener is {} and has no complete event", state.name())
-            }
-            Self::UnreadInput => f.write_str("READY is not due: input is unread"),
-            Self::Broken(error) => error.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for TurnError {}
-
 /// A caller's buffer is too small. What it holds is of no use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -210,3 +180,16 @@ impl fmt::Display for NoRoom {
 }
 
 impl core::error::Error for NoRoom {}
+
+/// A name that the table of supervisor 4.3.0 does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct UnknownName;
+
+impl fmt::Display for UnknownName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("supervisor 4.3.0 has no such name")
+    }
+}
+
+impl core::error::Error for UnknownName {}

@@ -1,0 +1,59 @@
+//! A whole event, borrowed from the memory that holds it.
+
+use crate::wire::error::EventError;
+use crate::wire::event::Event;
+use crate::wire::header::{Header, Places};
+
+/// An event as it came: its header, and its payload or as much of it as fitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Notification<'a> {
+    /// The header.
+    pub header: Header<'a>,
+    /// The payload's bytes; its first ones where [`omitted`](Self::omitted) is not 0.
+    pub payload: &'a [u8],
+    /// How many bytes at the payload's end did not fit into the buffer.
+    pub omitted: u64,
+}
+
+impl<'a> Notification<'a> {
+    /// The payload, typed. Where bytes were [omitted](Self::omitted), it is a view of those that are there.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Event::parse`].
+    pub fn event(&self) -> Result<Event<'a>, EventError> {
+        Event::parse(self.header.event_type(), self.payload)
+    }
+
+    /// Where its parts are, in memory that holds the header with its newline and then the payload.
+    pub(crate) fn held(&self) -> Held {
+        let header = self.header.as_bytes().len() + 1;
+        Held { places: self.header.places(), header, end: header + self.payload.len(), omitted: self.omitted }
+    }
+}
+
+/// Where the parts of a notification are in the memory that holds it, from its first byte on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(crate) struct Held {
+    pub(crate) places: Places,
+    /// Length of the header with its newline.
+    pub(crate) header: usize,
+    /// Where the part of the payload ends that is held.
+    pub(crate) end: usize,
+    pub(crate) omitted: u64,
+}
+
+impl Held {
+    pub(crate) const NONE: Self = Self { places: Places::NONE, header: 0, end: 0, omitted: 0 };
+
+    /// The notification, borrowed again.
+    pub(crate) fn notification<'a>(&self, memory: &'a [u8]) -> Notification<'a> {
+        let parts = memory.get(..self.end).and_then(|held| held.split_at_checked(self.header));
+        debug_assert!(parts.is_some());
+        let (header, payload) = parts.unwrap_or_default();
+        let line = header.strip_suffix(b"\n").unwrap_or_default();
+        Notification { header: Header::new(line, self.places), payload, omitted: self.omitted }
+    }
+}

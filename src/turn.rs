@@ -1,0 +1,182 @@
+//! Whose turn it is at the listener's end. All transitions of that end are here, and so is what breaks them.
+//!
+//! ```text
+//!                    ready()                     a header
+//!   ACKNOWLEDGED ───────────────▶ READY ──────────────────────────────▶ BUSY, payload arriving
+//!    ▲        ▲                     ▲                                          │
+//!    │ start  │ reply()             │ reply_and_ready()                        │ the payload's last byte
+//!    ·        └─────────────────────┴─────────────────────────────── BUSY, reply due ◀┘
+//! ```
+//!
+//! supervisord keeps the same three states for the listener, and a fourth, UNKNOWN, for one that broke the protocol:
+//! it never gets an event again, and is still shown as RUNNING. What leads there, or worse, stops supervisord, cannot be
+//! said here: a RESULT before the payload's last byte, a second READY, a READY with input unread.
+//!
+//! [`Listener`](crate::Listener) and [`Session`](crate::Session) take these turns.
+
+use core::fmt;
+
+use crate::frame::Frame;
+use crate::wire::error::ProtocolError;
+use crate::wire::reply::{Answer, READY, Reply};
+
+/// The state of a listener, by the protocol's names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum State {
+    /// It has started, or has answered: READY is due, and no input.
+    #[default]
+    Acknowledged,
+    /// It waits for an event.
+    Ready,
+    /// It has an event: a reply is due once all of it is there.
+    Busy,
+}
+
+impl State {
+    /// The state's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Acknowledged => "ACKNOWLEDGED",
+            Self::Ready => "READY",
+            Self::Busy => "BUSY",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The caller's fault: something was asked for that the protocol does not allow now. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum TurnError {
+    /// READY may only be said when ACKNOWLEDGED; the state is this one.
+    NotAcknowledged(State),
+    /// RESULT may only be said when the last byte of a payload has been read, and once.
+    NoEvent(State),
+    /// READY may not be said while input is unread. `Listener::advance` with it, or `Session::received(0)`, says what
+    /// is wrong with it.
+    UnreadInput,
+    /// The stream broke; it stays broken.
+    Broken(ProtocolError),
+}
+
+impl fmt::Display for TurnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAcknowledged(state) => write!(f, "READY is not due: the listener is {}", state),
+            Self::NoEvent(state) => {
+                write!(f, "RESULT is not due: the listener is {} and has no complete event", state)
+            }
+            Self::UnreadInput => f.write_str("READY is not due: input is unread"),
+            Self::Broken(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for TurnError {}
+
+/// Whose turn it is.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(crate) struct Turn {
+    phase: Phase,
+    /// More input follows the last event.
+    unread: bool,
+}
+
+/// The states, with BUSY in two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum Phase {
+    Acknowledged,
+    Ready,
+    /// BUSY: the payload arrives.
+    Arriving,
+    /// BUSY: the payload's last byte has been read.
+    Due,
+}
+
+impl Turn {
+    pub(crate) const fn new() -> Self {
+        Self { phase: Phase::Acknowledged, unread: false }
+    }
+
+    pub(crate) const fn state(&self) -> State {
+        match self.phase {
+            Phase::Acknowledged => State::Acknowledged,
+            Phase::Ready => State::Ready,
+            Phase::Arriving | Phase::Due => State::Busy,
+        }
+    }
+
+    /// Whether the peer may send something now.
+    pub(crate) const fn may_receive(&self) -> bool {
+        matches!(self.phase, Phase::Ready | Phase::Arriving)
+    }
+
+    /// Whether a complete event waits for its answer.
+    pub(crate) const fn is_due(&self) -> bool {
+        matches!(self.phase, Phase::Due)
+    }
+
+    /// Whether more input follows the last event.
+    pub(crate) const fn unread(&self) -> bool {
+        self.unread
+    }
+
+    /// A header was read: READY → BUSY.
+    pub(crate) fn begin(&mut self) {
+        self.phase = Phase::Arriving;
+    }
+
+    /// The payload's last byte was read; `unread` tells whether more input follows it.
+    pub(crate) fn complete(&mut self, unread: bool) {
+        self.phase = Phase::Due;
+        self.unread = unread;
+    }
+
+    /// ACKNOWLEDGED → READY.
+    pub(crate) fn ready(&mut self, frame: &Frame) -> Result<&'static [u8], TurnError> {
+        frame.check().map_err(TurnError::Broken)?;
+        if self.phase != Phase::Acknowledged {
+            return Err(TurnError::NotAcknowledged(self.state()));
+        }
+        self.say_ready()?;
+        Ok(READY)
+    }
+
+    /// BUSY → ACKNOWLEDGED.
+    pub(crate) fn reply<'r>(&mut self, frame: &Frame, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
+        self.check_due(frame)?;
+        self.phase = Phase::Acknowledged;
+        Ok(reply.answer())
+    }
+
+    /// BUSY → READY, by way of ACKNOWLEDGED.
+    pub(crate) fn reply_and_ready<'r>(&mut self, frame: &Frame, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
+        self.check_due(frame)?;
+        self.say_ready()?;
+        Ok(reply.and_ready())
+    }
+
+    /// Whether a reply is due.
+    fn check_due(&self, frame: &Frame) -> Result<(), TurnError> {
+        frame.check().map_err(TurnError::Broken)?;
+        if self.is_due() { Ok(()) } else { Err(TurnError::NoEvent(self.state())) }
+    }
+
+    /// To READY, unless input is unread.
+    fn say_ready(&mut self) -> Result<(), TurnError> {
+        if self.unread {
+            return Err(TurnError::UnreadInput);
+        }
+        self.phase = Phase::Ready;
+        Ok(())
+    }
+}

@@ -1,0 +1,46 @@
+//! Data that an event carries.
+
+/// What a process wrote or somebody sent: any bytes.
+///
+/// supervisord 4 replaces data that is not UTF-8, as a whole, by a text: `Undecodable: b'\xff'`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Data<'a>(&'a [u8]);
+
+impl<'a> Data<'a> {
+    /// Wraps bytes.
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The bytes as text.
+    ///
+    /// # Errors
+    ///
+    /// If they are not UTF-8. supervisord 4 sends only UTF-8; a cut by `…_capture_maxbytes` may still fall into the
+    /// middle of a character there, which it then reports as undecodable.
+    pub fn to_str(&self) -> Result<&'a str, core::str::Utf8Error> {
+        core::str::from_utf8(self.0)
+    }
+
+    /// The Python literal, `b'\xff'`, where supervisord could not decode what was written as UTF-8.
+    ///
+    /// A process can write this text itself; the two cannot be told apart.
+    ///
+    /// ```
+    /// use supervisor_events::Data;
+    /// assert_eq!(Data::new(br"Undecodable: b'\xff'").undecodable(), Some(r"b'\xff'"));
+    /// assert_eq!(Data::new(b"fine").undecodable(), None);
+    /// ```
+    pub fn undecodable(&self) -> Option<&'a str> {
+        let literal = self.0.strip_prefix(b"Undecodable: ")?;
+        match literal {
+            [b'b', quote @ (b'\'' | b'"'), .., end] if quote == end => core::str::from_utf8(literal).ok(),
+            _ => None,
+        }
+    }
+}

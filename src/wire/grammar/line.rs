@@ -1,0 +1,203 @@
+//! Tokens from left to right: where the values of the known keys are, and the first thing that is wrong with the line.
+
+use crate::wire::bytes::{find, utf8_error};
+use crate::wire::error::{Problem, TokenError};
+use crate::wire::key::{Key, Keys};
+use crate::wire::text::Span;
+use crate::wire::token::{is_plain, split_token, word_end};
+use crate::wire::value::Value;
+
+/// A line of tokens while it is read.
+pub(super) struct Line<'a> {
+    pub(super) text: &'a [u8],
+    /// The keys that have a meaning in the line.
+    known: Keys,
+    seen: Keys,
+    /// By key, where the value is.
+    values: [Span; Key::ALL.len()],
+    /// The keys that were asked for in vain.
+    missing: Keys,
+    /// The leftmost error.
+    error: Option<TokenError>,
+}
+
+/// Checks that the places of a line's values can be kept.
+///
+/// # Errors
+///
+/// If it is too long.
+pub(super) fn check_length(text: &[u8], known: Keys) -> Result<(), TokenError> {
+    match known.first() {
+        Some(key) if text.len() > Span::MAX => Err(TokenError { key, problem: Problem::TooLarge, offset: Span::MAX }),
+        _ => Ok(()),
+    }
+}
+
+/// What a word without a colon belongs to.
+#[derive(Clone, Copy)]
+enum Before {
+    /// A token with this key is directly before it.
+    Known(Key),
+    /// An unknown token is before it, and before that one with this key.
+    Unknown(Key),
+}
+
+impl<'a> Line<'a> {
+    /// A line of which nothing is read yet. Its length has been [checked](check_length).
+    pub(super) fn new(text: &'a [u8], known: Keys) -> Self {
+        let values = [Span::NONE; Key::ALL.len()];
+        Self { text, known, seen: Keys::NONE, values, missing: Keys::NONE, error: None }
+    }
+
+    /// Reads the tokens from `from` up to `to`.
+    pub(super) fn tokens(&mut self, from: usize, to: usize) {
+        let text = self.text.get(..to).unwrap_or_default();
+        let mut before = Before::Unknown(self.first_known());
+        let mut at = from;
+        while at <= to {
+            let end = word_end(text, at);
+            before = self.word(at, end, before);
+            at = end + 1;
+        }
+    }
+
+    /// Reads the word from `from` up to `to`. Returns what the next one has before it.
+    fn word(&mut self, from: usize, to: usize, before: Before) -> Before {
+        let word = Span::new(from, to).of(self.text);
+        let token = split_token(word);
+        if let Some((name, value)) = token
+            && let Some(key) = self.known.find(name)
+        {
+            self.put(key, from, Span::new(to - value.len(), to));
+            return Before::Known(key);
+        }
+        if let Before::Known(key) = before
+            && self.name_goes_on(key, word)
+        {
+            self.extend(key, to);
+            return before;
+        }
+        let (Before::Known(last) | Before::Unknown(last)) = before;
+        if token.is_some() {
+            return Before::Unknown(last);
+        }
+        // No word at all is a doubled or trailing space.
+        if !word.is_empty() {
+            self.fail(last, Problem::NotAToken, from);
+        }
+        before
+    }
+
+    /// Whether `word` is a part of the name that is the value of `key`. Names of pools, which are groups, may hold spaces,
+    /// but no colon; so a word with one is an unknown token. If the name of a group holds one all the same, no rule is left
+    /// but that it goes on.
+    fn name_goes_on(&self, key: Key, word: &[u8]) -> bool {
+        let has_colon = |text: &[u8]| find(b':', text).is_some();
+        match key {
+            Key::Pool => !has_colon(word),
+            Key::Groupname => !has_colon(word) || self.span(key).is_some_and(|name| has_colon(name.of(self.text))),
+            _ => false,
+        }
+    }
+
+    /// Keeps the place of a value; its token begins at `token`.
+    pub(super) fn put(&mut self, key: Key, token: usize, value: Span) {
+        if self.seen.has(key) {
+            self.fail(key, Problem::Duplicate, token);
+        } else if let Some(place) = self.values.get_mut(key as usize) {
+            *place = value;
+            self.seen = self.seen.with(key);
+        }
+    }
+
+    fn extend(&mut self, key: Key, to: usize) {
+        if let Some(place) = self.values.get_mut(key as usize) {
+            *place = Span::new(place.from as usize, to);
+        }
+    }
+
+    /// The keys that were read.
+    pub(super) fn seen(&self) -> Keys {
+        self.seen
+    }
+
+    /// Where the value is, if the line has the key.
+    pub(super) fn span(&self, key: Key) -> Option<Span> {
+        self.values.get(key as usize).copied().filter(|_| self.seen.has(key))
+    }
+
+    /// The value, of a line that was found to be [UTF-8](Self::check_utf8).
+    pub(super) fn value<T: Value<'a>>(&mut self, key: Key) -> T {
+        if T::OPTIONAL && !self.seen.has(key) {
+            return T::EMPTY;
+        }
+        let span = self.any(key);
+        T::read(key, span.of(self.text)).unwrap_or_else(|problem| {
+            self.fail(key, problem, span.from as usize);
+            T::EMPTY
+        })
+    }
+
+    /// Where the value is, which may be any text; an empty span if the line does not have the key.
+    pub(super) fn any(&mut self, key: Key) -> Span {
+        self.span(key).unwrap_or_else(|| {
+            self.missing = self.missing.with(key);
+            Span::NONE
+        })
+    }
+
+    /// Where the value is, which has to be a plain word.
+    pub(super) fn plain(&mut self, key: Key) -> Span {
+        let span = self.any(key);
+        if !is_plain(span.of(self.text)) {
+            self.fail(key, Problem::Invalid, span.from as usize);
+        }
+        span
+    }
+
+    /// Keeps the leftmost error.
+    fn fail(&mut self, key: Key, problem: Problem, offset: usize) {
+        if self.error.is_none_or(|kept| offset < kept.offset) {
+            self.error = Some(TokenError { key, problem, offset });
+        }
+    }
+
+    pub(super) fn missing(&self, key: Key) -> TokenError {
+        TokenError { key, problem: Problem::Missing, offset: self.text.len() }
+    }
+
+    pub(super) fn first_known(&self) -> Key {
+        self.known.first().unwrap_or(Key::Ver)
+    }
+
+    /// To be called when the tokens have been read, and before values are.
+    ///
+    /// # Errors
+    ///
+    /// Bytes that are not UTF-8, which outrank all other errors: nothing that follows can mend them.
+    pub(super) fn check_utf8(&self) -> Result<(), TokenError> {
+        let Some(offset) = utf8_error(self.text) else { return Ok(()) };
+        // The key of the last value that begins before them.
+        let (mut key, mut from) = (self.first_known(), 0);
+        for &other in Key::ALL {
+            if let Some(value) = self.span(other)
+                && (from..=offset).contains(&(value.from as usize))
+            {
+                (key, from) = (other, value.from as usize);
+            }
+        }
+        Err(TokenError { key, problem: Problem::NotUtf8, offset })
+    }
+
+    /// To be called when all values have been taken.
+    ///
+    /// # Errors
+    ///
+    /// The first key that is missing, or else the leftmost error.
+    pub(super) fn finish(&self) -> Result<(), TokenError> {
+        match self.missing.first() {
+            Some(key) => Err(self.missing(key)),
+            None => self.error.map_or(Ok(()), Err),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Headers whose tokens are in another order, or further apart, than any known server writes them. The documentation
+//! promises no order. Also finds out why a line is not a header.
+
+use super::line::{Line, check_length};
+use crate::wire::bytes::{find_subslice, subslice};
+use crate::wire::error::TokenError;
+use crate::wire::header::{KEYS, Places};
+use crate::wire::key::{Key, Keys};
+use crate::wire::text::Span;
+use crate::wire::token::{split_last_word, split_token};
+
+/// The keys that may be in any order, and on either side of the identifier.
+const MOVABLE: Keys = KEYS.without(Keys::of(&[Key::Ver, Key::Server]));
+
+/// Reads a header line without its newline: `ver` first, then tokens in any order, the identifier among them.
+///
+/// The identifier begins at the first ` server:`, and ends before the leftmost token that is needed, seen from the right
+/// end: one whose key is neither on the left of the identifier nor further to the right.
+pub(super) fn read(text: &[u8]) -> Result<Places, TokenError> {
+    check_length(text, KEYS)?;
+    let mut line = Line::new(text, KEYS);
+    if !text.starts_with(Key::Ver.tag()) {
+        return Err(line.missing(Key::Ver));
+    }
+    match find_subslice(b" server:", text) {
+        Some(space) => {
+            let from = space + b" server:".len();
+            line.tokens(0, space);
+            let to = identifier_end(text, from, MOVABLE.without(line.seen()));
+            line.put(Key::Server, space + 1, Span::new(from, to));
+            if to < text.len() {
+                line.tokens(to + 1, text.len());
+            }
+        }
+        None => line.tokens(0, text.len()),
+    }
+    line.check_utf8()?;
+    let places = Places {
+        ver: line.plain(Key::Ver),
+        server: line.any(Key::Server),
+        serial: line.value(Key::Serial),
+        pool: line.any(Key::Pool),
+        poolserial: line.value(Key::Poolserial),
+        eventname: line.plain(Key::Eventname),
+        len: line.value(Key::Len),
+    };
+    line.finish()?;
+    Ok(places)
+}
+
+/// Where the identifier that begins at `from` ends, if these keys may follow it.
+fn identifier_end(text: &[u8], from: usize, mut missing: Keys) -> usize {
+    let (mut end, mut at) = (text.len(), text.len());
+    while let Some((before, word)) = split_last_word(subslice(text, from, at))
+        && !missing.is_empty()
+    {
+        at = from + before.len();
+        if let Some(key) = split_token(word).and_then(|token| missing.find(token.0)) {
+            missing = missing.without(Keys::of(&[key]));
+            end = at;
+        }
+    }
+    end
+}

@@ -1,0 +1,126 @@
+//! The payloads, typed: one struct per shape, in the protocol's own names.
+
+use super::data::Data;
+use super::event_type::Shape;
+use super::key::{Key, Keys};
+use super::table::table;
+use super::text::Text;
+use super::token::Tokens;
+use super::value::{Value, Values};
+use super::word::{Channel, GroupChange, ProcessState, StateName};
+use super::writer::Writer;
+
+macro_rules! make_payloads {
+    (
+        keys { $($keys:tt)* }
+        words { $($words:tt)* }
+        event_types { $($event_types:tt)* }
+        payloads {
+            $(
+                $(#[$doc:meta])*
+                $Shape:ident ($Struct:ident) {
+                    $(named { $(#[$named_doc:meta])* $named:ident: $Named:ty $(= $NamedKey:ident)? })?
+                    tokens { $($(#[$field_doc:meta])* $field:ident: $Type:ty = $Key:ident,)* }
+                    $(data { $(#[$data_doc:meta])* $data:ident: $Data:ty })?
+                    $(unknown $extra:ident)?
+                }
+            )*
+        }
+    ) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+            #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+            #[non_exhaustive]
+            pub struct $Struct<'a> {
+                $($(#[$named_doc])* pub $named: $Named,)?
+                $($(#[$field_doc])* pub $field: $Type,)*
+                $($(#[$data_doc])* pub $data: $Data,)?
+                $(
+                    /// Tokens that supervisor 4.3.0 does not send.
+                    pub $extra: Tokens<'a>,
+                )?
+            }
+
+            impl<'a> $Struct<'a> {
+                /// The keys that have a field.
+                pub(crate) const KEYS: Keys = Keys::of(&[$(Key::$Key,)* $($(Key::$NamedKey,)?)?]);
+
+                /// An event to be sent, with empty names and without optional values. Its fields are to be set.
+                #[allow(clippy::new_without_default, reason = "only one of them can do without what the name says")]
+                pub const fn new($($named: $Named)?) -> Self {
+                    Self {
+                        $($named,)?
+                        $($field: <$Type as Value<'a>>::EMPTY,)*
+                        $($data: <$Data>::new(b""),)?
+                        $($extra: Tokens::new(""),)?
+                    }
+                }
+
+                /// The shape, with what the event's name says.
+                pub(crate) const fn shape(&self) -> Shape {
+                    Shape::$Shape $((self.$named))?
+                }
+
+                /// Reads the event from the values of its line.
+                #[inline]
+                pub(crate) fn read<V: Values<'a>>(
+                    $($named: $Named,)?
+                    values: &mut V,
+                    $($data: $Data,)?
+                ) -> Self {
+                    Self {
+                        $($field: values.take(Key::$Key),)*
+                        $($named: named!(values, $named $(, $NamedKey)?),)?
+                        $($data,)?
+                        $($extra: Tokens::unknown(values.rest(), Self::KEYS),)?
+                    }
+                }
+
+                /// Writes the payload.
+                pub(crate) fn write(&self, out: &mut Writer<'_>) {
+                    $(self.$field.write(Key::$Key, out);)*
+                    $($(self.$named.write(Key::$NamedKey, out);)?)?
+                    $(self.$extra.iter().for_each(|(key, value)| {
+                        out.any_token(key.as_bytes(), value.as_bytes());
+                    });)?
+                    $(out.put(b"\n").put(self.$data.as_bytes());)?
+                }
+            }
+
+            /// As a map: the event's type, its fields, its unknown tokens.
+            #[cfg(feature = "serde")]
+            impl serde::Serialize for $Struct<'_> {
+                fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                    use serde::ser::SerializeMap;
+                    let mut map = serializer.serialize_map(None)?;
+                    map.serialize_entry("type", &self.shape().event_type())?;
+                    $(if !self.$field.is_absent() {
+                        map.serialize_entry(stringify!($field), &self.$field)?;
+                    })*
+                    $($(map.serialize_entry(Key::$NamedKey.name(), &self.$named)?;)?)?
+                    $(map.serialize_entry(stringify!($data), &self.$data)?;)?
+                    $(for (key, value) in &self.$extra {
+                        map.serialize_entry(key, value)?;
+                    })?
+                    map.end()
+                }
+            }
+        )*
+
+        /// The keys of all payloads.
+        pub(crate) const KEYS: Keys = Keys::NONE$(.union($Struct::KEYS))*;
+    };
+}
+
+/// What the event's name says, unless a token outranks it.
+macro_rules! named {
+    ($values:ident, $named:ident) => {
+        $named
+    };
+    ($values:ident, $named:ident, $Key:ident) => {
+        $values.take::<Option<_>>(Key::$Key).unwrap_or($named)
+    };
+}
+
+table!(make_payloads);

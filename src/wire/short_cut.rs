@@ -1,0 +1,164 @@
+//! The short cut: usual lines, read from the left in one go. Only for speed.
+//!
+//! Contract: every result that it gives is exactly the grammar's. Where it gives none, the grammar decides. It reads lines
+//! in supervisord's own order, of printable ASCII, in which no value holds a space; such a line has one reading. It can be
+//! deleted, and nothing but the speed changes; the feature `optimize-for-size` leaves it out. The tests below, and a fuzz
+//! target of its own, hold it against the grammar.
+
+use nom::sequence::preceded;
+use nom::{IResult, Parser};
+
+use super::bytes::SMALL;
+use super::data::Data;
+use super::grammar::payload::first_line;
+use super::header::Places;
+use super::key::{Key, Keys};
+use super::text::{Span, Text};
+use super::value::{Value, Values};
+
+type Parsed<'a, O> = IResult<&'a [u8], O, ()>;
+
+/// The usual header at the start of `input`, and its length without its newline. What follows it, the caller has to look
+/// at.
+#[inline(always)]
+pub(crate) fn header(input: &[u8]) -> Option<(Places, usize)> {
+    if SMALL {
+        return None;
+    }
+    let at = |rest: &[u8]| input.len() - rest.len();
+    let span = |rest: &[u8], word: &[u8]| Span { from: (at(rest) - word.len()) as u32, to: at(rest) as u32 };
+    let (rest, server) = preceded(tag("ver:3.0 server:"), word).parse(input).ok()?;
+    let server = span(rest, server);
+    let (rest, serial) = preceded(tag(" serial:"), decimal).parse(rest).ok()?;
+    let (rest, pool) = preceded(tag(" pool:"), word).parse(rest).ok()?;
+    let pool = span(rest, pool);
+    let (rest, poolserial) = preceded(tag(" poolserial:"), decimal).parse(rest).ok()?;
+    let (rest, eventname) = preceded(tag(" eventname:"), word).parse(rest).ok()?;
+    let eventname = span(rest, eventname);
+    let (rest, len) = preceded(tag(" len:"), decimal).parse(rest).ok()?;
+    let end = at(rest);
+    if end > Span::MAX || eventname.from == eventname.to {
+        return None;
+    }
+    let ver = Span { from: 4, to: 7 };
+    Some((Places { ver, server, serial, pool, poolserial, eventname, len }, end))
+}
+
+/// A payload's line, taken from the left.
+pub(crate) struct UsualLine<'a> {
+    rest: &'a [u8],
+    /// What is before the next token.
+    separator: &'static [u8],
+    /// Whether all values have been as usual.
+    usual: bool,
+}
+
+/// The line is not usual; this says nothing else about it.
+pub(crate) struct NotUsual;
+
+impl<'a> Values<'a> for UsualLine<'a> {
+    type Error = NotUsual;
+
+    #[inline]
+    fn split(payload: &'a [u8]) -> (&'a [u8], Data<'a>) {
+        // A line that is usual up to the first newline has its group before that.
+        first_line(payload)
+    }
+
+    #[inline]
+    fn tokens(line: &'a [u8], _: Keys) -> Result<Self, NotUsual> {
+        if SMALL { Err(NotUsual) } else { Ok(Self { rest: line, separator: b"", usual: true }) }
+    }
+
+    /// The value of the token with which the rest of the line begins. If that has another key, this one is absent, and
+    /// something is left over at the end unless the other one is taken next.
+    #[inline(always)]
+    fn take<T: Value<'a>>(&mut self, key: Key) -> T {
+        let token = self.rest.strip_prefix(self.separator).and_then(|token| token.strip_prefix(key.tag()));
+        self.separator = b" ";
+        let Some(value) = token else {
+            self.usual &= T::OPTIONAL;
+            return T::EMPTY;
+        };
+        if let Ok((rest, value)) = word(value)
+            && let Ok(value) = T::read(key, value)
+        {
+            self.rest = rest;
+            return value;
+        }
+        self.usual = false;
+        T::EMPTY
+    }
+
+    #[inline]
+    fn rest(&self) -> Text<'a> {
+        Text::default()
+    }
+
+    #[inline]
+    fn finish(&self) -> Result<(), NotUsual> {
+        if self.usual && self.rest.is_empty() { Ok(()) } else { Err(NotUsual) }
+    }
+}
+
+/// Any printable ASCII up to the next space, other byte, or end.
+#[inline]
+fn word(input: &[u8]) -> Parsed<'_, &[u8]> {
+    let mut rest = input;
+    // Eight bytes at a time: words are too short for a vectorised search to pay, and too long to go byte by byte.
+    while let Some((block, after)) = rest.split_first_chunk::<8>() {
+        let found = not_in_word(u64::from_le_bytes(*block));
+        if found != 0 {
+            let end = input.len() - rest.len() + (found.trailing_zeros() / 8) as usize;
+            return split_at(input, end);
+        }
+        rest = after;
+    }
+    while let Some((b'!'..=b'\x7f', after)) = rest.split_first() {
+        rest = after;
+    }
+    split_at(input, input.len() - rest.len())
+}
+
+/// Sets the highest bit of the first byte of `block` that is a space or less, or not ASCII. Says nothing about the bytes
+/// after it.
+#[inline]
+fn not_in_word(block: u64) -> u64 {
+    const LOW: u64 = u64::MAX / 255;
+    const HIGH: u64 = LOW << 7;
+    const ABOVE_SPACE: u64 = LOW * 0x21;
+    (block.wrapping_sub(ABOVE_SPACE) | block) & HIGH
+}
+
+/// An unsigned decimal number of at most 19 digits: none of those overflows.
+#[inline]
+fn decimal(input: &[u8]) -> Parsed<'_, u64> {
+    let mut value = 0u64;
+    let mut rest = input;
+    while let Some((digit @ b'0'..=b'9', after)) = rest.split_first() {
+        // More digits may overflow, and are refused below.
+        value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+        rest = after;
+    }
+    match input.len() - rest.len() {
+        1..=19 => Ok((rest, value)),
+        _ => Err(nom::Err::Error(())),
+    }
+}
+
+/// The text `tag`. As `nom::bytes::complete::tag`, but compares words of memory, not bytes.
+#[inline]
+fn tag<'a>(tag: &'static str) -> impl Parser<&'a [u8], Output = (), Error = ()> {
+    move |input: &'a [u8]| match input.strip_prefix(tag.as_bytes()) {
+        Some(rest) => Ok((rest, ())),
+        None => Err(nom::Err::Error(())),
+    }
+}
+
+#[inline]
+fn split_at(input: &[u8], at: usize) -> Parsed<'_, &[u8]> {
+    match input.split_at_checked(at) {
+        Some((before, rest)) => Ok((rest, before)),
+        None => Err(nom::Err::Error(())),
+    }
+}

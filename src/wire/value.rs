@@ -1,0 +1,155 @@
+//! The values of a payload's tokens: how each type is read from text and written as it.
+
+use super::data::Data;
+use super::error::Problem;
+use super::key::{Key, Keys};
+use super::text::Text;
+use super::token::number;
+use super::word::{Channel, ProcessState, StateName};
+use super::writer::Writer;
+
+/// A value of a token. Both readers of payloads read values by this, so they cannot differ here.
+pub(crate) trait Value<'a>: Sized {
+    /// Whether a line may lack the token.
+    const OPTIONAL: bool = false;
+
+    /// The value without a token, or where it cannot be read.
+    const EMPTY: Self;
+
+    /// Reads the text after the token's colon, which is UTF-8.
+    fn read(key: Key, text: &'a [u8]) -> Result<Self, Problem>;
+
+    /// Whether there is no token to write.
+    #[cfg(feature = "serde")]
+    fn is_absent(&self) -> bool {
+        false
+    }
+
+    /// Writes the token, if there is one.
+    fn write(&self, key: Key, out: &mut Writer<'_>);
+}
+
+impl<'a> Value<'a> for Text<'a> {
+    const EMPTY: Self = Self::new("");
+
+    fn read(_: Key, text: &'a [u8]) -> Result<Self, Problem> {
+        Ok(Text::checked(text))
+    }
+
+    fn write(&self, key: Key, out: &mut Writer<'_>) {
+        out.token(key, self.as_bytes());
+    }
+}
+
+impl<'a> Value<'a> for StateName<'a> {
+    const EMPTY: Self = Self::of(ProcessState::Stopped);
+
+    fn read(_: Key, text: &'a [u8]) -> Result<Self, Problem> {
+        StateName::read(text)
+    }
+
+    fn write(&self, key: Key, out: &mut Writer<'_>) {
+        out.token(key, self.as_bytes());
+    }
+}
+
+impl Value<'_> for u64 {
+    const EMPTY: Self = 0;
+
+    fn read(_: Key, text: &[u8]) -> Result<Self, Problem> {
+        number(text)
+    }
+
+    fn write(&self, key: Key, out: &mut Writer<'_>) {
+        out.number_token(key, *self);
+    }
+}
+
+impl Value<'_> for u32 {
+    const EMPTY: Self = 0;
+
+    fn read(_: Key, text: &[u8]) -> Result<Self, Problem> {
+        number(text)?.try_into().map_err(|_| Problem::TooLarge)
+    }
+
+    fn write(&self, key: Key, out: &mut Writer<'_>) {
+        out.number_token(key, (*self).into());
+    }
+}
+
+impl Value<'_> for bool {
+    const EMPTY: Self = false;
+
+    fn read(_: Key, text: &[u8]) -> Result<Self, Problem> {
+        match text {
+            b"0" => Ok(false),
+            b"1" => Ok(true),
+            _ => Err(Problem::Invalid),
+        }
+    }
+
+    fn write(&self, key: Key, out: &mut Writer<'_>) {
+        out.number_token(key, (*self).into());
+    }
+}
+
+impl Value<'_> for Channel {
+    const EMPTY: Self = Self::Stdout;
+
+    fn read(_: Key, text: &[u8]) -> Result<Self, Problem> {
+        Channel::from_bytes(text).ok_or(Problem::Invalid)
+    }
+
+    fn write(&self, key: Key, out: &mut Writer<'_>) {
+        out.token(key, self.name().as_bytes());
+    }
+}
+
+impl<'a, T: Value<'a>> Value<'a> for Option<T> {
+    const OPTIONAL: bool = true;
+    const EMPTY: Self = None;
+
+    fn read(key: Key, text: &'a [u8]) -> Result<Self, Problem> {
+        match T::read(key, text) {
+            // The Go server writes `pid:-1` where there is no process.
+            Err(Problem::NotANumber) if key == Key::Pid && is_negative(text) => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    #[cfg(feature = "serde")]
+    fn is_absent(&self) -> bool {
+        self.is_none()
+    }
+
+    fn write(&self, key: Key, out: &mut Writer<'_>) {
+        if let Some(value) = self {
+            value.write(key, out);
+        }
+    }
+}
+
+fn is_negative(text: &[u8]) -> bool {
+    text.strip_prefix(b"-").is_some_and(|digits| number(digits).is_ok())
+}
+
+/// A payload's line, whose values are taken one after the other in the order in which the fields are declared.
+pub(crate) trait Values<'a>: Sized {
+    /// Why the line cannot be read.
+    type Error;
+
+    /// Splits the payload of an event of a process into its line and its data.
+    fn split(payload: &'a [u8]) -> (&'a [u8], Data<'a>);
+
+    /// Reads a line of tokens, of which `known` keys have fields.
+    fn tokens(line: &'a [u8], known: Keys) -> Result<Self, Self::Error>;
+
+    /// The value of the next key. Where there is none, this is a placeholder, and [`finish`](Self::finish) fails.
+    fn take<T: Value<'a>>(&mut self, key: Key) -> T;
+
+    /// The part of the line that may hold unknown tokens.
+    fn rest(&self) -> Text<'a>;
+
+    /// To be called when all values have been taken: whether all of them were there and could be read.
+    fn finish(&self) -> Result<(), Self::Error>;
+}
