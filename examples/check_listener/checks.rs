@@ -1,88 +1,154 @@
 //! The checks, as a table: each a small function that starts a listener of its own.
+//!
+//! A check goes up in steps: each adds one difficulty to what the listener has mastered before, in the same pieces. So
+//! the cause that is reported is the true one: an event that is not ASCII and comes in pieces follows one that is ASCII
+//! and comes in the same pieces.
 
 use std::time::{Duration, Instant};
 
+use supervisor_events::EventType;
 use supervisor_events::simulator::PoolEvent;
-use supervisor_events::{
-    Channel, Data, Event, EventType, GroupChange, ProcessCommunicationEvent, ProcessGroupEvent, ProcessLogEvent,
-    ProcessState, ProcessStateEvent, RemoteCommunicationEvent, SupervisorState, Text, TickEvent, Tokens,
-};
 
-use crate::findings::{self, Cause, Finding, Seen, Severity, Topic};
-use crate::subject::{Bench, Checked, Subject, WRITERS_CAN_BE_TOLD};
+use crate::causes::{self, Cause};
+use crate::events::{self, PLAIN, Sample, Subscription, Words};
+use crate::findings::{Finding, Seen, Topic};
+use crate::streams::WRITERS_CAN_BE_TOLD;
+use crate::subject::{Bench, Checked, Subject};
 
 pub struct Check {
     pub name: &'static str,
     pub about: &'static str,
+    needs: Need,
     kind: Kind,
+}
+
+/// What a check needs among the events that the listener subscribes to.
+enum Need {
+    AnyEvent,
+    /// An event with a payload.
+    Payload,
+    /// An event with free text.
+    Text,
+    /// An event of a process.
+    Process,
+    /// An event with data.
+    Data,
+    /// An event that can be without a payload, or without data.
+    Empty,
+    Everything,
 }
 
 enum Kind {
     /// Something to do with a listener that is READY.
     Ready(fn(&mut Subject) -> Checked),
-    /// The same for an identifier of supervisord, and what it shows if that fails.
+    /// Events from a supervisord with this identifier, and what it shows if they fail.
     Identifier(&'static str, &'static Cause),
+    /// Events of a process with this name, and what it shows if they fail.
+    ProcessName(&'static str, &'static Cause),
     /// What needs more than one listener.
     Bench(fn(&Bench) -> Vec<Finding>),
 }
 
 const fn check(name: &'static str, about: &'static str, make: fn(&mut Subject) -> Checked) -> Check {
-    Check { name, about, kind: Kind::Ready(make) }
+    Check { name, about, needs: Need::AnyEvent, kind: Kind::Ready(make) }
 }
 
 const fn identifier(name: &'static str, about: &'static str, server: &'static str, cause: &'static Cause) -> Check {
-    Check { name, about, kind: Kind::Identifier(server, cause) }
+    Check { name, about, needs: Need::AnyEvent, kind: Kind::Identifier(server, cause) }
+}
+
+const fn process_name(name: &'static str, about: &'static str, process: &'static str, cause: &'static Cause) -> Check {
+    Check { name, about, needs: Need::Process, kind: Kind::ProcessName(process, cause) }
+}
+
+impl Check {
+    const fn needs(self, needs: Need) -> Self {
+        Self { needs, ..self }
+    }
 }
 
 /// The first one comes first; the others may be made at the same time, in any order.
 pub const CHECKS: &[Check] = &[
-    check("basic", "READY, an answer, READY again, and nothing else", basic),
-    Check { name: "event-types", about: "every type of event", kind: Kind::Bench(event_types) },
-    check("waits-for-payload", "no answer before the payload's last byte", waits_for_payload),
+    check("basic", "READY, answers, READY again, and nothing else", basic),
+    Check { name: "event-types", about: "every type of event", needs: Need::AnyEvent, kind: Kind::Bench(event_types) },
+    check("waits-for-payload", "no answer before the payload's last byte", waits_for_payload).needs(Need::Payload),
     check("quiet-while-ready", "nothing is said while there is no event", quiet_while_ready),
-    check("non-ascii", "payloads that are not ASCII, with `len` in code points", non_ascii),
-    check("empty-payload", "payloads of no bytes, and without data", empty_payload),
-    check("large-payload", "payloads of 200 KB", large_payload),
-    identifier("identifier-space", "an identifier with spaces", "my own supervisor", findings::CRASH_ON_SPACE),
-    identifier("identifier-colon", "an identifier with colons", "host:9001", findings::SPLIT_ON_EVERY_COLON),
-    identifier("identifier-empty", "an empty identifier", "", findings::EMPTY_IDENTIFIER),
-    identifier("identifier-non-ascii", "an identifier that is not ASCII", "zürich", findings::NON_ASCII_IDENTIFIER),
+    check("several-lines", "payloads of several lines, and control characters", several_lines).needs(Need::Data),
+    check("non-ascii", "payloads that are not ASCII, with `len` in code points", non_ascii).needs(Need::Text),
+    check("empty-payload", "payloads of no bytes, and without data", empty_payload).needs(Need::Empty),
+    check("large-payload", "payloads of 200 KB", large_payload).needs(Need::Data),
+    process_name("name-space", "a process's name with spaces", "my own program", causes::NAME_WITH_SPACE),
+    process_name("name-colon", "a process's name with colons", "program:1", causes::NAME_WITH_COLON),
+    identifier("identifier-space", "an identifier with spaces", "my own supervisor", causes::CRASH_ON_SPACE),
+    identifier("identifier-colon", "an identifier with colons", "host:9001", causes::SPLIT_ON_EVERY_COLON),
+    identifier("identifier-empty", "an empty identifier", "", causes::EMPTY_IDENTIFIER),
+    identifier("identifier-non-ascii", "an identifier that is not ASCII", "zürich", causes::NON_ASCII_IDENTIFIER),
     check("byte-by-byte", "an event that comes one byte at a time", byte_by_byte),
     check("split-everywhere", "events in two pieces, split at every place", split_everywhere),
     check("slow", "an event that comes slowly", slow),
     check("redelivery", "events that come again, and numbers that jump", redelivery),
-    check("unknown-types", "events of types that nobody knows", unknown_types),
+    check("unknown-types", "events of types that nobody knows", unknown_types).needs(Need::Everything),
     check("unknown-tokens", "tokens that nobody knows, in header and payload", unknown_tokens),
     check("flood", "10,000 events, one after the other", flood),
     check("end-between", "the end of input between two events", end_between),
     check("end-within-header", "the end of input in a header", end_within_header),
-    check("end-within-payload", "the end of input in a payload", end_within_payload),
+    check("end-within-payload", "the end of input in a payload", end_within_payload).needs(Need::Payload),
     check("sigterm-ready", "SIGTERM while READY", sigterm_ready),
     check("sigterm-busy", "SIGTERM while BUSY", sigterm_busy),
 ];
 
-/// Makes a check, and says what it found.
-pub fn run(check: &Check, bench: &Bench) -> Vec<Finding> {
-    let findings = check.run_once(bench);
-    if WRITERS_CAN_BE_TOLD && !bench.watch_writers && findings.iter().any(Finding::may_be_foreign) {
-        // Was it the listener itself? Once more, with an eye on who writes.
-        let again = check.run_once(&bench.watching_writers());
-        if again.iter().any(|finding| finding.cause == findings::INHERITED_STDOUT) {
-            return again;
-        }
+impl Need {
+    /// Why these events are not enough, if they are not.
+    fn unmet(&self, events: &Subscription) -> Option<&'static str> {
+        let has = |is_right: fn(&Sample) -> bool| events.first(PLAIN, is_right).is_some();
+        let (met, without) = match self {
+            Self::AnyEvent => (true, ""),
+            Self::Payload => (has(|sample| !sample.payload.is_empty()), "no event with a payload among --events"),
+            Self::Text => (has(has_text), "no event with text among --events"),
+            Self::Process => (has(is_of_process), "no event of a process among --events"),
+            Self::Data => (has(Sample::has_lines), "no event with data among --events"),
+            Self::Empty => {
+                (has(|sample| sample.payload.is_empty() || sample.has_lines()), "no empty event among --events")
+            }
+            Self::Everything => (events.has_everything(), "unknown events are not among --events"),
+        };
+        (!met).then_some(without)
     }
-    findings
 }
 
 impl Check {
+    /// Why the check cannot be made with what the listener subscribes to.
+    pub fn unmet(&self, events: &Subscription) -> Option<&'static str> {
+        self.needs.unmet(events)
+    }
+
+    /// Makes the check, and says what it found.
+    pub fn run(&self, bench: &Bench) -> Vec<Finding> {
+        let mut findings = self.run_once(bench);
+        if WRITERS_CAN_BE_TOLD && !bench.watch_writers && findings.iter().any(Finding::may_be_foreign) {
+            // Was it the listener itself? Once more, with an eye on who writes.
+            let again = self.run_once(&Bench { watch_writers: true, ..bench.clone() });
+            if again.iter().any(|finding| finding.cause == causes::INHERITED_STDOUT) {
+                return again;
+            }
+        }
+        for finding in &mut findings {
+            if is_about_type(finding, bench) {
+                finding.judge_again(Topic::GENERAL);
+            }
+        }
+        findings
+    }
+
     fn run_once(&self, bench: &Bench) -> Vec<Finding> {
         match self.kind {
             Kind::Ready(make) => with_listener(bench, make),
             Kind::Identifier(server, cause) => with_listener(bench, |subject| {
-                subject.topic = Topic::one(cause);
+                step(subject, Topic::GENERAL, &bench.events.usual())?;
                 subject.pool.server = server.into();
-                two_events(subject)
+                step(subject, Topic::one(cause), &bench.events.usual())
             }),
+            Kind::ProcessName(name, cause) => with_listener(bench, |subject| named_process(subject, name, cause)),
             Kind::Bench(make) => make(bench),
         }
     }
@@ -94,135 +160,65 @@ fn with_listener(bench: &Bench, make: impl FnOnce(&mut Subject) -> Checked) -> V
         Err(finding) => return vec![*finding],
     };
     let failure = make(&mut subject).err();
-    failure.into_iter().map(|finding| *finding).chain(std::mem::take(&mut subject.warnings)).collect()
-}
-
-// ---- The events. ----
-
-/// An event that most listeners have no reason to act on.
-const USUAL: (&str, &[u8]) = ("PROCESS_STATE_RUNNING", b"processname:cat groupname:cat from_state:STARTING pid:2766");
-
-/// A payload as supervisord makes it, for each concrete type.
-fn samples() -> Vec<(&'static str, Vec<u8>)> {
-    let none = Tokens::default();
-    let state = |state, from_state, tries, expected, pid| {
-        let (processname, groupname) = (Text::new("cat"), Text::new("pets"));
-        let extra = none;
-        Event::ProcessState(ProcessStateEvent {
-            state,
-            processname,
-            groupname,
-            from_state,
-            tries,
-            expected,
-            pid,
-            extra,
-        })
-    };
-    let log = |channel| {
-        let data = Data::new(b"a line\nand another one\n");
-        let (processname, groupname, pid, extra) = (Text::new("cat"), Text::new("pets"), Some(2766), none);
-        Event::ProcessLog(ProcessLogEvent { channel, processname, groupname, pid, data, extra })
-    };
-    let communication = |channel| {
-        let data = Data::new(b"a message");
-        let (processname, groupname, pid, extra) = (Text::new("cat"), Text::new("pets"), Some(2766), none);
-        Event::ProcessCommunication(ProcessCommunicationEvent { channel, processname, groupname, pid, data, extra })
-    };
-    let tick = |period, when| Event::Tick(TickEvent { period, when, extra: none });
-    let group = |change| Event::ProcessGroup(ProcessGroupEvent { change, groupname: Text::new("pets") });
-    use ProcessState::*;
-    let events = [
-        state(Starting, Stopped, Some(0), None, None),
-        state(Running, Starting, None, None, Some(2766)),
-        state(Backoff, Starting, Some(1), None, None),
-        state(Stopping, Running, None, None, Some(2766)),
-        state(Exited, Running, None, Some(false), Some(2766)),
-        state(Exited, Running, None, Some(true), Some(2766)),
-        state(Stopped, Stopping, None, None, Some(2766)),
-        state(Fatal, Backoff, None, None, None),
-        state(Unknown, Running, None, None, None),
-        log(Channel::Stdout),
-        log(Channel::Stderr),
-        communication(Channel::Stdout),
-        communication(Channel::Stderr),
-        Event::RemoteCommunication(RemoteCommunicationEvent {
-            remote_type: Text::new("a type"),
-            data: Data::new(b"some data"),
-        }),
-        Event::SupervisorStateChange(SupervisorState::Running),
-        Event::SupervisorStateChange(SupervisorState::Stopping),
-        tick(5, 1_705_063_880),
-        tick(60, 1_705_063_860),
-        tick(3600, 1_705_060_800),
-        group(GroupChange::Added),
-        group(GroupChange::Removed),
-    ];
-    let named = |event: &Event<'_>| {
-        let mut buffer = [0; 512];
-        let payload = event.write_to(&mut buffer).expect("samples are short");
-        (event.event_type().expect("samples are of known types").name(), payload.to_vec())
-    };
-    events.iter().map(named).collect()
-}
-
-// ---- The checks. ----
-
-fn two_events(subject: &mut Subject) -> Checked {
-    // The second one shows whether the first was read to its end.
-    subject.deliver(USUAL.0, USUAL.1)?;
-    subject.deliver(USUAL.0, USUAL.1)
-}
-
-fn basic(subject: &mut Subject) -> Checked {
-    two_events(subject)?;
-    subject.stays_quiet()
-}
-
-/// Every type has its turn, whatever the listener makes of the others.
-fn event_types(bench: &Bench) -> Vec<Finding> {
-    let samples = samples();
-    let tested = |of: &EventType<'_>| samples.iter().any(|(eventname, _)| *eventname == of.name());
-    let abstract_type = |of: &EventType<'_>| EventType::ALL.iter().any(|other| other.parent() == Some(*of));
-    assert!(EventType::ALL.iter().all(|of| tested(of) != abstract_type(of)), "a sample for each concrete type");
-
-    let mut findings = Vec::new();
-    let mut at = 0;
-    while let Some(left) = samples.get(at..).filter(|left| !left.is_empty()) {
-        let before = at;
-        findings.extend(with_listener(bench, |subject| {
-            left.iter().try_for_each(|(eventname, payload)| {
-                at += 1;
-                subject.deliver(eventname, payload)?;
-                subject.deliver(USUAL.0, USUAL.1)
-            })
-        }));
-        // Waiting for the other types to fail as well would take long, and tell little.
-        let stop = |finding: &Finding| {
-            finding.cause.severity == Severity::Failed && !matches!(finding.trouble.seen, Seen::Ended(_))
-        };
-        if at == before || findings.iter().any(stop) {
-            break;
-        }
+    let mut findings: Vec<_> = failure.into_iter().map(|finding| *finding).chain(subject.noted.drain(..)).collect();
+    if subject.has_signalled() && findings.iter().all(|finding| finding.trouble.signal.is_none()) {
+        findings.push(*subject.finding(Seen::Found(causes::SIGNALS_PARENT)));
     }
     findings
 }
 
-fn waits_for_payload(subject: &mut Subject) -> Checked {
-    let of_interest = ["PROCESS_STATE_STOPPED", "PROCESS_LOG_STDOUT", "REMOTE_COMMUNICATION"];
-    // One that most listeners do not want, and are tempted to answer at once, comes first.
-    let mut events = vec![("PROCESS_GROUP_ADDED", b"groupname:pets\n".to_vec())];
-    events.extend(samples().into_iter().filter(|(eventname, _)| of_interest.contains(eventname)));
-    for (eventname, payload) in events {
-        let bytes = subject.begin(eventname, &payload)?;
-        let header = bytes.len().saturating_sub(payload.len());
-        in_pieces(subject, &bytes, &[header, bytes.len().saturating_sub(1)])?;
-        subject.answered()?;
+/// Events of several lines, and empty ones, are of types of their own. Whether it was the type that was too much shows
+/// an event of the same type without the lines, or of another type that is empty, too.
+fn is_about_type(finding: &Finding, bench: &Bench) -> bool {
+    let Some(eventname) = finding.trouble.eventname.as_deref() else { return false };
+    let handles = |event: &Sample| with_listener(bench, |subject| step(subject, Topic::GENERAL, event)).is_empty();
+    if finding.cause == causes::SEVERAL_LINES {
+        let without_data = events::sample(eventname, Words { data: "", ..PLAIN });
+        return without_data.is_some_and(|event| event.payload.ends_with(b"\n") && !handles(&event));
     }
-    Ok(())
+    let is_other = |event: &Sample| event.payload.is_empty() && event.eventname != eventname;
+    let is_empty = events::sample(eventname, PLAIN).is_some_and(|event| event.payload.is_empty());
+    finding.cause == causes::EMPTY_PAYLOAD
+        && is_empty
+        && bench.events.first(PLAIN, is_other).is_some_and(|event| handles(&event))
 }
 
-/// Writes an event, with a pause for the listener to say something at these places.
+// ---- The steps. ----
+
+const LINES: Topic = Topic::one(causes::SEVERAL_LINES);
+const PIECES: Topic = Topic::one(causes::CHUNKING);
+const EMPTY: Topic = Topic::one(causes::EMPTY_PAYLOAD);
+
+/// The difficulty of an event that comes in one piece.
+fn topic_of(event: &Sample) -> Topic {
+    match event {
+        _ if event.payload.is_empty() => EMPTY,
+        _ if event.has_lines() => LINES,
+        _ => Topic::GENERAL,
+    }
+}
+
+/// An event, and a usual one, which shows whether the first was read to its end.
+fn step(subject: &mut Subject, topic: Topic, event: &Sample) -> Checked {
+    subject.topic = topic;
+    subject.deliver(event)?;
+    subject.deliver(&subject.bench.events.usual())
+}
+
+/// The same in pieces: cut at these places, with time for the listener to say something.
+fn step_in_pieces(
+    subject: &mut Subject,
+    topic: Topic,
+    event: &Sample,
+    places: impl Fn(usize) -> Vec<usize>,
+) -> Checked {
+    subject.topic = topic;
+    let bytes = subject.begin(event)?;
+    in_pieces(subject, &bytes, &places(bytes.len().saturating_sub(event.payload.len())))?;
+    subject.answered()?;
+    subject.deliver(&subject.bench.events.usual())
+}
+
 fn in_pieces(subject: &mut Subject, bytes: &[u8], places: &[usize]) -> Checked {
     let mut from = 0;
     for &place in places {
@@ -235,134 +231,285 @@ fn in_pieces(subject: &mut Subject, bytes: &[u8], places: &[usize]) -> Checked {
     Ok(())
 }
 
+fn has_text(sample: &Sample) -> bool {
+    is_of_process(sample) || sample.has_lines() || sample.payload.starts_with(b"groupname:")
+}
+
+fn is_of_process(sample: &Sample) -> bool {
+    sample.payload.starts_with(b"processname:")
+}
+
+// ---- The checks. ----
+
+/// Not two events only: some listeners end after a few.
+const FIRST_EVENTS: usize = 20;
+
+fn basic(subject: &mut Subject) -> Checked {
+    let usual = subject.bench.events.usual();
+    subject.stays_quiet()?;
+    subject.deliver(&usual)?;
+    subject.stays_quiet()?;
+    let since = Instant::now();
+    for _ in 1..FIRST_EVENTS {
+        subject.deliver(&usual)?;
+        if since.elapsed() > subject.bench.patience {
+            break;
+        }
+    }
+    subject.stays_quiet()
+}
+
+/// Every type has its turn, whatever the listener makes of the others.
+fn event_types(bench: &Bench) -> Vec<Finding> {
+    let samples = events::samples(PLAIN);
+    let tested = |of: &EventType<'_>| samples.iter().any(|sample| sample.eventname == of.name());
+    let abstract_type = |of: &EventType<'_>| EventType::ALL.iter().any(|other| other.parent() == Some(*of));
+    assert!(EventType::ALL.iter().all(|of| tested(of) != abstract_type(of)), "a sample for each concrete type");
+
+    let samples = bench.events.samples(PLAIN);
+    let mut findings = Vec::new();
+    let mut at = 0;
+    while let Some(left) = samples.get(at..).filter(|left| !left.is_empty()) {
+        let before = at;
+        findings.extend(with_listener(bench, |subject| {
+            left.iter().try_for_each(|event| {
+                at += 1;
+                step(subject, topic_of(event), event)
+            })
+        }));
+        // Waiting for the other types to fail as well would take long, and tell little.
+        let stop = |finding: &Finding| {
+            finding.trouble.signal.is_none() && !matches!(finding.trouble.seen, Seen::Ended { .. } | Seen::Found(_))
+        };
+        if at == before || findings.iter().any(stop) {
+            break;
+        }
+    }
+    findings
+}
+
+fn waits_for_payload(subject: &mut Subject) -> Checked {
+    // One that most listeners do not want, and are tempted to answer at once, comes first.
+    for eventname in ["PROCESS_GROUP_ADDED", "PROCESS_STATE_STOPPED", "PROCESS_LOG_STDOUT", "REMOTE_COMMUNICATION"] {
+        let Some(event) = subject.bench.events.first(PLAIN, |event| event.eventname == eventname) else { continue };
+        step(subject, topic_of(&event), &event)?;
+        let last = event.payload.len().saturating_sub(1);
+        step_in_pieces(subject, PIECES, &event, |header| vec![header, header + last])?;
+    }
+    let usual = subject.bench.events.usual();
+    let last = usual.payload.len().saturating_sub(1);
+    step_in_pieces(subject, PIECES, &usual, |header| vec![header, header + last])
+}
+
 fn quiet_while_ready(subject: &mut Subject) -> Checked {
     subject.stays_quiet_for(Duration::from_secs(1))?;
-    subject.deliver(USUAL.0, USUAL.1)?;
+    subject.deliver(&subject.bench.events.usual())?;
     subject.stays_quiet_for(Duration::from_secs(1))
 }
 
-const NON_ASCII: Topic = Topic {
-    ended: findings::CRASH_ON_NON_ASCII,
-    silent: findings::HANG_ON_NON_ASCII,
-    early: findings::LENGTH_IN_BYTES,
-};
-
-/// What is left behind of a payload stands in front of the next event.
-const AFTER_NON_ASCII: Topic = Topic { early: findings::EARLY_RESULT, ..Topic::one(findings::LENGTH_IN_BYTES) };
-
-/// Writes an event that is not ASCII. Who counts bytes has enough of them before the last one.
-fn deliver_non_ascii(subject: &mut Subject, eventname: &str, payload: &str) -> Checked {
-    let bytes = subject.begin(eventname, payload.as_bytes())?;
-    let (header, payload) = bytes.split_at_checked(bytes.len().saturating_sub(payload.len())).unwrap_or_default();
-    subject.topic = Topic { early: findings::EARLY_RESULT, ..NON_ASCII };
-    in_pieces(subject, header, &[header.len()])?;
-    subject.topic = NON_ASCII;
-    in_pieces(subject, payload, &[payload.len().saturating_sub(1)])?;
-    subject.answered()
-}
-
-/// Two events, the first one not ASCII. `topic` is for what comes next.
-fn after_non_ascii(subject: &mut Subject, data: &str, topic: Topic) -> Checked {
-    deliver_non_ascii(subject, "REMOTE_COMMUNICATION", &format!("type:ü\n{data}"))?;
-    subject.topic = AFTER_NON_ASCII;
-    subject.deliver(USUAL.0, USUAL.1)?;
-    subject.topic = topic;
+fn several_lines(subject: &mut Subject) -> Checked {
+    for event in subject.bench.events.samples(PLAIN).iter().filter(|event| event.has_lines()) {
+        step(subject, LINES, event)?;
+    }
+    let odd = Words { data: "a line\r\nand a NUL \0 in another one", ..PLAIN };
+    for event in subject.bench.events.samples(odd).iter().filter(|event| event.has_lines()) {
+        step(subject, Topic::one(causes::CONTROL_CHARACTERS), event)?;
+    }
     Ok(())
 }
 
+const NON_ASCII: Topic =
+    Topic { ended: causes::CRASH_ON_NON_ASCII, silent: causes::HANG_ON_NON_ASCII, early: causes::LENGTH_IN_BYTES };
+
+/// What is left of a payload precedes the next event.
+const AFTER_NON_ASCII: Topic = Topic { early: causes::EARLY_RESULT, ..Topic::one(causes::LENGTH_IN_BYTES) };
+
+/// Header, payload, last byte: an event in ASCII, then the same with other text. A listener that counts bytes has enough
+/// of them before the last one.
+fn step_to_non_ascii(subject: &mut Subject, twin: &Sample, event: &Sample) -> Checked {
+    let last = twin.payload.len().saturating_sub(1);
+    step_in_pieces(subject, PIECES, twin, |header| vec![header, header + last])?;
+    let bytes = subject.begin(event)?;
+    let (header, payload) = bytes.split_at_checked(bytes.len().saturating_sub(event.payload.len())).unwrap_or_default();
+    subject.topic = Topic { early: causes::EARLY_RESULT, ..NON_ASCII };
+    in_pieces(subject, header, &[header.len()])?;
+    subject.topic = NON_ASCII;
+    in_pieces(subject, payload, &[payload.len().saturating_sub(1)])?;
+    subject.answered()?;
+    subject.topic = AFTER_NON_ASCII;
+    subject.deliver(&subject.bench.events.usual())
+}
+
+/// An event whose text is not ASCII, in one piece, after one that is ASCII.
+fn step_to_whole_non_ascii(subject: &mut Subject, data: &str) -> Checked {
+    let Some((twin, event)) = non_ascii_with(subject, data) else { return Ok(()) };
+    step(subject, topic_of(&twin), &twin)?;
+    subject.topic = NON_ASCII;
+    subject.deliver(&event)?;
+    subject.topic = AFTER_NON_ASCII;
+    subject.deliver(&subject.bench.events.usual())
+}
+
+/// The first event with text, in ASCII and not.
+fn non_ascii_with(subject: &Subject, data: &str) -> Option<(Sample, Sample)> {
+    let twin = subject.bench.events.first(PLAIN, Sample::has_lines);
+    let twin = twin.or_else(|| subject.bench.events.first(PLAIN, has_text))?;
+    let event = events::sample(twin.eventname, Words { process: "zähler", group: "zähler", data })?;
+    Some((twin, event))
+}
+
 fn non_ascii(subject: &mut Subject) -> Checked {
+    let names = Words { process: "zähler", group: "zähler", data: "" };
     // As many bytes as `len` says end between two characters: who counts bytes is content.
-    let payload = "processname:zähler groupname:zähler from_state:STARTING pid:2766";
-    deliver_non_ascii(subject, "PROCESS_STATE_RUNNING", payload)?;
-    for data in ["ä€😀", "日本語のテキスト", "a\u{85}\u{2028}\0ä\r\nz", "e\u{301}\u{feff}"] {
-        after_non_ascii(subject, data, NON_ASCII)?;
+    if let Some(event) = subject.bench.events.first(names, |event| has_text(event) && !event.has_lines())
+        && let Some(twin) = events::sample(event.eventname, PLAIN)
+    {
+        step_to_non_ascii(subject, &twin, &event)?;
     }
-    let payload = "processname:zähler groupname:zähler pid:2766 channel:stdout\nÜbung macht den Meister\n";
-    subject.deliver("PROCESS_LOG_STDOUT", payload.as_bytes())
+    for twin in subject.bench.events.samples(PLAIN).iter().filter(|event| event.has_lines()).take(2) {
+        step(subject, LINES, twin)?;
+        for data in ["ä€😀", "日本語のテキスト", "a\u{85}\u{2028}äz", "e\u{301}\u{feff}"] {
+            let event = events::sample(twin.eventname, Words { data, ..PLAIN });
+            step_to_non_ascii(subject, twin, &event.unwrap_or_else(|| twin.clone()))?;
+        }
+    }
+    Ok(())
 }
 
 fn empty_payload(subject: &mut Subject) -> Checked {
-    subject.topic = Topic::one(findings::EMPTY_PAYLOAD);
-    let empty: [(&str, &[u8]); 4] = [
-        ("SUPERVISOR_STATE_CHANGE_RUNNING", b""),
-        ("REMOTE_COMMUNICATION", b"type:\n"),
-        ("PROCESS_LOG_STDOUT", b"processname:cat groupname: pid:2766 channel:stdout\n"),
-        ("PROCESS_COMMUNICATION_STDOUT", b"processname:cat groupname:cat pid:2766\n"),
-    ];
-    for (eventname, payload) in empty {
-        subject.deliver(eventname, payload)?;
-        subject.deliver(USUAL.0, USUAL.1)?;
+    let samples = subject.bench.events.samples(PLAIN);
+    for event in samples.iter().filter(|event| event.payload.is_empty()) {
+        step(subject, EMPTY, event)?;
+    }
+    for event in samples.iter().filter(|event| event.has_lines()) {
+        step(subject, LINES, event)?;
+        if let Some(event) = events::sample(event.eventname, Words { data: "", ..PLAIN }) {
+            step(subject, EMPTY, &event)?;
+        }
+    }
+    let nameless = Words { process: "", ..PLAIN };
+    if let Some(event) = subject.bench.events.first(Words { data: "", ..nameless }, |event| event.payload == b"type:\n")
+    {
+        step(subject, EMPTY, &event)?;
+    }
+    if let Some(event) = subject.bench.events.first(Words { group: "", ..PLAIN }, is_of_process) {
+        step(subject, topic_of(&event), &subject.bench.events.first(PLAIN, is_of_process).unwrap_or(event.clone()))?;
+        step(subject, Topic::one(causes::EMPTY_GROUP), &event)?;
     }
     Ok(())
 }
 
 fn large_payload(subject: &mut Subject) -> Checked {
-    subject.topic = Topic::one(findings::LARGE_PAYLOAD);
-    let line = b"processname:cat groupname:cat pid:2766 channel:stdout\n";
+    let Some(twin) = subject.bench.events.first(PLAIN, Sample::has_lines) else { return Ok(()) };
+    let large = Topic::one(causes::LARGE_PAYLOAD);
+    step(subject, LINES, &twin)?;
+    let half = twin.payload.len() / 2;
+    step_in_pieces(subject, PIECES, &twin, |header| vec![header + half])?;
     for text in ["a line of text\n", "eine Zeile für Übungen\n"] {
-        let payload = [line, text.repeat(200_000 / text.len()).as_bytes()].concat();
-        let bytes = subject.begin("PROCESS_LOG_STDOUT", &payload)?;
+        if !text.is_ascii() {
+            step_to_whole_non_ascii(subject, text)?;
+        }
+        let line = events::sample(twin.eventname, Words { data: "", ..PLAIN }).unwrap_or(twin.clone());
+        let payload = [line.payload, text.repeat(200_000 / text.len()).into_bytes()].concat();
         // More than a pipe holds is written before the pause.
-        in_pieces(subject, &bytes, &[150_000])?;
-        subject.answered()?;
-        subject.deliver(USUAL.0, USUAL.1)?;
-        // Before the other text: if this fails, it is not for the size.
-        after_non_ascii(subject, "ä", subject.topic)?;
+        step_in_pieces(subject, large, &Sample { payload, ..twin }, |_| vec![150_000])?;
     }
     Ok(())
 }
 
+/// Each type has its turn with a usual name before it has the odd one.
+fn named_process(subject: &mut Subject, name: &str, cause: &'static Cause) -> Checked {
+    let words = Words { process: name, ..PLAIN };
+    for event in subject.bench.events.samples(words).iter().filter(|event| is_of_process(event)) {
+        if let Some(twin) = events::sample(event.eventname, PLAIN) {
+            step(subject, topic_of(&twin), &twin)?;
+        }
+        step(subject, Topic::one(cause), event)?;
+    }
+    Ok(())
+}
+
+const SPLIT: Topic = Topic::one(causes::SPLIT_CHARACTER);
+
 fn byte_by_byte(subject: &mut Subject) -> Checked {
-    after_non_ascii(subject, "übung 😀", Topic::one(findings::CHUNKING))?;
-    let bytes = subject.begin("REMOTE_COMMUNICATION", "type:t\nübung 😀".as_bytes())?;
-    for byte in bytes.chunks(1) {
+    one_by_one(subject, PIECES, &subject.bench.events.usual())?;
+    step_to_whole_non_ascii(subject, "übung 😀")?;
+    if let Some((twin, event)) = non_ascii_with(subject, "übung 😀") {
+        one_by_one(subject, PIECES, &twin)?;
+        one_by_one(subject, SPLIT, &event)?;
+    }
+    Ok(())
+}
+
+fn one_by_one(subject: &mut Subject, topic: Topic, event: &Sample) -> Checked {
+    subject.topic = topic;
+    for byte in subject.begin(event)?.chunks(1) {
         subject.write(byte);
         subject.let_read();
     }
     subject.answered()?;
-    subject.deliver(USUAL.0, USUAL.1)
+    subject.deliver(&subject.bench.events.usual())
 }
 
 fn split_everywhere(subject: &mut Subject) -> Checked {
-    let payload = "type:t\nü😀";
-    after_non_ascii(subject, "ü😀", Topic::one(findings::CHUNKING))?;
+    at_every_place(subject, PIECES, &subject.bench.events.usual())?;
+    step_to_whole_non_ascii(subject, "ü😀")?;
+    if let Some((twin, event)) = non_ascii_with(subject, "ü😀") {
+        at_every_place(subject, PIECES, &twin)?;
+        at_every_place(subject, SPLIT, &event)?;
+    }
+    Ok(())
+}
+
+fn at_every_place(subject: &mut Subject, topic: Topic, event: &Sample) -> Checked {
+    subject.topic = topic;
+    let since = Instant::now();
     let mut place = 1;
     loop {
-        let bytes = subject.begin("REMOTE_COMMUNICATION", payload.as_bytes())?;
-        let Some((first, second)) = bytes.split_at_checked(place) else {
-            subject.write(&bytes);
-            return subject.answered();
-        };
+        let bytes = subject.begin(event)?;
+        let split = bytes.split_at_checked(place).filter(|_| !is_enough(subject, since));
+        let (first, second) = split.unwrap_or((&bytes, b""));
         subject.write(first);
         subject.let_read();
         subject.write(second);
         subject.answered()?;
+        if split.is_none() {
+            return Ok(());
+        }
         place += 1;
     }
 }
 
+/// A listener that does real work may be slow: it need not get all of many events.
+fn is_enough(subject: &Subject, since: Instant) -> bool {
+    since.elapsed() > 3 * subject.bench.patience
+}
+
 fn slow(subject: &mut Subject) -> Checked {
-    subject.topic = Topic::one(findings::CHUNKING);
-    let bytes = subject.begin(USUAL.0, USUAL.1)?;
-    let step = bytes.len() / 5;
-    in_pieces(subject, &bytes, &[step, 2 * step, 3 * step, 4 * step])?;
+    let usual = subject.bench.events.usual();
+    subject.topic = PIECES;
+    let bytes = subject.begin(&usual)?;
+    let step = bytes.len().div_ceil(5);
+    for piece in bytes.chunks(step) {
+        subject.write(piece);
+        subject.let_read();
+    }
     subject.answered()?;
-    subject.deliver(USUAL.0, USUAL.1)
+    step_in_pieces(subject, Topic::one(causes::SLOW_INPUT), &usual, |_| (1..5).map(|piece| piece * step).collect())
 }
 
 fn redelivery(subject: &mut Subject) -> Checked {
-    subject.topic = Topic::one(findings::REDELIVERY);
-    let event = |serial, poolserial| PoolEvent {
-        serial,
-        poolserial,
-        eventname: USUAL.0.into(),
-        payload: USUAL.1.into(),
-        deliveries: 0,
-    };
-    // The same one three times; a jump, as after an overflow; the highest number, and again from 0.
+    let Sample { eventname, payload } = subject.bench.events.usual();
     let last = u64::MAX >> 1;
-    for (serial, poolserial) in [(7, 3), (7, 3), (7, 3), (50, 20), (8, 4), (last, last), (0, 0)] {
-        let bytes = subject.begin_event(&event(serial, poolserial))?;
+    // The same one three times; a jump, as after an overflow; the highest number, and again from 0.
+    for (serial, poolserial) in [(6, 2), (7, 3), (7, 3), (7, 3), (50, 20), (8, 4), (last, last), (0, 0)] {
+        subject.topic = match serial {
+            6 => Topic::GENERAL,
+            _ if serial == last => Topic::one(causes::LARGE_NUMBERS),
+            _ => Topic::one(causes::REDELIVERY),
+        };
+        let (eventname, payload) = (eventname.into(), payload.clone());
+        let bytes = subject.begin_event(&PoolEvent { serial, poolserial, eventname, payload, deliveries: 0 })?;
         subject.write(&bytes);
         subject.answered()?;
     }
@@ -370,41 +517,44 @@ fn redelivery(subject: &mut Subject) -> Checked {
 }
 
 fn unknown_types(subject: &mut Subject) -> Checked {
-    subject.topic = Topic {
-        ended: findings::EXIT_AT_UNKNOWN_EVENT,
-        silent: findings::IGNORES_UNKNOWN_EVENT,
-        early: findings::EARLY_RESULT,
+    let unknown = Topic {
+        ended: causes::EXIT_AT_UNKNOWN_EVENT,
+        silent: causes::IGNORES_UNKNOWN_EVENT,
+        early: causes::EARLY_RESULT,
     };
-    // An event that nobody registered is `None` by name. A plugin's payload may be anything.
-    for (eventname, payload) in [
-        ("SOMETHING_NEW", &b"size:12"[..]),
-        ("None", b""),
-        ("PROCESS", b"no tokens, but text"),
-        ("PROCESS_STATE_PAUSED", USUAL.1),
-    ] {
-        subject.deliver(eventname, payload)?;
-        subject.deliver(USUAL.0, USUAL.1)?;
+    let event = |eventname, payload: &[u8]| Sample { eventname, payload: payload.into() };
+    let usual = subject.bench.events.usual();
+    // A plugin's payload may be anything.
+    step(subject, unknown, &event("SOMETHING_NEW", b"size:12"))?;
+    step(subject, unknown, &event("PROCESS", b"no tokens, but text"))?;
+    step(subject, unknown, &event("PROCESS_STATE_PAUSED", &usual.payload))?;
+    // An event that nobody registered is `None` by name. An empty one of a known type comes first.
+    if let Some(empty) = subject.bench.events.first(PLAIN, |event| event.payload.is_empty()) {
+        step(subject, EMPTY, &empty)?;
     }
-    Ok(())
+    step(subject, unknown, &event("None", b""))
 }
 
 fn unknown_tokens(subject: &mut Subject) -> Checked {
-    subject.topic = Topic::one(findings::UNKNOWN_TOKEN);
-    let payload = [USUAL.1, b" exitstatus:3 colour:red"].concat();
-    subject.deliver(USUAL.0, &payload)?;
-    let bytes = String::from_utf8(subject.begin(USUAL.0, USUAL.1)?).expect("it is ASCII");
+    let usual = subject.bench.events.usual();
+    step(subject, topic_of(&usual), &usual)?;
+    subject.topic = Topic::one(causes::UNKNOWN_TOKEN);
+    if usual.is_plain() {
+        let payload = [usual.payload.as_slice(), b" exitstatus:3 colour:red"].concat();
+        subject.deliver(&Sample { payload, ..usual })?;
+    }
+    let bytes = String::from_utf8(subject.begin(&usual)?).expect("it is ASCII");
     subject.write(bytes.replacen(" eventname:", " priority:5 eventname:", 1).as_bytes());
     subject.answered()?;
-    subject.deliver(USUAL.0, USUAL.1)
+    subject.deliver(&usual)
 }
 
 fn flood(subject: &mut Subject) -> Checked {
+    let usual = subject.bench.events.usual();
     let since = Instant::now();
-    // A listener that does real work may be slower; it need not get all of them.
-    let most = 3 * subject.patience;
     for _ in 0..10_000 {
-        subject.deliver(USUAL.0, USUAL.1)?;
-        if since.elapsed() > most {
+        subject.deliver(&usual)?;
+        if is_enough(subject, since) {
             break;
         }
     }
@@ -412,16 +562,15 @@ fn flood(subject: &mut Subject) -> Checked {
 }
 
 fn end_between(subject: &mut Subject) -> Checked {
-    subject.deliver(USUAL.0, USUAL.1)?;
+    subject.deliver(&subject.bench.events.usual())?;
     let heard = subject.heard();
     subject.close_input();
     let status = ended(subject, heard)?;
     if !status.success() {
-        let warning = subject.finding(Seen::Ended(status));
-        subject.warnings.push(Finding { cause: findings::BAD_EXIT, ..*warning });
+        subject.note(causes::BAD_EXIT);
     }
     if subject.output_is_held() {
-        subject.warn(findings::OUTLIVED_STDOUT);
+        subject.note(causes::OUTLIVED_STDOUT);
     }
     Ok(())
 }
@@ -432,19 +581,19 @@ fn ended(subject: &mut Subject, heard: usize) -> Result<std::process::ExitStatus
     if subject.heard() > heard {
         return Err(match status {
             Err(finding) if finding.trouble.foreign => finding,
-            _ => subject.finding(Seen::Found(findings::OUTPUT_AFTER_END)),
+            _ => subject.finding(Seen::Found(causes::OUTPUT_AFTER_END)),
         });
     }
-    status?.ok_or_else(|| subject.finding(Seen::Found(findings::RUNS_ON)))
+    status?.ok_or_else(|| subject.finding(Seen::Found(causes::RUNS_ON)))
 }
 
 fn end_within_header(subject: &mut Subject) -> Checked {
-    let bytes = subject.begin(USUAL.0, USUAL.1)?;
+    let bytes = subject.begin(&subject.bench.events.usual())?;
     end_within(subject, bytes.get(..40).unwrap_or_default())
 }
 
 fn end_within_payload(subject: &mut Subject) -> Checked {
-    let bytes = subject.begin(USUAL.0, USUAL.1)?;
+    let bytes = subject.begin(&subject.bench.events.usual())?;
     end_within(subject, bytes.get(..bytes.len().saturating_sub(10)).unwrap_or_default())
 }
 
@@ -454,7 +603,7 @@ fn end_within(subject: &mut Subject, bytes: &[u8]) -> Checked {
     subject.close_input();
     match ended(subject, 0) {
         Err(_) if subject.has_answered() => {
-            subject.warn(findings::HALF_EVENT);
+            subject.note(causes::HALF_EVENT);
             Ok(())
         }
         other => other.map(drop),
@@ -462,28 +611,28 @@ fn end_within(subject: &mut Subject, bytes: &[u8]) -> Checked {
 }
 
 fn sigterm_ready(subject: &mut Subject) -> Checked {
-    subject.deliver(USUAL.0, USUAL.1)?;
+    subject.deliver(&subject.bench.events.usual())?;
     subject.terminate();
     match subject.exited()? {
         Some(_) => Ok(()),
-        None => Err(subject.finding(Seen::Found(findings::IGNORES_SIGTERM))),
+        None => Err(subject.finding(Seen::Found(causes::IGNORES_SIGTERM))),
     }
 }
 
 /// It may end at once, and supervisord sends the event again, or answer first.
 fn sigterm_busy(subject: &mut Subject) -> Checked {
-    let bytes = subject.begin(USUAL.0, USUAL.1)?;
+    let bytes = subject.begin(&subject.bench.events.usual())?;
     let (first, second) = bytes.split_at_checked(bytes.len().saturating_sub(10)).unwrap_or_default();
     subject.write(first);
     subject.let_read();
     subject.terminate();
     match subject.stays_quiet() {
-        Err(finding) if matches!(finding.trouble.seen, Seen::Ended(_)) && subject.heard() == 0 => return Ok(()),
+        Err(finding) if matches!(finding.trouble.seen, Seen::Ended { .. }) && subject.heard() == 0 => return Ok(()),
         other => other?,
     }
     subject.write(second);
     match subject.exited()? {
         Some(_) => Ok(()),
-        None => Err(subject.finding(Seen::Found(findings::IGNORES_SIGTERM))),
+        None => Err(subject.finding(Seen::Found(causes::IGNORES_SIGTERM))),
     }
 }

@@ -1,20 +1,24 @@
 //! Starts an event listener, in whatever language, and tries it as supervisord would, and harder.
 //!
-//! ```text
-//! check_listener [--json] [--only NAME]… [--timeout SECONDS] [--list] -- COMMAND [ARGUMENT]…
-//! ```
-//!
-//! Every check starts the listener anew. What is wrong is shown with the bytes that tell so, and how to mend it. Ends
-//! with exit code 0 if nothing failed (there may be warnings), 1 if something did, 2 if it could not be tried at all.
+//! Every check starts the listener anew. What is wrong is shown with the bytes that tell so, and how to mend it. With
+//! `--judge`, it reads what a listener once wrote instead. `--help` shows the options and exit codes.
 //!
 //! The listener really handles the events: give it a configuration in which that does no harm. No supervisord answers it
 //! but the one that SUPERVISOR_SERVER_URL names, if that is set.
 
+mod causes;
 mod checks;
+mod events;
 mod findings;
+mod judge;
+mod parent;
+mod report;
+mod streams;
 mod subject;
 
-use std::io::{self, IsTerminal, Write};
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,119 +26,186 @@ use std::thread;
 use std::time::Duration;
 
 use checks::{CHECKS, Check};
-use findings::{Finding, Severity};
+use events::Subscription;
 use lexopt::ValueExt;
-use serde_json::json;
+use report::{Outcome, Skipped, say};
 use subject::Bench;
 
-const USAGE: &str =
-    "usage: check_listener [--json] [--only NAME]... [--timeout SECONDS] [--list] -- COMMAND [ARGUMENT]...";
+const USAGE: &str = "\
+usage: check_listener [OPTION]... -- COMMAND [ARGUMENT]...
+       check_listener [--json] [--result-handler] --judge FILE
+       check_listener --list";
+
+const HELP: &str = "
+Starts an event listener, in whatever language, and tries it as supervisord would, and harder. Shows what is wrong, the
+bytes that tell so, and how to mend it. The listener really handles the events: start it so that this does no harm.
+
+  --events NAME[,NAME]...  what the listener subscribes to, as in its section of supervisord.conf; nothing else is sent
+                           to it, and checks that need something else are skipped (default: EVENT, which is everything)
+  --result-handler         the pool has a result_handler of its own: answers other than OK are right
+  --timeout SECONDS        how long to wait for READY, an answer, or the end of the listener (default: 5)
+  --only CHECK             make this check only; may be repeated
+  --list                   show all checks
+  --judge FILE             start nothing, but judge what a listener has written to its standard output: a line for each
+                           step, with its offset; `-` is standard input
+  --json                   write JSON: one object, or one a step for --judge
+  -h, --help               show this
+
+exit codes:
+  0  nothing failed; there may be warnings
+  1  something failed, or supervisord would not have taken all of FILE
+  2  it could not be tried: wrong usage, the command cannot be started, FILE cannot be read
+";
 
 /// Checks that go on at the same time. They wait more than they work.
 const AT_A_TIME: usize = 4;
 
+/// How much longer than the timeout the first check waits at most, to tell a slow listener from a silent one.
+const LONGEST_GRACE: Duration = Duration::from_secs(20);
+
 fn main() -> ExitCode {
-    match run() {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(2)
+    let mut arguments = env::args_os().skip(1);
+    let result = match arguments.next() {
+        Some(first) if first == parent::ROLE => {
+            parent::run(&arguments.collect::<Vec<_>>()).map(|()| ExitCode::SUCCESS).map_err(Into::into)
         }
+        _ => run(),
+    };
+    result.unwrap_or_else(|error| {
+        // Nobody may read this.
+        let _ = writeln!(io::stderr(), "error: {error}");
+        ExitCode::from(2)
+    })
+}
+
+/// What the command line asks for.
+struct Options {
+    as_json: bool,
+    list: bool,
+    help: bool,
+    only: Vec<String>,
+    judge: Option<OsString>,
+    bench: Bench,
+}
+
+impl Options {
+    fn read() -> Result<Self, Box<dyn std::error::Error>> {
+        let patience = Duration::from_secs(5);
+        let bench = Bench {
+            command: Vec::new(),
+            events: Subscription::to_everything(),
+            patience,
+            grace: patience,
+            result_handler: false,
+            known: Vec::new(),
+            watch_writers: false,
+        };
+        let mut options = Self { as_json: false, list: false, help: false, only: Vec::new(), judge: None, bench };
+        let mut events: Option<Subscription> = None;
+        let mut arguments = lexopt::Parser::from_env();
+        while let Some(argument) = arguments.next()? {
+            match argument {
+                lexopt::Arg::Long("json") => options.as_json = true,
+                lexopt::Arg::Long("list") => options.list = true,
+                lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => options.help = true,
+                lexopt::Arg::Long("result-handler") => options.bench.result_handler = true,
+                lexopt::Arg::Long("only") => options.only.push(check_name(arguments.value()?)?),
+                lexopt::Arg::Long("judge") => options.judge = Some(arguments.value()?),
+                lexopt::Arg::Long("timeout") => options.bench.patience = timeout(arguments.value()?)?,
+                lexopt::Arg::Long("events") => {
+                    let new = Subscription::parse(&arguments.value()?.string()?)?;
+                    match &mut events {
+                        Some(events) => events.join(new),
+                        None => events = Some(new),
+                    }
+                }
+                lexopt::Arg::Value(program) => {
+                    options.bench.command.push(program);
+                    options.bench.command.extend(arguments.raw_args()?);
+                }
+                other => return Err(format!("{}\n{USAGE}", other.unexpected()).into()),
+            }
+        }
+        options.bench.events = events.unwrap_or(options.bench.events);
+        Ok(options)
+    }
+}
+
+fn check_name(value: OsString) -> Result<String, Box<dyn std::error::Error>> {
+    let name = value.string()?;
+    match CHECKS.iter().any(|check| check.name == name) {
+        true => Ok(name),
+        false => Err(format!("--only: there is no check {name:?}; --list shows all").into()),
+    }
+}
+
+fn timeout(value: OsString) -> Result<Duration, Box<dyn std::error::Error>> {
+    let seconds: f64 = value.parse().map_err(|error| format!("--timeout: {error}"))?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(time) if !time.is_zero() => Ok(time),
+        Ok(_) => Err("--timeout: it has to be more than 0".into()),
+        Err(error) => Err(format!("--timeout: {error}").into()),
     }
 }
 
 fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let (mut as_json, mut list) = (false, false);
-    let mut only = Vec::new();
-    let mut patience = Duration::from_secs(5);
-    let mut command = Vec::new();
-    let mut arguments = lexopt::Parser::from_env();
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            lexopt::Arg::Long("json") => as_json = true,
-            lexopt::Arg::Long("list") => list = true,
-            lexopt::Arg::Long("only") => only.push(arguments.value()?.string()?),
-            lexopt::Arg::Long("timeout") => {
-                let seconds: f64 = arguments.value()?.parse()?;
-                patience = Duration::try_from_secs_f64(seconds).map_err(|error| format!("--timeout: {error}"))?;
-                if patience.is_zero() {
-                    return Err("--timeout must be more than 0".into());
-                }
-            }
-            lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => {
-                println!("{USAGE}");
-                return Ok(ExitCode::SUCCESS);
-            }
-            lexopt::Arg::Value(program) => {
-                command.push(program);
-                command.extend(arguments.raw_args()?);
-            }
-            other => return Err(format!("{}\n{USAGE}", other.unexpected()).into()),
-        }
-    }
-    if let Some(name) = only.iter().find(|name| CHECKS.iter().all(|check| check.name != name.as_str())) {
-        return Err(format!("there is no check {name:?}; --list shows all").into());
+    let Options { as_json, list, help, only, judge, bench } = Options::read()?;
+    if help {
+        say(&format!("{USAGE}\n{HELP}"))?;
+        return Ok(ExitCode::SUCCESS);
     }
     let checks: Vec<&Check> =
         CHECKS.iter().filter(|check| only.is_empty() || only.iter().any(|name| name == check.name)).collect();
     if list {
-        for check in checks {
-            say(&format!("{:<22}{}\n", check.name, check.about))?;
-        }
+        let lines: String = checks.iter().map(|check| format!("{:<22}{}\n", check.name, check.about)).collect();
+        say(&lines)?;
         return Ok(ExitCode::SUCCESS);
     }
-    if command.is_empty() {
-        return Err(format!("no command\n{USAGE}").into());
+    match (judge, bench.command.is_empty()) {
+        (Some(path), true) => return Ok(judge::run(&path, as_json, bench.result_handler)?),
+        (Some(_), false) => return Err(format!("--judge starts no command\n{USAGE}").into()),
+        (None, true) => return Err(format!("no command\n{USAGE}").into()),
+        (None, false) => bench.can_start()?,
     }
-    let bench = Bench::new(command, patience);
-    bench.can_start()?;
-
-    let results = run_all(&bench, &checks);
-    let text = if as_json { format!("{}\n", as_object(&bench, &results)) } else { as_text(&results) };
+    let outcomes = run_all(&bench, &checks);
+    let text = if as_json { format!("{}\n", report::as_object(&bench, &outcomes)) } else { report::as_text(&outcomes) };
     say(&text)?;
-    let failed = results.iter().any(|result| result.verdict() == "failed");
+    let failed = outcomes.iter().any(|outcome| outcome.verdict() == "failed");
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// A check that was made, or was not.
-struct Outcome {
-    check: &'static str,
-    /// `None` if it was skipped.
-    findings: Option<Vec<Finding>>,
-}
-
-impl Outcome {
-    fn verdict(&self) -> &'static str {
-        match &self.findings {
-            None => "skipped",
-            Some(findings) if findings.iter().any(|finding| finding.cause.severity == Severity::Failed) => "failed",
-            Some(findings) if !findings.is_empty() => "warned",
-            Some(_) => "passed",
-        }
-    }
-}
-
 fn run_all(bench: &Bench, checks: &[&'static Check]) -> Vec<Outcome> {
-    let make = |check: &'static Check| Outcome { check: check.name, findings: Some(checks::run(check, bench)) };
-    // Whoever does not get through the first check would only use up the patience of all others.
-    let (first, others) = match checks.split_first() {
-        Some((first, others)) if first.name == CHECKS[0].name => (Some(make(first)), others),
-        _ => (None, checks),
+    let make = |check: &Check, bench: &Bench| {
+        let result = match check.unmet(&bench.events) {
+            Some(reason) => Err(Skipped::NoEvent(reason)),
+            None => Ok(check.run(bench)),
+        };
+        Outcome { check: check.name, result }
     };
-    let hopeless = first.iter().flat_map(|first| first.findings.iter().flatten()).any(|finding| finding.hopeless);
-    if hopeless {
-        let skipped = others.iter().map(|check| Outcome { check: check.name, findings: None });
-        return first.into_iter().chain(skipped).collect();
+    // Whoever does not get through the first check would only use up the patience of all others.
+    let Some((first, others)) = checks.split_first() else { return Vec::new() };
+    let is_basic = first.name == CHECKS[0].name;
+    let grace = (3 * bench.patience).min(LONGEST_GRACE);
+    let mut outcomes = vec![make(first, &Bench { grace, ..bench.clone() })];
+    let went_on = |finding: &&findings::Finding| finding.can_go_on();
+    let known: Vec<_> = outcomes[0].findings().filter(went_on).map(|finding| finding.cause).collect();
+    if outcomes[0].findings().any(|finding| !finding.can_go_on() && (is_basic || !finding.trouble.was_ready)) {
+        let skip = |check: &&Check| Outcome { check: check.name, result: Err(Skipped::Pointless) };
+        outcomes.extend(others.iter().map(skip));
+        return outcomes;
     }
+    // It is in no hurry, but it has shown how fast it is.
+    let grace = bench.patience.min(Duration::from_secs(5));
+    let bench = Bench { grace, known: if is_basic { known } else { Vec::new() }, ..bench.clone() };
     let next = AtomicUsize::new(0);
     let made = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for _ in 0..AT_A_TIME.min(others.len()) {
             scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(check) = others.get(at) else { return };
-                    let outcome = make(check);
+                while let Some((at, check)) =
+                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| others.get(at).map(|check| (at, check)))
+                {
+                    let outcome = make(check, &bench);
                     made.lock().unwrap().push((at, outcome));
                 }
             });
@@ -142,75 +213,6 @@ fn run_all(bench: &Bench, checks: &[&'static Check]) -> Vec<Outcome> {
     });
     let mut made = made.into_inner().unwrap();
     made.sort_by_key(|(at, _)| *at);
-    first.into_iter().chain(made.into_iter().map(|(_, outcome)| outcome)).collect()
-}
-
-fn count(results: &[Outcome], verdict: &str) -> usize {
-    results.iter().filter(|result| result.verdict() == verdict).count()
-}
-
-const VERDICTS: [&str; 4] = ["passed", "warned", "failed", "skipped"];
-
-fn as_object(bench: &Bench, results: &[Outcome]) -> serde_json::Value {
-    let checks: Vec<_> = results
-        .iter()
-        .map(|result| {
-            let findings: Vec<_> = result.findings.iter().flatten().map(Finding::to_json).collect();
-            json!({"name": result.check, "verdict": result.verdict(), "findings": findings})
-        })
-        .collect();
-    let summary: serde_json::Map<_, _> =
-        VERDICTS.into_iter().map(|verdict| (verdict.to_owned(), count(results, verdict).into())).collect();
-    let command: Vec<_> = bench.command().iter().map(|part| part.to_string_lossy()).collect();
-    json!({"command": command, "checks": checks, "summary": summary})
-}
-
-/// A line for each check, and below them every finding once.
-fn as_text(results: &[Outcome]) -> String {
-    let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let paint = |verdict: &str| {
-        let code = match verdict {
-            "passed" => 32,
-            "failed" => 31,
-            _ => 33,
-        };
-        let padded = format!("{verdict:<8}");
-        if colour { format!("\x1b[{code}m{padded}\x1b[0m") } else { padded }
-    };
-    let mut text = String::new();
-    for result in results {
-        let mut ids: Vec<_> = result.findings.iter().flatten().map(|finding| finding.cause.id).collect();
-        ids.dedup();
-        let line = format!("{}{:<22}{}", paint(result.verdict()), result.check, ids.join(", "));
-        text += line.trim_end();
-        text.push('\n');
-    }
-    let mut told: Vec<&str> = Vec::new();
-    for (check, finding) in
-        results.iter().flat_map(|result| result.findings.iter().flatten().map(|finding| (result.check, finding)))
-    {
-        if !told.contains(&finding.cause.id) {
-            told.push(finding.cause.id);
-            text += &format!("\n{}{}, in {check}\n{finding}", paint(finding.cause.severity.name()), finding.cause.id);
-        }
-    }
-    let counts: Vec<_> = VERDICTS
-        .into_iter()
-        .map(|verdict| (count(results, verdict), verdict))
-        .filter(|(count, verdict)| *count != 0 || *verdict == "failed")
-        .map(|(count, verdict)| format!("{count} {verdict}"))
-        .collect();
-    text += &format!("\nchecks: {}\n", counts.join(", "));
-    if results.iter().any(|result| result.findings.is_none()) {
-        text += "The listener did not get through the first check, so the others were not tried.\n";
-    }
-    text
-}
-
-fn say(text: &str) -> io::Result<()> {
-    match io::stdout().write_all(text.as_bytes()) {
-        // Whoever reads the output has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
-    }
+    outcomes.extend(made.into_iter().map(|(_, outcome)| outcome));
+    outcomes
 }

@@ -1,31 +1,33 @@
-//! The listener under test: a process, the supervisor's end for it, and whatever it says.
+//! The listener under test: its process, the supervisor's end for it, and whatever it says.
 //!
 //! The simulator delivers whole events. Here they are written piece by piece, and the listener is watched in between;
 //! what its bytes mean is left to [`Supervisor`] all the same.
 
 use std::env;
 use std::ffi::OsString;
-use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::io::{self, Read, pipe};
+use std::os::fd::OwnedFd;
+use std::process::ExitStatus;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 use supervisor_events::simulator::{Pool, PoolEvent};
-use supervisor_events::{Heard, LengthUnit, ListenerState, Oddity, Supervisor};
+use supervisor_events::{Heard, LengthUnit, ListenerState, Oddity, READY, Supervisor, Violation};
 
-use crate::findings::{self, Cause, Finding, Seen, Topic, Trouble};
+use crate::causes::{self, Cause};
+use crate::events::{Sample, Subscription};
+use crate::findings::{Finding, Seen, Topic, Trouble};
+use crate::parent::Parent;
+use crate::streams::{self, Input, Piece};
 
-/// So much is kept of what a listener says to one event.
+/// How much is kept of what a listener says to one event.
 const KEPT: usize = 1 << 20;
-/// So much is kept of the end of its standard error.
-const STDERR_KEPT: usize = 4096;
+
+/// How often supervisord's redelivery of a rejected event is tried.
+const REDELIVERIES: usize = 2;
 
 /// What supervisord tells its listeners, unless the caller's environment does.
 const ENVIRONMENT: [(&str, &str); 4] = [
@@ -36,30 +38,39 @@ const ENVIRONMENT: [(&str, &str); 4] = [
     ("SUPERVISOR_SERVER_URL", "unix:///nonexistent/supervisor.sock"),
 ];
 
+fn environment() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let missing = ENVIRONMENT.into_iter().filter(|(name, _)| env::var_os(name).is_none());
+    missing.chain(needs_utf8_locale().then_some(("LC_CTYPE", "C.UTF-8")))
+}
+
+/// supervisord's Python (3.7 and later) leaves the C locale for C.UTF-8, and its children inherit that. LC_ALL wins.
+fn needs_utf8_locale() -> bool {
+    let value = |name| env::var_os(name).filter(|value| !value.is_empty());
+    value("LC_ALL").is_none() && value("LC_CTYPE").is_none_or(|locale| locale == "C" || locale == "POSIX")
+}
+
 /// Boxed: findings are rare, and large.
 pub type Checked = Result<(), Box<Finding>>;
 
-/// How listeners are started, and how long they are waited for.
+/// How listeners are started, and what they are expected to do.
+#[derive(Clone)]
 pub struct Bench {
-    command: Vec<OsString>,
+    pub command: Vec<OsString>,
+    /// What the listener subscribes to.
+    pub events: Subscription,
+    /// How long to wait for what is due.
     pub patience: Duration,
-    /// Watch which process writes. The listener's output is a socket then, as it is not under supervisord.
+    /// How long to wait after that, to tell a slow listener from a silent one.
+    pub grace: Duration,
+    /// The pool has a `result_handler` of its own: any answer is right.
+    pub result_handler: bool,
+    /// What was found before, and need not be reported again.
+    pub known: Vec<&'static Cause>,
+    /// Watch which process writes. The listener's output is a socket then, which it is not under supervisord.
     pub watch_writers: bool,
 }
 
 impl Bench {
-    pub fn new(command: Vec<OsString>, patience: Duration) -> Self {
-        Self { command, patience, watch_writers: false }
-    }
-
-    pub fn watching_writers(&self) -> Self {
-        Self { command: self.command.clone(), watch_writers: true, ..*self }
-    }
-
-    pub fn command(&self) -> &[OsString] {
-        &self.command
-    }
-
     /// Starts the listener and ends it again.
     pub fn can_start(&self) -> Result<(), String> {
         let program = self.command.first().map(|program| program.to_string_lossy()).unwrap_or_default();
@@ -67,7 +78,7 @@ impl Bench {
     }
 
     /// Starts the listener, and waits until it is READY.
-    pub fn start(&self) -> Result<Subject, Box<Finding>> {
+    pub fn start(&self) -> Result<Subject<'_>, Box<Finding>> {
         let mut subject = Subject::spawn(self).expect("it could be started before");
         subject.wait_for(ListenerState::Ready)?;
         Ok(subject)
@@ -75,21 +86,24 @@ impl Bench {
 }
 
 /// A listener's process.
-pub struct Subject {
-    pub patience: Duration,
+pub struct Subject<'b> {
+    pub bench: &'b Bench,
     /// What an end or a silence is to mean from now on.
     pub topic: Topic,
     /// Where events come from: names and numbers.
     pub pool: Pool,
     /// Findings that the listener can go on after.
-    pub warnings: Vec<Finding>,
-    child: Child,
+    pub noted: Vec<Finding>,
+    parent: Parent,
     supervisor: Supervisor,
     input: Option<Input>,
     output: Receiver<Piece>,
     stderr: Receiver<()>,
     stderr_text: Arc<Mutex<Vec<u8>>>,
-    eventname: Option<String>,
+    /// When the listener was started, or was last given an event.
+    since: Instant,
+    /// The last event, and how many bytes it has.
+    event: Option<(PoolEvent, usize)>,
     said: Vec<u8>,
     /// Bytes since the event; `said` may hold fewer.
     heard: usize,
@@ -99,49 +113,29 @@ pub struct Subject {
     was_ready: bool,
     odd: Option<Oddity>,
     writers: Vec<Pid>,
-    status: Option<ExitStatus>,
     output_ended: bool,
 }
 
-/// What was read at once, and who wrote it.
-type Piece = (Vec<u8>, Option<Pid>);
-
-impl Subject {
-    fn spawn(bench: &Bench) -> io::Result<Self> {
-        let (program, arguments) = bench.command.split_first().ok_or_else(|| io::Error::other("no command"))?;
-        let mut command = Command::new(program);
-        command.args(arguments);
-        for (name, value) in ENVIRONMENT.iter().filter(|(name, _)| env::var_os(name).is_none()) {
-            command.env(name, value);
-        }
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // As supervisord does. What the listener starts can be ended with it.
-        command.process_group(0);
-        let socket = if bench.watch_writers { Some(writers::socket(&mut command)?) } else { None };
-        let mut child = command.spawn()?;
-        // It holds a copy of the socket's other end.
-        drop(command);
-        let missing = || io::Error::other("the listener's standard streams are not there");
-        let output = match socket {
-            Some(socket) => reader(move |buffer| writers::read(&socket, buffer)),
-            None => {
-                let mut output = child.stdout.take().ok_or_else(missing)?;
-                reader(move |buffer| Ok((output.read(buffer)?, None)))
-            }
-        };
+impl<'b> Subject<'b> {
+    fn spawn(bench: &'b Bench) -> io::Result<Self> {
+        let (stdin, input) = pipe()?;
+        let (stderr, their_stderr) = pipe()?;
+        let (output, stdout) = Self::output(bench.watch_writers)?;
+        let parent = Parent::start(&bench.command, environment(), &[stdin.into(), stdout, their_stderr.into()])?;
         let stderr_text = Arc::default();
         Ok(Self {
-            patience: bench.patience,
+            bench,
             topic: Topic::GENERAL,
             pool: Pool::default(),
-            warnings: Vec::new(),
+            noted: Vec::new(),
+            parent,
             supervisor: Supervisor::new(LengthUnit::CodePoints),
-            input: Some(Input::new(child.stdin.take().ok_or_else(missing)?)?),
+            input: Some(Input::new(input)?),
             output,
-            stderr: collect(child.stderr.take().ok_or_else(missing)?, Arc::clone(&stderr_text)),
+            stderr: streams::collect(stderr, Arc::clone(&stderr_text)),
             stderr_text,
-            child,
-            eventname: None,
+            since: Instant::now(),
+            event: None,
             said: Vec::new(),
             heard: 0,
             data: Vec::new(),
@@ -150,28 +144,37 @@ impl Subject {
             was_ready: false,
             odd: None,
             writers: Vec::new(),
-            status: None,
             output_ended: false,
         })
     }
 
-    /// For how long a listener must say nothing before it counts as quiet: 250 ms unless asked for more patience.
+    /// What the listener says, and its end of that.
+    fn output(watch_writers: bool) -> io::Result<(Receiver<Piece>, OwnedFd)> {
+        if watch_writers {
+            let (ours, theirs) = streams::socket()?;
+            return Ok((streams::reader(move |buffer| streams::read_from_socket(&ours, buffer)), theirs.into()));
+        }
+        let (mut ours, theirs) = pipe()?;
+        Ok((streams::reader(move |buffer| Ok((ours.read(buffer)?, None))), theirs.into()))
+    }
+
+    /// How long a listener must say nothing to count as quiet: 250 ms unless asked for more patience.
     fn quiet(&self) -> Duration {
-        self.patience / 20
+        self.bench.patience / 20
     }
 
     // ---- Events. ----
 
     /// Writes an event in one piece, and waits until it is answered and the listener is READY again.
-    pub fn deliver(&mut self, eventname: &str, payload: &[u8]) -> Checked {
-        let bytes = self.begin(eventname, payload)?;
+    pub fn deliver(&mut self, event: &Sample) -> Checked {
+        let bytes = self.begin(event)?;
         self.write(&bytes);
         self.answered()
     }
 
     /// Makes an event: READY → BUSY. The bytes are for the check to write, in its own way.
-    pub fn begin(&mut self, eventname: &str, payload: &[u8]) -> Result<Vec<u8>, Box<Finding>> {
-        self.pool.accept(eventname, payload);
+    pub fn begin(&mut self, event: &Sample) -> Result<Vec<u8>, Box<Finding>> {
+        self.pool.accept(event.eventname, &event.payload);
         let event = self.pool.next_event().expect("it was put in just now");
         self.begin_event(&event)
     }
@@ -186,7 +189,9 @@ impl Subject {
         let mut buffer = [0; 1024];
         let header = self.supervisor.notify_header(&envelope, &mut buffer).expect("READY, and names are short");
         let bytes = [header, &event.payload].concat();
-        self.eventname = Some(event.eventname.clone());
+        self.event = Some((event.clone(), bytes.len()));
+        // What was said before is over.
+        self.since = Instant::now();
         self.said.clear();
         self.heard = 0;
         self.answer = None;
@@ -204,7 +209,7 @@ impl Subject {
     /// Waits until the listener has read all that was written, but not for long: not every one reads on at once.
     pub fn let_read(&mut self) {
         let since = Instant::now();
-        while since.elapsed() < self.quiet() && self.input.as_ref().is_some_and(Input::is_unread) {
+        while since.elapsed() < self.quiet() && self.input.as_ref().is_some_and(|input| input.unread() != 0) {
             thread::sleep(Duration::from_micros(50));
         }
     }
@@ -212,24 +217,49 @@ impl Subject {
     /// Waits for the RESULT and the READY of the event that was written.
     pub fn answered(&mut self) -> Checked {
         self.wait_for(ListenerState::Ready)?;
-        if self.odd == Some(Oddity::Prefix) {
-            return Err(self.finding(Seen::Found(findings::ODD_PREFIX)));
+        if self.parent.signal().is_some() {
+            return Err(self.finding(Seen::Found(causes::SIGNALS_PARENT)));
         }
-        if self.odd == Some(Oddity::Number) {
-            self.warn(findings::ODD_NUMBER);
+        match self.odd {
+            Some(Oddity::Prefix) => self.note(causes::ODD_PREFIX),
+            Some(_) => self.note(causes::ODD_NUMBER),
+            None => {}
         }
-        if !self.accepted {
-            self.warn(findings::REJECTS);
+        if !self.accepted && !self.bench.result_handler && !self.bench.known.contains(&causes::REJECTS) {
+            self.redeliver()?;
         }
         Ok(())
     }
 
-    /// Notes something that the listener can go on after, once for each type of event.
-    pub fn warn(&mut self, cause: &'static Cause) {
-        let known = |warning: &Finding| warning.cause == cause && warning.trouble.eventname == self.eventname;
-        if !self.warnings.iter().any(known) {
-            let finding = self.finding(Seen::Found(cause));
-            self.warnings.push(*finding);
+    /// supervisord sends a rejected event again, at once.
+    fn redeliver(&mut self) -> Checked {
+        let Some((event, _)) = self.event.clone() else { return Ok(()) };
+        let rejection = self.finding(Seen::Found(causes::REJECTS));
+        for _ in 0..REDELIVERIES {
+            let bytes = self.begin_event(&event)?;
+            self.write(&bytes);
+            self.wait_for(ListenerState::Ready)?;
+            if self.accepted {
+                break;
+            }
+        }
+        let cause = if self.accepted { causes::REJECTS_AT_FIRST } else { causes::REJECTS };
+        self.add(Finding { cause, ..*rejection });
+        Ok(())
+    }
+
+    /// Notes something that the listener can go on after.
+    pub fn note(&mut self, cause: &'static Cause) {
+        let finding = self.finding(Seen::Found(cause));
+        self.add(*finding);
+    }
+
+    /// Once for each type of event, and not what was found before.
+    fn add(&mut self, finding: Finding) {
+        let same =
+            |noted: &Finding| noted.cause == finding.cause && noted.trouble.eventname == finding.trouble.eventname;
+        if !self.bench.known.contains(&finding.cause) && !self.noted.iter().any(same) {
+            self.noted.push(finding);
         }
     }
 
@@ -260,33 +290,49 @@ impl Subject {
 
     pub fn close_input(&mut self) {
         self.input = None;
+        self.since = Instant::now();
     }
 
     pub fn terminate(&mut self) {
-        if let Some(pid) = self.pid().filter(|_| self.status.is_none()) {
-            let _ = rustix::process::kill_process(pid, Signal::TERM);
+        self.since = Instant::now();
+        if self.parent.status().is_none() {
+            let _ = rustix::process::kill_process(self.parent.listener(), Signal::TERM);
         }
     }
 
     /// Waits until the process has ended, and at least what it wrote itself is heard. `None` if it runs on.
     pub fn exited(&mut self) -> Result<Option<ExitStatus>, Box<Finding>> {
+        self.exits_within(self.bench.patience)?;
+        if self.parent.status().is_none() {
+            self.exits_within(self.bench.grace)?;
+            if self.parent.status().is_some() {
+                return Err(self.finding(Seen::Late(self.since.elapsed())));
+            }
+        }
+        while let Some(piece) = self.next_piece(self.quiet()) {
+            self.hear(piece)?;
+        }
+        Ok(self.parent.status())
+    }
+
+    fn exits_within(&mut self, time: Duration) -> Checked {
         let since = Instant::now();
-        while self.exit_status().is_none() && since.elapsed() < self.patience {
+        // Without its parent, nobody can tell how it ended.
+        let gone =
+            |subject: &mut Self| subject.parent.status().is_some() || subject.output_ended && subject.has_signalled();
+        while !gone(self) && since.elapsed() < time {
             if let Some(piece) = self.next_piece(Duration::from_millis(2)) {
                 self.hear(piece)?;
             } else if self.output_ended {
                 thread::sleep(Duration::from_micros(500));
             }
         }
-        while let Some(piece) = self.next_piece(self.quiet()) {
-            self.hear(piece)?;
-        }
-        Ok(self.status)
+        Ok(())
     }
 
     /// Whether somebody else holds the output of a process that has ended.
-    pub fn output_is_held(&self) -> bool {
-        self.status.is_some() && !self.output_ended
+    pub fn output_is_held(&mut self) -> bool {
+        self.parent.status().is_some() && !self.output_ended
     }
 
     /// Whether the last event that was begun got a RESULT.
@@ -299,15 +345,9 @@ impl Subject {
         self.heard
     }
 
-    fn exit_status(&mut self) -> Option<ExitStatus> {
-        if self.status.is_none() {
-            self.status = self.child.try_wait().ok().flatten();
-        }
-        self.status
-    }
-
-    fn pid(&self) -> Option<Pid> {
-        Pid::from_raw(self.child.id().try_into().ok()?)
+    /// Whether the listener has sent its parent a signal.
+    pub fn has_signalled(&mut self) -> bool {
+        self.parent.signal().is_some()
     }
 
     // ---- What the listener says. ----
@@ -324,26 +364,36 @@ impl Subject {
     }
 
     fn wait_for(&mut self, state: ListenerState) -> Checked {
+        if self.reaches(state, self.bench.patience)? {
+            return Ok(());
+        }
+        if self.reaches(state, self.bench.grace)? {
+            return Err(self.finding(Seen::Late(self.since.elapsed())));
+        }
+        Err(self.silent())
+    }
+
+    fn reaches(&mut self, state: ListenerState, time: Duration) -> Result<bool, Box<Finding>> {
         let since = Instant::now();
         while self.supervisor.state() != state {
-            let left = self.patience.saturating_sub(since.elapsed());
+            let left = time.saturating_sub(since.elapsed());
             // In slices: the process may end while somebody else holds its output.
             match self.next_piece(left.min(Duration::from_millis(50))) {
                 Some(piece) => self.hear(piece)?,
                 None if self.output_ended => return Err(self.gone()),
-                None if self.exit_status().is_some() => {
+                None if self.parent.status().is_some() => {
                     self.linger();
                     return Err(self.gone());
                 }
-                None if left.is_zero() => return Err(self.silent()),
+                None if left.is_zero() => return Ok(false),
                 None => {}
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn hear(&mut self, (bytes, writer): Piece) -> Checked {
-        self.note(&bytes, writer);
+        self.keep(&bytes, writer);
         let before = self.heard.saturating_sub(bytes.len());
         let mut input = bytes.as_slice();
         while let Some(heard) = self.supervisor.advance(&mut input) {
@@ -360,19 +410,19 @@ impl Subject {
                     self.answer = Some((end, std::mem::take(&mut self.data)));
                 }
                 Heard::Violation(violation) => {
-                    self.linger();
+                    self.see_it_through(violation);
                     return Err(self.finding(Seen::Violation(violation)));
                 }
                 _ => return Err(self.finding(Seen::Stuck)),
             }
         }
         if self.more_than_one_writer() {
-            return Err(self.finding(Seen::Found(findings::INHERITED_STDOUT)));
+            return Err(self.finding(Seen::Found(causes::INHERITED_STDOUT)));
         }
         Ok(())
     }
 
-    fn note(&mut self, bytes: &[u8], writer: Option<Pid>) {
+    fn keep(&mut self, bytes: &[u8], writer: Option<Pid>) {
         self.heard = self.heard.saturating_add(bytes.len());
         let room = KEPT.saturating_sub(self.said.len());
         self.said.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
@@ -385,21 +435,56 @@ impl Subject {
         self.writers.len() > 1
     }
 
-    /// Takes what else is said, to show it.
+    /// Waits for what tells one cause of a violation from another, and takes what else is said, to show it.
+    fn see_it_through(&mut self, violation: Violation) {
+        let awaited: &[u8] = match violation {
+            // A listener that greets, or a program that is no listener?
+            Violation::NotReady(_) if !self.was_ready => READY,
+            // One READY too many, or one instead of a RESULT?
+            Violation::BadResultLine if self.said.starts_with(READY) => b"RESULT ",
+            _ => return self.linger(),
+        };
+        let since = Instant::now();
+        let has_come = |said: &[u8]| said.windows(awaited.len()).any(|window| window == awaited);
+        while !has_come(&self.said)
+            && self.said.len() < KEPT
+            && since.elapsed() < self.bench.patience
+            && !self.output_ended
+        {
+            if let Some((bytes, writer)) = self.next_piece(Duration::from_millis(50)) {
+                self.keep(&bytes, writer);
+            }
+        }
+        self.linger();
+        if self.output_ended {
+            self.reap();
+        }
+    }
+
     fn linger(&mut self) {
         while self.said.len() < KEPT
             && let Some((bytes, writer)) = self.next_piece(Duration::from_millis(100))
         {
-            self.note(&bytes, writer);
+            self.keep(&bytes, writer);
         }
     }
 
-    fn gone(&mut self) -> Box<Finding> {
+    /// The output has ended. Has the process?
+    fn reap(&mut self) -> bool {
         let since = Instant::now();
-        while self.exit_status().is_none() && since.elapsed() < self.quiet() {
+        while self.parent.status().is_none() && !self.has_signalled() && since.elapsed() < self.quiet() {
             thread::sleep(Duration::from_millis(1));
         }
-        self.finding(self.status.map_or(Seen::Closed, Seen::Ended))
+        self.parent.status().is_some()
+    }
+
+    fn gone(&mut self) -> Box<Finding> {
+        if !self.reap() {
+            return self.finding(Seen::Closed);
+        }
+        let unread = self.input.as_ref().map_or(0, Input::unread);
+        let untouched = self.event.as_ref().is_some_and(|(_, len)| unread >= *len);
+        self.finding(Seen::Ended { untouched })
     }
 
     /// What is still in a buffer of the listener's comes out when it ends.
@@ -407,10 +492,10 @@ impl Subject {
         let before = self.heard;
         self.close_input();
         let since = Instant::now();
-        let patience = self.patience.min(Duration::from_secs(2));
+        let patience = self.bench.patience.min(Duration::from_secs(2));
         while self.heard == before && !self.output_ended && since.elapsed() < patience {
             if let Some((bytes, writer)) = self.next_piece(Duration::from_millis(50)) {
-                self.note(&bytes, writer);
+                self.keep(&bytes, writer);
             }
         }
         self.linger();
@@ -419,149 +504,31 @@ impl Subject {
 
     /// A finding about this moment.
     pub fn finding(&mut self, seen: Seen) -> Box<Finding> {
-        if matches!(seen, Seen::Ended(_)) {
+        // A silent listener has ended, if it has, because its input was closed.
+        let status = self.parent.status().filter(|_| !matches!(seen, Seen::Silence { .. }));
+        let signal = self.parent.signal();
+        if status.is_some() {
             // Its last words, if nobody else holds the stream.
             let _ = self.stderr.recv_timeout(self.quiet());
         }
         let stderr = String::from_utf8_lossy(&self.stderr_text.lock().unwrap()).into_owned();
         let trouble = Trouble {
             seen,
-            eventname: self.eventname.clone(),
+            eventname: self.event.as_ref().map(|(event, _)| event.eventname.clone()),
             said: self.said.clone(),
             answer: self.answer.clone(),
             was_ready: self.was_ready,
             foreign: self.more_than_one_writer(),
+            signal,
+            status,
             stderr,
         };
         Box::new(Finding::new(trouble, self.topic))
     }
 }
 
-impl Drop for Subject {
-    /// Ends the process, and what it has started, unless all of it has ended.
+impl Drop for Subject<'_> {
     fn drop(&mut self) {
-        if self.exit_status().is_none() || !self.output_ended {
-            let _ = self.pid().map(|group| rustix::process::kill_process_group(group, Signal::KILL));
-        }
-        let _ = self.child.wait();
+        self.parent.end(!self.output_ended);
     }
 }
-
-/// The listener's input: written to in a thread, so that a listener that does not read keeps nobody waiting.
-struct Input {
-    sender: Sender<Vec<u8>>,
-    sent: usize,
-    written: Arc<AtomicUsize>,
-    pipe: OwnedFd,
-}
-
-impl Input {
-    fn new(mut pipe: impl Write + AsFd + Send + 'static) -> io::Result<Self> {
-        let (sender, receiver) = mpsc::channel::<Vec<u8>>();
-        let written = Arc::new(AtomicUsize::new(0));
-        let input = Self { sender, sent: 0, written: Arc::clone(&written), pipe: pipe.as_fd().try_clone_to_owned()? };
-        thread::spawn(move || {
-            for bytes in receiver {
-                if pipe.write_all(&bytes).is_err() {
-                    return;
-                }
-                written.fetch_add(bytes.len(), Ordering::Release);
-            }
-        });
-        Ok(input)
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.sent = self.sent.saturating_add(bytes.len());
-        // A listener that has gone is noticed by the end of its output.
-        let _ = self.sender.send(bytes.into());
-    }
-
-    fn is_unread(&self) -> bool {
-        self.written.load(Ordering::Acquire) != self.sent
-            || rustix::io::ioctl_fionread(&self.pipe).is_ok_and(|unread| unread != 0)
-    }
-}
-
-/// Reads in a thread: a piece for each read.
-fn reader(mut read: impl FnMut(&mut [u8]) -> io::Result<(usize, Option<Pid>)> + Send + 'static) -> Receiver<Piece> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        loop {
-            match read(&mut buffer) {
-                Ok((0, _)) => return,
-                Ok((len, writer)) => {
-                    if sender.send((buffer.get(..len).unwrap_or_default().into(), writer)).is_err() {
-                        return;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return,
-            }
-        }
-    });
-    receiver
-}
-
-/// Keeps the end of what is written to standard error. The receiver is told when that has ended.
-fn collect(mut stderr: impl Read + Send + 'static, kept: Arc<Mutex<Vec<u8>>>) -> Receiver<()> {
-    let (ended, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        while let Ok(len @ 1..) = stderr.read(&mut buffer) {
-            let mut kept = kept.lock().unwrap();
-            kept.extend_from_slice(buffer.get(..len).unwrap_or_default());
-            let excess = kept.len().saturating_sub(STDERR_KEPT);
-            kept.drain(..excess);
-        }
-        drop(ended);
-    });
-    receiver
-}
-
-/// Linux says who wrote to a socket.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod writers {
-    use super::*;
-    use rustix::net::{self, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
-
-    pub const CAN_BE_TOLD: bool = true;
-
-    /// Makes the command write to a socket; returns the end to read from.
-    pub fn socket(command: &mut Command) -> io::Result<UnixStream> {
-        let (ours, theirs) = UnixStream::pair()?;
-        net::sockopt::set_socket_passcred(&ours, true)?;
-        command.stdout(OwnedFd::from(theirs));
-        Ok(ours)
-    }
-
-    pub fn read(socket: &UnixStream, buffer: &mut [u8]) -> io::Result<(usize, Option<Pid>)> {
-        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1))];
-        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-        let mut buffers = [io::IoSliceMut::new(buffer)];
-        let read = net::recvmsg(socket, &mut buffers, &mut ancillary, RecvFlags::empty())?.bytes;
-        let writer = ancillary.drain().find_map(|message| match message {
-            RecvAncillaryMessage::ScmCredentials(credentials) => Some(credentials.pid),
-            _ => None,
-        });
-        Ok((read, writer))
-    }
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-mod writers {
-    use super::*;
-
-    pub const CAN_BE_TOLD: bool = false;
-
-    pub fn socket(_: &mut Command) -> io::Result<UnixStream> {
-        Err(io::Error::from(io::ErrorKind::Unsupported))
-    }
-
-    pub fn read(_: &UnixStream, _: &mut [u8]) -> io::Result<(usize, Option<Pid>)> {
-        Ok((0, None))
-    }
-}
-
-pub use writers::CAN_BE_TOLD as WRITERS_CAN_BE_TOLD;

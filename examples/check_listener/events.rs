@@ -1,0 +1,148 @@
+//! The events that listeners are tried with, and which of them a listener subscribes to.
+
+use supervisor_events::{
+    Channel, Data, Event, EventType, GroupChange, ProcessCommunicationEvent, ProcessGroupEvent, ProcessLogEvent,
+    ProcessState, ProcessStateEvent, RemoteCommunicationEvent, SupervisorState, Text, TickEvent, Tokens,
+};
+
+/// An event to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    pub eventname: &'static str,
+    pub payload: Vec<u8>,
+}
+
+impl Sample {
+    /// Whether the payload goes on after a first line.
+    pub fn has_lines(&self) -> bool {
+        self.payload.trim_ascii().contains(&b'\n')
+    }
+
+    /// An event of which only one thing may be hard: nothing, if it has a payload of one line.
+    pub fn is_plain(&self) -> bool {
+        !self.payload.is_empty() && !self.payload.contains(&b'\n')
+    }
+}
+
+/// The free text in an event.
+#[derive(Clone, Copy, Debug)]
+pub struct Words<'a> {
+    /// The process's name, or the type of a REMOTE_COMMUNICATION.
+    pub process: &'a str,
+    pub group: &'a str,
+    pub data: &'a str,
+}
+
+pub const PLAIN: Words<'_> = Words { process: "cat", group: "pets", data: "a line\nand another one\n" };
+
+/// A payload as supervisord makes it, for each concrete type.
+pub fn samples(words: Words<'_>) -> Vec<Sample> {
+    let none = Tokens::default();
+    let (processname, groupname) = (Text::new(words.process), Text::new(words.group));
+    let (data, pid) = (Data::new(words.data.as_bytes()), Some(2766));
+    let state = |state, from_state, tries, expected, pid| {
+        let extra = none;
+        Event::ProcessState(ProcessStateEvent {
+            state,
+            processname,
+            groupname,
+            from_state,
+            tries,
+            expected,
+            pid,
+            extra,
+        })
+    };
+    let log = |channel| Event::ProcessLog(ProcessLogEvent { channel, processname, groupname, pid, data, extra: none });
+    let communication = |channel| {
+        let extra = none;
+        Event::ProcessCommunication(ProcessCommunicationEvent { channel, processname, groupname, pid, data, extra })
+    };
+    let tick = |period, when| Event::Tick(TickEvent { period, when, extra: none });
+    let group = |change| Event::ProcessGroup(ProcessGroupEvent { change, groupname });
+    use ProcessState::*;
+    let events = [
+        // One that most listeners have no reason to act on comes first.
+        state(Running, Starting, None, None, pid),
+        state(Starting, Stopped, Some(0), None, None),
+        state(Backoff, Starting, Some(1), None, None),
+        state(Stopping, Running, None, None, pid),
+        state(Exited, Running, None, Some(false), pid),
+        state(Exited, Running, None, Some(true), pid),
+        state(Stopped, Stopping, None, None, pid),
+        state(Fatal, Backoff, None, None, None),
+        state(Unknown, Running, None, None, None),
+        tick(5, 1_705_063_880),
+        tick(60, 1_705_063_860),
+        tick(3600, 1_705_060_800),
+        group(GroupChange::Added),
+        group(GroupChange::Removed),
+        Event::RemoteCommunication(RemoteCommunicationEvent { remote_type: processname, data }),
+        log(Channel::Stdout),
+        log(Channel::Stderr),
+        communication(Channel::Stdout),
+        communication(Channel::Stderr),
+        Event::SupervisorStateChange(SupervisorState::Running),
+        Event::SupervisorStateChange(SupervisorState::Stopping),
+    ];
+    let named = |event: &Event<'_>| {
+        let mut buffer = [0; 1024];
+        let payload = event.write_to(&mut buffer).expect("samples are short").to_vec();
+        Sample { eventname: event.event_type().expect("samples are of known types").name(), payload }
+    };
+    events.iter().map(named).collect()
+}
+
+/// The event of this type, if there is one.
+pub fn sample(eventname: &str, words: Words<'_>) -> Option<Sample> {
+    samples(words).into_iter().find(|sample| sample.eventname == eventname)
+}
+
+/// What the listener subscribes to, as in `events=` of its section in supervisord's configuration.
+#[derive(Clone, Debug)]
+pub struct Subscription(Vec<EventType<'static>>);
+
+impl Subscription {
+    pub fn to_everything() -> Self {
+        Self(vec![EventType::Event])
+    }
+
+    /// Reads names, separated by commas. supervisord takes them in small letters, too.
+    pub fn parse(names: &str) -> Result<Self, String> {
+        let known = |name: &str| {
+            let name = name.trim().to_ascii_uppercase();
+            let of = EventType::ALL.iter().find(|of| of.name() == name);
+            of.copied().ok_or_else(|| format!("--events: supervisord has no event {name:?} of its own"))
+        };
+        names.split(',').map(known).collect::<Result<_, _>>().map(Self)
+    }
+
+    pub fn join(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    pub fn has(&self, eventname: &str) -> bool {
+        self.0.iter().any(|of| EventType::from_name(eventname).is_a(*of))
+    }
+
+    /// Whether types that nobody knows are among it.
+    pub fn has_everything(&self) -> bool {
+        self.0.contains(&EventType::Event)
+    }
+
+    pub fn samples(&self, words: Words<'_>) -> Vec<Sample> {
+        let mut samples = samples(words);
+        samples.retain(|sample| self.has(sample.eventname));
+        samples
+    }
+
+    /// The easiest event.
+    pub fn usual(&self) -> Sample {
+        self.samples(PLAIN).into_iter().next().expect("each type of the table has a sample")
+    }
+
+    /// The first type whose payload is as asked for.
+    pub fn first(&self, words: Words<'_>, is_right: impl Fn(&Sample) -> bool) -> Option<Sample> {
+        self.samples(words).into_iter().find(is_right)
+    }
+}
