@@ -9,9 +9,9 @@ mod python;
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -24,15 +24,20 @@ use tempfile::TempDir;
 const PATIENT: &[&str] = &["--timeout", "15"];
 
 /// Checks that there are.
-const CHECKS: usize = 23;
+const CHECKS: usize = 26;
 
 fn check_listener(arguments: &[&str], command: &[impl AsRef<OsStr>]) -> Output {
+    let mut process = program();
+    process.args(arguments).arg("--").args(command);
+    process.output().unwrap()
+}
+
+fn program() -> Command {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     let mut process = Command::new(PROGRAM.get_or_init(|| examples::example("check_listener")));
-    process.args(arguments).arg("--").args(command);
     // What would make a listener in Python a better or a worse one than it is by itself.
     process.env_remove("PYTHONUNBUFFERED").env("PYTHONUTF8", "1").env_remove("SUPERVISOR_SERVER_URL");
-    process.output().unwrap()
+    process
 }
 
 struct Report(Value);
@@ -68,11 +73,18 @@ impl Report {
 }
 
 fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/listeners").join(name).with_extension("py")
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/listeners").join(name);
+    if path.extension().is_none() { path.with_extension("py") } else { path }
 }
 
 fn report_of_script(python: &Path, name: &str) -> Report {
-    Report::of(PATIENT, &[python, &script(name)])
+    report_with(PATIENT, python, name)
+}
+
+fn report_with(arguments: &[&str], python: &Path, name: &str) -> Report {
+    let path = script(name);
+    let interpreter = if path.extension() == Some("sh".as_ref()) { Path::new("sh") } else { python };
+    Report::of(arguments, &[interpreter, &path])
 }
 
 /// Our listeners, with settings that keep them in their directory and off the network.
@@ -163,13 +175,259 @@ fn every_mistake_is_told_from_the_others() {
     });
 }
 
+/// Which checks fail for a cause.
+enum In {
+    /// The first one; the others are skipped.
+    First,
+    /// The first one; the others pass.
+    FirstAlone,
+    /// These.
+    Checks(&'static [&'static str]),
+}
+
+const WITH_PIECES: In =
+    In::Checks(&["waits-for-payload", "non-ascii", "large-payload", "byte-by-byte", "split-everywhere", "slow"]);
+const WITH_REMOTE: In = In::Checks(&[
+    "event-types",
+    "waits-for-payload",
+    "several-lines",
+    "non-ascii",
+    "empty-payload",
+    "large-payload",
+    "byte-by-byte",
+    "split-everywhere",
+]);
+const WITH_LINES: In = In::Checks(&[
+    "event-types",
+    "waits-for-payload",
+    "several-lines",
+    "non-ascii",
+    "empty-payload",
+    "large-payload",
+    "name-space",
+    "name-colon",
+    "byte-by-byte",
+    "split-everywhere",
+]);
+const WITH_FATAL: In = In::Checks(&["event-types", "name-space", "name-colon"]);
+
+/// Listeners that are wrong in one way: its cause, and where it shows.
+const CAUSES: [(&str, &str, In); 22] = [
+    ("ends-after-answer", "ends-after-answer", In::First),
+    ("ends-after-ten-answers", "ends-after-answer", In::First),
+    ("usage-and-exit.sh", "died-at-start", In::First),
+    ("killed-at-start.sh", "died-at-start", In::First),
+    ("answers-twice", "unasked-result", In::First),
+    ("answers-three-times", "unasked-result", In::First),
+    ("ready-instead-of-result.sh", "ready-instead-of-result", In::First),
+    ("rejects-everything", "rejects", In::FirstAlone),
+    ("needs-one-read", "chunking", WITH_PIECES),
+    ("crash-on-pieces", "chunking", WITH_PIECES),
+    ("exits-at-several-lines", "several-lines", WITH_LINES),
+    ("exits-at-remote-communication", "died", WITH_REMOTE),
+    ("exits-at-empty-payload", "empty-payload", In::Checks(&["event-types", "empty-payload", "unknown-types"])),
+    ("hangs-at-nul", "control-characters", In::Checks(&["several-lines"])),
+    ("split-character", "split-character", In::Checks(&["non-ascii", "byte-by-byte", "split-everywhere"])),
+    ("split-payload-at-spaces", "space-in-process-name", In::Checks(&["name-space"])),
+    ("split-payload-at-colons", "colon-in-process-name", In::Checks(&["name-colon"])),
+    ("kills-its-parent", "signals-parent", WITH_FATAL),
+    ("kills-its-parent-for-good", "signals-parent", WITH_FATAL),
+    ("stops-its-parent", "signals-parent", WITH_FATAL),
+    ("kills-its-parents-group", "signals-parent", WITH_FATAL),
+    ("kills-its-group", "died", WITH_FATAL),
+];
+
+#[test]
+fn the_cause_is_the_true_one() {
+    let Some(python) = python::python() else { return };
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some((name, id, place)) = CAUSES.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    // Some are silent where they fail: less patience, and still enough for a busy machine.
+                    let report = report_with(&["--timeout", "5"], &python, name);
+                    let failed: Vec<_> = report.checks().iter().filter(|check| check["verdict"] == "failed").collect();
+                    let names: Vec<_> = failed.iter().map(|check| check["name"].as_str().unwrap()).collect();
+                    let expected = match place {
+                        In::First | In::FirstAlone => &["basic"][..],
+                        In::Checks(checks) => checks,
+                    };
+                    assert_eq!(names, expected, "{name}: {:#}", report.0);
+                    assert_eq!(report.ids("failed"), [*id].into(), "{name}: {:#}", report.0);
+                    let skipped = if matches!(place, In::First) { CHECKS - 1 } else { 0 };
+                    assert_eq!(report.0["summary"]["skipped"], skipped, "{name}: {:#}", report.0);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn one_that_died_at_its_start_shows_how() {
+    let report = report_with(PATIENT, Path::new(""), "usage-and-exit.sh");
+    let finding = &report.check("basic")["findings"][0];
+    assert_eq!(finding["said"], "usage: notify [--channel NAME] --token TOKEN\\n");
+    assert_eq!(finding["ended"], "exit status: 2");
+    assert_eq!(report.check("flood")["skipped"], "the first check failed");
+    let report = report_with(PATIENT, Path::new(""), "killed-at-start.sh");
+    let finding = &report.check("basic")["findings"][0];
+    assert_eq!(finding["stderr"], "no memory\n");
+    assert_eq!(finding["ended"], "signal: 9 (SIGKILL)");
+}
+
+#[test]
+fn a_signal_to_the_parent_is_named() {
+    let Some(python) = python::python() else { return };
+    for (name, signal) in [("kills-its-parent", "SIGTERM"), ("kills-its-parent-for-good", "SIGKILL")] {
+        let report = report_with(&["--timeout", "15", "--only", "event-types"], &python, name);
+        let finding = &report.check("event-types")["findings"][0];
+        assert_eq!((&finding["signal"], &finding["eventname"]), (&json!(signal), &json!("PROCESS_STATE_FATAL")));
+    }
+    // Of what it does not subscribe to, it is sent nothing.
+    let report =
+        report_with(&["--timeout", "15", "--events", "process_state_running,TICK"], &python, "kills-its-parent");
+    assert_eq!(report.ids("failed"), [].into(), "{:#}", report.0);
+    let skipped: Vec<_> = report.checks().iter().filter(|check| check["verdict"] == "skipped").collect();
+    let names: Vec<_> = skipped.iter().map(|check| check["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["several-lines", "empty-payload", "large-payload", "unknown-types"]);
+    assert_eq!(skipped[0]["skipped"], "no event with data among --events");
+}
+
+#[test]
+fn a_good_one_passes_whatever_it_subscribes_to() {
+    let Some(python) = python::python() else { return };
+    for events in ["TICK_5", "SUPERVISOR_STATE_CHANGE", "PROCESS_LOG", "PROCESS_GROUP", "REMOTE_COMMUNICATION"] {
+        let report = report_with(&["--timeout", "15", "--events", events], &python, "good");
+        let summary = &report.0["summary"];
+        assert_eq!((&summary["warned"], &summary["failed"]), (&json!(0), &json!(0)), "{events}: {:#}", report.0);
+        assert!(summary["passed"].as_u64().unwrap() >= 18, "{events}: {summary}");
+    }
+}
+
+#[test]
+fn a_slow_one_is_told_from_a_silent_one() {
+    let Some(python) = python::python() else { return };
+    let report = report_with(&["--timeout", "1"], &python, "takes-two-seconds");
+    assert_eq!(report.ids("failed"), ["slower-than-timeout"].into(), "{:#}", report.0);
+    assert_eq!(report.0["summary"]["skipped"], CHECKS - 1);
+    let finding = &report.check("basic")["findings"][0];
+    assert!(finding["advice"].as_str().unwrap().contains("--timeout"));
+    assert!(finding["seconds"].as_f64().unwrap() > 1.0);
+    let report = report_with(&["--timeout", "15", "--only", "waits-for-payload"], &python, "takes-two-seconds");
+    assert_eq!(report.ids("failed"), [].into(), "{:#}", report.0);
+}
+
+#[test]
+fn a_rejection_is_right_for_another_result_handler() {
+    let Some(python) = python::python() else { return };
+    let report = report_with(&["--timeout", "15", "--result-handler"], &python, "rejects-everything");
+    assert_eq!(report.ids("failed"), [].into(), "{:#}", report.0);
+    // One that comes again and is accepted costs little.
+    let report = report_with(&["--timeout", "15", "--only", "basic"], &python, "rejects-at-first");
+    assert_eq!((report.ids("failed"), report.ids("warned")), ([].into(), ["rejects-at-first"].into()));
+}
+
+#[test]
+fn the_locale_is_what_supervisord_gives() {
+    let locale = |settings: &[(&str, &str)]| {
+        let mut process = program();
+        process.env_remove("LANG").env_remove("LC_ALL").env_remove("LC_CTYPE").envs(settings.iter().copied());
+        let output = process.args(["--json", "--", "sh"]).arg(script("shows-its-locale.sh")).output().unwrap();
+        let object: Value = serde_json::from_slice(&output.stdout).unwrap();
+        object["checks"][0]["findings"][0]["stderr"].as_str().unwrap().trim().to_owned()
+    };
+    assert_eq!(locale(&[]), "LC_CTYPE=C.UTF-8");
+    assert_eq!(locale(&[("LC_CTYPE", "C"), ("LANG", "C")]), "LC_CTYPE=C.UTF-8");
+    assert_eq!(locale(&[("LC_ALL", "C")]), "LC_CTYPE=");
+    assert_eq!(locale(&[("LC_CTYPE", "de_DE.UTF-8")]), "LC_CTYPE=de_DE.UTF-8");
+}
+
+fn judge(arguments: &[&str], log: &[u8]) -> (Option<i32>, Vec<String>) {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("stdout.log");
+    fs::write(&path, log).unwrap();
+    let output = program().args(arguments).arg("--judge").arg(&path).output().unwrap();
+    let from_stdin =
+        program().args(arguments).args(["--judge", "-"]).stdin(File::open(&path).unwrap()).output().unwrap();
+    assert_eq!((output.status, &output.stdout), (from_stdin.status, &from_stdin.stdout));
+    (output.status.code(), String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect())
+}
+
+#[test]
+fn a_log_is_judged_step_by_step() {
+    let good = [
+        r"       0  READY      READY\n",
+        r"       6  RESULT     RESULT 2\n",
+        r"      15  data       OK",
+        r"      17  READY      READY\n",
+        r"      23  end  (READY, or BUSY with an event)",
+    ];
+    assert_eq!(judge(&[], b"READY\nRESULT 2\nOKREADY\n"), (Some(0), good.map(str::to_owned).into()));
+
+    let (code, lines) = judge(&["--json"], b"READY\nRESULT 2\nOK\nREADY\nRESULT");
+    let steps: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let steps: Vec<_> =
+        steps.iter().map(|step| (step["offset"].as_u64().unwrap(), step["step"].as_str().unwrap())).collect();
+    let expected = [(0, "READY"), (6, "RESULT"), (15, "data"), (17, "violation"), (23, "ignored"), (30, "end")];
+    assert_eq!((code, steps.as_slice()), (Some(1), &expected[..]));
+
+    let code = |arguments: &[&str], log: &[u8]| judge(arguments, log).0;
+    assert_eq!(code(&[], b"READY\nREADY\n"), Some(1));
+    assert_eq!(code(&[], b"READY\nRESULT 2\nO"), Some(1));
+    assert_eq!(code(&[], b"READY\nRESULT -2\nOK"), Some(1));
+    assert_eq!(code(&[], b"READY\nRESULT 4\nFAIL"), Some(1));
+    assert_eq!(code(&["--result-handler"], b"READY\nRESULT 4\nFAIL"), Some(0));
+    assert_eq!(code(&[], b""), Some(0));
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let long = b"READY\nRESULT 2\nOK".repeat(100_000);
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("stdout.log");
+    fs::write(&path, [b"READY\n", long.strip_prefix(b"READY\n").unwrap()].concat()).unwrap();
+    for arguments in [&["--help"][..], &["--list"], &["--judge", path.to_str().unwrap()]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = program().args(arguments).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let output = program().args(["--judge", "/nonexistent/stdout.log"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stderr.starts_with(b"error: /nonexistent/stdout.log: "));
+}
+
+#[test]
+fn help_tells_all() {
+    let output = check_listener(&["--help"], &["true"]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8(output.stdout).unwrap();
+    for word in ["--events", "--result-handler", "--timeout", "--only", "--list", "--judge", "--json", "exit codes:"] {
+        assert!(text.contains(word), "{word}");
+    }
+}
+
 #[test]
 fn no_script_is_forgotten() {
-    let listed = BAD.iter().map(|(id, _)| *id).chain(["good", "childutils", "hangs-at-unknown-event"]);
-    let listed: BTreeSet<_> = listed.map(script).collect();
+    let bad = BAD.iter().map(|(id, _)| *id);
+    let caused = CAUSES.iter().map(|(name, ..)| *name);
+    let others = [
+        "good",
+        "childutils",
+        "hangs-at-unknown-event",
+        "rejects-at-first",
+        "shows-its-locale.sh",
+        "takes-two-seconds",
+    ];
+    let listed: BTreeSet<_> = bad.chain(caused).chain(others).map(script).collect();
     let directory = fs::read_dir(script("good").parent().unwrap()).unwrap();
     let scripts = directory.map(|entry| entry.unwrap().path());
-    assert_eq!(scripts.filter(|path| path.extension() == Some("py".as_ref())).collect::<BTreeSet<_>>(), listed);
+    assert_eq!(scripts.filter(|path| path.is_file()).collect::<BTreeSet<_>>(), listed);
 }
 
 #[test]
@@ -221,6 +479,8 @@ fn usage() {
         (&["--timeout", "0"], good),
         (&["--timeout", "soon"], good),
         (&["--timeout", "-1"], good),
+        (&["--events", "SOMETHING_NEW"], good),
+        (&["--judge", "log"], good),
         (&[], &["/nonexistent/listener"]),
     ] {
         let output = check_listener(arguments, command);

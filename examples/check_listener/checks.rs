@@ -321,19 +321,24 @@ fn several_lines(subject: &mut Subject) -> Checked {
 const NON_ASCII: Topic =
     Topic { ended: causes::CRASH_ON_NON_ASCII, silent: causes::HANG_ON_NON_ASCII, early: causes::LENGTH_IN_BYTES };
 
+/// A character that comes in two pieces.
+const SPLIT: Topic = Topic::one(causes::SPLIT_CHARACTER);
+
 /// What is left of a payload precedes the next event.
 const AFTER_NON_ASCII: Topic = Topic { early: causes::EARLY_RESULT, ..Topic::one(causes::LENGTH_IN_BYTES) };
 
-/// Header, payload, last byte: an event in ASCII, then the same with other text. A listener that counts bytes has enough
-/// of them before the last one.
+/// In one piece, and as header, payload and last byte: an event in ASCII, then the same with other text. A listener that
+/// counts bytes has enough of them before the last one.
 fn step_to_non_ascii(subject: &mut Subject, twin: &Sample, event: &Sample) -> Checked {
     let last = twin.payload.len().saturating_sub(1);
     step_in_pieces(subject, PIECES, twin, |header| vec![header, header + last])?;
+    subject.topic = NON_ASCII;
+    subject.deliver(event)?;
+    subject.topic = AFTER_NON_ASCII;
     let bytes = subject.begin(event)?;
     let (header, payload) = bytes.split_at_checked(bytes.len().saturating_sub(event.payload.len())).unwrap_or_default();
-    subject.topic = Topic { early: causes::EARLY_RESULT, ..NON_ASCII };
     in_pieces(subject, header, &[header.len()])?;
-    subject.topic = NON_ASCII;
+    subject.topic = Topic { early: causes::LENGTH_IN_BYTES, ..SPLIT };
     in_pieces(subject, payload, &[payload.len().saturating_sub(1)])?;
     subject.answered()?;
     subject.topic = AFTER_NON_ASCII;
@@ -368,9 +373,13 @@ fn non_ascii(subject: &mut Subject) -> Checked {
     }
     for twin in subject.bench.events.samples(PLAIN).iter().filter(|event| event.has_lines()).take(2) {
         step(subject, LINES, twin)?;
-        for data in ["ä€😀", "日本語のテキスト", "a\u{85}\u{2028}äz", "e\u{301}\u{feff}"] {
-            let event = events::sample(twin.eventname, Words { data, ..PLAIN });
-            step_to_non_ascii(subject, twin, &event.unwrap_or_else(|| twin.clone()))?;
+        let with = |data| events::sample(twin.eventname, Words { data, ..PLAIN }).unwrap_or_else(|| twin.clone());
+        step_to_non_ascii(subject, twin, &with("ä€😀"))?;
+        for data in ["日本語のテキスト", "a\u{85}\u{2028}äz", "e\u{301}\u{feff}"] {
+            subject.topic = NON_ASCII;
+            subject.deliver(&with(data))?;
+            subject.topic = AFTER_NON_ASCII;
+            subject.deliver(&subject.bench.events.usual())?;
         }
     }
     Ok(())
@@ -428,8 +437,6 @@ fn named_process(subject: &mut Subject, name: &str, cause: &'static Cause) -> Ch
     }
     Ok(())
 }
-
-const SPLIT: Topic = Topic::one(causes::SPLIT_CHARACTER);
 
 fn byte_by_byte(subject: &mut Subject) -> Checked {
     one_by_one(subject, PIECES, &subject.bench.events.usual())?;

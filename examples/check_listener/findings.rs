@@ -185,6 +185,8 @@ impl Trouble {
             Seen::Early { answer: false } => PRINT_IN_HANDLER,
             Seen::Late(_) => SLOW,
             Seen::Ended { .. } if !self.was_ready => DIED_AT_START,
+            // The rest of an event was taken for the next header, perhaps after an answer.
+            Seen::Ended { .. } if topic.ended == LENGTH_IN_BYTES => LENGTH_IN_BYTES,
             Seen::Ended { .. } if self.answer.is_some() => ENDS_AFTER_ANSWER,
             Seen::Ended { .. } if self.eventname.is_none() => ENDS_WHILE_READY,
             // It ended after the answer before this event.

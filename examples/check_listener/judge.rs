@@ -154,16 +154,17 @@ impl Judge {
 
     fn end(&mut self) -> io::Result<bool> {
         let ignored = "supervisord does not look at what follows";
+        let between = self.len == 0;
         match self.supervisor.state() {
-            ListenerState::Unknown if self.len != 0 => self.step("ignored", ignored)?,
-            _ if self.len != 0 => {
+            ListenerState::Unknown if !between => self.step("ignored", ignored)?,
+            _ if !between => {
                 self.failed = true;
                 self.step("cut", "the log ends here, inside READY or a RESULT")?
             }
             _ => true,
         };
         let state = match self.supervisor.state() {
-            ListenerState::Busy => "READY, or BUSY with an event",
+            ListenerState::Busy if between => "READY, or BUSY with an event",
             state => state.name(),
         };
         self.step("end", state)

@@ -166,7 +166,9 @@ pub fn run(listener: &[OsString]) -> io::Result<()> {
         // The handler of a signal that was sent before the question has run by now.
         received = signals.pending().next().filter(|_| received == 0).unwrap_or(received);
         let status = listener.try_wait()?.map_or(-1, ExitStatus::into_raw);
-        control.write_all(format!("{received} {status}\n").as_bytes())?;
+        if control.write_all(format!("{received} {status}\n").as_bytes()).is_err() {
+            break;
+        }
     }
     // The checker is done, or gone.
     if listener.try_wait()?.is_none() {

@@ -1,0 +1,4 @@
+#!/bin/sh
+# Is no listener: prints its usage, and ends.
+echo "usage: notify [--channel NAME] --token TOKEN"
+exit 2
