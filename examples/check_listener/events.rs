@@ -2,7 +2,7 @@
 
 use supervisor_events::{
     Channel, Data, Event, EventType, GroupChange, ProcessCommunicationEvent, ProcessGroupEvent, ProcessLogEvent,
-    ProcessState, ProcessStateEvent, RemoteCommunicationEvent, SupervisorState, Text, TickEvent, Tokens,
+    ProcessState, ProcessStateEvent, RemoteCommunicationEvent, SupervisorState, Text, TickEvent,
 };
 
 /// An event to be sent.
@@ -37,29 +37,39 @@ pub const PLAIN: Words<'_> = Words { process: "cat", group: "pets", data: "a lin
 
 /// A payload as supervisord makes it, for each concrete type.
 pub fn samples(words: Words<'_>) -> Vec<Sample> {
-    let none = Tokens::default();
     let (processname, groupname) = (Text::new(words.process), Text::new(words.group));
     let (data, pid) = (Data::new(words.data.as_bytes()), Some(2766));
-    let state = |state, from_state, tries, expected, pid| {
-        let extra = none;
-        Event::ProcessState(ProcessStateEvent {
-            state,
-            processname,
-            groupname,
-            from_state,
-            tries,
-            expected,
-            pid,
-            extra,
-        })
+    let state = |state, from_state: ProcessState, tries, expected, pid| {
+        let mut event = ProcessStateEvent::new(state);
+        (event.processname, event.groupname, event.from_state) = (processname, groupname, from_state.into());
+        (event.tries, event.expected, event.pid) = (tries, expected, pid);
+        Event::ProcessState(event)
     };
-    let log = |channel| Event::ProcessLog(ProcessLogEvent { channel, processname, groupname, pid, data, extra: none });
+    let log = |channel| {
+        let mut event = ProcessLogEvent::new(channel);
+        (event.processname, event.groupname, event.pid, event.data) = (processname, groupname, pid, data);
+        Event::ProcessLog(event)
+    };
     let communication = |channel| {
-        let extra = none;
-        Event::ProcessCommunication(ProcessCommunicationEvent { channel, processname, groupname, pid, data, extra })
+        let mut event = ProcessCommunicationEvent::new(channel);
+        (event.processname, event.groupname, event.pid, event.data) = (processname, groupname, pid, data);
+        Event::ProcessCommunication(event)
     };
-    let tick = |period, when| Event::Tick(TickEvent { period, when, extra: none });
-    let group = |change| Event::ProcessGroup(ProcessGroupEvent { change, groupname });
+    let remote = || {
+        let mut event = RemoteCommunicationEvent::new();
+        (event.remote_type, event.data) = (processname, data);
+        Event::RemoteCommunication(event)
+    };
+    let tick = |period, when| {
+        let mut event = TickEvent::new(period);
+        event.when = when;
+        Event::Tick(event)
+    };
+    let group = |change| {
+        let mut event = ProcessGroupEvent::new(change);
+        event.groupname = groupname;
+        Event::ProcessGroup(event)
+    };
     use ProcessState::*;
     let events = [
         // One that most listeners have no reason to act on comes first.
@@ -77,7 +87,7 @@ pub fn samples(words: Words<'_>) -> Vec<Sample> {
         tick(3600, 1_705_060_800),
         group(GroupChange::Added),
         group(GroupChange::Removed),
-        Event::RemoteCommunication(RemoteCommunicationEvent { remote_type: processname, data }),
+        remote(),
         log(Channel::Stdout),
         log(Channel::Stderr),
         communication(Channel::Stdout),
