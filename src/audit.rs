@@ -104,7 +104,7 @@ impl<const N: usize> SequenceAudit<N> {
         delivery
     }
 
-    /// Where a number that is new stands among those that were seen.
+    /// Classifies a number that was not seen before.
     fn place(&mut self, number: u64) -> Delivery {
         let (gap_from, gap_to) = self.gap;
         if (number.wrapping_sub(gap_from) & MASK) < (gap_to.wrapping_sub(gap_from) & MASK) {
@@ -114,7 +114,7 @@ impl<const N: usize> SequenceAudit<N> {
         let next = self.next.replace(number.wrapping_add(1) & MASK).unwrap_or(number);
         match number.wrapping_sub(next) & MASK {
             0 => Delivery::First,
-            // More than half of all numbers ahead is behind.
+            // A forward distance of more than half the number space means that the sequence went back.
             lost if lost <= MASK / 2 => {
                 self.gap = (next, number);
                 Delivery::Gap { lost }

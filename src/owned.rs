@@ -1,4 +1,4 @@
-//! Notifications that own their bytes: what goes from an interrupt or a reader to another task.
+//! Notifications that own their bytes, to be passed from an interrupt or a reader to another task.
 //!
 //! A [`Notification`] borrows from the buffer that it was read into, and that buffer is needed for the next event.
 
@@ -61,7 +61,7 @@ impl<const N: usize> OwnedNotification<N> {
         Ok(Self { held: Held { places: header.places(), header: bytes.len(), end: bytes.len(), omitted: 0 }, bytes })
     }
 
-    /// Puts a piece behind the payload, such as [`Step::Payload`](crate::Step::Payload) brings. What does not fit is
+    /// Appends a piece of the payload, such as [`Step::Payload`](crate::Step::Payload) brings. What does not fit is
     /// counted as [omitted](Notification::omitted), and so is all that comes after it.
     pub fn push(&mut self, piece: &[u8]) {
         let room = if self.held.omitted == 0 { N.saturating_sub(self.bytes.len()) } else { 0 };

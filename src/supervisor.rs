@@ -6,11 +6,11 @@
 //!              │   └────── RESULT, all of it ───┼───────────────────────┘ │
 //!              │ any other 6 bytes              │ any byte                │ a line whose end is no number
 //!              ▼                                ▼                         ▼
-//!           UNKNOWN: for ever; the listener never gets an event again, and still looks RUNNING
+//!           UNKNOWN: permanent; the listener gets no more events, but is still shown as RUNNING
 //! ```
 //!
-//! For tests and tools: what a listener says is taken byte by byte, with no I/O and no buffer, and each step says what
-//! supervisord makes of it, its oddities included, and what would be odd to a stricter one.
+//! For tests and tools. What a listener says is taken byte by byte, with no I/O and no buffer. Each step says what
+//! supervisord makes of it, with all of supervisord's leniency, and what a stricter server would object to.
 
 use crate::wire::envelope::Envelope;
 use crate::wire::error::NoRoom;
@@ -50,7 +50,7 @@ impl ListenerState {
 pub enum Heard<'i> {
     /// READY: ACKNOWLEDGED → READY.
     Ready,
-    /// The line of a RESULT; so many bytes of data are due.
+    /// The line of a RESULT, which says how many bytes of data follow.
     ResultLine {
         /// The number at the line's end.
         len: u64,
@@ -67,7 +67,7 @@ pub enum Heard<'i> {
     },
     /// The listener broke the protocol: → UNKNOWN. An event that it was BUSY with goes back to the head of the queue.
     Violation(Violation),
-    /// A RESULT that never ends: BUSY for ever.
+    /// A RESULT that never ends: the listener stays BUSY.
     Stuck(Stuck),
 }
 
@@ -86,11 +86,12 @@ pub enum Oddity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Violation {
-    /// ACKNOWLEDGED: these 6 bytes instead of READY. A newline first is what a print with a line's end leaves behind.
+    /// ACKNOWLEDGED: these 6 bytes instead of READY. If a newline comes first, the last
+    /// RESULT was probably printed with a line end.
     NotReady([u8; 6]),
     /// READY: a byte, when nothing was asked.
     Spurious(u8),
-    /// BUSY: a line without a number where that of RESULT stands.
+    /// BUSY: a line without a number where RESULT has one.
     BadResultLine,
     /// The `result_handler` failed.
     HandlerFailed,
@@ -146,7 +147,7 @@ impl core::error::Error for NotifyError {}
 /// let bytes = supervisor.notify(&envelope, &mut buffer)?;
 /// assert!(bytes.ends_with(b" len:6\nwhen:5"));
 ///
-/// // A print with a line's end: taken for the event, and then the end of it all.
+/// // A print with a line end: accepted for this event, and fatal at the next READY.
 /// let mut said = &b"RESULT 2\nOK\nREADY\n"[..];
 /// while let Some(heard) = supervisor.advance(&mut said) {
 ///     println!("{heard:?}");
@@ -164,7 +165,7 @@ pub struct Supervisor {
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Phase {
-    /// ACKNOWLEDGED: so many of these bytes have come.
+    /// ACKNOWLEDGED: the bytes of READY that have arrived, and how many.
     Acknowledged([u8; 6], u8),
     Ready,
     /// BUSY: in the line.
@@ -175,7 +176,7 @@ enum Phase {
         read: u64,
         ok: bool,
     },
-    /// BUSY for ever.
+    /// BUSY, and nothing ends it.
     Stuck,
     Unknown,
 }

@@ -95,9 +95,9 @@ pub struct Host<R, W, B> {
     input: R,
     output: W,
     session: Session<B>,
-    /// The answer stands at the buffer's start, where the event was. This is how far it goes,
+    /// The answer is at the start of the buffer, where the event was. It ends here,
     due: usize,
-    /// and this is how much of it was written.
+    /// and this much of it has been written.
     written: usize,
     /// Whether there is nothing to flush.
     flushed: bool,
@@ -110,7 +110,7 @@ impl<R: Read, W: Write, B: AsRef<[u8]> + AsMut<[u8]>> Host<R, W, B> {
         Self { input, output, session, due: 0, written: 0, flushed: true }
     }
 
-    /// Says what is to be said, READY at last, and waits for the next event. `None` if the input has ended.
+    /// Writes what is due, READY last, and waits for the next event. `None` if the input has ended.
     ///
     /// RESULT and READY leave in one write. Called again before the event was answered, it returns the same event.
     ///
@@ -119,7 +119,7 @@ impl<R: Read, W: Write, B: AsRef<[u8]> + AsMut<[u8]>> Host<R, W, B> {
     /// What cannot be read or written, input that breaks the protocol or ends inside an event.
     pub async fn next(&mut self) -> Result<Option<Notification<'_>>, HostError<R::Error, W::Error>> {
         if self.session.notification().is_none() {
-            // If the stream is broken, or there is input behind the last event, this is where the session says so.
+            // If the stream is broken, or input follows the last event, the session says so here.
             self.session.received(0)?;
             self.say_ready()?;
             self.flush().await?;
@@ -147,7 +147,7 @@ impl<R: Read, W: Write, B: AsRef<[u8]> + AsMut<[u8]>> Host<R, W, B> {
         Ok(())
     }
 
-    /// Writes what is to be said but for READY: what remains to be done before a listener ends. supervisord then gives
+    /// Writes what is due except READY: the last thing to do before a listener ends. supervisord then gives
     /// the next event to another one.
     ///
     /// # Errors
@@ -177,7 +177,7 @@ impl<R: Read, W: Write, B: AsRef<[u8]> + AsMut<[u8]>> Host<R, W, B> {
         self.session.is_idle()
     }
 
-    /// Puts READY behind what is to be said, if it is due.
+    /// Appends READY to what is to be written, if it is due.
     fn say_ready(&mut self) -> Result<(), HostError<R::Error, W::Error>> {
         if self.session.state() != State::Acknowledged {
             return Ok(());

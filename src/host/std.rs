@@ -139,7 +139,7 @@ impl<'a> Serve<'a> {
     }
 
     /// How often one event may be rejected (FAIL). After that it is answered with OK, which is said on standard error:
-    /// supervisord would send it for ever, and no other event.
+    /// supervisord would send it again and again, and no other event.
     pub const fn max_rejections(mut self, times: u32) -> Self {
         self.max_rejections = times;
         self
@@ -306,7 +306,7 @@ impl Rejections {
             return reply;
         }
         if before >= self.most {
-            eprintln!("event {serial} was rejected {before} times, and is accepted now: it would come for ever");
+            eprintln!("event {serial} was rejected {before} times, and is accepted now: supervisord would send it again and again");
             return Reply::OK;
         }
         if self.counts.len() >= Self::KEPT {

@@ -116,7 +116,7 @@ pub struct ProtocolError {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ProtocolErrorKind {
-    /// A header was due, and what stands there does not begin with `ver:`, or goes on for too many lines.
+    /// A header was due, and what arrived does not begin with `ver:`, or has too many newlines.
     NotAHeader,
     /// The header does not end within this many bytes.
     HeaderTooLong {

@@ -65,8 +65,8 @@ pub(crate) struct Remaining {
     begun: bool,
     /// Units whose first byte has not arrived.
     units: u64,
-    /// Bytes that the last code point still lacks. Its length is known from its first byte: whoever waits for the next
-    /// first byte to know that the last code point has ended waits for ever.
+    /// Bytes that the last code point still lacks. Its length is known from its first byte. Waiting for the next first
+    /// byte instead would wait for an event that is not sent before this one is answered.
     tail: u8,
 }
 

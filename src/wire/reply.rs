@@ -1,8 +1,8 @@
 //! What a listener says: `READY\n` and `RESULT n\n` with n bytes of data.
 //!
-//! Nothing follows the data. A newline after `OK`, as a print with a line's end writes it, makes supervisord take the
-//! listener's next READY for a violation of the protocol; the listener then never gets an event again. So the bytes
-//! are made here, in one place.
+//! Nothing may follow the data. If a listener prints `OK` with a line end, supervisord takes the newline for the start of
+//! the next READY, which violates the protocol, and never sends that listener an event again. So the bytes are made
+//! here, in one place.
 
 use super::bytes::{SMALL, subslice};
 use super::error::NoRoom;
@@ -66,7 +66,7 @@ pub struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    /// The pieces, in order, for who has no buffer to put them together in: the line `RESULT n`, the data, and READY or
+    /// The pieces, in order, for callers without a buffer to assemble them in: the line `RESULT n`, the data, and READY or
     /// nothing.
     ///
     /// ```
