@@ -99,6 +99,12 @@ impl Finding {
         [ODD_PREFIX, ODD_NUMBER, REJECTS, REJECTS_AT_FIRST].contains(&self.cause)
     }
 
+    /// Whether it may be the machine that was slow.
+    pub fn may_be_load(&self) -> bool {
+        let never_ready = matches!(self.trouble.seen, Seen::Silence { .. }) && !self.trouble.was_ready;
+        never_ready || matches!(self.trouble.seen, Seen::Late(_))
+    }
+
     /// Whether it may be another process that wrote what should not be there.
     pub fn may_be_foreign(&self) -> bool {
         [PRINT_IN_HANDLER, OUTPUT_WHILE_READY, TRAILING_NEWLINE, BANNER, ODD_PREFIX].contains(&self.cause)

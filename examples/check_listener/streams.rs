@@ -46,6 +46,12 @@ impl Input {
         let _ = self.sender.send(bytes.into());
     }
 
+    /// Whether all was written, or never will be.
+    pub fn is_settled(&self) -> bool {
+        // The thread's copy goes with the thread.
+        self.written.load(Ordering::Acquire) == self.sent || Arc::strong_count(&self.written) == 1
+    }
+
     /// How many bytes the listener has not read.
     pub fn unread(&self) -> usize {
         let in_pipe = rustix::io::ioctl_fionread(&self.pipe).ok().and_then(|unread| unread.try_into().ok());

@@ -472,7 +472,7 @@ impl<'b> Subject<'b> {
     /// The output has ended. Has the process?
     fn reap(&mut self) -> bool {
         let since = Instant::now();
-        while self.parent.status().is_none() && !self.has_signalled() && since.elapsed() < self.quiet() {
+        while self.parent.status().is_none() && !self.has_signalled() && since.elapsed() < self.bench.patience {
             thread::sleep(Duration::from_millis(1));
         }
         self.parent.status().is_some()
@@ -482,7 +482,11 @@ impl<'b> Subject<'b> {
         if !self.reap() {
             return self.finding(Seen::Closed);
         }
-        let unread = self.input.as_ref().map_or(0, Input::unread);
+        let since = Instant::now();
+        while self.input.as_ref().is_some_and(|input| !input.is_settled()) && since.elapsed() < self.quiet() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let unread = self.input.as_ref().filter(|input| input.is_settled()).map_or(0, Input::unread);
         let untouched = self.event.as_ref().is_some_and(|(_, len)| unread >= *len);
         self.finding(Seen::Ended { untouched })
     }
