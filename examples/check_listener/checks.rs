@@ -171,8 +171,8 @@ fn with_listener(bench: &Bench, make: impl FnOnce(&mut Subject) -> Checked) -> V
     findings
 }
 
-/// Events of several lines, and empty ones, are of types of their own. Whether it was the type that was too much shows
-/// an event of the same type without the lines, or of another type that is empty, too.
+/// Only some types have payloads of several lines, or empty ones. Was it the type? To find out, sends the same type
+/// without the lines, or another type that is empty.
 fn is_about_type(finding: &Finding, bench: &Bench) -> bool {
     let Some(eventname) = finding.trouble.eventname.as_deref() else { return false };
     let handles = |event: &Sample| with_listener(bench, |subject| step(subject, Topic::GENERAL, event)).is_empty();
@@ -245,7 +245,7 @@ fn is_of_process(sample: &Sample) -> bool {
 
 // ---- The checks. ----
 
-/// Not two events only: some listeners end after a few.
+/// Some listeners end after a few events.
 const FIRST_EVENTS: usize = 20;
 
 fn basic(subject: &mut Subject) -> Checked {

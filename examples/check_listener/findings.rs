@@ -191,7 +191,7 @@ impl Trouble {
             Seen::Early { answer: false } => PRINT_IN_HANDLER,
             Seen::Late(_) => SLOW,
             Seen::Ended { .. } if !self.was_ready => DIED_AT_START,
-            // The rest of an event was taken for the next header, perhaps after an answer.
+            // It took the rest of an event for the next header, perhaps after an early answer.
             Seen::Ended { .. } if topic.ended == LENGTH_IN_BYTES => LENGTH_IN_BYTES,
             Seen::Ended { .. } if self.answer.is_some() => ENDS_AFTER_ANSWER,
             Seen::Ended { .. } if self.eventname.is_none() => ENDS_WHILE_READY,
@@ -237,7 +237,7 @@ impl Trouble {
                 more if more.starts_with(READY) => READY_TWICE,
                 _ => OUTPUT_WHILE_READY,
             },
-            // Either the second of two READYs met an event on its way, which was answered after that, or there is no answer.
+            // Either a second READY crossed the event, which was answered later, or READY is all that came.
             Violation::BadResultLine if self.said.starts_with(READY) => {
                 if find(&self.said, b"RESULT ") {
                     READY_TWICE

@@ -182,7 +182,7 @@ fn run_all(bench: &Bench, checks: &[&'static Check]) -> Vec<Outcome> {
         };
         Outcome { check: check.name, result }
     };
-    // Whoever does not get through the first check would only use up the patience of all others.
+    // A listener that fails the first check would only time out in all others.
     let Some((first, others)) = checks.split_first() else { return Vec::new() };
     let is_basic = first.name == CHECKS[0].name;
     let grace = (3 * bench.patience).min(LONGEST_GRACE);
@@ -194,7 +194,7 @@ fn run_all(bench: &Bench, checks: &[&'static Check]) -> Vec<Outcome> {
         outcomes.extend(others.iter().map(skip));
         return outcomes;
     }
-    // It is in no hurry, but it has shown how fast it is.
+    // The first check has shown how fast the listener is.
     let grace = bench.patience.min(Duration::from_secs(5));
     let bench = Bench { grace, known: if is_basic { known } else { Vec::new() }, ..bench.clone() };
     let next = AtomicUsize::new(0);
