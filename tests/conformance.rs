@@ -1,29 +1,17 @@
 //! What a real supervisor sent, decoded and compared with what it meant.
 //!
-//! The recordings in `tests/ground-truth` were made from supervisord's own objects, not by parsing its output. Every
-//! file there is tested: a new one needs no change here.
+//! The recordings in `tests/ground-truth` were made from supervisord's own objects, not by parsing its output; those of
+//! other servers with an independent reader. Every file there is tested: a new one needs no change here.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+#[path = "support/ground_truth.rs"]
+mod ground_truth;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use ground_truth::{Recording, base64, notifications, recordings};
 use serde_json::Value;
 use supervisor_events::{
-    Data, Decoder, Event, EventError, EventType, Header, LengthUnit, ProtocolError, ProtocolErrorKind, Session, Step,
+    Data, Decoder, Event, EventError, EventType, Header, LengthUnit, ProcessState, ProtocolError, ProtocolErrorKind,
+    Session, Step,
 };
-
-fn ground_truth(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ground-truth").join(path)
-}
-
-fn json(path: &Path) -> Value {
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
-}
-
-fn base64(value: &Value) -> Vec<u8> {
-    BASE64_STANDARD.decode(value.as_str().unwrap()).unwrap()
-}
 
 /// An event, copied out of what decoded it.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,8 +34,8 @@ fn broken(error: ProtocolError) -> Broken {
 }
 
 /// Decodes the pieces of a stream, one after the other. The last event is the incomplete one if the stream ends in it.
-fn decode<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Decoded>, Result<(), Broken>) {
-    let mut decoder: Decoder = Decoder::new(LengthUnit::CodePoints);
+fn decode<'a>(unit: LengthUnit, pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Decoded>, Result<(), Broken>) {
+    let mut decoder: Decoder = Decoder::new(unit);
     let mut events: Vec<Decoded> = Vec::new();
     let mut offset = 0;
     for mut input in pieces {
@@ -82,7 +70,8 @@ fn pieces(bytes: &[u8], most: usize, seed: u64) -> impl Iterator<Item = &[u8]> {
 }
 
 /// What the stream must decode to: its events, and how it ends.
-fn expected(stream: &[u8], description: &Value) -> (Vec<Decoded>, Result<(), Broken>) {
+fn expected(recording: &Recording) -> (Vec<Decoded>, Result<(), Broken>) {
+    let Recording { bytes: stream, unit, description, .. } = recording;
     let mut events = Vec::new();
     let mut at = 0;
     for event in description["events"].as_array().unwrap() {
@@ -95,17 +84,17 @@ fn expected(stream: &[u8], description: &Value) -> (Vec<Decoded>, Result<(), Bro
             header.iter().map(|(key, value)| (key.clone(), value.as_str().unwrap().to_owned())).collect();
         let len = header["len"].as_str().unwrap().parse().unwrap();
         let mut payload = base64(&event["payload_b64"]);
+        let complete = event["complete"].as_bool().unwrap();
         // A plugin's event whose `len` is not its length in any unit: what fits `len` is the payload, and what
         // follows cannot be a header.
-        if event["payload_chars"].as_u64().unwrap() != len {
+        if complete && length(*unit, &payload) != len {
+            assert_eq!(*unit, LengthUnit::CodePoints);
             let text = String::from_utf8(payload).unwrap();
             payload = text.chars().take(len as usize).collect::<String>().into_bytes();
         }
         at = offset + event["header_bytes"].as_u64().unwrap() + payload.len() as u64;
-        let complete = event["complete"].as_bool().unwrap();
         if !complete {
-            let text = std::str::from_utf8(&payload).unwrap_or_default();
-            let missing = len - text.chars().count() as u64;
+            let missing = len - length(*unit, &payload);
             events.push(Decoded { offset, tokens, len, payload });
             assert_eq!(at, stream.len() as u64);
             let kind = ProtocolErrorKind::TruncatedPayload { missing };
@@ -117,45 +106,40 @@ fn expected(stream: &[u8], description: &Value) -> (Vec<Decoded>, Result<(), Bro
     (events, end)
 }
 
-fn streams() -> Vec<(String, Vec<u8>, Value)> {
-    let mut streams: Vec<_> = fs::read_dir(ground_truth("streams"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "bin"))
-        .map(|path| {
-            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-            (name, fs::read(&path).unwrap(), json(&path.with_extension("json")))
-        })
-        .collect();
-    streams.sort_by(|a, b| a.0.cmp(&b.0));
-    assert!(streams.len() >= 34, "recordings are missing");
-    streams
+/// The payload's length, by means that are not the crate's own.
+fn length(unit: LengthUnit, payload: &[u8]) -> u64 {
+    match unit {
+        LengthUnit::CodePoints => std::str::from_utf8(payload).unwrap_or_default().chars().count() as u64,
+        LengthUnit::Bytes => payload.len() as u64,
+    }
 }
 
 #[test]
 fn every_stream_whole_byte_by_byte_and_in_random_pieces() {
-    for (name, stream, description) in streams() {
-        let expected = expected(&stream, &description);
-        assert_eq!(decode(std::iter::once(&stream[..])), expected, "{name}, whole");
-        assert_eq!(decode(stream.chunks(1)), expected, "{name}, byte by byte");
+    for recording in recordings() {
+        let Recording { name, bytes: stream, unit, .. } = &recording;
+        let expected = expected(&recording);
+        assert_eq!(decode(*unit, std::iter::once(&stream[..])), expected, "{name}, whole");
+        assert_eq!(decode(*unit, stream.chunks(1)), expected, "{name}, byte by byte");
         for (seed, most) in [(1, 3), (2, 7), (3, 64), (4, 200), (5, 1000), (6, 70_000)] {
-            assert_eq!(decode(pieces(&stream, most, seed)), expected, "{name}, pieces of up to {most}");
+            assert_eq!(decode(*unit, pieces(stream, most, seed)), expected, "{name}, pieces of up to {most}");
         }
     }
 }
 
-/// The same streams through the other machine, with a reply to each event, as supervisord had them.
+/// The same streams through the other machine, with a reply to each event, as the servers had them.
 #[test]
 fn every_stream_in_a_session() {
-    for (name, stream, description) in streams() {
-        let (events, end) = expected(&stream, &description);
+    for recording in recordings() {
+        let Recording { name, bytes: stream, unit, .. } = &recording;
+        let (events, end) = expected(&recording);
         for most in [1, 50, 100_000] {
-            let mut session = Session::new(vec![0; 400_000], LengthUnit::CodePoints);
+            let mut session = Session::new(vec![0; 400_000], *unit);
             session.ready().unwrap();
             let mut index = 0;
             let mut broken = Ok(());
             'events: for event in &events {
-                // supervisord sends nothing before it has the reply.
+                // A server sends nothing before it has the reply.
                 let next = events.get(index + 1).map_or(stream.len(), |next| next.offset as usize);
                 for piece in pieces(&stream[event.offset as usize..next], most, 9) {
                     session.space()[..piece.len()].copy_from_slice(piece);
@@ -194,24 +178,38 @@ fn session_len(event: &Decoded) -> u64 {
 #[test]
 fn the_streams_hold_what_they_are_known_for() {
     // A file that is cut short or left out must not make the tests above pass.
-    let streams = streams();
-    let of = |name: &str| streams.iter().find(|stream| stream.0 == name).unwrap();
-    let (events, end) = decode(std::iter::once(&of("custom_events__rec-1").1[..]));
+    let recordings = recordings();
+    let of = |name: &str| {
+        let recording = recordings.iter().find(|recording| recording.name == name).unwrap();
+        decode(recording.unit, std::iter::once(&recording.bytes[..]))
+    };
+    let (events, end) = of("custom_events__rec-1");
     assert_eq!((events.len(), end.unwrap_err().0), (6, 728), "a plugin's `len` is wrong: it cannot be framed");
-    let (events, end) = decode(std::iter::once(&of("restart_mid_write__rec-1").1[..]));
+    let (events, end) = of("restart_mid_write__rec-1");
     assert_eq!((events.len(), end.unwrap_err().0), (1, 1000));
-    let names = decode(std::iter::once(&of("names_nasty__rec-1").1[..])).0;
+    let names = of("names_nasty__rec-1").0;
     assert_eq!(names.iter().filter(|event| event.payload.len() as u64 != event.len).count(), 87);
-    let (events, end) = decode(std::iter::once(&of("ident_newline__rec-1").1[..]));
+    let (events, end) = of("ident_newline__rec-1");
     assert_eq!((events.len(), end), (9, Ok(())));
     assert!(events.iter().all(|event| event.tokens[1].1 == "idone\ntwox"));
+
+    // Of other servers, which count in one unit or the other: each stream breaks if it is read in the wrong one.
+    for (unit, wrong, count) in
+        [(LengthUnit::CodePoints, LengthUnit::Bytes, 107), (LengthUnit::Bytes, LengthUnit::CodePoints, 97)]
+    {
+        let mut events = 0;
+        for other in recordings.iter().filter(|other| other.description["server"].is_string() && other.unit == unit) {
+            events += decode(unit, std::iter::once(&other.bytes[..])).0.len();
+            assert!(decode(wrong, std::iter::once(&other.bytes[..])).1.is_err(), "{} in {wrong}", other.name);
+        }
+        assert!(events >= count, "{unit}: {events}");
+    }
 }
 
 #[test]
 fn every_notification_with_its_fields() {
-    let vectors = json(&ground_truth("notifications.json"))["vectors"].take();
     let (mut recovered, mut ambiguous) = (0, 0);
-    for vector in vectors.as_array().unwrap() {
+    for vector in &notifications() {
         let name = vector["name"].as_str().unwrap();
         let envelope = base64(&vector["envelope_b64"]);
         let (line, payload) = envelope.split_at(envelope.len() - vector["payload_bytes"].as_u64().unwrap() as usize);
@@ -220,7 +218,7 @@ fn every_notification_with_its_fields() {
             assert_eq!(header.get(key), value.as_str(), "{name}");
         }
         assert_eq!(header.len(), LengthUnit::CodePoints.measure(payload), "{name}");
-        assert_eq!(decode(envelope.chunks(1)).0[0].payload, payload, "{name}");
+        assert_eq!(decode(LengthUnit::CodePoints, envelope.chunks(1)).0[0].payload, payload, "{name}");
 
         let event = Event::parse(header.event_type(), payload);
         let is_recovered = event.is_ok_and(|event| fields(&event) == expected_fields(vector));
@@ -260,14 +258,19 @@ fn expected_fields(vector: &Value) -> (Value, Option<Vec<u8>>) {
 
 #[test]
 fn every_payload_of_the_streams_is_typed() {
-    for (name, stream, description) in streams() {
-        if name.starts_with("restart_mid_write__rec-1") {
-            continue;
+    for recording in recordings() {
+        let name = &recording.name;
+        let (mut events, end) = expected(&recording);
+        if matches!(end, Err((_, ProtocolErrorKind::TruncatedPayload { .. }))) {
+            events.pop();
         }
-        for event in expected(&stream, &description).0 {
+        for event in events {
             let eventname = &event.tokens[5].1;
             match Event::parse(EventType::from_name(eventname), &event.payload) {
-                Ok(typed) => assert_eq!(typed.event_type().unwrap().name(), eventname),
+                Ok(typed) => {
+                    assert_eq!(typed.event_type().unwrap().name(), eventname);
+                    assert_eq!(values(&typed), written(&event.payload), "{name}: {}", event.payload.escape_ascii());
+                }
                 Err(error) => {
                     let unknown = matches!(EventType::from_name(eventname), EventType::Other(_));
                     assert_eq!((error, unknown), (EventError::UnknownType, true), "{name}: {eventname}");
@@ -275,4 +278,45 @@ fn every_payload_of_the_streams_is_typed() {
             }
         }
     }
+}
+
+/// The state as it was written, the state that it stands for, and the process: where the event has them.
+type Values = (Option<String>, Option<ProcessState>, Option<u32>);
+
+fn values(event: &Event<'_>) -> Values {
+    match event {
+        Event::ProcessState(event) => (Some(event.from_state.to_string()), event.from_state.state(), event.pid),
+        Event::ProcessLog(event) => (None, None, event.pid),
+        Event::ProcessCommunication(event) => (None, None, event.pid),
+        _ => (None, None, None),
+    }
+}
+
+/// The same values, looked for in the payload's text. Servers write states in several letter cases, and a negative number
+/// for a process that does not exist.
+fn written(payload: &[u8]) -> Values {
+    let text = String::from_utf8_lossy(payload);
+    // A name may hold newlines and look-alikes of tokens: the tokens follow the last group of the line.
+    let from = text.find(" groupname:").unwrap_or(text.len());
+    let end = text[from..].find('\n').map_or(text.len(), |newline| from + newline);
+    let line = text[..end].rfind(" groupname:").map_or("", |group| &text[group..end]);
+    let value = |key: &str| line.split(' ').find_map(|word| word.strip_prefix(key));
+    let state = value("from_state:").map(|state| {
+        let known = ProcessState::ALL.iter().find(|known| known.name() == state.to_uppercase());
+        *known.unwrap_or_else(|| panic!("no server has the state {state}"))
+    });
+    (value("from_state:").map(str::to_owned), state, value("pid:").and_then(|pid| pid.parse().ok()))
+}
+
+/// The Go server can write this for a process that has already exited. No recording has it.
+#[test]
+fn a_process_that_does_not_exist_has_no_pid() {
+    let payload = b"processname:p groupname: from_state:Running pid:-1";
+    let Ok(Event::ProcessState(event)) = Event::parse(EventType::ProcessStateStopping, payload) else { panic!() };
+    assert_eq!(
+        (event.from_state.state(), event.from_state.to_string()),
+        (Some(ProcessState::Running), "Running".into())
+    );
+    assert_eq!(event.pid, None);
+    assert_eq!(values(&Event::ProcessState(event)), written(payload));
 }
