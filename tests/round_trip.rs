@@ -3,17 +3,16 @@
 //!
 //! Some texts of the protocol can be read in two ways. The strategies leave these out, and say so where they do.
 
-use std::collections::VecDeque;
-use std::fs;
-use std::path::Path;
+#[path = "support/ground_truth.rs"]
+mod ground_truth;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use std::collections::VecDeque;
+
+use ground_truth::base64;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
-use serde_json::Value;
 use supervisor_events::{
     Answer, Channel, Data, Decoder, Envelope, Event, EventType, GroupChange, Header, Heard, LengthUnit, Listener,
     ListenerState, NoRoom, NotifyError, ProcessCommunicationEvent, ProcessGroupEvent, ProcessLogEvent, ProcessState,
@@ -234,12 +233,10 @@ proptest! {
 /// Two ends could agree on a language of their own: this is supervisord's.
 #[test]
 fn what_supervisord_wrote_is_written_again() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ground-truth/notifications.json");
-    let file: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     let (mut envelopes, mut payloads) = (0, 0);
-    for vector in file["vectors"].as_array().unwrap() {
+    for vector in ground_truth::notifications() {
         let name = &vector["name"];
-        let recorded = BASE64_STANDARD.decode(vector["envelope_b64"].as_str().unwrap()).unwrap();
+        let recorded = base64(&vector["envelope_b64"]);
         let mut decoder: Decoder<8192> = Decoder::new(LengthUnit::CodePoints);
         let mut input = &recorded[..];
         let Ok(Some(Step::Header(header))) = decoder.advance(&mut input) else { panic!("{name}: a header") };
