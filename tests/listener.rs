@@ -1,6 +1,9 @@
 //! Whose turn it is: every state of the listener against everything that can happen in it, for both levels.
 
-use supervisor_events::{LengthUnit, Listener, ProtocolErrorKind, READY, Reply, Session, State, Step, TurnError};
+use supervisor_events::{
+    Decoder, LengthUnit, Listener, Problem, ProtocolError, ProtocolErrorKind, READY, Reply, Session, State, Step,
+    TurnError,
+};
 
 const EVENT: &[u8] = b"ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:TICK_5 len:6\nwhen:5";
 const HEADER: usize = EVENT.len() - 6;
@@ -99,7 +102,7 @@ impl Start {
     }
 }
 
-use ProtocolErrorKind::{NotAHeader, OutOfTurn, TruncatedHeader, TruncatedPayload};
+use ProtocolErrorKind::{Header, HeaderTooLong, NotAHeader, OutOfTurn, TruncatedHeader, TruncatedPayload};
 use Start::{Acknowledged, AcknowledgedAgain, BusyComplete, BusyInPayload, Ready, ReadyInHeader};
 
 const ALL: [(Start, State); 6] = [
@@ -285,18 +288,209 @@ fn no_ready_while_input_is_unread() {
     }
 }
 
+// ---- What is broken stays broken, whatever is called next. ----
+
+/// Each call of a machine, and the error that it gives.
+type Calls<M> = [(&'static str, fn(&mut M) -> Option<ProtocolError>)];
+
+/// The error of a call that has to say that the stream is broken.
+fn broken<T>(result: Result<T, TurnError>) -> Option<ProtocolError> {
+    match result {
+        Err(TurnError::Broken(error)) => Some(error),
+        _ => None,
+    }
+}
+
+const DECODER: &Calls<Decoder> = &[
+    ("advance, no input", |decoder| decoder.advance(&mut &b""[..]).err()),
+    ("advance, one byte", |decoder| decoder.advance(&mut &b"v"[..]).err()),
+    ("advance, an event", |decoder| decoder.advance(&mut &EVENT[..]).err()),
+    ("advance, no header", |decoder| decoder.advance(&mut &b"\n\xff"[..]).err()),
+    ("end", |decoder| decoder.end().err()),
+];
+
+const LISTENER: &Calls<Listener> = &[
+    ("advance, no input", |listener| listener.advance(&mut &b""[..]).err()),
+    ("advance, one byte", |listener| listener.advance(&mut &b"v"[..]).err()),
+    ("advance, an event", |listener| listener.advance(&mut &EVENT[..]).err()),
+    ("advance, no header", |listener| listener.advance(&mut &b"\n\xff"[..]).err()),
+    ("ready", |listener| broken(listener.ready())),
+    ("reply", |listener| broken(listener.reply(Reply::OK))),
+    ("reply_and_ready", |listener| broken(listener.reply_and_ready(Reply::new(b"")))),
+    ("end", |listener| listener.end().err()),
+];
+
+const SESSION: &Calls<Session<Vec<u8>>> = &[
+    ("received, nothing", |session| session.received(0).err()),
+    ("received, a byte", |session| session.received(1).err()),
+    ("received, more than there is room for", |session| session.received(usize::MAX).err()),
+    ("received, an event in a larger buffer", |session| {
+        let len = session.buffer_mut().len();
+        session.buffer_mut().resize(len + 200, 0);
+        session.space()[..EVENT.len()].copy_from_slice(EVENT);
+        session.received(EVENT.len()).err()
+    }),
+    ("ready", |session| broken(session.ready())),
+    ("reply", |session| broken(session.reply(Reply::OK))),
+    ("reply_and_ready", |session| broken(session.reply_and_ready(Reply::new(b"")))),
+    ("end", |session| session.end().err()),
+];
+
+/// Makes every call after every other one, and expects the same error each time. The offset does not move either.
+#[track_caller]
+fn stays_broken<M: Clone>(machine: &M, error: ProtocolError, calls: &Calls<M>) {
+    for (first, call) in calls {
+        let mut machine = machine.clone();
+        assert_eq!(call(&mut machine), Some(error), "{first}");
+        for (second, call) in calls {
+            assert_eq!(call(&mut machine), Some(error), "{first}, then {second}");
+        }
+    }
+}
+
+/// Streams that break where a header is due, and how.
+fn broken_streams(limit: usize) -> Vec<(Vec<u8>, fn(ProtocolErrorKind) -> bool)> {
+    let header = |server: &str, serial: &str, tail: &str| {
+        format!("ver:3.0 server:{server} serial:{serial} pool:p poolserial:0 eventname:E len:{tail}\n").into_bytes()
+    };
+    vec![
+        (b"x".to_vec(), |kind| kind == NotAHeader),
+        (b"verse\n".to_vec(), |kind| kind == NotAHeader),
+        (b"RESULT 2\nOK".to_vec(), |kind| kind == NotAHeader),
+        (format!("ver:3.0 server:{}", "\n".repeat(20)).into_bytes(), |kind| kind == NotAHeader),
+        (header(&"s".repeat(limit), "0", "1"), |kind| matches!(kind, HeaderTooLong { .. })),
+        (b"ver:3.0 ".repeat(limit), |kind| matches!(kind, HeaderTooLong { .. })),
+        (header("s", "x", "1"), |kind| matches!(kind, Header(error) if error.problem == Problem::NotANumber)),
+        (
+            header("s", "1", "18446744073709551616"),
+            |kind| matches!(kind, Header(error) if error.problem == Problem::TooLarge),
+        ),
+        (header("s", "1", ""), |kind| matches!(kind, Header(error) if error.problem == Problem::NotANumber)),
+        (
+            b"ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:E len:1 len:2\n".to_vec(),
+            |kind| matches!(kind, Header(error) if error.problem == Problem::Duplicate),
+        ),
+        (
+            b"ver:3.0 server:s pool:p poolserial:0 eventname:E len:1\n".to_vec(),
+            |kind| matches!(kind, Header(error) if error.problem == Problem::Missing),
+        ),
+        (
+            b"ver:3.0 server:\xff serial:0 pool:p poolserial:0 eventname:E len:1\n".to_vec(),
+            |kind| matches!(kind, Header(error) if error.problem == Problem::NotUtf8),
+        ),
+        (
+            b"ver: server:s serial:0 pool:p poolserial:0 eventname:E len:1\n".to_vec(),
+            |kind| matches!(kind, Header(error) if error.problem == Problem::Invalid),
+        ),
+    ]
+}
+
+/// At the beginning of a stream, and after an event; whole, and byte by byte.
 #[test]
-fn a_broken_stream_stays_broken() {
+fn a_stream_without_a_header_where_one_is_due_stays_broken() {
+    for (stream, expected) in broken_streams(1024) {
+        for (before, size) in [(&b""[..], 1), (b"", usize::MAX), (EVENT, 1), (EVENT, usize::MAX)] {
+            let mut decoder: Decoder = Decoder::default();
+            let mut listener: Listener = Listener::default();
+            let mut session = Session::new(vec![0; 1025], LengthUnit::CodePoints);
+            listener.ready().unwrap();
+            session.ready().unwrap();
+            if !before.is_empty() {
+                let mut input = before;
+                while decoder.advance(&mut input).unwrap().is_some() {}
+                assert_eq!((listener.feed(before), session.feed(before)), (Ok(true), Ok(true)));
+                assert!(listener.reply_and_ready(Reply::OK).is_ok());
+                assert!(session.reply_and_ready(Reply::OK).is_ok());
+            }
+
+            let pieces = || stream.chunks(size.min(stream.len()));
+            let error = pieces().find_map(|mut piece| decoder.advance(&mut piece).err()).unwrap();
+            assert!(expected(error.kind), "{error:?}: {}", stream.escape_ascii());
+            stays_broken(&decoder, error, DECODER);
+
+            assert_eq!(pieces().find_map(|mut piece| listener.advance(&mut piece).err()), Some(error));
+            stays_broken(&listener, error, LISTENER);
+
+            let in_session = pieces().find_map(|piece| {
+                let space = session.space();
+                let len = piece.len().min(space.len());
+                space[..len].copy_from_slice(&piece[..len]);
+                session.received(len).err()
+            });
+            assert_eq!(in_session, Some(error), "{}", stream.escape_ascii());
+            stays_broken(&session, error, SESSION);
+        }
+    }
+}
+
+/// Input before READY, while a reply is due, and after it without READY.
+#[test]
+fn input_out_of_turn_stays_an_error() {
+    for (start, offset) in [(Acknowledged, 0), (BusyComplete, EVENT.len()), (AcknowledgedAgain, EVENT.len())] {
+        for input in [&b"x"[..], EVENT] {
+            let mut listener: Listener = Listener::new(LengthUnit::CodePoints);
+            start.reach(&mut listener);
+            let error = listener.advance(&mut &input[..]).unwrap_err();
+            assert_eq!((error.offset, error.kind), (offset as u64, OutOfTurn), "{start:?}");
+            stays_broken(&listener, error, LISTENER);
+
+            let mut session = Session::new(vec![0; 400], LengthUnit::CodePoints);
+            start.reach(&mut session);
+            session.space()[..input.len()].copy_from_slice(input);
+            assert_eq!(session.received(input.len()), Err(error), "{start:?}");
+            stays_broken(&session, error, SESSION);
+        }
+    }
+}
+
+/// What follows an event in the same read is known only after the event has been handed out.
+#[test]
+fn input_that_followed_an_event_stays_an_error() {
+    let mut session = Session::new(vec![0; 400], LengthUnit::CodePoints);
+    session.ready().unwrap();
+    assert_eq!(session.feed(&[EVENT, b"x"].concat()), Ok(true));
+    let error = session.received(0).unwrap_err();
+    assert_eq!(error.kind, OutOfTurn);
+    stays_broken(&session, error, SESSION);
+}
+
+/// A buffer without room for a header with a byte to spare. That it is made larger later does not help.
+#[test]
+fn a_buffer_that_was_too_small_stays_too_small() {
+    for (size, limit) in [(0, 0), (1, 0), (2, 1), (HEADER, HEADER - 1)] {
+        let mut session = Session::new(vec![0; size], LengthUnit::CodePoints);
+        session.ready().unwrap();
+        let space = session.space();
+        assert_eq!(space.len(), size);
+        space.copy_from_slice(&EVENT[..size]);
+        let error = session.received(size).unwrap_err();
+        assert_eq!((error.offset, error.kind), (limit as u64, HeaderTooLong { limit }));
+        stays_broken(&session, error, SESSION);
+
+        session.buffer_mut().resize(200, 0);
+        session.space()[..EVENT.len()].copy_from_slice(EVENT);
+        assert_eq!(session.received(EVENT.len()), Err(error));
+        assert_eq!(session.received(0), Err(error));
+        assert_eq!(session.ready(), Err(TurnError::Broken(error)));
+    }
+}
+
+/// The end of the input breaks nothing by itself: it is a question, which can be asked again.
+#[test]
+fn the_end_of_the_input_may_be_asked_for_at_any_time() {
     for mut machine in machines() {
         machine.ready().unwrap();
-        let error = machine.feed(b"RESULT").unwrap_err();
-        assert_eq!(error, (0, NotAHeader));
-        assert_eq!(machine.feed(EVENT), Err(error));
-        assert_eq!(machine.feed(b""), Err(error));
-        assert_eq!(machine.end(), Err(error));
-        for refused in [machine.ready(), machine.reply(), machine.reply_and_ready()] {
-            assert!(matches!(refused, Err(TurnError::Broken(broken)) if broken.kind == NotAHeader));
+        for byte in EVENT {
+            let (offset, kind) = machine.end().err().unwrap_or((machine.offset(), OutOfTurn));
+            let expected = match machine.offset() as usize {
+                0 => OutOfTurn,
+                at if at < HEADER => TruncatedHeader,
+                at => TruncatedPayload { missing: (EVENT.len() - at) as u64 },
+            };
+            assert_eq!((offset, kind), (machine.offset(), expected));
+            machine.feed(&[*byte]).unwrap();
         }
+        assert_eq!(machine.end(), Ok(()));
     }
 }
 
