@@ -39,6 +39,10 @@ pub use owned::OwnedNotification;
 pub use session::Session;
 pub use supervisor::{Heard, ListenerState, NotifyError, Oddity, Stuck, Supervisor, Violation};
 pub use turn::{State, TurnError};
+// For the fuzz target `readers`.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use wire::agreement;
 pub use wire::communication;
 pub use wire::data::Data;
 pub use wire::envelope::Envelope;

@@ -187,6 +187,18 @@ mod tests {
         }
     }
 
+    #[test]
+    fn equal_bytes_are_marked_and_no_others() {
+        for byte in 0..=0xff {
+            for other in 0..=0xff {
+                // Each of them below and above the other, where a carry or a borrow would mark a neighbour.
+                let block = [other, byte, other, other, byte, byte, other, byte];
+                let marks = block.map(|one| if one == byte { 0x80 } else { 0 });
+                assert_eq!(equal_bytes(u64::from_le_bytes(block), byte), u64::from_le_bytes(marks), "{byte} {other}");
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn any_text(text in "[a-z\u{7f}-\u{900}€😀\u{d7ff}\u{e000}\u{10ffff}]{0,99}", any: [u8; 2], at in 0..9usize) {
@@ -196,6 +208,16 @@ mod tests {
             utf8_agrees(&[before, after.get(1..).unwrap_or_default()].concat());
             prop_assert_eq!(code_points_one_by_one(text.as_bytes()), text.chars().count() as u64);
             prop_assert_eq!(code_points(text.as_bytes()), text.chars().count() as u64);
+        }
+
+        #[test]
+        fn one_of_few_bytes(text in "[ !\u{0}\u{1}\u{a0}]{0,40}", at in 0..40usize) {
+            // Those that the text has, and their neighbours: a borrow or a carry would show there.
+            for byte in [b' ', b'!', b'\x1f', 0, 1, 0xa0, 0xc2, 0xff] {
+                let text = text.as_bytes().get(at..).unwrap_or(text.as_bytes());
+                prop_assert_eq!(find(byte, text), text.iter().position(|other| *other == byte));
+                prop_assert_eq!(rfind(byte, text), text.iter().rposition(|other| *other == byte));
+            }
         }
 
         #[test]

@@ -63,7 +63,7 @@ impl<'a> Event<'a> {
 
     /// Reads the payload by the short cut or by the grammar.
     #[inline]
-    fn read<V: Values<'a>>(shape: Shape, payload: &'a [u8]) -> Result<Self, V::Error> {
+    pub(super) fn read<V: Values<'a>>(shape: Shape, payload: &'a [u8]) -> Result<Self, V::Error> {
         let (line, data) = match shape {
             Shape::ProcessLog(_) | Shape::ProcessCommunication(_) => V::split(payload),
             Shape::RemoteCommunication => first_line(payload),

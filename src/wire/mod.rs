@@ -9,10 +9,13 @@
 //! * [`envelope`]: header and payload, written. [`writer`]: writes them.
 //! * [`reply`]: READY and RESULT.
 //! * [`communication`]: the tags around data that a process sends as PROCESS_COMMUNICATION.
+//! * `agreement`: the readers of a line, held against each other by tests and fuzzing.
 //! * [`error`]: what can be wrong with all of it. [`bytes`]: the leaves.
 //!
 //! Nothing here knows whose turn it is: that is for [`Listener`](crate::Listener).
 
+#[cfg(any(test, fuzzing))]
+pub mod agreement;
 pub(crate) mod bytes;
 pub mod communication;
 pub mod data;

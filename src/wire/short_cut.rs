@@ -2,8 +2,8 @@
 //!
 //! Contract: every result that it gives is exactly the grammar's. Where it gives none, the grammar decides. It reads lines
 //! in supervisord's own order, of printable ASCII, in which no value holds a space; such a line has one reading. It can be
-//! deleted, and nothing but the speed changes; the feature `optimize-for-size` leaves it out. The tests below, and a fuzz
-//! target of its own, hold it against the grammar.
+//! deleted, and nothing but the speed changes; the feature `optimize-for-size` leaves it out. The tests of `agreement`, and
+//! the fuzz target `readers`, hold it against the grammar.
 
 use nom::sequence::preceded;
 use nom::{IResult, Parser};
@@ -160,5 +160,52 @@ fn split_at(input: &[u8], at: usize) -> Parsed<'_, &[u8]> {
     match input.split_at_checked(at) {
         Some((before, rest)) => Ok((rest, before)),
         None => Err(nom::Err::Error(())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate alloc;
+    use super::*;
+    use proptest::prelude::*;
+
+    #[track_caller]
+    fn word_ends_at_the_first_other_byte(text: &[u8]) {
+        let end = text.iter().position(|byte| !(b'!'..=b'\x7f').contains(byte)).unwrap_or(text.len());
+        assert_eq!(word(text), Ok((&text[end..], &text[..end])), "{}", text.escape_ascii());
+    }
+
+    /// Every byte at every place of the blocks that are read at a time, with every byte after it.
+    #[test]
+    fn every_byte_in_a_word() {
+        for place in 0..17 {
+            for byte in 0..=0xff {
+                let mut text = [b'a'; 17];
+                text[place] = byte;
+                word_ends_at_the_first_other_byte(&text);
+                for next in 0..=0xff {
+                    text[(place + 1) % 17] = next;
+                    word_ends_at_the_first_other_byte(&text);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn decimals_have_19_digits_at_most() {
+        assert_eq!(decimal(b"0 len:1"), Ok((&b" len:1"[..], 0)));
+        assert_eq!(decimal(b"9999999999999999999"), Ok((&b""[..], 9_999_999_999_999_999_999)));
+        for text in ["", " 1", "-1", "x", "10000000000000000000", "18446744073709551616", "000000000000000000000000007"]
+        {
+            assert!(decimal(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_word(any: alloc::vec::Vec<u8>, word_of in "[ab \n\u{80}\u{7f}]{0,30}") {
+            word_ends_at_the_first_other_byte(&any);
+            word_ends_at_the_first_other_byte(word_of.as_bytes());
+        }
     }
 }

@@ -7,7 +7,7 @@ use nom::IResult;
 use nom::bytes::complete::tag;
 
 use super::other_order;
-use crate::wire::bytes::{find, subslice, utf8_error};
+use crate::wire::bytes::{SMALL, find, subslice, utf8_error};
 use crate::wire::error::TokenError;
 use crate::wire::header::{KEYS, Places};
 use crate::wire::key::Key;
@@ -21,14 +21,19 @@ const NO_MATCH: nom::Err<()> = nom::Err::Error(());
 
 /// Reads a header line without its newline.
 pub(crate) fn read(line: &[u8]) -> Result<Places, TokenError> {
-    if !crate::wire::bytes::SMALL
-        && line.len() <= Span::MAX
-        && let Ok((_, places)) = header(line)
-        && utf8_error(line).is_none()
-    {
+    if !SMALL && let Some(places) = ordered(line) {
         return Ok(places);
     }
     other_order::read(line)
+}
+
+/// Reads a header line in the usual order. None says that the line has another order or is not a header.
+pub(crate) fn ordered(line: &[u8]) -> Option<Places> {
+    if line.len() > Span::MAX {
+        return None;
+    }
+    let (_, places) = header(line).ok()?;
+    utf8_error(line).is_none().then_some(places)
 }
 
 fn header(line: &[u8]) -> Parsed<'_, Places> {

@@ -23,5 +23,5 @@
 
 pub(crate) mod header;
 mod line;
-mod other_order;
+pub(crate) mod other_order;
 pub(crate) mod payload;

@@ -16,7 +16,7 @@ const MOVABLE: Keys = KEYS.without(Keys::of(&[Key::Ver, Key::Server]));
 ///
 /// The identifier begins at the first ` server:`, and ends before the leftmost token that is needed, seen from the right
 /// end: one whose key is neither on the left of the identifier nor further to the right.
-pub(super) fn read(text: &[u8]) -> Result<Places, TokenError> {
+pub(crate) fn read(text: &[u8]) -> Result<Places, TokenError> {
     check_length(text, KEYS)?;
     let mut line = Line::new(text, KEYS);
     if !text.starts_with(Key::Ver.tag()) {
