@@ -1,16 +1,16 @@
-//! Invariant: what is read of a header or a payload is what stands there, and an error points at the place.
+//! Invariant: what is read of a header or a payload is in it, where it says, and an error points at the place.
 //!
-//! * `Header::parse` never panics. Its tokens stand one behind the other in the line and cover it, but for the spaces
-//!   between and behind them. The seven keys are there once each; the fields are their values; only `server` and
-//!   `pool` hold spaces.
+//! * `Header::parse` never panics. Its tokens follow each other in the line and cover it, but for the spaces between and
+//!   after them. The seven keys are there once each; the fields are their values; only `server` and `pool` hold spaces.
 //! * A line in supervisord's own order is read as its greedy regular expression reads it ([`reference`]).
 //! * A trailing space leads past the short cut for usual lines, and changes nothing.
-//! * `Event::parse` never panics. What it returns stands in the payload, and so does the place of an error.
+//! * Of several errors, one that is not UTF-8 outranks the others, and then a key that is missing ([`outranks`]).
+//! * `Event::parse` never panics. What it returns is in the payload, and so is the place of an error.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use supervisor_events::{Event, EventError, EventType, Header, Problem, ProcessState, TokenError, Tokens};
+use supervisor_events::{Event, EventError, EventType, Header, Problem, TokenError, Tokens};
 
 const KEYS: [&str; 7] = ["ver", "server", "serial", "pool", "poolserial", "eventname", "len"];
 
@@ -35,6 +35,7 @@ fn header(bytes: &[u8]) {
             points_at_its_place(error, line);
         }
     }
+    outranks(&parsed, line);
     if let Ok(line) = std::str::from_utf8(line) {
         agrees_with_reference(&parsed, line);
     }
@@ -80,6 +81,23 @@ fn fields(header: &Header<'_>) {
     }
 }
 
+/// What comes first of the things that are wrong with a line that begins like a header.
+fn outranks(parsed: &Result<Header<'_>, TokenError>, line: &[u8]) {
+    if !line.starts_with(b"ver:") {
+        return assert!(matches!(parsed, Err(TokenError { problem: Problem::Missing, .. })));
+    }
+    match std::str::from_utf8(line) {
+        Err(utf8) => {
+            let error = parsed.unwrap_err();
+            assert_eq!((error.problem, error.offset), (Problem::NotUtf8, utf8.valid_up_to()));
+        }
+        Ok(text) if KEYS.iter().any(|key| !text.contains(&format!("{key}:"))) => {
+            assert_eq!(parsed.unwrap_err().problem, Problem::Missing);
+        }
+        Ok(_) => {}
+    }
+}
+
 fn points_at_its_place(error: &TokenError, text: &[u8]) {
     let (before, after) = text.split_at_checked(error.offset).expect("the place is in the text");
     let word = after.split(|byte| b" \n".contains(byte)).next().unwrap();
@@ -87,7 +105,10 @@ fn points_at_its_place(error: &TokenError, text: &[u8]) {
     let is_there = match error.problem {
         // At the end of a line of tokens, or at the start, where the first key is due.
         Problem::Missing => before.is_empty() || matches!(after, [] | [b' ' | b'\r' | b'\n', ..]),
-        Problem::Duplicate => before.ends_with(b" ") && after.starts_with(&token),
+        // The later one.
+        Problem::Duplicate => {
+            before.ends_with(b" ") && after.starts_with(&token) && before.windows(token.len()).any(|part| part == token)
+        }
         Problem::NotAToken => before.ends_with(b" ") && word.iter().position(|byte| *byte == b':').unwrap_or(0) == 0,
         Problem::NotANumber => before.ends_with(&token),
         Problem::TooLarge => before.ends_with(&token) && word.first().is_some_and(u8::is_ascii_digit),
@@ -180,14 +201,10 @@ fn event(event_type: EventType<'static>, payload: &[u8]) {
     let (start, data) = match &event {
         Event::ProcessState(event) => {
             check_extra(event.extra, &["processname", "groupname", "from_state", "tries", "expected", "pid"]);
-            if let ProcessState::Other(name) = event.from_state {
-                parts.push(name.as_bytes());
-            }
-            parts.extend([event.processname.as_bytes(), event.groupname.as_bytes()]);
             let from_state = event.from_state.name();
-            let start =
-                format!("processname:{} groupname:{} from_state:{from_state}", event.processname, event.groupname);
-            (start, None)
+            assert!(!from_state.is_empty() && !from_state.contains([' ', '\n']));
+            parts.extend([event.processname.as_bytes(), event.groupname.as_bytes(), from_state.as_bytes()]);
+            (format!("processname:{} groupname:{}", event.processname, event.groupname), None)
         }
         Event::ProcessLog(event) => {
             check_extra(event.extra, &["processname", "groupname", "pid", "channel"]);
@@ -209,6 +226,7 @@ fn event(event_type: EventType<'static>, payload: &[u8]) {
             ("when:".to_owned(), None)
         }
         Event::ProcessGroup(event) => {
+            check_extra(event.extra, &["groupname"]);
             parts.push(event.groupname.as_bytes());
             (format!("groupname:{}", event.groupname), None)
         }
