@@ -34,12 +34,20 @@ fn equal_bytes(block: u64, byte: u8) -> u64 {
     !(((zero_where_equal & LOW_BITS) + LOW_BITS) | zero_where_equal | LOW_BITS)
 }
 
-/// Index of the first occurrence of `needle`.
+/// Index of the first occurrence of `needle`, which is not empty.
 pub(crate) fn find_subslice(needle: &[u8], text: &[u8]) -> Option<usize> {
-    if SMALL {
-        text.windows(needle.len()).position(|window| window == needle)
-    } else {
-        memchr::memmem::find(text, needle)
+    if SMALL { text.windows(needle.len()).position(|window| window == needle) } else { find_by_last(needle, text) }
+}
+
+/// Searches for the last byte: in a tag, the colon is the rarest. (`memchr::memmem` holds code that panics.)
+fn find_by_last(needle: &[u8], text: &[u8]) -> Option<usize> {
+    let last = needle.last()?;
+    let mut end = 0;
+    loop {
+        end += find(*last, text.get(end..)?)? + 1;
+        if text.get(..end)?.ends_with(needle) {
+            return end.checked_sub(needle.len());
+        }
     }
 }
 
@@ -180,6 +188,8 @@ mod tests {
     fn subslices_are_found() {
         assert_eq!(find_subslice(b"ab", b"aab ab"), Some(1));
         assert_eq!(find_subslice(b"ab", b"ba"), None);
+        assert_eq!(find_by_last(b"aba", b"abbababa"), Some(3));
+        assert_eq!(find_by_last(b"aba", b"abbabba"), None);
         assert_eq!(split_once(b':', b"a:b:c"), Some((&b"a"[..], &b"b:c"[..])));
         assert_eq!(split_once(b':', b"abc"), None);
         for (name, place) in [("a", Some(0)), ("bc", Some(1)), ("b", None), ("", None), ("a bc", None)] {
@@ -218,6 +228,12 @@ mod tests {
                 prop_assert_eq!(find(byte, text), text.iter().position(|other| *other == byte));
                 prop_assert_eq!(rfind(byte, text), text.iter().rposition(|other| *other == byte));
             }
+        }
+
+        #[test]
+        fn any_subslice(text in "[ab ]{0,9}", needle in "[ab]{1,3}") {
+            prop_assert_eq!(find_subslice(needle.as_bytes(), text.as_bytes()), text.find(&needle));
+            prop_assert_eq!(find_by_last(needle.as_bytes(), text.as_bytes()), text.find(&needle));
         }
 
         #[test]
