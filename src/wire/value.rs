@@ -142,7 +142,7 @@ pub(crate) trait Values<'a>: Sized {
     fn split(payload: &'a [u8]) -> (&'a [u8], Data<'a>);
 
     /// Reads a line of tokens, of which `known` keys have fields.
-    fn tokens(line: &'a [u8], known: Keys) -> Result<Self, Self::Error>;
+    fn tokens(line: &'a [u8], known: Keys) -> Self;
 
     /// The value of the next key. Where there is none, this is a placeholder, and [`finish`](Self::finish) fails.
     fn take<T: Value<'a>>(&mut self, key: Key) -> T;

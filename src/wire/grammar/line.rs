@@ -7,30 +7,25 @@ use crate::wire::text::Span;
 use crate::wire::token::{is_plain, split_token, word_end};
 use crate::wire::value::Value;
 
-/// A line of tokens while it is read.
+/// A line of tokens while it is read. What is wrong with it is kept until [`finish`](Self::finish).
 pub(super) struct Line<'a> {
+    /// Empty once the line is [refused](Self::refuse).
     pub(super) text: &'a [u8],
     /// The keys that have a meaning in the line.
     known: Keys,
+    /// The first of them, with which the line begins.
+    pub(super) first: Key,
     seen: Keys,
     /// By key, where the value is.
     values: [Span; Key::ALL.len()],
-    /// The keys that were asked for in vain.
-    missing: Keys,
-    /// The leftmost error.
+    /// Offset of the first invalid UTF-8 sequence.
+    not_utf8: Option<usize>,
+    /// The key of the last value that begins before that.
+    last_valid: Key,
+    /// The first of the errors that outrank all others: the line is refused, or a key is missing.
+    fatal: Option<TokenError>,
+    /// The leftmost of the others.
     error: Option<TokenError>,
-}
-
-/// Checks that the places of a line's values can be kept.
-///
-/// # Errors
-///
-/// If it is too long.
-pub(super) fn check_length(text: &[u8], known: Keys) -> Result<(), TokenError> {
-    match known.first() {
-        Some(key) if text.len() > Span::MAX => Err(TokenError { key, problem: Problem::TooLarge, offset: Span::MAX }),
-        _ => Ok(()),
-    }
 }
 
 /// What a word without a colon belongs to.
@@ -43,16 +38,34 @@ enum Before {
 }
 
 impl<'a> Line<'a> {
-    /// A line of which nothing is read yet. Its length has been [checked](check_length).
+    /// A line of which nothing is read yet. It is refused if it does not begin with the first of the `known` keys, or is
+    /// longer than the places of its values can be.
     pub(super) fn new(text: &'a [u8], known: Keys) -> Self {
-        let values = [Span::NONE; Key::ALL.len()];
-        Self { text, known, seen: Keys::NONE, values, missing: Keys::NONE, error: None }
+        let first = known.first().unwrap_or(Key::Ver);
+        let (values, not_utf8) = ([Span::NONE; Key::ALL.len()], utf8_error(text));
+        let mut line = Self {
+            text,
+            known,
+            first,
+            seen: Keys::NONE,
+            values,
+            not_utf8,
+            last_valid: first,
+            fatal: None,
+            error: None,
+        };
+        if text.len() > Span::MAX {
+            line.refuse(first, Problem::TooLarge, Span::MAX);
+        } else if !text.starts_with(first.tag()) {
+            line.refuse(first, Problem::Missing, text.len());
+        }
+        line
     }
 
     /// Reads the tokens from `from` up to `to`.
     pub(super) fn tokens(&mut self, from: usize, to: usize) {
         let text = self.text.get(..to).unwrap_or_default();
-        let mut before = Before::Unknown(self.first_known());
+        let mut before = Before::Unknown(self.first);
         let mut at = from;
         while at <= to {
             let end = word_end(text, at);
@@ -100,13 +113,16 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Keeps the place of a value; its token begins at `token`.
+    /// Keeps the place of a value; its token begins at `token`. To be called in the order of the line.
     pub(super) fn put(&mut self, key: Key, token: usize, value: Span) {
         if self.seen.has(key) {
             self.fail(key, Problem::Duplicate, token);
         } else if let Some(place) = self.values.get_mut(key as usize) {
             *place = value;
             self.seen = self.seen.with(key);
+            if self.not_utf8.is_none_or(|offset| value.from as usize <= offset) {
+                self.last_valid = key;
+            }
         }
     }
 
@@ -126,7 +142,7 @@ impl<'a> Line<'a> {
         self.values.get(key as usize).copied().filter(|_| self.seen.has(key))
     }
 
-    /// The value, of a line that was found to be [UTF-8](Self::check_utf8).
+    /// The value, after [`check_utf8`](Self::check_utf8). Where there is none, a placeholder.
     pub(super) fn value<T: Value<'a>>(&mut self, key: Key) -> T {
         if T::OPTIONAL && !self.seen.has(key) {
             return T::EMPTY;
@@ -141,7 +157,7 @@ impl<'a> Line<'a> {
     /// Where the value is, which may be any text; an empty span if the line does not have the key.
     pub(super) fn any(&mut self, key: Key) -> Span {
         self.span(key).unwrap_or_else(|| {
-            self.missing = self.missing.with(key);
+            self.fail_for_good(key, Problem::Missing, self.text.len());
             Span::NONE
         })
     }
@@ -162,42 +178,30 @@ impl<'a> Line<'a> {
         }
     }
 
-    pub(super) fn missing(&self, key: Key) -> TokenError {
-        TokenError { key, problem: Problem::Missing, offset: self.text.len() }
+    /// Keeps the first error of those that outrank the others.
+    fn fail_for_good(&mut self, key: Key, problem: Problem, offset: usize) {
+        self.fatal = self.fatal.or(Some(TokenError { key, problem, offset }));
     }
 
-    pub(super) fn first_known(&self) -> Key {
-        self.known.first().unwrap_or(Key::Ver)
+    /// Refuses the line: it has no text and no tokens any more.
+    pub(super) fn refuse(&mut self, key: Key, problem: Problem, offset: usize) {
+        self.fail_for_good(key, problem, offset);
+        (self.text, self.seen) = (b"", Keys::NONE);
     }
 
-    /// To be called when the tokens have been read, and before values are.
-    ///
-    /// # Errors
-    ///
-    /// Bytes that are not UTF-8, which outrank all other errors: nothing that follows can mend them.
-    pub(super) fn check_utf8(&self) -> Result<(), TokenError> {
-        let Some(offset) = utf8_error(self.text) else { return Ok(()) };
-        // The key of the last value that begins before them.
-        let (mut key, mut from) = (self.first_known(), 0);
-        for &other in Key::ALL {
-            if let Some(value) = self.span(other)
-                && (from..=offset).contains(&(value.from as usize))
-            {
-                (key, from) = (other, value.from as usize);
-            }
+    /// Refuses a line that is not UTF-8. To be called when the tokens have been read, and before values are.
+    pub(super) fn check_utf8(&mut self) {
+        if let Some(offset) = self.not_utf8 {
+            self.refuse(self.last_valid, Problem::NotUtf8, offset);
         }
-        Err(TokenError { key, problem: Problem::NotUtf8, offset })
     }
 
     /// To be called when all values have been taken.
     ///
     /// # Errors
     ///
-    /// The first key that is missing, or else the leftmost error.
+    /// Why the line was refused, or else the first key that is missing, or else the leftmost error.
     pub(super) fn finish(&self) -> Result<(), TokenError> {
-        match self.missing.first() {
-            Some(key) => Err(self.missing(key)),
-            None => self.error.map_or(Ok(()), Err),
-        }
+        self.fatal.or(self.error).map_or(Ok(()), Err)
     }
 }

@@ -1,7 +1,7 @@
 //! Headers whose tokens are in another order, or further apart, than any known server writes them. The documentation
 //! promises no order. Also finds out why a line is not a header.
 
-use super::line::{Line, check_length};
+use super::line::Line;
 use crate::wire::bytes::{find_subslice, subslice};
 use crate::wire::error::TokenError;
 use crate::wire::header::{KEYS, Places};
@@ -13,28 +13,10 @@ use crate::wire::token::{split_last_word, split_token};
 const MOVABLE: Keys = KEYS.without(Keys::of(&[Key::Ver, Key::Server]));
 
 /// Reads a header line without its newline: `ver` first, then tokens in any order, the identifier among them.
-///
-/// The identifier begins at the first ` server:`, and ends before the leftmost token that is needed, seen from the right
-/// end: one whose key is neither on the left of the identifier nor further to the right.
 pub(crate) fn read(text: &[u8]) -> Result<Places, TokenError> {
-    check_length(text, KEYS)?;
     let mut line = Line::new(text, KEYS);
-    if !text.starts_with(Key::Ver.tag()) {
-        return Err(line.missing(Key::Ver));
-    }
-    match find_subslice(b" server:", text) {
-        Some(space) => {
-            let from = space + b" server:".len();
-            line.tokens(0, space);
-            let to = identifier_end(text, from, MOVABLE.without(line.seen()));
-            line.put(Key::Server, space + 1, Span::new(from, to));
-            if to < text.len() {
-                line.tokens(to + 1, text.len());
-            }
-        }
-        None => line.tokens(0, text.len()),
-    }
-    line.check_utf8()?;
+    tokens(&mut line);
+    line.check_utf8();
     let places = Places {
         ver: line.plain(Key::Ver),
         server: line.any(Key::Server),
@@ -44,8 +26,23 @@ pub(crate) fn read(text: &[u8]) -> Result<Places, TokenError> {
         eventname: line.plain(Key::Eventname),
         len: line.value(Key::Len),
     };
-    line.finish()?;
-    Ok(places)
+    line.finish().map(|()| places)
+}
+
+/// The identifier begins at the first ` server:`, and ends before the leftmost token that is needed, seen from the right
+/// end: one whose key is neither on the left of the identifier nor further to the right.
+fn tokens(line: &mut Line<'_>) {
+    let text = line.text;
+    let Some(space) = find_subslice(b" server:", text) else {
+        return line.tokens(0, text.len());
+    };
+    let from = space + b" server:".len();
+    line.tokens(0, space);
+    let to = identifier_end(text, from, MOVABLE.without(line.seen()));
+    line.put(Key::Server, space + 1, Span::new(from, to));
+    if to < text.len() {
+        line.tokens(to + 1, text.len());
+    }
 }
 
 /// Where the identifier that begins at `from` ends, if these keys may follow it.

@@ -1,9 +1,9 @@
 //! The lines that payloads begin with.
 
-use super::line::{Line, check_length};
+use super::line::Line;
 use crate::wire::bytes::{find, find_subslice, subslice};
 use crate::wire::data::Data;
-use crate::wire::error::TokenError;
+use crate::wire::error::{EventError, Problem};
 use crate::wire::key::{Key, Keys};
 use crate::wire::text::{Span, Text};
 use crate::wire::token::split_last_word;
@@ -36,14 +36,10 @@ fn split_line(payload: &[u8], from: usize) -> (&[u8], Data<'_>) {
 }
 
 /// A line of tokens, read.
-pub(crate) struct TokenLine<'a> {
-    line: Line<'a>,
-    /// Where unknown tokens may begin: after the names.
-    unknown: usize,
-}
+pub(crate) struct TokenLine<'a>(Line<'a>);
 
 impl<'a> Values<'a> for TokenLine<'a> {
-    type Error = TokenError;
+    type Error = EventError;
 
     fn split(payload: &'a [u8]) -> (&'a [u8], Data<'a>) {
         // The process's name may hold a newline.
@@ -51,53 +47,52 @@ impl<'a> Values<'a> for TokenLine<'a> {
         (only_line(line), data)
     }
 
-    fn tokens(text: &'a [u8], known: Keys) -> Result<Self, TokenError> {
-        check_length(text, known)?;
+    fn tokens(text: &'a [u8], known: Keys) -> Self {
         let mut line = Line::new(text, known);
-        let first = line.first_known();
-        if !text.starts_with(first.tag()) {
-            return Err(line.missing(first));
-        }
-        let from = match first {
-            Key::Processname => processname(&mut line)?,
+        let from = match line.first {
+            Key::Processname => processname(&mut line),
             Key::Type => remote_type(&mut line),
             _ => 0,
         };
-        line.tokens(from, text.len());
-        line.check_utf8()?;
-        let unknown = line.span(Key::Groupname).map_or(0, |group| group.to as usize);
-        Ok(Self { line, unknown })
+        line.tokens(from, line.text.len());
+        line.check_utf8();
+        Self(line)
     }
 
     fn take<T: Value<'a>>(&mut self, key: Key) -> T {
-        self.line.value(key)
+        self.0.value(key)
     }
 
     fn rest(&self) -> Text<'a> {
-        Text::checked(subslice(self.line.text, self.unknown, self.line.text.len()))
+        // After the names, which may look like tokens.
+        let from = self.0.span(Key::Groupname).map_or(0, |group| group.to as usize);
+        Text::checked(subslice(self.0.text, from, self.0.text.len()))
     }
 
-    fn finish(&self) -> Result<(), TokenError> {
-        self.line.finish()
+    fn finish(&self) -> Result<(), EventError> {
+        self.0.finish().map_err(EventError::Payload)
     }
 }
 
 /// The name extends to the last ` groupname:`: what follows that is no free text. Returns where the tokens begin.
-fn processname(line: &mut Line<'_>) -> Result<usize, TokenError> {
+fn processname(line: &mut Line<'_>) -> usize {
     let mut rest = line.text;
-    loop {
-        let (before, word) = split_last_word(rest).ok_or(line.missing(Key::Groupname))?;
+    while let Some((before, word)) = split_last_word(rest) {
         if word.starts_with(Key::Groupname.tag()) {
             line.put(Key::Processname, 0, Span::new(Key::Processname.tag().len(), before.len()));
-            return Ok(before.len() + 1);
+            return before.len() + 1;
         }
         rest = before;
     }
+    line.refuse(Key::Groupname, Problem::Missing, line.text.len());
+    0
 }
 
 /// The type of a remote communication extends to the end of the line. Returns where that is.
 fn remote_type(line: &mut Line<'_>) -> usize {
-    let end = line.text.len();
-    line.put(Key::Type, 0, Span::new(Key::Type.tag().len(), end));
-    end
+    let (from, to) = (Key::Type.tag().len(), line.text.len());
+    if from <= to {
+        line.put(Key::Type, 0, Span::new(from, to));
+    }
+    to
 }
