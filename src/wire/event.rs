@@ -5,7 +5,6 @@ use super::data::Data;
 use super::error::{EventError, NoRoom};
 use super::event_type::{EventType, Shape};
 use super::grammar::payload::{TokenLine, first_line, only_line};
-use super::key::Keys;
 use super::payload::{
     ProcessCommunicationEvent, ProcessGroupEvent, ProcessLogEvent, ProcessStateEvent, RemoteCommunicationEvent,
     TickEvent,
@@ -65,20 +64,15 @@ impl<'a> Event<'a> {
     /// Reads the payload by the short cut or by the grammar.
     #[inline]
     pub(super) fn read<V: Values<'a>>(shape: Shape, payload: &'a [u8]) -> Result<Self, V::Error> {
-        let (line, data) = match shape {
-            Shape::ProcessLog(_) | Shape::ProcessCommunication(_) => V::split(payload),
-            Shape::RemoteCommunication => first_line(payload),
-            Shape::ProcessState(_) | Shape::Tick(_) | Shape::ProcessGroup(_) => (only_line(payload), Data::default()),
+        let without_data = |payload| (only_line(payload), Data::default());
+        let ((line, data), known) = match shape {
+            Shape::ProcessState(_) => (without_data(payload), ProcessStateEvent::KEYS),
+            Shape::ProcessLog(_) => (V::split(payload), ProcessLogEvent::KEYS),
+            Shape::ProcessCommunication(_) => (V::split(payload), ProcessCommunicationEvent::KEYS),
+            Shape::RemoteCommunication => (first_line(payload), RemoteCommunicationEvent::KEYS),
             Shape::SupervisorStateChange(state) => return Ok(Self::SupervisorStateChange(state)),
-        };
-        let known = match shape {
-            Shape::ProcessState(_) => ProcessStateEvent::KEYS,
-            Shape::ProcessLog(_) => ProcessLogEvent::KEYS,
-            Shape::ProcessCommunication(_) => ProcessCommunicationEvent::KEYS,
-            Shape::RemoteCommunication => RemoteCommunicationEvent::KEYS,
-            Shape::SupervisorStateChange(_) => Keys::NONE,
-            Shape::Tick(_) => TickEvent::KEYS,
-            Shape::ProcessGroup(_) => ProcessGroupEvent::KEYS,
+            Shape::Tick(_) => (without_data(payload), TickEvent::KEYS),
+            Shape::ProcessGroup(_) => (without_data(payload), ProcessGroupEvent::KEYS),
         };
         let values = &mut V::tokens(line, known);
         let event = match shape {
@@ -92,7 +86,8 @@ impl<'a> Event<'a> {
             Shape::Tick(period) => Self::Tick(TickEvent::read(period, values)),
             Shape::ProcessGroup(change) => Self::ProcessGroup(ProcessGroupEvent::read(change, values)),
         };
-        values.finish().map(|()| event)
+        values.finish()?;
+        Ok(event)
     }
 
     fn shape(&self) -> Shape {

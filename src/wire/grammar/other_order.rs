@@ -26,7 +26,8 @@ pub(crate) fn read(text: &[u8]) -> Result<Places, TokenError> {
         eventname: line.plain(Key::Eventname),
         len: line.value(Key::Len),
     };
-    line.finish().map(|()| places)
+    line.finish()?;
+    Ok(places)
 }
 
 /// The identifier begins at the first ` server:`, and ends before the leftmost token that is needed, seen from the right
