@@ -110,11 +110,8 @@ impl<'a, T: Value<'a>> Value<'a> for Option<T> {
     const EMPTY: Self = None;
 
     fn read(key: Key, text: &'a [u8]) -> Result<Self, Problem> {
-        match T::read(key, text) {
-            // The Go server writes `pid:-1` where there is no process.
-            Err(Problem::NotANumber) if key == Key::Pid && is_negative(text) => Ok(None),
-            other => other.map(Some),
-        }
+        // The Go server writes `pid:-1` where there is no process.
+        if key == Key::Pid && is_negative(text) { Ok(None) } else { T::read(key, text).map(Some) }
     }
 
     #[cfg(feature = "serde")]

@@ -56,7 +56,7 @@ impl<'a> Line<'a> {
         };
         if text.len() > Span::MAX {
             line.refuse(first, Problem::TooLarge, Span::MAX);
-        } else if !text.starts_with(first.tag()) {
+        } else if split_token(text).and_then(|token| known.find(token.0)) != Some(first) {
             line.refuse(first, Problem::Missing, text.len());
         }
         line

@@ -54,7 +54,7 @@ fn identifier_end(text: &[u8], from: usize, mut missing: Keys) -> usize {
     {
         at = from + before.len();
         if let Some(key) = split_token(word).and_then(|token| missing.find(token.0)) {
-            missing = missing.without(Keys::of(&[key]));
+            missing = missing.without(Keys::NONE.with(key));
             end = at;
         }
     }
