@@ -104,12 +104,12 @@ impl Remaining {
     /// How many bytes at the start of `input` belong to the payload. Looks at each byte at most once.
     pub(crate) fn take(&mut self, input: &[u8]) -> usize {
         match self.unit {
+            LengthUnit::CodePoints | LengthUnit::Bytes if SMALL => self.take_one_by_one(input),
             LengthUnit::Bytes => {
                 let taken = usize::try_from(self.units).unwrap_or(usize::MAX).min(input.len());
                 self.units -= taken as u64;
                 taken
             }
-            LengthUnit::CodePoints if SMALL => self.take_one_by_one(input),
             LengthUnit::CodePoints => self.take_blocks(input),
         }
     }
@@ -117,14 +117,17 @@ impl Remaining {
     /// Byte by byte.
     fn take_one_by_one(&mut self, input: &[u8]) -> usize {
         for (taken, &byte) in input.iter().enumerate() {
-            if byte & 0xc0 != 0x80 {
+            if byte & 0xc0 != 0x80 || self.unit == LengthUnit::Bytes {
                 // A code point whose bytes have not all come is not UTF-8, which supervisord never sends. It ends here.
                 self.tail = 0;
                 if self.units == 0 {
                     return taken;
                 }
                 self.units -= 1;
-                self.tail = continuation_bytes(byte);
+                self.tail = match self.unit {
+                    LengthUnit::CodePoints => continuation_bytes(byte),
+                    LengthUnit::Bytes => 0,
+                };
             } else if self.tail != 0 {
                 self.tail -= 1;
             } else if self.units == 0 {

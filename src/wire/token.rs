@@ -1,8 +1,8 @@
 //! `key:value` tokens: what the header line and the payloads' token lines have in common.
 
-use super::bytes::{SMALL, find, rfind, split_once};
+use super::bytes::{SMALL, find, rfind, split_once, subslice};
 use super::error::Problem;
-use super::key::Keys;
+use super::key::{Key, Keys};
 use super::text::Text;
 
 /// The tokens of a part of a line, in the order in which they are written.
@@ -120,6 +120,12 @@ impl<'a> Iterator for TokensIter<'a> {
 /// Splits a word into its key and value; none if the word is not a token. A key is not empty.
 pub(crate) fn split_token(word: &[u8]) -> Option<(&[u8], &[u8])> {
     split_once(b':', word).filter(|token| !token.0.is_empty())
+}
+
+/// The key of a word that is a token with one of these keys, and where its value begins.
+pub(crate) fn known_token(word: &[u8], keys: Keys) -> Option<(Key, usize)> {
+    let colon = find(b':', word)?;
+    Some((keys.find(subslice(word, 0, colon))?, colon + 1))
 }
 
 /// Splits a line around its last space. None if it has no space.

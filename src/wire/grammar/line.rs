@@ -4,7 +4,7 @@ use crate::wire::bytes::{find, utf8_error};
 use crate::wire::error::{Problem, TokenError};
 use crate::wire::key::{Key, Keys};
 use crate::wire::text::Span;
-use crate::wire::token::{is_plain, split_token, word_end};
+use crate::wire::token::{is_plain, known_token, split_token, word_end};
 use crate::wire::value::Value;
 
 /// A line of tokens while it is read. What is wrong with it is kept until [`finish`](Self::finish).
@@ -22,10 +22,10 @@ pub(super) struct Line<'a> {
     not_utf8: Option<usize>,
     /// The key of the last value that begins before that.
     last_valid: Key,
-    /// The first of the errors that outrank all others: the line is refused, or a key is missing.
-    fatal: Option<TokenError>,
-    /// The leftmost of the others.
+    /// The leftmost error, unless one [outranks](Self::fail_for_good) it.
     error: Option<TokenError>,
+    /// Whether no further error outranks that one.
+    settled: bool,
 }
 
 /// What a word without a colon belongs to.
@@ -51,12 +51,12 @@ impl<'a> Line<'a> {
             values,
             not_utf8,
             last_valid: first,
-            fatal: None,
             error: None,
+            settled: false,
         };
         if text.len() > Span::MAX {
             line.refuse(first, Problem::TooLarge, Span::MAX);
-        } else if split_token(text).and_then(|token| known.find(token.0)) != Some(first) {
+        } else if known_token(text, known).is_none_or(|(key, _)| key != first) {
             line.refuse(first, Problem::Missing, text.len());
         }
         line
@@ -77,11 +77,8 @@ impl<'a> Line<'a> {
     /// Reads the word from `from` up to `to`. Returns what the next one has before it.
     fn word(&mut self, from: usize, to: usize, before: Before) -> Before {
         let word = Span::new(from, to).of(self.text);
-        let token = split_token(word);
-        if let Some((name, value)) = token
-            && let Some(key) = self.known.find(name)
-        {
-            self.put(key, from, Span::new(to - value.len(), to));
+        if let Some((key, value)) = known_token(word, self.known) {
+            self.put(key, from, Span::new(from + value, to));
             return Before::Known(key);
         }
         if let Before::Known(key) = before
@@ -91,7 +88,7 @@ impl<'a> Line<'a> {
             return before;
         }
         let (Before::Known(last) | Before::Unknown(last)) = before;
-        if token.is_some() {
+        if split_token(word).is_some() {
             return Before::Unknown(last);
         }
         // No word at all is a doubled or trailing space.
@@ -173,14 +170,17 @@ impl<'a> Line<'a> {
 
     /// Keeps the leftmost error.
     fn fail(&mut self, key: Key, problem: Problem, offset: usize) {
-        if self.error.is_none_or(|kept| offset < kept.offset) {
+        if !self.settled && self.error.is_none_or(|kept| offset < kept.offset) {
             self.error = Some(TokenError { key, problem, offset });
         }
     }
 
-    /// Keeps the first error of those that outrank the others.
+    /// Keeps the first of the errors that outrank all others: the line is refused, or a key is missing.
     fn fail_for_good(&mut self, key: Key, problem: Problem, offset: usize) {
-        self.fatal = self.fatal.or(Some(TokenError { key, problem, offset }));
+        if !self.settled {
+            self.error = Some(TokenError { key, problem, offset });
+            self.settled = true;
+        }
     }
 
     /// Refuses the line: it has no text and no tokens any more.
@@ -202,6 +202,6 @@ impl<'a> Line<'a> {
     ///
     /// Why the line was refused, or else the first key that is missing, or else the leftmost error.
     pub(super) fn finish(&self) -> Result<(), TokenError> {
-        self.fatal.or(self.error).map_or(Ok(()), Err)
+        self.error.map_or(Ok(()), Err)
     }
 }

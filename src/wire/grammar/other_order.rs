@@ -7,7 +7,7 @@ use crate::wire::error::TokenError;
 use crate::wire::header::{KEYS, Places};
 use crate::wire::key::{Key, Keys};
 use crate::wire::text::Span;
-use crate::wire::token::{split_last_word, split_token};
+use crate::wire::token::{known_token, split_last_word};
 
 /// The keys that may be in any order, and on either side of the identifier.
 const MOVABLE: Keys = KEYS.without(Keys::of(&[Key::Ver, Key::Server]));
@@ -53,7 +53,7 @@ fn identifier_end(text: &[u8], from: usize, mut missing: Keys) -> usize {
         && !missing.is_empty()
     {
         at = from + before.len();
-        if let Some(key) = split_token(word).and_then(|token| missing.find(token.0)) {
+        if let Some((key, _)) = known_token(word, missing) {
             missing = missing.without(Keys::NONE.with(key));
             end = at;
         }
