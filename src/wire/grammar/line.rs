@@ -42,7 +42,7 @@ impl<'a> Line<'a> {
     /// longer than the places of its values can be.
     pub(super) fn new(text: &'a [u8], known: Keys) -> Self {
         let first = known.first().unwrap_or(Key::Ver);
-        let (values, not_utf8) = ([Span::NONE; Key::ALL.len()], utf8_error(text));
+        let (values, not_utf8) = (const { [Span::NONE; Key::ALL.len()] }, utf8_error(text));
         let mut line = Self {
             text,
             known,
