@@ -1,5 +1,6 @@
 //! A whole event, borrowed from the memory that holds it.
 
+use crate::wire::bytes::subslice;
 use crate::wire::error::EventError;
 use crate::wire::event::Event;
 use crate::wire::header::{Header, Places};
@@ -28,8 +29,8 @@ impl<'a> Notification<'a> {
 
     /// Where its parts are, in memory that holds the header with its newline and then the payload.
     pub(crate) fn held(&self) -> Held {
-        let header = self.header.as_bytes().len() + 1;
-        Held { places: self.header.places(), header, end: header + self.payload.len(), omitted: self.omitted }
+        let line = self.header.as_bytes().len();
+        Held { places: self.header.places(), line, end: line + 1 + self.payload.len(), omitted: self.omitted }
     }
 }
 
@@ -38,22 +39,19 @@ impl<'a> Notification<'a> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) struct Held {
     pub(crate) places: Places,
-    /// Length of the header with its newline.
-    pub(crate) header: usize,
+    /// Length of the header without its newline.
+    pub(crate) line: usize,
     /// Where the part of the payload ends that is held.
     pub(crate) end: usize,
     pub(crate) omitted: u64,
 }
 
 impl Held {
-    pub(crate) const NONE: Self = Self { places: Places::NONE, header: 0, end: 0, omitted: 0 };
+    pub(crate) const NONE: Self = Self { places: Places::NONE, line: 0, end: 0, omitted: 0 };
 
     /// The notification, borrowed again.
     pub(crate) fn notification<'a>(&self, memory: &'a [u8]) -> Notification<'a> {
-        let parts = memory.get(..self.end).and_then(|held| held.split_at_checked(self.header));
-        debug_assert!(parts.is_some());
-        let (header, payload) = parts.unwrap_or_default();
-        let line = header.strip_suffix(b"\n").unwrap_or_default();
+        let (line, payload) = (subslice(memory, 0, self.line), subslice(memory, self.line + 1, self.end));
         Notification { header: Header::new(line, self.places), payload, omitted: self.omitted }
     }
 }

@@ -58,7 +58,7 @@ impl<const N: usize> OwnedNotification<N> {
         let mut bytes = Vec::new();
         bytes.extend_from_slice(line).map_err(|_| no_room)?;
         bytes.push(b'\n').map_err(|_| no_room)?;
-        Ok(Self { held: Held { places: header.places(), header: bytes.len(), end: bytes.len(), omitted: 0 }, bytes })
+        Ok(Self { held: Held { places: header.places(), line: line.len(), end: bytes.len(), omitted: 0 }, bytes })
     }
 
     /// Appends a piece of the payload, such as [`Step::Payload`](crate::Step::Payload) brings. What does not fit is

@@ -173,7 +173,7 @@ impl Core {
     fn make_room(&mut self, size: usize) -> usize {
         if self.filled == size && self.frame.remaining.has_begun() {
             // An eighth of the buffer is enough to drop the rest at good speed, and keeps most of what came.
-            let keep = size.saturating_sub((size / 8).max(1)).max(self.held.header);
+            let keep = size.saturating_sub((size / 8).max(1)).max(self.held.line + 1);
             self.kept = self.kept.min(keep);
             self.dropped += (size - self.kept) as u64;
             self.filled = self.kept;
@@ -215,7 +215,7 @@ impl Core {
     /// The header is there, and the payload comes next.
     fn begin(&mut self, arrived: &Arrived) {
         self.held.places = arrived.places;
-        self.held.header = arrived.len;
+        self.held.line = arrived.len - 1;
         self.frame.remaining.begin(arrived.places.len);
         self.turn.begin();
     }
