@@ -114,7 +114,7 @@ impl Remaining {
         }
     }
 
-    /// Byte by byte.
+    /// Byte by byte, in either unit.
     fn take_one_by_one(&mut self, input: &[u8]) -> usize {
         for (taken, &byte) in input.iter().enumerate() {
             if byte & 0xc0 != 0x80 || self.unit == LengthUnit::Bytes {
@@ -215,6 +215,19 @@ mod tests {
                     prop_assert_eq!((bytes.is_done(), bytes.missing()), (blocks.is_done(), blocks.missing()));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn bytes_are_taken_whatever_they_are() {
+        for len in 0..=7u64 {
+            let mut remaining = Remaining::new(LengthUnit::Bytes);
+            remaining.begin(len);
+            let mut one_by_one = remaining;
+            let text = b"\xe2\x82a\x80\xf0";
+            assert_eq!(remaining.take(text), text.len().min(len as usize));
+            assert_eq!(one_by_one.take_one_by_one(text), text.len().min(len as usize));
+            assert_eq!((remaining.missing(), one_by_one.missing()), (len.saturating_sub(5), len.saturating_sub(5)));
         }
     }
 
