@@ -128,6 +128,11 @@ pub(crate) fn known_token(word: &[u8], keys: Keys) -> Option<(Key, usize)> {
     Some((keys.find(subslice(word, 0, colon))?, colon + 1))
 }
 
+/// Whether a word is a token, with any key. A key is not empty.
+pub(crate) fn is_token(word: &[u8]) -> bool {
+    find(b':', word).is_some_and(|colon| colon != 0)
+}
+
 /// Splits a line around its last space. None if it has no space.
 pub(crate) fn split_last_word(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let (before, word) = line.split_at_checked(rfind(b' ', line)?)?;

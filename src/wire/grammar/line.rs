@@ -4,7 +4,7 @@ use crate::wire::bytes::{find, utf8_error};
 use crate::wire::error::{Problem, TokenError};
 use crate::wire::key::{Key, Keys};
 use crate::wire::text::Span;
-use crate::wire::token::{is_plain, known_token, split_token, word_end};
+use crate::wire::token::{is_plain, is_token, known_token, word_end};
 use crate::wire::value::Value;
 
 /// A line of tokens while it is read. What is wrong with it is kept until [`finish`](Self::finish).
@@ -88,7 +88,7 @@ impl<'a> Line<'a> {
             return before;
         }
         let (Before::Known(last) | Before::Unknown(last)) = before;
-        if split_token(word).is_some() {
+        if is_token(word) {
             return Before::Unknown(last);
         }
         // No word at all is a doubled or trailing space.
