@@ -57,7 +57,7 @@ mod tests {
     #[track_caller]
     fn is_usual(event_type: EventType<'_>, payload: &str) {
         let shape = event_type.shape().unwrap();
-        assert_eq!(is_short_cut(shape, payload), !SMALL, "{payload:?}");
+        assert!(is_short_cut(shape, payload), "{payload:?}");
         check_payload(shape, payload.as_bytes());
     }
 
