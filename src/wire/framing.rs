@@ -55,7 +55,7 @@ pub(crate) fn header(text: &[u8], new: usize, limit: usize) -> Result<Option<Arr
     if !text.iter().zip(Key::Ver.tag()).all(|(byte, due)| byte == due) {
         return error(0, ProtocolErrorKind::NotAHeader);
     }
-    let mut newlines = subslice(text, 0, new).iter().filter(|byte| **byte == b'\n').count();
+    let mut newlines = text.iter().take(new).filter(|byte| **byte == b'\n').count();
     let mut from = new;
     while let Some(newline) = find(b'\n', subslice(text, from, text.len())) {
         if newlines > NEWLINES {
