@@ -306,7 +306,9 @@ impl Rejections {
             return reply;
         }
         if before >= self.most {
-            eprintln!("event {serial} was rejected {before} times, and is accepted now: supervisord would send it again and again");
+            eprintln!(
+                "event {serial} was rejected {before} times, and is accepted now: supervisord would send it again and again"
+            );
             return Reply::OK;
         }
         if self.counts.len() >= Self::KEPT {

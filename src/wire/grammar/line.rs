@@ -31,8 +31,8 @@ pub(super) struct Line<'a> {
 /// What a word without a colon belongs to.
 #[derive(Clone, Copy)]
 enum Before {
-    /// A token with this key is directly before it.
-    Known(Key),
+    /// A token with this key is directly before it, and this tells whether its value holds a colon.
+    Known(Key, bool),
     /// An unknown token is before it, and before that one with this key.
     Unknown(Key),
 }
@@ -78,16 +78,17 @@ impl<'a> Line<'a> {
     fn word(&mut self, from: usize, to: usize, before: Before) -> Before {
         let word = Span::new(from, to).of(self.text);
         if let Some((key, value)) = known_token(word, self.known) {
-            self.put(key, from, Span::new(from + value, to));
-            return Before::Known(key);
+            let value = Span::new(from + value, to);
+            self.put(key, from, value);
+            return Before::Known(key, has_colon(value.of(self.text)));
         }
-        if let Before::Known(key) = before
-            && self.name_goes_on(key, word)
+        if let Before::Known(key, name_has_colon) = before
+            && name_goes_on(key, name_has_colon, word)
         {
             self.extend(key, to);
             return before;
         }
-        let (Before::Known(last) | Before::Unknown(last)) = before;
+        let (Before::Known(last, _) | Before::Unknown(last)) = before;
         if is_token(word) {
             return Before::Unknown(last);
         }
@@ -96,18 +97,6 @@ impl<'a> Line<'a> {
             self.fail(last, Problem::NotAToken, from);
         }
         before
-    }
-
-    /// Whether `word` is a part of the name that is the value of `key`. Names of pools, which are groups, may hold spaces,
-    /// but no colon; so a word with one is an unknown token. If the name of a group holds one all the same, no rule is left
-    /// but that it goes on.
-    fn name_goes_on(&self, key: Key, word: &[u8]) -> bool {
-        let has_colon = |text: &[u8]| find(b':', text).is_some();
-        match key {
-            Key::Pool => !has_colon(word),
-            Key::Groupname => !has_colon(word) || self.span(key).is_some_and(|name| has_colon(name.of(self.text))),
-            _ => false,
-        }
     }
 
     /// Keeps the place of a value; its token begins at `token`. To be called in the order of the line.
@@ -204,4 +193,19 @@ impl<'a> Line<'a> {
     pub(super) fn finish(&self) -> Result<(), TokenError> {
         self.error.map_or(Ok(()), Err)
     }
+}
+
+/// Whether `word` is a part of the name that is the value of `key`. Names of pools, which are groups, may hold spaces, but
+/// no colon; so a word with one is an unknown token. If the name of a group [holds one](Before::Known) all the same, no rule
+/// is left but that it goes on.
+fn name_goes_on(key: Key, name_has_colon: bool, word: &[u8]) -> bool {
+    match key {
+        Key::Pool => !has_colon(word),
+        Key::Groupname => name_has_colon || !has_colon(word),
+        _ => false,
+    }
+}
+
+fn has_colon(text: &[u8]) -> bool {
+    find(b':', text).is_some()
 }
