@@ -4,7 +4,7 @@
 //! return what is before it; so the order in which they are called is that of the line, backwards.
 
 use nom::IResult;
-use nom::bytes::complete::tag;
+use nom::bytes::complete::{tag, take_till};
 
 use super::other_order;
 use crate::wire::bytes::{SMALL, find, subslice, utf8_error};
@@ -12,7 +12,7 @@ use crate::wire::error::TokenError;
 use crate::wire::header::{KEYS, Places};
 use crate::wire::key::Key;
 use crate::wire::text::Span;
-use crate::wire::token::{is_plain, number, split_last_word, split_token, word_end};
+use crate::wire::token::{is_plain, number, split_last_word, split_token};
 
 /// `Err` says that the line has another order or is not a header; `other_order` tells which.
 type Parsed<'a, O> = IResult<&'a [u8], O, ()>;
@@ -49,10 +49,11 @@ fn header(line: &[u8]) -> Parsed<'_, Places> {
 
 /// `ver:3.0 server:`, from the left; all that follows is the identifier.
 fn ver(input: &[u8]) -> Parsed<'_, Span> {
-    let (value, _) = tag(Key::Ver.tag())(input)?;
-    let (from, to) = (input.len() - value.len(), word_end(input, 4));
-    let (server, _) = tag(&b" server:"[..])(subslice(input, to, input.len()))?;
-    Ok((server, plain(input, from, to)?))
+    let (rest, _) = tag(Key::Ver.tag())(input)?;
+    let (rest, ver) = take_till(|byte| byte == b' ')(rest)?;
+    let to = input.len() - rest.len();
+    let (server, _) = tag(&b" server:"[..])(rest)?;
+    Ok((server, plain(input, to - ver.len(), to)?))
 }
 
 /// The pool's name, which may hold spaces. supervisord refuses a colon in it, so words with one are unknown tokens that
