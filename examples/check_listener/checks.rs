@@ -175,7 +175,9 @@ fn with_listener(bench: &Bench, make: impl FnOnce(&mut Subject) -> Checked) -> V
 /// without the lines, or another type that is empty.
 fn is_about_type(finding: &Finding, bench: &Bench) -> bool {
     let Some(eventname) = finding.trouble.eventname.as_deref() else { return false };
-    let handles = |event: &Sample| with_listener(bench, |subject| step(subject, Topic::GENERAL, event)).is_empty();
+    let is_passable = |finding: &Finding| finding.may_be_load() || finding.can_go_on();
+    let handles =
+        |event: &Sample| with_listener(bench, |subject| step(subject, Topic::GENERAL, event)).iter().all(is_passable);
     if finding.cause == causes::SEVERAL_LINES {
         let without_data = events::sample(eventname, Words { data: "", ..PLAIN });
         return without_data.is_some_and(|event| event.payload.ends_with(b"\n") && !handles(&event));
@@ -503,7 +505,8 @@ fn slow(subject: &mut Subject) -> Checked {
     let step = bytes.len().div_ceil(5);
     for piece in bytes.chunks(step) {
         subject.write(piece);
-        subject.let_read();
+        // Two pieces in one read would make it another event than the slow one.
+        subject.let_read_for(subject.bench.patience);
     }
     subject.answered()?;
     step_in_pieces(subject, Topic::one(causes::SLOW_INPUT), &usual, |_| (1..5).map(|piece| piece * step).collect())

@@ -208,8 +208,15 @@ impl<'b> Subject<'b> {
 
     /// Waits until the listener has read all that was written, but not for long: not every one reads on at once.
     pub fn let_read(&mut self) {
+        self.let_read_for(self.quiet());
+    }
+
+    pub fn let_read_for(&mut self, time: Duration) {
         let since = Instant::now();
-        while since.elapsed() < self.quiet() && self.input.as_ref().is_some_and(|input| input.unread() != 0) {
+        while since.elapsed() < time
+            && self.input.as_ref().is_some_and(|input| input.unread() != 0)
+            && self.parent.status().is_none()
+        {
             thread::sleep(Duration::from_micros(50));
         }
     }
