@@ -1,110 +1,304 @@
-//! Prints a captured stream of notifications, one JSON object a line.
+//! Prints captured streams of notifications as JSON, one event per line. `decode --help` lists the options.
 //!
-//! ```text
-//! decode [--length code-points|bytes] [FILE]
-//! ```
-//!
-//! Reads FILE or standard input, and prints each event as soon as it is complete. Ends with exit code 0 at a clean
-//! end; otherwise with what is wrong, and where, on standard error and exit code 1.
+//! Each event is printed as soon as it is complete, so `decode` also follows a stream that is still being written.
+//! Memory is bounded: a payload is kept up to `--max-payload`, and the rest of it is counted.
 
+use std::ffi::{OsStr, OsString};
+use std::fmt::Display;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::process::ExitCode;
 
-use lexopt::ValueExt;
-use serde_json::{Map, Value, json};
+use lexopt::{Arg, ValueExt};
+use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
+use serde_json::{Value, json};
 use supervisor_events::{Data, Decoder, Event, EventType, LengthUnit, Step};
 
-const USAGE: &str = "usage: decode [--length code-points|bytes] [FILE]";
+const HELP: &str = "\
+Prints captured streams of supervisord's event notifications as JSON, one event per line. Such a stream is what a
+listener reads from its standard input.
+
+Usage: decode [OPTIONS] [FILE]...
+
+Without FILE, or where FILE is -, decode reads standard input.
+
+Options:
+      --length-unit UNIT   what 'len' counts: code-points (supervisor 4) or bytes (supervisor 3, and servers that are
+                           not written in Python) [default: code-points]
+      --max-payload BYTES  print at most BYTES of a payload [default: 16777216]
+  -h, --help               print this help
+  -V, --version            print the version
+
+Output:
+  file         the name of the file, if more than one was given
+  offset       where the event begins in its stream, in bytes
+  header       the header's tokens
+  event        the typed payload; null if there is none, and event_error says why
+  payload      the payload as it came: text, or an array of bytes if it is not UTF-8
+  omitted      how many bytes --max-payload cut off, if any; standard error says so, too
+
+  Control characters and marks that change the direction of text are escaped: the output is safe to print on a
+  terminal.
+
+Exit codes:
+  0  every stream ended between two events, or the output's reader has gone
+  1  a stream is malformed, ends inside an event or cannot be read (the other files are still read), or the output
+     cannot be written
+  2  the command line is wrong
+
+Example:
+  decode captured.bin | jq -r .header.eventname
+";
+
+/// Room for headers far larger than those supervisord sends with ordinary names.
+const MAX_HEADER: usize = 65_536;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
+    let settings = match Settings::from_arguments(lexopt::Parser::from_env()) {
+        Ok(Parsed::Run(settings)) => settings,
+        Ok(Parsed::Print(text)) => return finish(io::stdout().write_all(text.as_bytes()), true),
         Err(error) => {
-            eprintln!("error: {error}");
+            complain("error", format_args!("{error} (decode --help lists the options)"));
+            return ExitCode::from(2);
+        }
+    };
+    let mut output = BufWriter::new(io::stdout().lock());
+    let mut clean = true;
+    for file in &settings.files {
+        match settings.decode_file(file, &mut output) {
+            Ok(()) => {}
+            Err(Failure::Input(error)) => {
+                // What precedes the error is printed before it.
+                if let Err(error) = output.flush() {
+                    return finish(Err(error), false);
+                }
+                complain("error", format_args!("{}: {error}", name(file)));
+                clean = false;
+            }
+            Err(Failure::Output(error)) => return finish(Err(error), clean),
+        }
+    }
+    finish(output.flush(), clean)
+}
+
+fn finish(written: io::Result<()>, clean: bool) -> ExitCode {
+    match written {
+        // Whoever reads the output has seen enough.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            complain("error", format_args!("cannot write to standard output: {error}"));
             ExitCode::FAILURE
         }
+        _ if clean => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
     }
 }
 
-fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let mut unit = LengthUnit::CodePoints;
-    let mut file = None;
-    let mut arguments = lexopt::Parser::from_env();
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            lexopt::Arg::Long("length") => {
-                unit = match arguments.value()?.string()?.as_str() {
-                    "code-points" => LengthUnit::CodePoints,
-                    "bytes" => LengthUnit::Bytes,
-                    other => return Err(format!("--length is code-points or bytes, not {other:?}\n{USAGE}").into()),
+struct Settings {
+    unit: LengthUnit,
+    max_payload: usize,
+    files: Vec<OsString>,
+}
+
+enum Parsed {
+    Run(Settings),
+    Print(String),
+}
+
+impl Settings {
+    fn from_arguments(mut arguments: lexopt::Parser) -> Result<Parsed, lexopt::Error> {
+        let mut this = Self { unit: LengthUnit::default(), max_payload: 16 << 20, files: Vec::new() };
+        let mut text = None;
+        while let Some(argument) = arguments.next()? {
+            match argument {
+                Arg::Long("length-unit") => {
+                    let unit = arguments.value()?.string()?;
+                    let wrong = |_| format!("--length-unit is code-points or bytes, not {unit:?}");
+                    this.unit = unit.parse().map_err(wrong)?;
                 }
+                Arg::Long("max-payload") => {
+                    let bytes = arguments.value()?.string()?;
+                    let wrong = |_| format!("--max-payload is a number of bytes, not {bytes:?}");
+                    this.max_payload = bytes.parse().map_err(wrong)?;
+                }
+                Arg::Long("help") | Arg::Short('h') => text = Some(HELP.into()),
+                Arg::Long("version") | Arg::Short('V') => {
+                    text = Some(format!("decode {}\n", env!("CARGO_PKG_VERSION")));
+                }
+                Arg::Value(file) => this.files.push(file),
+                other => return Err(other.unexpected()),
             }
-            lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => {
-                println!("{USAGE}");
-                return Ok(());
-            }
-            lexopt::Arg::Value(path) if file.is_none() => file = Some(path),
-            other => return Err(format!("{}\n{USAGE}", other.unexpected()).into()),
+        }
+        if this.files.is_empty() {
+            this.files.push("-".into());
+        }
+        Ok(text.map_or(Parsed::Run(this), Parsed::Print))
+    }
+
+    fn decode_file(&self, file: &OsStr, output: impl Write) -> Result<(), Failure> {
+        if file == "-" {
+            self.decode(file, io::stdin().lock(), output)
+        } else {
+            self.decode(file, File::open(file).map_err(Failure::input)?, output)
         }
     }
-    let input: Box<dyn Read> = match &file {
-        Some(path) => Box::new(File::open(path).map_err(|error| format!("{}: {error}", path.to_string_lossy()))?),
-        None => Box::new(io::stdin()),
-    };
-    match decode(input, unit, io::stdout().lock()) {
-        // Whoever reads the output has seen enough.
-        Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        Err(Failure::Output(error)) => Err(format!("cannot print: {error}").into()),
-        Err(Failure::Input(error)) => Err(error),
-        Ok(()) => Ok(()),
+
+    fn decode(&self, file: &OsStr, mut input: impl Read, mut output: impl Write) -> Result<(), Failure> {
+        let name = name(file);
+        let mut decoder: Decoder<MAX_HEADER> = Decoder::new(self.unit);
+        let mut buffer = vec![0; 65_536];
+        let mut offset = 0;
+        let mut header = Value::Null;
+        let mut payload = Payload { bytes: Vec::new(), limit: self.max_payload, omitted: 0 };
+        loop {
+            // The next read may wait: what is complete is printed first.
+            output.flush().map_err(Failure::Output)?;
+            let read = match input.read(&mut buffer) {
+                Ok(0) => return decoder.end().map_err(Failure::input),
+                Ok(read) => read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(Failure::Input(format!("{error} at byte {}", decoder.offset()))),
+            };
+            let mut input = buffer.get(..read).unwrap_or_default();
+            while let Some(step) = decoder.advance(&mut input).map_err(Failure::input)? {
+                match step {
+                    Step::Header(read) => header = json!(read),
+                    Step::Payload(piece) => payload.add(piece),
+                    Step::Complete => {
+                        payload.complete();
+                        let file = (self.files.len() > 1).then_some(&*name);
+                        payload.print(file, offset, &header, &mut output).map_err(Failure::Output)?;
+                        if payload.omitted != 0 {
+                            let (omitted, limit) = (payload.omitted, self.max_payload);
+                            complain(
+                                "warning",
+                                format_args!(
+                                    "{name}: {omitted} bytes of the payload are omitted (--max-payload {limit}) \
+                                     in the event at byte {offset}"
+                                ),
+                            );
+                        }
+                        payload.clear();
+                        offset = decoder.offset();
+                    }
+                }
+            }
+        }
     }
 }
 
 enum Failure {
-    Input(Box<dyn std::error::Error>),
+    Input(String),
     Output(io::Error),
 }
 
-fn decode(mut input: impl Read, unit: LengthUnit, mut output: impl Write) -> Result<(), Failure> {
-    // Captured streams are not in a hurry: room for headers far beyond what supervisord sends with sane names.
-    let mut decoder: Decoder<65_536> = Decoder::new(unit);
-    let mut buffer = [0; 65_536];
-    let mut offset = 0;
-    let mut name = String::new();
-    let mut line = Map::new();
-    let mut payload = Vec::new();
-    loop {
-        let read = match input.read(&mut buffer) {
-            Ok(0) => return decoder.end().map_err(|error| Failure::Input(error.into())),
-            Ok(read) => read,
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Failure::Input(format!("{error} at byte {}", decoder.offset()).into())),
-        };
-        let mut input = buffer.get(..read).unwrap_or_default();
-        while let Some(step) = decoder.advance(&mut input).map_err(|error| Failure::Input(error.into()))? {
-            match step {
-                Step::Header(header) => {
-                    name = header.eventname().to_owned();
-                    line.insert("offset".into(), offset.into());
-                    line.insert("header".into(), json!(header));
-                }
-                Step::Payload(piece) => payload.extend_from_slice(piece),
-                Step::Complete => {
-                    match Event::parse(EventType::from_name(&name), &payload) {
-                        Ok(event) => line.insert("event".into(), json!(event)),
-                        Err(error) => {
-                            line.insert("event".into(), Value::Null);
-                            line.insert("event_error".into(), error.to_string().into())
-                        }
-                    };
-                    line.insert("payload".into(), json!(Data::new(&payload)));
-                    writeln!(output, "{}", Value::Object(std::mem::take(&mut line))).map_err(Failure::Output)?;
-                    output.flush().map_err(Failure::Output)?;
-                    payload.clear();
-                    offset = decoder.offset();
-                }
-            }
+impl Failure {
+    fn input(error: impl Display) -> Self {
+        Self::Input(error.to_string())
+    }
+}
+
+/// A payload, or the start of one that is too large.
+struct Payload {
+    bytes: Vec<u8>,
+    limit: usize,
+    omitted: u64,
+}
+
+impl Payload {
+    fn add(&mut self, piece: &[u8]) {
+        let kept = piece.get(..self.limit.saturating_sub(self.bytes.len())).unwrap_or(piece);
+        self.bytes.extend_from_slice(kept);
+        self.omitted += (piece.len() - kept.len()) as u64;
+    }
+
+    /// Drops a character that the limit cut in two: what is left of a text is a text.
+    fn complete(&mut self) {
+        if self.omitted != 0
+            && let Err(error) = str::from_utf8(&self.bytes)
+            && error.error_len().is_none()
+        {
+            self.omitted += (self.bytes.len() - error.valid_up_to()) as u64;
+            self.bytes.truncate(error.valid_up_to());
         }
     }
+
+    fn print(&self, file: Option<&str>, offset: u64, header: &Value, mut output: impl Write) -> io::Result<()> {
+        let event_type = EventType::from_name(header["eventname"].as_str().unwrap_or_default());
+        // A value that was cut off can look like a whole one. All fields but the data are in the first line.
+        let event = if self.omitted != 0 && !self.bytes.contains(&b'\n') {
+            Err("payload: its first line is cut off".into())
+        } else {
+            Event::parse(event_type, &self.bytes).map_err(|error| error.to_string())
+        };
+        let (event, event_error) = match event {
+            Ok(event) => (Some(event), None),
+            Err(error) => (None, Some(error)),
+        };
+        let omitted = (self.omitted != 0).then_some(self.omitted);
+        let line = Line { file, offset, header, event, event_error, payload: Data::new(&self.bytes), omitted };
+        line.serialize(&mut Serializer::with_formatter(&mut output, TerminalSafe))?;
+        output.write_all(b"\n")
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.omitted = 0;
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+    offset: u64,
+    header: &'a Value,
+    event: Option<Event<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_error: Option<String>,
+    payload: Data<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    omitted: Option<u64>,
+}
+
+/// JSON that no terminal obeys: JSON itself escapes only the control characters below U+0020.
+struct TerminalSafe;
+
+impl Formatter for TerminalSafe {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        // The usual case, which is faster than a look at each character.
+        if fragment.is_ascii() && !fragment.contains('\u{7f}') {
+            return writer.write_all(fragment.as_bytes());
+        }
+        for part in fragment.split_inclusive(is_unsafe) {
+            match part.chars().next_back().filter(|last| is_unsafe(*last)) {
+                // All of them have four digits.
+                Some(last) => write!(writer, "{}\\u{:04x}", part.trim_end_matches(last), u32::from(last))?,
+                None => writer.write_all(part.as_bytes())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Control characters, separators of lines, and marks that change the direction of text.
+fn is_unsafe(character: char) -> bool {
+    let marks = ['\u{61c}', '\u{200e}', '\u{200f}'];
+    character.is_control()
+        || marks.contains(&character)
+        || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn name(file: &OsStr) -> String {
+    if file == "-" { "standard input".into() } else { file.to_string_lossy().into_owned() }
+}
+
+/// Says something on standard error, with whatever a terminal would obey escaped. Nobody can be told if that fails.
+fn complain(level: &str, message: impl Display) {
+    let mut line = format!("{level}: ");
+    for character in message.to_string().chars() {
+        if is_unsafe(character) { line.extend(character.escape_unicode()) } else { line.push(character) }
+    }
+    line.push('\n');
+    let _ = io::stderr().write_all(line.as_bytes());
 }
