@@ -1,168 +1,187 @@
-//! Shows `failure_monitor` at work, with nothing else on the machine: a simulated supervisord starts it, sends it the
-//! events of a bad day, and shows what is said on both sides. Alerts and calls go to a receiver in this program.
+//! Shows a monitor at work: a simulated supervisord sends it the events of a bad day, and each is printed with what the
+//! monitor says about it and what it replies. Both run in this process.
 //!
-//! ```text
-//! demo [FAILURE_MONITOR]
-//! ```
+//! [`watch`] is the monitor. Under a real supervisord, `host::std::serve_stdio` would call it.
 
 use std::env;
-use std::error::Error;
-use std::ffi::OsString;
-use std::io::{self, BufRead, BufReader, IsTerminal, Read};
-use std::path::PathBuf;
-use std::process::Command;
-use std::sync::Arc;
-use std::sync::mpsc::{self, Sender};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use dxr::{MethodCall, MethodResponse, Value};
-use supervisor_events::simulator::{Report, Simulator};
+use lexopt::Arg;
+use supervisor_events::host::std::Serve;
+use supervisor_events::simulator::{PoolEvent, Report, Simulator};
+use supervisor_events::{Event, LengthUnit, ListenerState, ProcessState, Reply};
 
-/// What supervisord would send. The process names are odd on purpose: supervisord allows them.
-const EVENTS: &[(&str, &str)] = &[
-    ("PROCESS_STATE_EXITED", "processname:backtest groupname:backtest from_state:RUNNING expected:1 pid:2701"),
-    (
-        "PROCESS_STATE_EXITED",
-        "processname:genetic_engine groupname:trading_system from_state:RUNNING expected:0 pid:2766",
-    ),
-    (
-        "PROCESS_STATE_EXITED",
-        "processname:prijs één: a b groupname:trading_system from_state:RUNNING expected:0 pid:2790",
-    ),
-    ("PROCESS_STATE_FATAL", "processname:hyperliquid_feed groupname:trading_system from_state:BACKOFF"),
-    ("PROCESS_STATE_FATAL", "processname:risk_manager groupname:trading_system from_state:BACKOFF"),
+const HELP: &str = "\
+Shows a monitor at work: a simulated supervisord sends it the events of a bad day.
+
+Usage: demo [OPTIONS]
+
+Options:
+  -h, --help     print this help
+  -V, --version  print the version
+
+Exit codes:
+  0  the monitor answered every event, or the output's reader has gone
+  1  it did not, or the output cannot be written
+  2  the command line is wrong
+
+Example:
+  cargo run --example demo
+";
+
+/// What supervisord would send. One name is odd on purpose: supervisord allows it.
+const EVENTS: [(&str, &str); 5] = [
+    ("PROCESS_STATE_EXITED", "processname:backtest groupname:research from_state:RUNNING expected:1 pid:2701"),
+    ("PROCESS_STATE_EXITED", "processname:engine groupname:trading from_state:RUNNING expected:0 pid:2766"),
+    ("PROCESS_STATE_EXITED", "processname:prijs één: a b groupname:trading from_state:RUNNING expected:0 pid:2790"),
+    ("PROCESS_STATE_FATAL", "processname:feed groupname:trading from_state:BACKOFF"),
+    ("PROCESS_STATE_FATAL", "processname:risk_manager groupname:trading from_state:BACKOFF"),
 ];
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let monitor = match env::args_os().nth(1) {
-        Some(path) => path,
-        None => build("failure_monitor")?,
+/// The monitor: what it says about an event.
+fn watch(event: &Event<'_>) -> String {
+    match event {
+        Event::ProcessState(event) if event.state == ProcessState::Fatal && event.processname == "risk_manager" => {
+            format!("EMERGENCY: there is no risk manager; stopping all of {}", event.groupname)
+        }
+        Event::ProcessState(event) if event.state == ProcessState::Fatal => {
+            format!("CRITICAL: {} cannot be started; supervisord has given up", event.processname)
+        }
+        Event::ProcessState(event) if event.expected == Some(false) => {
+            format!("WARNING: {} exited unexpectedly; supervisord starts it again", event.processname)
+        }
+        Event::ProcessState(event) => format!("{} exited as expected: nothing to do", event.processname),
+        other => format!("not for this monitor: {other:?}"),
+    }
+}
+
+fn main() -> ExitCode {
+    let mut text = None;
+    let mut arguments = lexopt::Parser::from_env();
+    loop {
+        match arguments.next() {
+            Ok(Some(Arg::Long("help") | Arg::Short('h'))) => text = Some(HELP.into()),
+            Ok(Some(Arg::Long("version") | Arg::Short('V'))) => {
+                text = Some(format!("demo {}\n", env!("CARGO_PKG_VERSION")));
+            }
+            Ok(Some(other)) => return fail(2, format!("{} (demo --help lists the options)", other.unexpected())),
+            Err(error) => return fail(2, error.to_string()),
+            Ok(None) => break,
+        }
+    }
+    let done = match text {
+        Some(text) => io::stdout().write_all(text.as_bytes()),
+        None => show(),
     };
-    let (said, lines) = mpsc::channel();
-    let receiver = receive(said.clone())?;
+    match done {
+        // Whoever reads the output has seen enough.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => fail(1, error.to_string()),
+        _ => ExitCode::SUCCESS,
+    }
+}
 
-    let mut command = Command::new(monitor);
-    command.env("ALERT_URL", format!("http://{receiver}/alerts")).stderr(std::process::Stdio::piped());
-    command.env("SUPERVISOR_SERVER_URL", format!("http://{receiver}"));
-    let mut simulator = Simulator::spawn(&mut command)?;
-    simulator.pool.server = "trading host:9001".into();
-    let stderr = simulator.take_stderr().ok_or("the monitor has no standard error")?;
-    let monitor = thread::spawn(move || forward(stderr, &said));
+fn fail(code: u8, message: String) -> ExitCode {
+    let _ = writeln!(io::stderr(), "error: {message}");
+    ExitCode::from(code)
+}
 
-    let show = Show { colour: io::stdout().is_terminal() };
-    show.reports(&simulator.run(Duration::from_secs(5)));
+fn show() -> io::Result<()> {
+    // The monitor's standard input and output, and what would go to its standard error.
+    let (input, to_monitor) = io::pipe()?;
+    let (from_monitor, output) = io::pipe()?;
+    let (say, said) = mpsc::channel();
+    let monitor = thread::spawn(move || {
+        Serve::new().run(input, output, |notification| {
+            say.send(watch(&notification.event()?))?;
+            Ok(Reply::OK)
+        })
+    });
+
+    let mut simulator = Simulator::new(from_monitor, to_monitor);
+    simulator.pool.server = "host:9001".into();
     for (eventname, payload) in EVENTS {
         simulator.notify(eventname, payload.as_bytes());
-        show.reports(&simulator.run(Duration::from_secs(10)));
-        // What the monitor said before it answered; the rest comes with the next event, or at the end.
-        lines.try_iter().for_each(|line| show.line(&line));
     }
+    let mut screen = Screen::new();
+    screen.text("A simulated supervisord sends a monitor the events of a bad day. Both run in this process.")?;
+    screen.line(SENT, "sent", "what supervisord writes to the monitor's standard input: a header, and a payload")?;
+    screen.line(SAID, "monitor", "what the monitor says about it")?;
+    screen.line(REPLY, "reply", "what the monitor writes to its standard output")?;
+    while simulator.pool.waiting() != 0 || simulator.state() != ListenerState::Ready {
+        // A step sends one event at most: what the monitor says before it replies is about that one.
+        for report in simulator.step(Duration::from_secs(60)) {
+            match report {
+                Report::Sent(event) => screen.sent(&simulator, &event)?,
+                Report::Result { data, accepted, .. } => {
+                    said.try_iter().try_for_each(|line| screen.line(SAID, "monitor", &line))?;
+                    screen.reply(&data, accepted)?;
+                }
+                Report::State { .. } => {}
+                other => return Err(io::Error::other(format!("the monitor does not do as it should: {other:?}"))),
+            }
+        }
+    }
+
     simulator.close_input();
-    let status = simulator.wait(Duration::from_secs(10))?;
-    let _ = monitor.join();
-    lines.try_iter().for_each(|line| show.line(&line));
-    match status {
-        Some(status) if status.success() => println!("the monitor has ended, as it should at the end of its input"),
-        Some(status) => return Err(format!("the monitor failed: {status}").into()),
-        None => return Err("the monitor goes on though its input has ended".into()),
+    match monitor.join() {
+        Ok(ended) => ended.map_err(io::Error::other)?,
+        Err(_) => return Err(io::Error::other("the monitor panicked")),
     }
-    Ok(())
+    screen.text("")?;
+    screen.text("supervisord closes the monitor's standard input, and the monitor ends.")
 }
 
-/// A line of the view: who, and what.
-enum Line {
-    Monitor(String),
-    Alert(String),
-    /// What supervisord is asked to do.
-    Call(String),
-}
+/// A terminal's colours.
+const SENT: u8 = 36;
+const SAID: u8 = 33;
+const REPLY: u8 = 32;
 
-struct Show {
+struct Screen {
+    output: io::Stdout,
     colour: bool,
 }
 
-impl Show {
-    fn print(&self, colour: u8, who: &str, what: &str) {
+impl Screen {
+    fn new() -> Self {
+        let output = io::stdout();
+        let colour = output.is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Self { output, colour }
+    }
+
+    fn text(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.output, "{text}")
+    }
+
+    fn line(&mut self, colour: u8, who: &str, what: &str) -> io::Result<()> {
         if self.colour {
-            println!("\x1b[{colour}m{who:>12}\x1b[0m  {what}");
+            writeln!(self.output, "\x1b[{colour}m{who:>7}\x1b[0m  {what}")
         } else {
-            println!("{who:>12}  {what}");
+            writeln!(self.output, "{who:>7}  {what}")
         }
     }
 
-    fn line(&self, line: &Line) {
-        match line {
-            Line::Monitor(text) => self.print(33, "monitor says", text),
-            Line::Alert(text) => self.print(31, "alert", text),
-            Line::Call(text) => self.print(35, "call", text),
+    /// The event's bytes: the line of its header, and its payload.
+    fn sent(&mut self, simulator: &Simulator, event: &PoolEvent) -> io::Result<()> {
+        let mut buffer = [0; 1024];
+        let envelope = simulator.pool.envelope(event);
+        let bytes = envelope.write_to(LengthUnit::CodePoints, &mut buffer).map_err(io::Error::other)?;
+        self.text("")?;
+        let mut who = "sent";
+        for line in String::from_utf8_lossy(bytes).lines() {
+            self.line(SENT, who, line)?;
+            who = "";
         }
+        Ok(())
     }
 
-    fn reports(&self, reports: &[Report]) {
-        for report in reports {
-            match report {
-                Report::Sent(event) => {
-                    println!();
-                    self.print(36, "event", &format!("{} {}", event.serial, event.eventname));
-                    self.print(36, "", &String::from_utf8_lossy(&event.payload));
-                }
-                Report::State { from, to } => {
-                    self.print(90, "listener", &format!("{} → {}", from.name(), to.name()));
-                }
-                Report::Result { data, accepted, .. } => {
-                    let verdict = if *accepted { "processed" } else { "rejected" };
-                    self.print(32, "reply", &format!("{} ({verdict})", data.escape_ascii()));
-                }
-                other => self.print(31, "trouble", &format!("{other:?}")),
-            }
-        }
+    fn reply(&mut self, data: &[u8], accepted: bool) -> io::Result<()> {
+        let mut buffer = [0; 1024];
+        let bytes = Reply::new(data).answer().write_to(&mut buffer).map_err(io::Error::other)?;
+        let verdict = if accepted { "processed" } else { "rejected" };
+        self.line(REPLY, "reply", &format!("{}  ({verdict})", bytes.escape_ascii()))
     }
-}
-
-fn forward(stderr: impl Read, said: &Sender<Line>) {
-    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-        let _ = said.send(Line::Monitor(line));
-    }
-}
-
-/// Takes alerts, and calls to supervisord, on a free port of this machine.
-fn receive(said: Sender<Line>) -> Result<String, Box<dyn Error>> {
-    let server = Arc::new(tiny_http::Server::http("127.0.0.1:0").map_err(|error| error.to_string())?);
-    let address = server.server_addr().to_string();
-    thread::spawn(move || {
-        for mut request in server.incoming_requests() {
-            let mut body = String::new();
-            let _ = request.as_reader().read_to_string(&mut body);
-            if request.url() == "/RPC2" {
-                let call = MethodCall::from_xml(&body).map(|call| format!("{} {:?}", call.name, call.params));
-                let _ = said.send(Line::Call(call.unwrap_or(body)));
-                // There are no processes: nothing was stopped.
-                let nothing = MethodResponse { value: Value::Array(Vec::new()) }.to_xml().unwrap_or_default();
-                let _ = request.respond(tiny_http::Response::from_string(nothing));
-            } else {
-                let _ = said.send(Line::Alert(body));
-                let _ = request.respond(tiny_http::Response::empty(204));
-            }
-        }
-    });
-    Ok(address)
-}
-
-/// The example beside this one, built by the cargo that built this one.
-fn build(example: &str) -> Result<OsString, Box<dyn Error>> {
-    let path = env::current_exe()?.with_file_name(format!("{example}{}", env::consts::EXE_SUFFIX));
-    if let Some(cargo) = env::var_os("CARGO") {
-        let target = path.ancestors().nth(3).map(PathBuf::from).ok_or("where the examples are built is not known")?;
-        let mut build = Command::new(cargo);
-        build.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--example", example]);
-        build.arg("--target-dir").arg(target);
-        if !cfg!(debug_assertions) {
-            build.arg("--release");
-        }
-        if !build.status()?.success() {
-            return Err(format!("the example {example} cannot be built").into());
-        }
-    }
-    Ok(path.into())
 }
