@@ -175,8 +175,12 @@ mod tests {
     /// All pairs of first and second bytes, followed by what they lack or not.
     #[test]
     fn all_beginnings_of_characters() {
-        for first in 0..=0xff {
-            for second in 0..=0xff {
+        // Miri is too slow for all of them: there, the first and the last byte of each range.
+        const ENDS: &[u8] =
+            b"\0\x7f\x80\x8f\x90\x9f\xa0\xbf\xc0\xc1\xc2\xdf\xe0\xe1\xec\xed\xee\xef\xf0\xf1\xf3\xf4\xf5\xff";
+        let bytes = || (0..=0xff).filter(|byte| !cfg!(miri) || ENDS.contains(byte));
+        for first in bytes() {
+            for second in bytes() {
                 for rest in [&b""[..], b"\x80", b"\x80\xbf", b"\xbf\xbfx", b"\xbf\xc0", b"\x80\x80\x80"] {
                     utf8_agrees(&[&b"a"[..], &[first, second], rest].concat());
                 }
