@@ -55,15 +55,12 @@ pub(crate) fn header(text: &[u8], new: usize, limit: usize) -> Result<Option<Arr
     if !text.iter().zip(Key::Ver.tag()).all(|(byte, due)| byte == due) {
         return error(0, ProtocolErrorKind::NotAHeader);
     }
-    let mut newlines = None;
     let mut from = new;
     while let Some(newline) = find(b'\n', subslice(text, from, text.len())) {
         // Counted only here: what arrives byte by byte must not be looked at again with every byte.
-        let before = newlines.unwrap_or_else(|| text.iter().take(new).filter(|byte| **byte == b'\n').count());
-        if before > NEWLINES {
+        if subslice(text, 0, from).iter().filter(|byte| **byte == b'\n').count() > NEWLINES {
             return error(0, ProtocolErrorKind::NotAHeader);
         }
-        newlines = Some(before + 1);
         let end = from + newline;
         let line = subslice(text, 0, end);
         // The short cut was tried above if all of the line is new.
