@@ -3,7 +3,8 @@
 use crate::wire::bytes::subslice;
 use crate::wire::error::EventError;
 use crate::wire::event::Event;
-use crate::wire::header::{Header, Places};
+use crate::wire::header::Header;
+use crate::wire::places::Places;
 
 /// An event as it came: its header, and its payload or as much of it as fitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,9 @@
 use super::bytes::{find, subslice};
 use super::error::{Problem, ProtocolError, ProtocolErrorKind};
 use super::grammar;
-use super::header::{self, Header, Places};
+use super::header::{self, Header};
 use super::key::Key;
+use super::places::Places;
 use super::short_cut;
 use super::token::split_last_word;
 

@@ -8,40 +8,10 @@ use super::bytes::{split_once, subslice};
 use super::error::TokenError;
 use super::event_type::EventType;
 use super::grammar;
-use super::key::{Key, Keys};
+use super::places::Places;
 use super::short_cut;
 use super::text::{Span, Text};
 use super::token::word_end;
-
-/// The keys of supervisor 4.3.0's header, in the order in which it sends them.
-pub(crate) const KEYS: Keys =
-    Keys::of(&[Key::Ver, Key::Server, Key::Serial, Key::Pool, Key::Poolserial, Key::Eventname, Key::Len]);
-
-/// What was read of a header's line: the numbers, and where the texts are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub(crate) struct Places {
-    pub(crate) ver: Span,
-    pub(crate) server: Span,
-    pub(crate) serial: u64,
-    pub(crate) pool: Span,
-    pub(crate) poolserial: u64,
-    pub(crate) eventname: Span,
-    pub(crate) len: u64,
-}
-
-impl Places {
-    /// Of no line.
-    pub(crate) const NONE: Self = Self {
-        ver: Span::NONE,
-        server: Span::NONE,
-        serial: 0,
-        pool: Span::NONE,
-        poolserial: 0,
-        eventname: Span::NONE,
-        len: 0,
-    };
-}
 
 /// A header, borrowed from the bytes that it was read from.
 ///

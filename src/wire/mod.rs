@@ -3,7 +3,7 @@
 //! * [`table`]: every key, state, event type and payload, declared once. [`key`], [`word`], [`event_type`] and [`payload`]
 //!   make code of it.
 //! * [`grammar`]: what is read of a line. [`short_cut`]: some of it sooner.
-//! * [`header`]: the line of tokens before every payload. [`framing`]: where it ends.
+//! * [`header`]: the line of tokens before every payload. [`places`]: what is read of it. [`framing`]: where it ends.
 //! * [`event`]: payloads by the types of their events. [`data`], [`text`], [`token`], [`value`]: what they are made of.
 //! * [`length`]: what `len` counts, and how far a payload of that length goes.
 //! * [`envelope`]: header and payload, written. [`writer`]: writes them.
@@ -29,6 +29,7 @@ pub mod header;
 pub mod key;
 pub mod length;
 pub mod payload;
+pub(crate) mod places;
 pub mod reply;
 mod short_cut;
 mod table;
@@ -39,4 +40,4 @@ pub mod word;
 mod writer;
 
 const _: () =
-    assert!(key::Keys::of(key::Key::ALL).without(header::KEYS.union(payload::KEYS)).is_empty(), "a key is in no line");
+    assert!(key::Keys::of(key::Key::ALL).without(places::KEYS.union(payload::KEYS)).is_empty(), "a key is in no line");

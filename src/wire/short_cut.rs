@@ -11,8 +11,8 @@ use nom::{IResult, Parser};
 use super::bytes::SMALL;
 use super::data::Data;
 use super::grammar::payload::first_line;
-use super::header::Places;
 use super::key::{Key, Keys};
+use super::places::Places;
 use super::text::{Span, Text};
 use super::value::{Value, Values};
 

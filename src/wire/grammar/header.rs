@@ -9,8 +9,8 @@ use nom::bytes::complete::{tag, take_till};
 use super::other_order;
 use crate::wire::bytes::{SMALL, find, subslice, utf8_error};
 use crate::wire::error::TokenError;
-use crate::wire::header::{KEYS, Places};
 use crate::wire::key::Key;
+use crate::wire::places::{KEYS, Places};
 use crate::wire::text::Span;
 use crate::wire::token::{is_plain, number, split_last_word, split_token};
 

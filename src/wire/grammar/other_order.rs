@@ -4,8 +4,8 @@
 use super::line::Line;
 use crate::wire::bytes::{find_subslice, subslice};
 use crate::wire::error::TokenError;
-use crate::wire::header::{KEYS, Places};
 use crate::wire::key::{Key, Keys};
+use crate::wire::places::{KEYS, Places};
 use crate::wire::text::Span;
 use crate::wire::token::{known_token, split_last_word};
 
