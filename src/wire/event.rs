@@ -58,6 +58,12 @@ impl<'a> Event<'a> {
         if !SMALL && let Ok(event) = Self::read::<UsualLine<'_>>(shape, payload) {
             return Ok(event);
         }
+        Self::by_grammar(shape, payload)
+    }
+
+    /// Kept out of the short cut's way.
+    #[cold]
+    fn by_grammar(shape: Shape, payload: &'a [u8]) -> Result<Self, EventError> {
         Self::read::<TokenLine<'_>>(shape, payload)
     }
 

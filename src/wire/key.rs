@@ -118,6 +118,7 @@ impl Keys {
     }
 
     /// The key with this name, if it is in the set.
+    #[cfg_attr(not(feature = "optimize-for-size"), inline(always))]
     pub(crate) fn find(self, name: &[u8]) -> Option<Key> {
         Key::from_name(name).filter(|key| self.has(*key))
     }
