@@ -248,7 +248,7 @@ fn identifier_of_lines(length: usize) -> Vec<u8> {
 }
 
 fn whole_header(header: &[u8], times: usize) {
-    let mut decoder: Box<Decoder<LARGE>> = Box::new(Decoder::default());
+    let mut decoder: Box<Decoder<LARGE>> = Box::default();
     for _ in 0..times {
         let mut input = black_box(header);
         while let Some(step) = decoder.advance(&mut input).expect("a header") {
@@ -258,7 +258,7 @@ fn whole_header(header: &[u8], times: usize) {
 }
 
 fn decoder_in_bytes(header: &[u8], times: usize) {
-    let mut decoder: Box<Decoder<LARGE>> = Box::new(Decoder::default());
+    let mut decoder: Box<Decoder<LARGE>> = Box::default();
     for _ in 0..times {
         let mut complete = false;
         for byte in header.chunks(1) {

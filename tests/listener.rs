@@ -348,8 +348,10 @@ fn stays_broken<M: Clone>(machine: &M, error: ProtocolError, calls: &Calls<M>) {
     }
 }
 
-/// Streams that break where a header is due, and how.
-fn broken_streams(limit: usize) -> Vec<(Vec<u8>, fn(ProtocolErrorKind) -> bool)> {
+/// A stream that breaks where a header is due, and whether it broke as it should.
+type BrokenStream = (Vec<u8>, fn(ProtocolErrorKind) -> bool);
+
+fn broken_streams(limit: usize) -> Vec<BrokenStream> {
     let header = |server: &str, serial: &str, tail: &str| {
         format!("ver:3.0 server:{server} serial:{serial} pool:p poolserial:0 eventname:E len:{tail}\n").into_bytes()
     };
@@ -388,7 +390,9 @@ fn broken_streams(limit: usize) -> Vec<(Vec<u8>, fn(ProtocolErrorKind) -> bool)>
 /// At the beginning of a stream, and after an event; whole, and byte by byte.
 #[test]
 fn a_stream_without_a_header_where_one_is_due_stays_broken() {
-    for (stream, expected) in broken_streams(1024) {
+    // Miri is too slow for all of them.
+    let most = if cfg!(miri) { 2 } else { usize::MAX };
+    for (stream, expected) in broken_streams(1024).into_iter().take(most) {
         for (before, size) in [(&b""[..], 1), (b"", usize::MAX), (EVENT, 1), (EVENT, usize::MAX)] {
             let mut decoder: Decoder = Decoder::default();
             let mut listener: Listener = Listener::default();
