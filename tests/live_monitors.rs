@@ -78,7 +78,7 @@ impl TradingSystem {
 
     fn get(&self, path: &str) -> String {
         let page = self.wait_for_line("trading_monitor", 0, "status page")["url"].as_str().unwrap().to_owned();
-        ureq::get(format!("{page}{path}")).call().unwrap().body_mut().read_to_string().unwrap()
+        support::client().get(format!("{page}{path}")).call().unwrap().body_mut().read_to_string().unwrap()
     }
 }
 

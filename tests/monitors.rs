@@ -24,6 +24,14 @@ use support::receiver::{ClosedPort, Collector, Receiver};
 use support::{PATIENCE, wait_for};
 use tempfile::TempDir;
 
+/// A monitor as a program. Its settings are those of the test: none comes from the machine's environment, and a machine
+/// that is busy has time to take in an alert.
+fn program(name: &str) -> Command {
+    let mut command = Command::new(example(name));
+    command.env_clear().env("ALERT_TIMEOUT", "60");
+    command
+}
+
 /// A monitor, and a supervisord that sends it what it is told to.
 struct Driven {
     simulator: Simulator,
@@ -38,8 +46,8 @@ impl Driven {
 
     fn start_with(name: &str, directory: &Path, settings: &[&str], environment: &[(&str, &str)]) -> Self {
         let log = directory.join(format!("{name}.err"));
-        let mut command = Command::new(example(name));
-        command.args(settings).current_dir(directory).env_remove("SUPERVISOR_SERVER_URL");
+        let mut command = program(name);
+        command.args(settings).current_dir(directory);
         command.envs(environment.iter().copied());
         command.stderr(File::options().create(true).append(true).open(&log).unwrap());
         let mut simulator = Simulator::spawn(&mut command).unwrap();
@@ -167,10 +175,12 @@ fn the_audit_trail_survives_kills_in_a_flood() {
     while !waiting.is_empty() {
         let mut monitor = Driven::start("comm_monitor", directory.path(), &["--state-dir", "state"]);
         monitor.simulator.pool.next_serial = answered as u64;
-        waiting.iter().for_each(|payload| drop(monitor.simulator.notify(STDOUT, payload.as_bytes())));
-        // Killed from another thread as soon as the trail has grown by some records: at any moment of an event.
+        // Killed from another thread as soon as the trail has grown by some records: at any moment of an event. There are
+        // only a few more events, so that a killer who is late on a busy machine does not see all of them done.
         let child = Pid::from_raw(monitor.simulator.pid().unwrap().try_into().unwrap()).unwrap();
         let goal = answered + 20 + 7 * kills;
+        let events = waiting.iter().take(goal + 10 - answered);
+        events.for_each(|payload| drop(monitor.simulator.notify(STDOUT, payload.as_bytes())));
         let killer = thread::spawn({
             let trail = trail.clone();
             move || {
@@ -212,7 +222,8 @@ fn the_audit_trail_survives_kills_in_a_flood() {
 fn a_trail_that_cannot_be_written_is_an_error_in_the_log_alone() {
     let directory = TempDir::new().unwrap();
     std::os::unix::fs::symlink("/dev/full", directory.path().join("full.jsonl")).unwrap();
-    for (path, why) in [("nowhere/audit.jsonl", "No such file"), ("full.jsonl", "No space left")] {
+    let full = cfg!(target_os = "linux").then_some(("full.jsonl", "No space left"));
+    for (path, why) in [("nowhere/audit.jsonl", "No such file")].into_iter().chain(full) {
         let mut monitor = Driven::start("comm_monitor", directory.path(), &["--audit-file", path]);
         let lines = monitor.send(STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:m:x"));
         let error = lines.iter().find(|line| line["level"] == "ERROR").unwrap();
@@ -271,7 +282,7 @@ fn the_processes_of_a_pool_act_on_an_event_once() {
 
     // Another supervisord counts from the beginning. A shell in between is another parent.
     let mut command = Command::new("sh");
-    command.args(["-c", "\"$0\" \"$@\"; exit $?"]).arg(example("failure_monitor")).args(settings);
+    command.args(["-c", "\"$0\" \"$@\"; exit $?"]).arg(example("failure_monitor")).args(settings).env_clear();
     let mut simulator = Simulator::spawn(command.current_dir(directory.path()).stderr(Stdio::null())).unwrap();
     simulator.pool.next_serial = 7;
     simulator.notify(EXITED, CRASH.as_bytes());
@@ -345,16 +356,17 @@ fn alerts_that_nobody_takes_in_are_errors_in_the_log_alone() {
     let (directory, closed) = (TempDir::new().unwrap(), ClosedPort::new());
     let silent = server(|mut stream| drop(stream.read_to_end(&mut Vec::new())));
     let refusing = server(|mut stream| {
-        let _ = stream.read(&mut [0; 4096]);
+        // All of it: what is left unread would reset the connection.
+        request(&mut stream);
         let _ = stream.write_all(b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n");
     });
-    for (address, why) in [
-        (closed.address().to_string(), "refused"),
-        (format!("127.0.0.1:{silent}"), "timeout"),
-        (format!("127.0.0.1:{refusing}"), "503"),
+    for (address, timeout, why) in [
+        (closed.address().to_string(), "60", "refused"),
+        (format!("127.0.0.1:{silent}"), "0.2", "timeout"),
+        (format!("127.0.0.1:{refusing}"), "60", "503"),
     ] {
         let url = format!("http://{address}/alerts");
-        let settings = ["--alert-url", &url, "--alert-timeout", "0.2"];
+        let settings = ["--alert-url", &url, "--alert-timeout", timeout];
         let mut monitor = Driven::start("failure_monitor", directory.path(), &settings);
         let lines = monitor.send(EXITED, CRASH);
         let error = lines.iter().find(|line| line["level"] == "ERROR").unwrap();
@@ -546,6 +558,11 @@ fn server(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
     port
 }
 
+/// The line of a heartbeat.
+fn heartbeat(lines: Vec<Value>) -> Value {
+    lines.into_iter().find(|line| line["message"] == "Heartbeat").unwrap()
+}
+
 #[test]
 fn endpoints_are_reported_when_they_go_down_and_come_up() {
     let (directory, alerts) = (TempDir::new().unwrap(), Collector::start());
@@ -554,15 +571,7 @@ fn endpoints_are_reported_when_they_go_down_and_come_up() {
         // It is read that a ping is answered.
         while socket.read().is_ok() {}
     });
-    // Accepts, and is never heard of again.
-    let silent = server(|mut stream| drop(stream.read_to_end(&mut Vec::new())));
-    // A byte at a time, for ever: no single read takes long.
-    let slow = server(|mut stream| {
-        let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nx: ");
-        while stream.write_all(b"y").is_ok() {
-            thread::sleep(std::time::Duration::from_millis(20));
-        }
-    });
+    let tcp = server(|mut stream| drop(stream.read_to_end(&mut Vec::new())));
     let healthy = Arc::new(AtomicBool::new(true));
     let http = server({
         let healthy = Arc::clone(&healthy);
@@ -572,30 +581,22 @@ fn endpoints_are_reported_when_they_go_down_and_come_up() {
             let _ = write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
         }
     });
-    let closed = ClosedPort::new();
-    let endpoints = format!(
-        "ws=ws://127.0.0.1:{echo}/feed?a=b,tcp=tcp://127.0.0.1:{silent},http=http://127.0.0.1:{http}/health,\
-         closed=tcp://{},silent=ws://127.0.0.1:{silent}/,slow=ws://127.0.0.1:{slow}/",
-        closed.address()
-    );
+    let endpoints =
+        format!("ws=ws://127.0.0.1:{echo}/feed?a=b,tcp=tcp://127.0.0.1:{tcp},http=http://127.0.0.1:{http}/health");
     let url = alerts.url();
-    let settings = ["--endpoints", &endpoints, "--alert-url", &url, "--state-dir", "state", "--deadline", "0.5"];
+    // All of them answer at once, on a busy machine a little later.
+    let settings = ["--endpoints", &endpoints, "--alert-url", &url, "--state-dir", "state", "--deadline", "4"];
     let settings = [&settings[..], &["--vpn-interface", "lo"]].concat();
     let mut monitors = [0, 1].map(|_| Driven::start("heartbeat_monitor", directory.path(), &settings));
     let mut serial = 0;
     let mut tick = |when: u64| {
         serial += 1;
         // The ticks go to the two processes of the pool by turns.
-        let lines = monitors[serial as usize % 2].send_as(serial, "TICK_5", &format!("when:{when}"));
-        lines.into_iter().find(|line| line["message"] == "Heartbeat").unwrap()
+        heartbeat(monitors[serial as usize % 2].send_as(serial, "TICK_5", &format!("when:{when}")))
     };
     let beat = tick(1000);
     for up in ["ws", "tcp", "http", "vpn"] {
-        assert!(beat["endpoints"][up]["latency_ms"].as_f64().is_some_and(|latency| latency > 0.0), "{up}: {beat}");
-    }
-    for (down, why) in [("closed", "refused"), ("silent", "timed out"), ("slow", "deadline")] {
-        let error = beat["endpoints"][down]["error"].as_str().unwrap();
-        assert!(error.contains(why) || error.contains("deadline") || error.contains("imed out"), "{down}: {error}");
+        assert!(beat["endpoints"][up]["latency_ms"].as_f64().is_some_and(|latency| latency >= 0.0), "{up}: {beat}");
     }
     assert_eq!(tick(1005)["missed"], 0);
     healthy.store(false, Ordering::SeqCst);
@@ -606,19 +607,44 @@ fn endpoints_are_reported_when_they_go_down_and_come_up() {
     assert_eq!(tick(1040)["missed"], 3);
     // The clock was set back.
     assert_eq!(tick(900)["missed"], 0);
-    let count =
-        |event: &str, name: &str| alerts.count(|alert| alert["event"] == event && alert["details"]["endpoint"] == name);
-    for name in ["closed", "silent", "slow", "http"] {
-        assert_eq!(count("ENDPOINT_DOWN", name), 1, "{name}");
+    for event in ["ENDPOINT_DOWN", "ENDPOINT_UP"] {
+        assert_eq!(alerts.count(|alert| alert["event"] == event && alert["details"]["endpoint"] == "http"), 1);
     }
-    assert_eq!(count("ENDPOINT_UP", "http"), 1);
-    assert_eq!(alerts.count(|_| true), 5);
+    assert_eq!(alerts.count(|_| true), 2);
     monitors.into_iter().for_each(Driven::end);
+}
 
-    let mut monitor = Driven::start("heartbeat_monitor", directory.path(), &["--vpn-interface", "nonesuch0"]);
-    let lines = monitor.send("TICK_5", "when:5");
-    let down = lines.iter().find(|line| line["message"] == "alert: ENDPOINT_DOWN").unwrap();
-    assert!(down["details"]["error"].as_str().unwrap().contains("nonesuch0"), "{down}");
+#[test]
+fn endpoints_that_do_not_answer_in_time_are_down_and_reported_once() {
+    let (directory, alerts, closed) = (TempDir::new().unwrap(), Collector::start(), ClosedPort::new());
+    // Accepts, and is never heard of again.
+    let silent = server(|mut stream| drop(stream.read_to_end(&mut Vec::new())));
+    // A byte at a time, for ever: no single read takes long.
+    let slow = server(|mut stream| {
+        let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nx: ");
+        while stream.write_all(b"y").is_ok() {
+            thread::sleep(std::time::Duration::from_millis(20));
+        }
+    });
+    let endpoints =
+        format!("closed=tcp://{},silent=ws://127.0.0.1:{silent}/,slow=ws://127.0.0.1:{slow}/", closed.address());
+    let url = alerts.url();
+    let settings = ["--endpoints", &endpoints, "--alert-url", &url, "--deadline", "0.5"];
+    let settings = [&settings[..], &["--vpn-interface", "nonesuch0"]].concat();
+    let mut monitor = Driven::start("heartbeat_monitor", directory.path(), &settings);
+    for when in [5, 10, 15] {
+        let beat = heartbeat(monitor.send("TICK_5", &format!("when:{when}")));
+        for (down, why) in [("closed", "refused"), ("silent", "imed out"), ("slow", "imed out"), ("vpn", "nonesuch0")] {
+            let error = beat["endpoints"][down]["error"].as_str().unwrap();
+            // A busy machine may not get as far within the deadline.
+            assert!([why, "imed out", "deadline"].iter().any(|why| error.contains(why)), "{down}: {error}");
+        }
+    }
+    for name in ["closed", "silent", "slow", "vpn"] {
+        let is_down = |alert: &Value| alert["event"] == "ENDPOINT_DOWN" && alert["details"]["endpoint"] == name;
+        assert_eq!(alerts.count(is_down), 1, "{name}");
+    }
+    assert_eq!(alerts.count(|_| true), 4);
     monitor.end();
 }
 
@@ -852,12 +878,13 @@ fn an_answer_that_never_ends_is_not_waited_for() {
     let url = format!("http://127.0.0.1:{port}");
     let environment = [("SUPERVISOR_SERVER_URL", url.as_str())];
     // The system's own figures are told without it.
-    let settings = ["--interval", "0.01", "--memory-threshold", "0"];
+    let settings = ["--interval", "0.01", "--memory-threshold=-1", "--cpu-threshold", "1000"];
     let mut monitor = Driven::start_with("performance_monitor", directory.path(), &settings, &environment);
     let lines = monitor.send("TICK_60", "when:60");
     assert_eq!(levels(&lines, "ERROR"), ["supervisord: getAllProcessInfo: timed out"]);
     let metrics = lines.iter().find(|line| line["message"] == "Performance metrics").unwrap();
-    assert_eq!(metrics["alerts"][0]["type"], "HIGH_MEMORY", "{metrics}");
+    let alerts: Vec<_> = metrics["alerts"].as_array().unwrap().iter().map(|alert| &alert["type"]).collect();
+    assert_eq!(alerts, ["HIGH_MEMORY"], "{metrics}");
     monitor.end();
 }
 
@@ -907,7 +934,8 @@ fn the_status_page_shows_what_events_and_supervisord_tell() {
     let mut monitor = Driven::start_with("trading_monitor", directory.path(), &settings, &supervisord.environment());
     monitor.send("PROCESS_STATE_RUNNING", &state("<b>\"é\"&\\", "STARTING", "pid:77"));
     let url = monitor.lines()[0]["url"].as_str().unwrap().to_owned();
-    let get = |path: &str| ureq::get(format!("{url}{path}")).call().unwrap().body_mut().read_to_string().unwrap();
+    let client = support::client();
+    let get = |path: &str| client.get(format!("{url}{path}")).call().unwrap().body_mut().read_to_string().unwrap();
     assert!(get("").contains("<tr><td>t:&lt;b&gt;&quot;é&quot;&amp;\\<td>RUNNING<td>77<td>2"), "{}", get(""));
     let up = r#"supervisor_process_up{group="t",process="<b>\"é\"&\\"} "#;
     assert!(get("metrics").lines().any(|line| line == format!("{up}1")), "{}", get("metrics"));
@@ -928,8 +956,8 @@ fn the_status_page_shows_what_events_and_supervisord_tell() {
         Err(ureq::Error::StatusCode(status)) => status,
         other => panic!("{other:?}"),
     };
-    assert_eq!(status(ureq::get(format!("{url}nothing")).call()), 404);
-    assert_eq!(status(ureq::post(&url).send_empty()), 405);
+    assert_eq!(status(client.get(format!("{url}nothing")).call()), 404);
+    assert_eq!(status(client.post(&url).send_empty()), 405);
     monitor.end();
 }
 
@@ -1024,9 +1052,12 @@ fn memory_that_grows_steadily_is_a_leak() {
     let system = metrics["system"].as_object().unwrap();
     let keys = ["timestamp", "cpu_percent", "memory_percent", "disk_usage", "network_io", "load_average"];
     assert_eq!(system.keys().collect::<Vec<_>>(), keys);
-    for percent in ["cpu_percent", "memory_percent", "disk_usage"] {
-        assert!((0.0..=100.0).contains(&system[percent].as_f64().unwrap()), "{percent}: {metrics}");
+    let percent = |key: &str| system[key].as_f64().is_some_and(|percent| (0.0..=100.0).contains(&percent));
+    for key in ["cpu_percent", "memory_percent"] {
+        assert!(percent(key), "{key}: {metrics}");
     }
+    // Not every machine has a disk of its own at its root.
+    assert!(percent("disk_usage") || system["disk_usage"].is_null(), "{metrics}");
     monitor.end();
 }
 
@@ -1054,7 +1085,7 @@ fn help_tells_all_settings() {
         ("trading_monitor", "--listen VALUE  [environment: LISTEN; default: \"127.0.0.1:9180\"]"),
     ];
     for (monitor, own) in own {
-        let output = Command::new(example(monitor)).arg("--help").output().unwrap();
+        let output = program(monitor).arg("--help").output().unwrap();
         let help = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success());
         for setting in [own, "--alert-timeout VALUE  [environment: ALERT_TIMEOUT; default: \"5\"]"] {
@@ -1101,7 +1132,7 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         ("trading_monitor", "--listen=0.0.0.0:80", "--listen is an address of the loopback interface"),
     ];
     for (monitor, setting, why) in wrong {
-        let output = Command::new(example(monitor)).arg(setting).stdin(Stdio::null()).output().unwrap();
+        let output = program(monitor).arg(setting).stdin(Stdio::null()).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{setting}");
         assert_eq!(output.stdout, b"", "{setting}");
         let line: Value = serde_json::from_slice(&output.stderr).unwrap();

@@ -14,3 +14,8 @@ pub use patience::{wait_for, within_patience};
 
 /// What takes longer than this does not happen.
 pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A client for servers on this machine, which are not reached by way of the proxy that its environment may name.
+pub fn client() -> ureq::Agent {
+    ureq::Agent::config_builder().proxy(None).build().new_agent()
+}

@@ -164,6 +164,10 @@ impl Setup {
         let mut command = Command::new(path.join(program));
         command.arg("-c").arg(&self.configuration).envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.env("PATH", env::join_paths(paths).unwrap()).env("PYTHONUTF8", "1").current_dir(self.directory.path());
+        // All servers of the tests are on this machine, where no proxy leads.
+        for proxy in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"] {
+            command.env_remove(proxy).env_remove(proxy.to_lowercase());
+        }
         Some(command)
     }
 }
