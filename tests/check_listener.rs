@@ -10,6 +10,7 @@ mod python;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -464,8 +465,8 @@ fn one_that_hangs_is_ended_and_the_others_go_on() {
 
 #[test]
 fn what_never_gets_started_is_not_waited_for() {
-    for (command, id) in [(&["sleep", "600"][..], "never-ready"), (&["true"], "died-at-start")] {
-        let report = Report::of(&["--timeout", "2"], command);
+    for (command, timeout, id) in [(&["sleep", "600"][..], "2", "never-ready"), (&["true"], "60", "died-at-start")] {
+        let report = Report::of(&["--timeout", timeout], command);
         assert_eq!(report.ids("failed"), [id].into());
         assert_eq!(report.0["summary"], json!({"passed": 0, "warned": 0, "failed": 1, "skipped": CHECKS - 1}));
     }
@@ -500,11 +501,15 @@ fn usage() {
 fn listeners_of_other_people() {
     let Some(python) = python::programs().map(|programs| programs.join("python")) else { return };
     let script = script("childutils");
+    // The end of a connection holds its port: nobody can listen there.
+    let other_end = TcpListener::bind("127.0.0.1:0").unwrap();
+    let held = TcpStream::connect(other_end.local_addr().unwrap()).unwrap();
+    let nobody = format!("http://{}/", held.local_addr().unwrap());
     let programs: [(&[&str], bool); 4] = [
         (&[script.to_str().unwrap()], false),
         (&["-m", "superlance.crashmail", "-a", "-m", "somebody", "-s", "cat >/dev/null"], false),
         (&["-m", "superlance.memmon", "-a", "1GB"], true),
-        (&["-m", "superlance.httpok", "-p", "cat", "http://127.0.0.1:1/"], true),
+        (&["-m", "superlance.httpok", "-p", "cat", &nobody], true),
     ];
     for (arguments, calls_back) in programs {
         let report = Report::of(PATIENT, &[&[python.to_str().unwrap()], arguments].concat());
