@@ -155,15 +155,14 @@ pub(crate) fn number(digits: &[u8]) -> Result<u64, Problem> {
     if digits.is_empty() {
         return Err(Problem::NotANumber);
     }
-    // No number of so few digits overflows, which is quicker to tell than to check.
-    const SAFE: usize = if SMALL { 0 } else { 19 };
     let mut value = 0u64;
     for (index, &byte) in digits.iter().enumerate() {
         if !byte.is_ascii_digit() {
             return Err(Problem::NotANumber);
         }
         let digit = u64::from(byte - b'0');
-        value = if index < SAFE {
+        // No number of 19 digits overflows, which is quicker to tell than to check.
+        value = if !SMALL && index < 19 {
             value * 10 + digit
         } else {
             value.checked_mul(10).and_then(|tens| tens.checked_add(digit)).ok_or(Problem::TooLarge)?

@@ -178,7 +178,8 @@ mod tests {
             let lower = state.name().to_ascii_lowercase();
             assert_eq!((state.name().parse(), lower.parse()), (Ok(state), Ok(state)));
             let written = StateName::from(&lower[..]);
-            assert!(written == state && state == written && StateName::from(state) == state);
+            assert_eq!(written, state);
+            assert_eq!(state, StateName::from(state));
             assert_eq!((written.to_string(), state.to_string()), (lower.clone(), state.name().to_string()));
             assert_ne!(written, StateName::from(state));
         }
