@@ -113,7 +113,7 @@ fn events(times: usize) {
         session.space()[..event.len()].copy_from_slice(event);
         let notification = session.received(event.len()).expect("it was recorded").expect("it is whole");
         black_box(notification.event().expect("it is of a known type"));
-        let answer = session.reply_and_ready(Reply::OK).expect("it is due");
+        let answer = session.reply_and_ready(&Reply::OK).expect("it is due");
         black_box(answer.write_to(&mut buffer).expect("there is room"));
     }
 }
@@ -281,7 +281,7 @@ fn session_in_bytes(header: &[u8], times: usize) {
             complete = session.received(1).expect("a header").is_some();
         }
         assert!(complete, "a header in each round");
-        let answer = session.reply_and_ready(Reply::OK).expect("it is due");
+        let answer = session.reply_and_ready(&Reply::OK).expect("it is due");
         black_box(answer.len());
     }
 }

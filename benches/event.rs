@@ -28,7 +28,7 @@ fn event(criterion: &mut Criterion) {
                 session.space()[..bytes.len()].copy_from_slice(bytes);
                 let notification = session.received(bytes.len()).expect("it was recorded").expect("it is whole");
                 black_box(notification.event().expect("it is of a known type"));
-                let answer = session.reply_and_ready(Reply::OK).expect("it is due");
+                let answer = session.reply_and_ready(&Reply::OK).expect("it is due");
                 black_box(answer.write_to(&mut buffer).expect("there is room"));
             }
         });

@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 last = Instant::now();
                 deadline = last + patience;
             }
-            let answer = session.reply_and_ready(Reply::OK)?;
+            let answer = session.reply_and_ready(&Reply::OK)?;
             output.write_all(answer.write_to(&mut [0; 32])?)?;
         }
     }

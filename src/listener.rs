@@ -25,7 +25,7 @@ use crate::wire::reply::{Answer, Reply};
 ///         match step {
 ///             Step::Header(header) => assert_eq!(header.eventname(), "TICK_5"),
 ///             Step::Payload(piece) => assert_eq!(piece, b"when:5"),
-///             Step::Complete => out.extend(listener.reply_and_ready(Reply::OK)?.write_to(&mut [0; 32])?),
+///             Step::Complete => out.extend(listener.reply_and_ready(&Reply::OK)?.write_to(&mut [0; 32])?),
 ///         }
 ///     }
 /// }
@@ -94,7 +94,7 @@ impl<const N: usize> Listener<N> {
     /// # Errors
     ///
     /// Unless an event is complete and not answered. Nothing is changed then.
-    pub fn reply<'r>(&mut self, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
+    pub fn reply<'r>(&mut self, reply: &'r Reply<'_>) -> Result<Answer<'r>, TurnError> {
         self.turn.reply(self.decoder.frame(), reply)
     }
 
@@ -103,7 +103,7 @@ impl<const N: usize> Listener<N> {
     /// # Errors
     ///
     /// Where [`reply`](Self::reply) or [`ready`](Self::ready) would be refused. Nothing is changed then.
-    pub fn reply_and_ready<'r>(&mut self, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
+    pub fn reply_and_ready<'r>(&mut self, reply: &'r Reply<'_>) -> Result<Answer<'r>, TurnError> {
         self.turn.reply_and_ready(self.decoder.frame(), reply)
     }
 

@@ -29,7 +29,7 @@ use crate::wire::header::Header;
 ///         Ok(()) => Reply::OK,
 ///         Err(_full) => Reply::FAIL,
 ///     };
-///     let _bytes_to_write = session.reply_and_ready(reply)?;
+///     let _bytes_to_write = session.reply_and_ready(&reply)?;
 /// }
 ///
 /// // Elsewhere, and later.

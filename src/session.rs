@@ -35,7 +35,7 @@ use crate::wire::reply::{Answer, Reply};
 ///         if let Ok(Event::Tick(tick)) = notification.event() {
 ///             assert_eq!(tick.when, 5);
 ///         }
-///         stdout.write_all(session.reply_and_ready(Reply::OK)?.write_to(&mut [0; 32])?)?;
+///         stdout.write_all(session.reply_and_ready(&Reply::OK)?.write_to(&mut [0; 32])?)?;
 ///     }
 /// }
 /// # assert_eq!(stdout, b"READY\nRESULT 2\nOKREADY\n");
@@ -116,7 +116,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     /// # Errors
     ///
     /// Unless an event is complete and not answered. Nothing is changed then.
-    pub fn reply<'r>(&mut self, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
+    pub fn reply<'r>(&mut self, reply: &'r Reply<'_>) -> Result<Answer<'r>, TurnError> {
         let answer = self.core.turn.reply(&self.core.frame, reply)?;
         self.core.next();
         Ok(answer)
@@ -127,7 +127,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     /// # Errors
     ///
     /// Where [`reply`](Self::reply) or [`ready`](Self::ready) would be refused. Nothing is changed then.
-    pub fn reply_and_ready<'r>(&mut self, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
+    pub fn reply_and_ready<'r>(&mut self, reply: &'r Reply<'_>) -> Result<Answer<'r>, TurnError> {
         let answer = self.core.turn.reply_and_ready(&self.core.frame, reply)?;
         self.core.next();
         Ok(answer)

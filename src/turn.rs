@@ -152,14 +152,14 @@ impl Turn {
     }
 
     /// BUSY → ACKNOWLEDGED.
-    pub(crate) fn reply<'r>(&mut self, frame: &Frame, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
+    pub(crate) fn reply<'r>(&mut self, frame: &Frame, reply: &'r Reply<'_>) -> Result<Answer<'r>, TurnError> {
         self.check_due(frame)?;
         self.phase = Phase::Acknowledged;
         Ok(reply.answer())
     }
 
     /// BUSY → READY, by way of ACKNOWLEDGED.
-    pub(crate) fn reply_and_ready<'r>(&mut self, frame: &Frame, reply: Reply<'r>) -> Result<Answer<'r>, TurnError> {
+    pub(crate) fn reply_and_ready<'r>(&mut self, frame: &Frame, reply: &'r Reply<'_>) -> Result<Answer<'r>, TurnError> {
         self.check_due(frame)?;
         self.say_ready()?;
         Ok(reply.and_ready())

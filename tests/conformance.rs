@@ -149,7 +149,7 @@ fn every_stream_in_a_session() {
                             assert_eq!((notification.payload, notification.omitted), (&event.payload[..], 0), "{name}");
                             assert_eq!(session.offset(), event.offset + session_len(event), "{name}");
                             index += 1;
-                            if session.reply_and_ready(supervisor_events::Reply::OK).is_err() {
+                            if session.reply_and_ready(&supervisor_events::Reply::OK).is_err() {
                                 broken = Err(session.received(0).unwrap_err());
                                 break 'events;
                             }

@@ -240,7 +240,7 @@ type Replies = [Reply<'static>];
 
 fn with_std(input: Pipe, mut output: Pipe, unit: LengthUnit, replies: &Replies) -> Outcome {
     let mut seen = Vec::new();
-    let mut replies = replies.iter().copied().cycle();
+    let mut replies = replies.iter().cloned().cycle();
     let settings = hosted::Serve::new().length_unit(unit).max_event(BUFFER);
     let result = settings.run(input, &mut output, |notification| {
         seen.push(Seen::new(notification));
@@ -258,7 +258,7 @@ fn with_std(input: Pipe, mut output: Pipe, unit: LengthUnit, replies: &Replies) 
 fn with_embedded_io(input: Pipe, mut output: Pipe, unit: LengthUnit, replies: &Replies) -> Outcome {
     use blocking::ServeError::{Protocol, Read, Write};
     let mut seen = Vec::new();
-    let mut replies = replies.iter().copied().cycle();
+    let mut replies = replies.iter().cloned().cycle();
     let result = blocking::serve(input, &mut output, &mut [0; BUFFER], unit, |notification| {
         seen.push(Seen::new(notification));
         Ok::<_, Infallible>(replies.next().unwrap())
@@ -288,7 +288,7 @@ fn with_interruptions(
 ) -> Outcome {
     use nonblocking::HostError::{Protocol, Read, Write};
     let mut seen = Vec::new();
-    let mut replies = replies.iter().copied().cycle();
+    let mut replies = replies.iter().cloned().cycle();
     let mut drops = drops.iter().copied().cycle();
     let mut drop_it = || drops.next().unwrap();
     let mut context = Context::from_waker(Waker::noop());

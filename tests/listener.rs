@@ -36,10 +36,10 @@ macro_rules! machine {
                 self.ready().map(<[u8]>::to_vec)
             }
             fn reply(&mut self) -> Result<Vec<u8>, TurnError> {
-                self.reply(Reply::OK).map(|answer| answer.write_to(&mut [0; 32]).unwrap().to_vec())
+                self.reply(&Reply::OK).map(|answer| answer.write_to(&mut [0; 32]).unwrap().to_vec())
             }
             fn reply_and_ready(&mut self) -> Result<Vec<u8>, TurnError> {
-                self.reply_and_ready(Reply::OK).map(|answer| answer.write_to(&mut [0; 32]).unwrap().to_vec())
+                self.reply_and_ready(&Reply::OK).map(|answer| answer.write_to(&mut [0; 32]).unwrap().to_vec())
             }
             fn end(&self) -> Result<(), (u64, ProtocolErrorKind)> {
                 self.end().map_err(|error| (error.offset, error.kind))
@@ -315,8 +315,8 @@ const LISTENER: &Calls<Listener> = &[
     ("advance, an event", |listener| listener.advance(&mut &EVENT[..]).err()),
     ("advance, no header", |listener| listener.advance(&mut &b"\n\xff"[..]).err()),
     ("ready", |listener| broken(listener.ready())),
-    ("reply", |listener| broken(listener.reply(Reply::OK))),
-    ("reply_and_ready", |listener| broken(listener.reply_and_ready(Reply::new(b"")))),
+    ("reply", |listener| broken(listener.reply(&Reply::OK))),
+    ("reply_and_ready", |listener| broken(listener.reply_and_ready(&Reply::new(b"")))),
     ("end", |listener| listener.end().err()),
 ];
 
@@ -331,8 +331,8 @@ const SESSION: &Calls<Session<Vec<u8>>> = &[
         session.received(EVENT.len()).err()
     }),
     ("ready", |session| broken(session.ready())),
-    ("reply", |session| broken(session.reply(Reply::OK))),
-    ("reply_and_ready", |session| broken(session.reply_and_ready(Reply::new(b"")))),
+    ("reply", |session| broken(session.reply(&Reply::OK))),
+    ("reply_and_ready", |session| broken(session.reply_and_ready(&Reply::new(b"")))),
     ("end", |session| session.end().err()),
 ];
 
@@ -403,8 +403,8 @@ fn a_stream_without_a_header_where_one_is_due_stays_broken() {
                 let mut input = before;
                 while decoder.advance(&mut input).unwrap().is_some() {}
                 assert_eq!((listener.feed(before), session.feed(before)), (Ok(true), Ok(true)));
-                assert!(listener.reply_and_ready(Reply::OK).is_ok());
-                assert!(session.reply_and_ready(Reply::OK).is_ok());
+                assert!(listener.reply_and_ready(&Reply::OK).is_ok());
+                assert!(session.reply_and_ready(&Reply::OK).is_ok());
             }
 
             let pieces = || stream.chunks(size.min(stream.len()));
@@ -528,7 +528,7 @@ fn an_event_that_does_not_fit_is_answered_all_the_same() {
         assert!(payload.starts_with(&kept) && kept.len() > 20, "{}", kept.len());
         assert_eq!(kept.len() as u64 + omitted, payload.len() as u64);
         assert_eq!(session.offset(), stream.len() as u64);
-        assert_eq!(session.reply_and_ready(Reply::OK).unwrap().len(), 17);
+        assert_eq!(session.reply_and_ready(&Reply::OK).unwrap().len(), 17);
         // The next one is whole again.
         session.space()[..EVENT.len()].copy_from_slice(EVENT);
         let next = session.received(EVENT.len()).unwrap().unwrap();

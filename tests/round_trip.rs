@@ -330,8 +330,8 @@ impl Machine {
     fn reply(&mut self, reply: &[u8]) -> Vec<u8> {
         let reply = Reply::new(reply);
         let answer = match self {
-            Self::Pieces(listener, _) => listener.reply(reply),
-            Self::Whole(session) => session.reply(reply),
+            Self::Pieces(listener, _) => listener.reply(&reply),
+            Self::Whole(session) => session.reply(&reply),
         };
         Self::bytes(answer.unwrap())
     }
@@ -339,8 +339,8 @@ impl Machine {
     fn reply_and_ready(&mut self, reply: &[u8]) -> Vec<u8> {
         let reply = Reply::new(reply);
         let answer = match self {
-            Self::Pieces(listener, _) => listener.reply_and_ready(reply),
-            Self::Whole(session) => session.reply_and_ready(reply),
+            Self::Pieces(listener, _) => listener.reply_and_ready(&reply),
+            Self::Whole(session) => session.reply_and_ready(&reply),
         };
         Self::bytes(answer.unwrap())
     }

@@ -138,10 +138,10 @@ pub fn listen<const N: usize>(unit: LengthUnit, pieces: &[&[u8]]) -> Outcome {
                     outcome.step(step, before, input);
                     if step == Step::Complete {
                         outcome.completed_at(listener.offset());
-                        if listener.reply_and_ready(Reply::OK).is_err() {
-                            assert_eq!(listener.reply_and_ready(Reply::OK), Err(TurnError::UnreadInput));
+                        if listener.reply_and_ready(&Reply::OK).is_err() {
+                            assert_eq!(listener.reply_and_ready(&Reply::OK), Err(TurnError::UnreadInput));
                             assert!(
-                                listener.reply(Reply::OK).is_ok() && listener.ready() == Err(TurnError::UnreadInput)
+                                listener.reply(&Reply::OK).is_ok() && listener.ready() == Err(TurnError::UnreadInput)
                             );
                         }
                         continue;
@@ -156,7 +156,7 @@ pub fn listen<const N: usize>(unit: LengthUnit, pieces: &[&[u8]]) -> Outcome {
             }
             let busy = outcome.events.last().is_some_and(|event| event.end.is_none());
             assert_eq!(listener.state(), if busy { State::Busy } else { State::Ready });
-            assert_eq!(listener.reply_and_ready(Reply::OK), Err(TurnError::NoEvent(listener.state())), "too early");
+            assert_eq!(listener.reply_and_ready(&Reply::OK), Err(TurnError::NoEvent(listener.state())), "too early");
         }
     }
     Outcome { end: listener.end(), ..outcome }
@@ -180,12 +180,14 @@ pub fn session(unit: LengthUnit, buffer: usize, pieces: &[&[u8]]) -> Outcome {
                 Ok(Some(Notification { header, payload, omitted, .. })) => {
                     let (header, payload) = (header.as_str().to_owned(), payload.to_vec());
                     outcome.events.push(Seen { header, payload, omitted, end: Some(session.offset()) });
-                    if session.reply_and_ready(Reply::OK).is_err() {
-                        assert_eq!(session.reply_and_ready(Reply::OK), Err(TurnError::UnreadInput));
-                        assert!(session.reply(Reply::OK).is_ok() && session.ready() == Err(TurnError::UnreadInput));
+                    if session.reply_and_ready(&Reply::OK).is_err() {
+                        assert_eq!(session.reply_and_ready(&Reply::OK), Err(TurnError::UnreadInput));
+                        assert!(session.reply(&Reply::OK).is_ok() && session.ready() == Err(TurnError::UnreadInput));
                     }
                 }
-                Ok(None) => assert_eq!(session.reply(Reply::OK), Err(TurnError::NoEvent(session.state())), "too early"),
+                Ok(None) => {
+                    assert_eq!(session.reply(&Reply::OK), Err(TurnError::NoEvent(session.state())), "too early")
+                }
                 Err(error) => {
                     assert_eq!(session.received(0), Err(error), "an error stays");
                     assert_eq!(session.end(), Err(error));

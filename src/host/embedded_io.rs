@@ -110,7 +110,7 @@ pub fn serve<'r, R: Read, W: Write, H>(
         }
         let Some(notification) = notification else { continue };
         let reply = handler(&notification).map_err(ServeError::Handler)?;
-        let Ok(answer) = session.reply_and_ready(reply) else {
+        let Ok(answer) = session.reply_and_ready(&reply) else {
             // A reply is due, so only input after the event can be in the way. The session says what is wrong with it.
             session.received(0)?;
             continue;

@@ -139,7 +139,7 @@ impl<R: Read, W: Write, B: AsRef<[u8]> + AsMut<[u8]>> Host<R, W, B> {
         if self.session.notification().is_some() && needed > self.session.buffer_mut().as_mut().len() {
             return Err(HostError::NoRoom(NoRoom { needed }));
         }
-        let answer = self.session.reply(reply).map_err(HostError::Turn)?;
+        let answer = self.session.reply(&reply).map_err(HostError::Turn)?;
         // The event's memory is free now. The answer goes there, so that it need not live as long as its writing takes.
         let bytes = answer.write_to(self.session.buffer_mut().as_mut()).map_err(HostError::NoRoom)?;
         self.due = bytes.len();

@@ -242,7 +242,7 @@ impl<'a> Serve<'a> {
                 Err(error) => return Err(ServeError::Handler(error)),
             };
             let reply = rejections.bound(notification.header.serial(), reply);
-            let bytes = if stopping { session.reply(reply) } else { session.reply_and_ready(reply) };
+            let bytes = if stopping { session.reply(&reply) } else { session.reply_and_ready(&reply) };
             let bytes = match bytes {
                 Ok(bytes) => bytes,
                 // Asked with nothing more to read, the session says what is wrong with the input.

@@ -4,6 +4,9 @@
 //! the next READY, which violates the protocol, and never sends that listener an event again. So the bytes are made
 //! here, in one place.
 
+#[cfg(feature = "alloc")]
+use alloc::{borrow::Cow, string::String, vec::Vec};
+
 use super::bytes::{SMALL, subslice};
 use super::error::NoRoom;
 use super::writer::{Decimal, Writer};
@@ -11,7 +14,7 @@ use super::writer::{Decimal, Writer};
 /// Says that the listener can take an event.
 pub const READY: &[u8] = b"READY\n";
 
-/// The answer to an event.
+/// The answer to an event. It borrows its data; with the feature `alloc`, it may own it.
 ///
 /// ```
 /// use supervisor_events::Reply;
@@ -19,40 +22,93 @@ pub const READY: &[u8] = b"READY\n";
 /// let mut buffer = [0; 32];
 /// assert_eq!(Reply::OK.and_ready().write_to(&mut buffer)?, b"RESULT 2\nOKREADY\n");
 /// assert_eq!(Reply::new("é".as_bytes()).answer().write_to(&mut buffer)?, b"RESULT 2\n\xc3\xa9");
+/// // With the feature `alloc`:
+/// assert_eq!(Reply::from(format!("{} of {}", 1, 2)).data(), b"1 of 2");
 /// # Ok::<(), supervisor_events::NoRoom>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply<'a> {
-    data: &'a [u8],
+    data: Bytes<'a>,
+}
+
+#[cfg(feature = "alloc")]
+type Bytes<'a> = Cow<'a, [u8]>;
+#[cfg(not(feature = "alloc"))]
+type Bytes<'a> = &'a [u8];
+
+/// Not a function: with what it returned, `&Reply::OK` would not live for as long as the program runs.
+#[cfg(feature = "alloc")]
+macro_rules! borrowed {
+    ($data:expr) => {
+        Cow::Borrowed($data)
+    };
+}
+#[cfg(not(feature = "alloc"))]
+macro_rules! borrowed {
+    ($data:expr) => {
+        $data
+    };
 }
 
 impl<'a> Reply<'a> {
     /// The event was processed.
-    pub const OK: Reply<'static> = Reply { data: b"OK" };
+    pub const OK: Reply<'static> = Reply { data: borrowed!(b"OK") };
 
     /// The event is rejected. supervisord sends it again at once, without end and without a pause, and not only to this
     /// pool: to every pool that holds a process of equal priority. A last resort.
-    pub const FAIL: Reply<'static> = Reply { data: b"FAIL" };
+    pub const FAIL: Reply<'static> = Reply { data: borrowed!(b"FAIL") };
 
     /// Any data, for a pool with a `result_handler` of its own. supervisord's default handler takes everything but `OK`
     /// for a rejection.
-    pub const fn new(data: &'a [u8]) -> Self {
-        Self { data }
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self { data: borrowed!(bytes) }
     }
 
     /// The reply's data.
-    pub const fn data(&self) -> &'a [u8] {
+    pub const fn data(&self) -> &[u8] {
+        #[cfg(feature = "alloc")]
+        return match &self.data {
+            Cow::Borrowed(data) => data,
+            Cow::Owned(data) => data.as_slice(),
+        };
+        #[cfg(not(feature = "alloc"))]
         self.data
     }
 
     /// RESULT, as it goes over the wire.
-    pub const fn answer(self) -> Answer<'a> {
-        Answer { data: self.data, ready: b"" }
+    pub const fn answer(&self) -> Answer<'_> {
+        Answer { data: self.data(), ready: b"" }
     }
 
     /// RESULT and the next READY, for one write.
-    pub const fn and_ready(self) -> Answer<'a> {
-        Answer { data: self.data, ready: READY }
+    pub const fn and_ready(&self) -> Answer<'_> {
+        Answer { data: self.data(), ready: READY }
+    }
+}
+
+impl<'a> From<&'a [u8]> for Reply<'a> {
+    fn from(data: &'a [u8]) -> Self {
+        Self::new(data)
+    }
+}
+
+impl<'a> From<&'a str> for Reply<'a> {
+    fn from(data: &'a str) -> Self {
+        Self::new(data.as_bytes())
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl From<Vec<u8>> for Reply<'_> {
+    fn from(data: Vec<u8>) -> Self {
+        Self { data: Cow::Owned(data) }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl From<String> for Reply<'_> {
+    fn from(data: String) -> Self {
+        data.into_bytes().into()
     }
 }
 
@@ -160,7 +216,8 @@ mod tests {
     fn the_length_is_that_of_the_bytes() {
         for len in [0usize, 1, 9, 10, 99, 100, 65_536] {
             let data = alloc::vec![b'x'; len];
-            let answer = Reply::new(&data).answer();
+            let reply = Reply::new(&data);
+            let answer = reply.answer();
             let (head, data, ready) = answer.parts();
             let bytes = [&head, data, ready].concat();
             assert_eq!(bytes, alloc::format!("RESULT {len}\n{}", "x".repeat(len)).as_bytes());

@@ -55,7 +55,7 @@ fn serve(session: &mut Session<&mut [u8; ROOM]>) -> Result<Infallible, Fault> {
         let read = uart::read(session.space()).map_err(|uart::Overrun| Fault::Overrun)?;
         if let Some(notification) = session.received(read).map_err(Fault::Protocol)? {
             switch.take(&notification);
-            let answer = session.reply_and_ready(Reply::OK).map_err(Fault::Turn)?;
+            let answer = session.reply_and_ready(&Reply::OK).map_err(Fault::Turn)?;
             let (head, data, ready) = answer.parts();
             [&head, data, ready].into_iter().for_each(uart::write);
         }

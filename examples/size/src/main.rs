@@ -77,7 +77,7 @@ fn piece_by_piece() {
                     black_box(step);
                     #[cfg(feature = "replies")]
                     if let supervisor_events::Step::Complete = step {
-                        answer(&listener.reply_and_ready(supervisor_events::Reply::new(black_box(b"OK"))));
+                        answer(&listener.reply_and_ready(&supervisor_events::Reply::new(black_box(b"OK"))));
                     }
                 }
                 Ok(None) => break,
@@ -116,7 +116,7 @@ fn whole() {
             Ok(Some(notification)) => {
                 black_box(notification);
                 black_box(&notification.event());
-                answer(&session.reply_and_ready(supervisor_events::Reply::new(black_box(b"OK"))));
+                answer(&session.reply_and_ready(&supervisor_events::Reply::new(black_box(b"OK"))));
             }
             Ok(None) => {}
             Err(error) => {
