@@ -95,7 +95,8 @@ impl<const N: usize> Listener<N> {
     ///
     /// Unless an event is complete and not answered. Nothing is changed then.
     pub fn reply<'r>(&mut self, reply: &'r Reply<'_>) -> Result<Answer<'r>, TurnError> {
-        self.turn.reply(self.decoder.frame(), reply)
+        self.turn.reply(self.decoder.frame())?;
+        Ok(reply.answer())
     }
 
     /// Answers the event and says READY, in one write.
@@ -104,7 +105,8 @@ impl<const N: usize> Listener<N> {
     ///
     /// Where [`reply`](Self::reply) or [`ready`](Self::ready) would be refused. Nothing is changed then.
     pub fn reply_and_ready<'r>(&mut self, reply: &'r Reply<'_>) -> Result<Answer<'r>, TurnError> {
-        self.turn.reply_and_ready(self.decoder.frame(), reply)
+        self.turn.reply_and_ready(self.decoder.frame())?;
+        Ok(reply.and_ready())
     }
 
     /// Says that the input has ended. Between two events that is a clean end, and supervisord is gone.

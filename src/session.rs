@@ -117,9 +117,9 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     ///
     /// Unless an event is complete and not answered. Nothing is changed then.
     pub fn reply<'r>(&mut self, reply: &'r Reply<'_>) -> Result<Answer<'r>, TurnError> {
-        let answer = self.core.turn.reply(&self.core.frame, reply)?;
+        self.core.turn.reply(&self.core.frame)?;
         self.core.next();
-        Ok(answer)
+        Ok(reply.answer())
     }
 
     /// Answers the event and says READY, in one write. The buffer is free for the next event.
@@ -128,9 +128,9 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     ///
     /// Where [`reply`](Self::reply) or [`ready`](Self::ready) would be refused. Nothing is changed then.
     pub fn reply_and_ready<'r>(&mut self, reply: &'r Reply<'_>) -> Result<Answer<'r>, TurnError> {
-        let answer = self.core.turn.reply_and_ready(&self.core.frame, reply)?;
+        self.core.turn.reply_and_ready(&self.core.frame)?;
         self.core.next();
-        Ok(answer)
+        Ok(reply.and_ready())
     }
 
     /// Says that the input has ended. Between two events that is a clean end, and supervisord is gone.

@@ -18,7 +18,7 @@ use core::fmt;
 
 use crate::frame::Frame;
 use crate::wire::error::ProtocolError;
-use crate::wire::reply::{Answer, READY, Reply};
+use crate::wire::reply::READY;
 
 /// The state of a listener, by the protocol's names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -152,17 +152,16 @@ impl Turn {
     }
 
     /// BUSY → ACKNOWLEDGED.
-    pub(crate) fn reply<'r>(&mut self, frame: &Frame, reply: &'r Reply<'_>) -> Result<Answer<'r>, TurnError> {
+    pub(crate) fn reply(&mut self, frame: &Frame) -> Result<(), TurnError> {
         self.check_due(frame)?;
         self.phase = Phase::Acknowledged;
-        Ok(reply.answer())
+        Ok(())
     }
 
     /// BUSY → READY, by way of ACKNOWLEDGED.
-    pub(crate) fn reply_and_ready<'r>(&mut self, frame: &Frame, reply: &'r Reply<'_>) -> Result<Answer<'r>, TurnError> {
+    pub(crate) fn reply_and_ready(&mut self, frame: &Frame) -> Result<(), TurnError> {
         self.check_due(frame)?;
-        self.say_ready()?;
-        Ok(reply.and_ready())
+        self.say_ready()
     }
 
     /// Whether a reply is due.
