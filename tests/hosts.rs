@@ -17,8 +17,9 @@ use embedded_io::{Error, ErrorKind, ErrorType};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
+use supervisor_events::host::driver::{Answered, Driver, DriverError, Next};
 use supervisor_events::host::{embedded_io as blocking, embedded_io_async as nonblocking, std as hosted};
-use supervisor_events::{LengthUnit, Notification, ProtocolError, ProtocolErrorKind, Reply, TurnError};
+use supervisor_events::{LengthUnit, NoRoom, Notification, ProtocolError, ProtocolErrorKind, Reply, TurnError};
 
 // ---- What goes in. ----
 
@@ -210,6 +211,8 @@ enum End {
     BrokenPipe,
     /// Offset and kind.
     Protocol(u64, ProtocolErrorKind),
+    /// How many bytes are needed.
+    NoRoom(usize),
 }
 
 impl From<ProtocolError> for End {
@@ -227,7 +230,7 @@ struct Outcome {
 
 impl Outcome {
     fn new(seen: Vec<Seen>, output: Pipe, end: End) -> Self {
-        assert!(end == End::BrokenPipe || !output.unflushed);
+        assert!(end == End::BrokenPipe || !output.unflushed, "{end:?}");
         Self { seen, written: String::from_utf8(output.written).unwrap(), end }
     }
 }
@@ -256,7 +259,7 @@ fn with_std(input: Pipe, mut output: Pipe, unit: LengthUnit, replies: &Replies) 
 }
 
 fn with_embedded_io(input: Pipe, mut output: Pipe, unit: LengthUnit, replies: &Replies) -> Outcome {
-    use blocking::ServeError::{Protocol, Read, Write};
+    use blocking::ServeError::{NoRoom, Protocol, Read, Write};
     let mut seen = Vec::new();
     let mut replies = replies.iter().cloned().cycle();
     let result = blocking::serve(input, &mut output, &mut [0; BUFFER], unit, |notification| {
@@ -266,6 +269,7 @@ fn with_embedded_io(input: Pipe, mut output: Pipe, unit: LengthUnit, replies: &R
     let end = match result {
         Ok(()) => End::Clean,
         Err(Protocol(error)) => error.into(),
+        Err(NoRoom(error)) => End::NoRoom(error.needed),
         Err(Read(Broken(ErrorKind::BrokenPipe)) | Write(Broken(ErrorKind::BrokenPipe))) => End::BrokenPipe,
         Err(error) => panic!("{error}"),
     };
@@ -286,7 +290,7 @@ fn with_interruptions(
     buffer: usize,
     drops: &[bool],
 ) -> Outcome {
-    use nonblocking::HostError::{Protocol, Read, Write};
+    use nonblocking::HostError::{NoRoom, Protocol, Read, Write};
     let mut seen = Vec::new();
     let mut replies = replies.iter().cloned().cycle();
     let mut drops = drops.iter().copied().cycle();
@@ -315,7 +319,11 @@ fn with_interruptions(
             }
             Some(Err(error)) => panic!("{error}"),
         }
-        host.reply(replies.next().unwrap()).unwrap();
+        match host.reply(&replies.next().unwrap()) {
+            Ok(_) => {}
+            Err(NoRoom(error)) => break End::NoRoom(error.needed),
+            Err(error) => panic!("{error}"),
+        }
     };
     Outcome::new(seen, output, end)
 }
@@ -394,6 +402,21 @@ fn cases() -> Vec<Case> {
     case.due.written = format!("READY\n{fail}{own}{none}{fail}{own}");
     cases.push(case);
 
+    // The same event, again and again; and two that take turns. Any answer but OK rejects.
+    let (no, own) = ("RESULT 4\nFAILREADY\n", "RESULT 2\nnoREADY\n");
+    let ok = "RESULT 2\nOKREADY\n";
+    for (serials, due) in [
+        (&[0; 6][..], [no, own, no, ok, no, own].concat()),
+        (&[0, 1, 0, 1, 0, 1, 0, 1], [no, own, no, own, no, own, ok, ok].concat()),
+    ] {
+        let mut case = Case::new("rejections are bounded", &vec!["a"; serials.len()]);
+        case.input.pieces = serials.iter().map(|serial| format!("{}\na", header(*serial, "a")).into()).collect();
+        case.due.seen.iter_mut().zip(serials).for_each(|(seen, serial)| seen.header = header(*serial, "a"));
+        case.replies = vec![Reply::FAIL, Reply::new(b"no")];
+        case.due.written = format!("READY\n{due}");
+        cases.push(case);
+    }
+
     let large = "é".repeat(BUFFER);
     for read in [1021, usize::MAX] {
         let mut case = Case::new("an event that does not fit", &["a", &large, "a"]);
@@ -456,27 +479,41 @@ fn all_hosts_do_the_same() {
     }
 }
 
+/// The one difference: `host::std` makes its buffer larger, the others say how large it has to be.
+#[test]
+fn a_reply_that_is_longer_than_the_buffer() {
+    let data = "x".repeat(BUFFER);
+    let replies = [Reply::from(data.clone())];
+    let (input, output) = (Pipe::new(events(&["a", "b"]), ALL), Pipe::new(Vec::new(), ALL));
+    let outcome = with_std(input.clone(), output.clone(), LengthUnit::Bytes, &replies);
+    let answer = format!("RESULT 65536\n{data}READY\n");
+    assert_eq!((outcome.end, outcome.seen.len()), (End::Clean, 2));
+    assert!(outcome.written == format!("READY\n{answer}{answer}"));
+    for host in [with_embedded_io, with_embedded_io_async] {
+        let outcome = host(input.clone(), output.clone(), LengthUnit::Bytes, &replies);
+        assert_eq!((outcome.end, outcome.written.as_str()), (End::NoRoom(answer.len()), "READY\n"));
+    }
+}
+
 // ---- What only some of them can do. ----
 
 #[test]
-fn one_write_per_answer_where_the_buffer_has_room_for_it() {
-    // READY and a flush; the answer, in one piece or in 3, and a flush.
-    for (size, calls) in [(1024, 4), (128, 6)] {
-        let mut output = Pipe::new(Vec::new(), ALL);
-        blocking::serve(Pipe::new(events(&["a"]), ALL), &mut output, &mut vec![0; size], LengthUnit::Bytes, |_| {
-            Ok::<_, Infallible>(Reply::new(&[b'x'; 300]))
-        })
-        .unwrap();
-        assert_eq!(output.calls, calls);
-        assert_eq!(output.written, format!("READY\nRESULT 300\n{}READY\n", "x".repeat(300)).into_bytes());
-    }
+fn one_write_per_answer() {
+    // READY and a flush; the answer and a flush.
+    let mut output = Pipe::new(Vec::new(), ALL);
+    blocking::serve(Pipe::new(events(&["a"]), ALL), &mut output, &mut [0; 1024], LengthUnit::Bytes, |_| {
+        Ok::<_, Infallible>(Reply::new(&[b'x'; 300]))
+    })
+    .unwrap();
+    assert_eq!(output.calls, 4);
+    assert_eq!(output.written, format!("READY\nRESULT 300\n{}READY\n", "x".repeat(300)).into_bytes());
 
     // READY leaves with the RESULT before it.
     let mut output = Pipe::new(Vec::new(), ALL);
     let input = Pipe::new(events(&["a"]), ALL);
     let mut host = nonblocking::Host::new(input, &mut output, [0; 128], LengthUnit::Bytes);
     assert!(now(host.next()).unwrap().is_some());
-    host.reply(Reply::OK).unwrap();
+    host.reply(&Reply::OK).unwrap();
     assert_eq!(now(host.next()), Ok(None));
     assert_eq!((output.calls, &output.written[..]), (4, &b"READY\nRESULT 2\nOKREADY\n"[..]));
 }
@@ -508,16 +545,22 @@ fn a_buffer_that_is_too_small_is_no_end_of_the_input() {
             LengthUnit::Bytes,
             |_| Ok::<_, Infallible>(Reply::OK),
         );
-        let Err(blocking::ServeError::Protocol(error)) = result else { panic!("{size}: {result:?}") };
-        assert_eq!(error.kind, ProtocolErrorKind::HeaderTooLong { limit: size.saturating_sub(1) });
+        let error = match result {
+            Err(blocking::ServeError::NoRoom(error)) => {
+                assert!(size < error.needed && error.needed == 6);
+                continue;
+            }
+            Err(blocking::ServeError::Protocol(error)) => error,
+            other => panic!("{size}: {other:?}"),
+        };
+        assert_eq!(error.kind, ProtocolErrorKind::HeaderTooLong { limit: size - 1 });
 
         let input = Pipe::new(events(&["a"]), ALL);
         let mut host = nonblocking::Host::new(input, Pipe::new(Vec::new(), ALL), vec![0; size], LengthUnit::Bytes);
         match now(host.next()) {
-            Err(nonblocking::HostError::NoRoom(error)) => assert!(size < error.needed && error.needed == 6),
             Err(nonblocking::HostError::Protocol(again)) => {
                 assert_eq!(again.kind, error.kind);
-                assert_eq!(now(host.next()), Err(again.into()), "it stays broken");
+                assert_eq!(now(host.next()), Err(nonblocking::HostError::Protocol(again)), "it stays broken");
             }
             other => panic!("{size}: {other:?}"),
         }
@@ -529,25 +572,158 @@ fn what_is_refused_changes_nothing() {
     let mut output = Pipe::new(Vec::new(), ALL);
     let input = Pipe::new(events(&["a", "b"]), ALL);
     let mut host = nonblocking::Host::new(input, &mut output, [0; 128], LengthUnit::Bytes);
-    assert!(matches!(host.reply(Reply::OK), Err(nonblocking::HostError::Turn(TurnError::NoEvent(_)))));
+    assert!(matches!(host.reply(&Reply::OK), Err(nonblocking::HostError::Turn(TurnError::NoEvent(_)))));
     assert!(host.is_idle());
     assert_eq!(now(host.next()).unwrap().unwrap().payload, b"a");
     assert!(!host.is_idle());
     let large = [b'x'; 128];
     assert!(
-        matches!(host.reply(Reply::new(&large)), Err(nonblocking::HostError::NoRoom(error)) if error.needed == 145)
+        matches!(host.reply(&Reply::new(&large)), Err(nonblocking::HostError::NoRoom(error)) if error.needed == 145)
     );
     assert_eq!(now(host.next()).unwrap().unwrap().payload, b"a", "the event still waits");
-    host.reply(Reply::FAIL).unwrap();
-    assert!(matches!(host.reply(Reply::OK), Err(nonblocking::HostError::Turn(TurnError::NoEvent(_)))));
+    host.reply(&Reply::FAIL).unwrap();
+    assert!(matches!(host.reply(&Reply::OK), Err(nonblocking::HostError::Turn(TurnError::NoEvent(_)))));
     assert_eq!(now(host.next()).unwrap().unwrap().payload, b"b");
     // The last answer, without READY: no further event is asked for.
-    host.reply(Reply::OK).unwrap();
+    host.reply(&Reply::OK).unwrap();
     assert!(host.is_idle());
     now(host.flush()).unwrap();
     now(host.flush()).unwrap();
     assert_eq!(output.written, b"READY\nRESULT 4\nFAILREADY\nRESULT 2\nOK");
     assert!(!output.unflushed);
+}
+
+#[test]
+fn a_host_that_is_stopped_answers_the_event_under_way() {
+    let mut output = Pipe::new(Vec::new(), ALL);
+    let input = Pipe::new(events(&["a", "b"]), &[Act::Bytes(20), Act::Pending]);
+    let mut host = nonblocking::Host::new(input, &mut output, [0; 128], LengthUnit::Bytes);
+    // It waits in the middle of the header, and is dropped there.
+    assert!(pin!(host.next()).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    assert!(!host.is_idle());
+    host.stop();
+    let payload = block(|| {
+        let mut next = pin!(host.next());
+        next.as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .map(|event| event.unwrap().unwrap().payload.to_vec())
+    });
+    assert_eq!(payload, b"a");
+    host.reply(&Reply::FAIL).unwrap();
+    assert_eq!(now(host.next()), Ok(None));
+    assert_eq!(output.written, b"READY\nRESULT 4\nFAIL");
+    assert!(!output.unflushed);
+}
+
+// ---- The driver. ----
+
+/// Gives the driver the bytes, and writes what is to be written.
+fn feed(driver: &mut Driver<[u8; 256]>, mut input: &[u8]) -> String {
+    let mut written = Vec::new();
+    loop {
+        match driver.next().unwrap() {
+            Next::Write(bytes) => {
+                written.push(bytes[0]);
+                driver.written(1);
+            }
+            Next::Flush => driver.flushed(),
+            Next::Read(_) if input.is_empty() => break,
+            Next::Read(space) => {
+                let count = io::Read::read(&mut input, space).unwrap();
+                driver.received(count);
+            }
+            Next::Handle(_) | Next::End => break,
+        }
+    }
+    String::from_utf8(written).unwrap()
+}
+
+#[test]
+fn a_driver_stops_with_the_event_under_way() {
+    let event = events(&["abc"]).concat();
+    let mut driver = Driver::new([0; 256], LengthUnit::Bytes);
+    assert_eq!(feed(&mut driver, &event[..10]), "READY\n");
+    assert!(!driver.is_idle());
+    driver.stop();
+    assert!(matches!(driver.next(), Ok(Next::Read(_))));
+    assert_eq!(feed(&mut driver, &event[10..]), "");
+    assert!(matches!(driver.next(), Ok(Next::Handle(event)) if event.payload == b"abc"));
+    assert_eq!(driver.answer(&Reply::OK), Ok(Answered::AsGiven));
+    assert_eq!(feed(&mut driver, b""), "RESULT 2\nOK");
+    assert_eq!(driver.next(), Ok(Next::End));
+    assert_eq!(driver.next(), Ok(Next::End), "once more");
+}
+
+#[test]
+fn a_driver_that_is_idle_stops_at_once() {
+    let mut driver = Driver::new([0; 256], LengthUnit::Bytes);
+    driver.stop();
+    assert_eq!(driver.next(), Ok(Next::End), "and says no READY");
+
+    let mut driver = Driver::new([0; 256], LengthUnit::Bytes);
+    assert_eq!(feed(&mut driver, b""), "READY\n");
+    driver.stop();
+    assert_eq!(driver.next(), Ok(Next::End));
+}
+
+#[test]
+fn a_driver_tells_what_it_accepts_and_how_to_mend_it() {
+    let event = events(&[""]).concat();
+    let answers = |mut driver: Driver<[u8; 256]>| -> Vec<_> {
+        let answer = |_| {
+            feed(&mut driver, &event);
+            driver.answer(&Reply::new(b"no")).unwrap()
+        };
+        (0..4).map(answer).collect()
+    };
+    let driver = || Driver::new([0; 256], LengthUnit::Bytes);
+    let Answered::Accepted(accepted) = answers(driver())[3].clone() else { panic!() };
+    assert_eq!((accepted.serial(), accepted.eventname(), accepted.rejections()), (0, "X", 3));
+    assert_eq!(
+        accepted.to_string(),
+        "event 0 (X) was rejected 3 times, and is accepted now: supervisord would send it again and again. Answer FAIL \
+         only for what may succeed soon"
+    );
+    assert!(matches!(answers(driver().max_rejections(0))[0], Answered::Accepted(_)));
+    assert_eq!(answers(driver().result_handler(true)), vec![Answered::AsGiven; 4]);
+}
+
+#[test]
+fn a_driver_remembers_the_last_16_rejected_events() {
+    let mut driver = Driver::new([0; 256], LengthUnit::Bytes).max_rejections(1);
+    let mut accepts = |serial: usize| {
+        feed(&mut driver, format!("{}\n", header(serial, "")).as_bytes());
+        driver.answer(&Reply::FAIL).unwrap() != Answered::AsGiven
+    };
+    assert!((0..17).all(|serial| !accepts(serial)));
+    assert!(!accepts(0), "it was forgotten");
+    assert!(accepts(2) && accepts(16));
+}
+
+#[test]
+fn a_driver_tells_whose_fault_it_is() {
+    let mut driver = Driver::new([0; 64], LengthUnit::Bytes);
+    assert!(matches!(driver.answer(&Reply::OK), Err(DriverError::Turn(TurnError::NoEvent(_)))));
+    let mut small = Driver::new([0; 5], LengthUnit::Bytes);
+    assert_eq!(small.next(), Err(DriverError::NoRoom(NoRoom { needed: 6 })));
+
+    let mut driver = Driver::new([0; 256], LengthUnit::Bytes);
+    feed(&mut driver, b"ver");
+    driver.received(0);
+    let broken = driver.next().err();
+    assert!(matches!(broken, Some(DriverError::Protocol(error)) if error.kind == ProtocolErrorKind::TruncatedHeader));
+    driver.received(0);
+    driver.stop();
+    assert_eq!(driver.next().err(), broken, "it stays broken");
+    assert_eq!(driver.answer(&Reply::OK).err(), broken);
+
+    // What comes before the answer is not from this conversation.
+    let mut driver = Driver::new([0; 256], LengthUnit::Bytes);
+    feed(&mut driver, &events(&[""]).concat());
+    driver.received(3);
+    assert!(
+        matches!(driver.answer(&Reply::OK), Err(DriverError::Protocol(error)) if error.kind == ProtocolErrorKind::OutOfTurn)
+    );
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {

@@ -1,7 +1,9 @@
 //! The loop of `host::std`: what is read, what is written, and how it ends.
 
 use std::collections::VecDeque;
+use std::error::Error;
 use std::io::{self, Read, Write};
+use std::sync::Mutex;
 
 use supervisor_events::host::std::{HandlerError, Serve, ServeError};
 use supervisor_events::{LengthUnit, Notification, ProtocolErrorKind, Reply};
@@ -171,6 +173,58 @@ fn rejections_are_bounded() {
     let (result, writes, _) = serve(settings, pieces, |_| Ok(Reply::FAIL));
     result.unwrap();
     assert_eq!(writes[1..], [fail, fail, fail, fail, ok, ok]);
+}
+
+#[test]
+fn answers_of_a_result_handlers_own_are_no_rejections() {
+    let settings = Serve::new().result_handler(true).max_rejections(0);
+    let (result, writes, _) = serve(settings, vec![event(7, ""); 3], |_| Ok(Reply::from(String::from("mine"))));
+    result.unwrap();
+    assert_eq!(writes[1..], ["RESULT 4\nmineREADY\n"; 3]);
+}
+
+#[test]
+fn reports_go_to_the_sink() {
+    static REPORTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let sink = |report: std::fmt::Arguments<'_>| REPORTS.lock().unwrap().push(report.to_string());
+    let settings = Serve::new().reject_errors(true).max_rejections(1).report(sink);
+    let (result, _, _) = serve(settings, vec![event(7, ""); 2], |_| Err("no".into()));
+    result.unwrap();
+    let reports = REPORTS.lock().unwrap();
+    let failed = "event 7 (X) could not be handled, and is rejected: no";
+    assert_eq!(reports[..2], [failed, failed]);
+    assert!(reports[2].starts_with("event 7 (X) was rejected once, and is accepted now: "), "{reports:?}");
+    assert_eq!(reports.len(), 3);
+}
+
+/// Runs itself with a standard error that takes nothing.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_standard_error_that_is_full_loses_reports_and_no_more() {
+    use std::process::{Command, Stdio};
+    const NAME: &str = "a_standard_error_that_is_full_loses_reports_and_no_more";
+    const MARK: &str = "STANDARD_ERROR_IS_FULL";
+    if std::env::var_os(MARK).is_some() {
+        let (result, writes, _) = serve(Serve::new().max_rejections(0), vec![event(7, "")], |_| Ok(Reply::FAIL));
+        assert!(result.is_ok() && writes[1] == "RESULT 2\nOKREADY\n");
+        return;
+    }
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", NAME, "--nocapture"]).env(MARK, "1").stdout(Stdio::null()).stderr(full);
+    assert!(again.status().unwrap().success());
+}
+
+#[test]
+fn an_error_is_a_sentence_and_is_told_once() {
+    let (result, _, _) = serve(Serve::new(), vec![event(1, "")], |_| Err("no".into()));
+    let error = result.unwrap_err();
+    assert_eq!(format!("{error:?}"), "the event could not be handled: no");
+    assert!(error.source().is_none(), "the message has it");
+    let (result, _, _) = serve(Serve::new(), vec![b"hello\n".to_vec()], |_| Ok(Reply::OK));
+    let error = result.unwrap_err();
+    assert!(format!("{error:?}").starts_with("no header where one was due"), "{error:?}");
+    assert!(error.source().is_none());
 }
 
 #[test]

@@ -1,15 +1,17 @@
 //! A blocking loop over the traits of `embedded-io` 0.7, in the caller's memory: for what has a serial line or a socket
 //! and no operating system.
 //!
-//! The loop of [`host::std`](super) without its growing buffer and its bound on rejections. Both need the heap.
+//! [`serve`] is all that most listeners need; [`drive`] takes a [`Driver`] with settings.
 
 use core::fmt;
 
 use embedded_io::{Error, ErrorKind, Read, Write};
 
-use crate::{LengthUnit, Notification, ProtocolError, Reply, Session};
+use super::driver::{Accepted, Answered, Driver, DriverError, Next};
+use crate::{LengthUnit, NoRoom, Notification, ProtocolError, Reply, TurnError};
 
-/// Why a loop ended before its input did: the errors of the reader, the writer and the handler, and the peer's.
+/// Why a loop ended before its input did: the errors of the reader, the writer and the handler, the peer's, and a buffer
+/// that is too small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -22,6 +24,10 @@ pub enum ServeError<R, W, H> {
     WriteZero,
     /// The input is not what supervisord sends, or ended inside an event.
     Protocol(ProtocolError),
+    /// An answer was given out of turn. The loop itself never does that.
+    Turn(TurnError),
+    /// The reply, with the next READY, does not fit into the buffer. The event was not answered.
+    NoRoom(NoRoom),
     /// The handler failed. The event was not answered.
     Handler(H),
 }
@@ -33,6 +39,8 @@ impl<R: fmt::Display, W: fmt::Display, H: fmt::Display> fmt::Display for ServeEr
             Self::Write(error) => write!(f, "cannot write to supervisord: {error}"),
             Self::WriteZero => f.write_str("cannot write to supervisord: no byte is taken"),
             Self::Protocol(error) => error.fmt(f),
+            Self::Turn(error) => error.fmt(f),
+            Self::NoRoom(error) => error.fmt(f),
             Self::Handler(error) => write!(f, "the event could not be handled: {error}"),
         }
     }
@@ -44,31 +52,37 @@ where
     W: core::error::Error + 'static,
     H: core::error::Error + 'static,
 {
+    /// What is behind the error that `Display` has told.
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
-            Self::Read(error) => Some(error),
-            Self::Write(error) => Some(error),
-            Self::WriteZero => None,
-            Self::Protocol(error) => Some(error),
-            Self::Handler(error) => Some(error),
+            Self::Read(error) => error.source(),
+            Self::Write(error) => error.source(),
+            Self::Handler(error) => error.source(),
+            Self::WriteZero | Self::Protocol(_) | Self::Turn(_) | Self::NoRoom(_) => None,
         }
     }
 }
 
-impl<R, W, H> From<ProtocolError> for ServeError<R, W, H> {
-    fn from(error: ProtocolError) -> Self {
-        Self::Protocol(error)
+impl<R, W, H> From<DriverError> for ServeError<R, W, H> {
+    fn from(error: DriverError) -> Self {
+        match error {
+            DriverError::Protocol(error) => Self::Protocol(error),
+            DriverError::Turn(error) => Self::Turn(error),
+            DriverError::NoRoom(error) => Self::NoRoom(error),
+        }
     }
 }
 
 /// Handles the events that come from `input` until it ends, and answers on `output`.
 ///
 /// Of an event that does not fit into `buffer` the handler gets the start; see
-/// [`Notification::omitted`]. Its header has to fit.
+/// [`Notification::omitted`]. Its header has to fit, with a byte to spare, and so does every answer with the next READY.
+/// An event that was rejected 3 times is accepted after that; [`drive`] can tell.
 ///
 /// # Errors
 ///
-/// What cannot be read or written, input that breaks the protocol or ends inside an event, and the handler's errors.
+/// What cannot be read or written, input that breaks the protocol or ends inside an event, a reply that does not fit into
+/// `buffer`, and the handler's errors.
 ///
 /// ```
 /// use core::convert::Infallible;
@@ -87,56 +101,51 @@ impl<R, W, H> From<ProtocolError> for ServeError<R, W, H> {
 /// assert!(line.starts_with(b"READY\nRESULT 2\nOKREADY\n"));
 /// ```
 pub fn serve<'r, R: Read, W: Write, H>(
-    mut input: R,
-    mut output: W,
+    input: R,
+    output: W,
     buffer: &mut [u8],
     unit: LengthUnit,
-    mut handler: impl FnMut(&Notification<'_>) -> Result<Reply<'r>, H>,
+    handler: impl FnMut(&Notification<'_>) -> Result<Reply<'r>, H>,
 ) -> Result<(), ServeError<R::Error, W::Error, H>> {
-    let mut session = Session::new(buffer, unit);
-    if let Ok(ready) = session.ready() {
-        write(&mut output, &[ready])?;
-    }
-    loop {
-        let read = match input.read(session.space()) {
-            Ok(read) => read,
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => return Err(ServeError::Read(error)),
-        };
-        // Told of the end of the input too: where the buffer has no bytes, that is not what a read of none means.
-        let notification = session.received(read)?;
-        if read == 0 {
-            return Ok(session.end()?);
-        }
-        let Some(notification) = notification else { continue };
-        let reply = handler(&notification).map_err(ServeError::Handler)?;
-        let Ok(answer) = session.reply_and_ready(&reply) else {
-            // A reply is due, so only input after the event can be in the way. The session says what is wrong with it.
-            session.received(0)?;
-            continue;
-        };
-        // The event's memory is free now: room to put the answer together for a single write.
-        match answer.write_to(session.buffer_mut()) {
-            Ok(bytes) => write(&mut output, &[bytes])?,
-            Err(_) => {
-                let (head, data, ready) = answer.parts();
-                write(&mut output, &[&head, data, ready])?;
-            }
-        }
-    }
+    drive(&mut Driver::new(buffer, unit), input, output, handler, |_| {})
 }
 
-/// Writes the pieces, and flushes. The trait's `write_all` can panic.
-fn write<R, W: Write, H>(output: &mut W, pieces: &[&[u8]]) -> Result<(), ServeError<R, W::Error, H>> {
-    for mut piece in pieces.iter().copied() {
-        while !piece.is_empty() {
-            match output.write(piece) {
+/// [`serve`] with a driver's settings. `tell` is called for each event that was accepted in place of one more rejection.
+///
+/// # Errors
+///
+/// As [`serve`].
+pub fn drive<'r, R: Read, W: Write, H, B: AsRef<[u8]> + AsMut<[u8]>>(
+    driver: &mut Driver<B>,
+    mut input: R,
+    mut output: W,
+    mut handler: impl FnMut(&Notification<'_>) -> Result<Reply<'r>, H>,
+    mut tell: impl FnMut(&Accepted),
+) -> Result<(), ServeError<R::Error, W::Error, H>> {
+    loop {
+        match driver.next()? {
+            Next::Write(bytes) => match output.write(bytes) {
                 Ok(0) => return Err(ServeError::WriteZero),
-                Ok(written) => piece = piece.get(written..).unwrap_or_default(),
+                Ok(written) => driver.written(written),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(ServeError::Write(error)),
+            },
+            Next::Flush => {
+                output.flush().map_err(ServeError::Write)?;
+                driver.flushed();
             }
+            Next::Read(space) => match input.read(space) {
+                Ok(read) => driver.received(read),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(ServeError::Read(error)),
+            },
+            Next::Handle(event) => {
+                let reply = handler(&event).map_err(ServeError::Handler)?;
+                if let Answered::Accepted(accepted) = driver.answer(&reply)? {
+                    tell(&accepted);
+                }
+            }
+            Next::End => return Ok(()),
         }
     }
-    output.flush().map_err(ServeError::Write)
 }

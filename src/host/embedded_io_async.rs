@@ -14,7 +14,7 @@
 //! while let Some(notification) = host.next().await.unwrap() {
 //!     assert_eq!(notification.payload, b"when:5");
 //!     ticks += 1;
-//!     host.reply(Reply::OK).unwrap();
+//!     host.reply(&Reply::OK).unwrap();
 //! }
 //! assert_eq!(ticks, 1);
 //! drop(host);
@@ -29,7 +29,8 @@ use core::fmt;
 
 use embedded_io_async::{Error, ErrorKind, Read, Write};
 
-use crate::{LengthUnit, NoRoom, Notification, ProtocolError, READY, Reply, Session, State, TurnError};
+use super::driver::{Answered, Driver, DriverError, Next};
+use crate::{LengthUnit, NoRoom, Notification, ProtocolError, Reply, TurnError};
 
 /// Why a host cannot go on: the errors of the reader and the writer, the peer's, and the caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,21 +65,23 @@ impl<R: fmt::Display, W: fmt::Display> fmt::Display for HostError<R, W> {
 }
 
 impl<R: core::error::Error + 'static, W: core::error::Error + 'static> core::error::Error for HostError<R, W> {
+    /// What is behind the error that `Display` has told.
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
-            Self::Read(error) => Some(error),
-            Self::Write(error) => Some(error),
-            Self::WriteZero => None,
-            Self::Protocol(error) => Some(error),
-            Self::Turn(error) => Some(error),
-            Self::NoRoom(error) => Some(error),
+            Self::Read(error) => error.source(),
+            Self::Write(error) => error.source(),
+            Self::WriteZero | Self::Protocol(_) | Self::Turn(_) | Self::NoRoom(_) => None,
         }
     }
 }
 
-impl<R, W> From<ProtocolError> for HostError<R, W> {
-    fn from(error: ProtocolError) -> Self {
-        Self::Protocol(error)
+impl<R, W> From<DriverError> for HostError<R, W> {
+    fn from(error: DriverError) -> Self {
+        match error {
+            DriverError::Protocol(error) => Self::Protocol(error),
+            DriverError::Turn(error) => Self::Turn(error),
+            DriverError::NoRoom(error) => Self::NoRoom(error),
+        }
     }
 }
 
@@ -89,133 +92,105 @@ impl<R, W> From<ProtocolError> for HostError<R, W> {
 /// is lost, and nothing is said twice. That is as true as it is of the reader's and writer's own futures; those of
 /// some drivers with DMA lose bytes when they are dropped, and say so.
 ///
-/// Of an event that does not fit into the buffer there is the start; see [`Notification::omitted`]. Its header has to fit.
+/// Of an event that does not fit into the buffer there is the start; see [`Notification::omitted`]. Its header has to fit,
+/// with a byte to spare, and so does every answer with the next READY.
 #[derive(Debug)]
 pub struct Host<R, W, B> {
     input: R,
     output: W,
-    session: Session<B>,
-    /// The answer is at the start of the buffer, where the event was. It ends here,
-    due: usize,
-    /// and this much of it has been written.
-    written: usize,
-    /// Whether there is nothing to flush.
-    flushed: bool,
+    driver: Driver<B>,
 }
 
 impl<R: Read, W: Write, B: AsRef<[u8]> + AsMut<[u8]>> Host<R, W, B> {
-    /// A host of a listener that has just started, of a supervisord whose `len` counts in `unit`.
+    /// A host of a listener that has just started, of a supervisord whose `len` counts in `unit`. An event that was
+    /// rejected 3 times is accepted after that.
     pub const fn new(input: R, output: W, buffer: B, unit: LengthUnit) -> Self {
-        let session = Session::new(buffer, unit);
-        Self { input, output, session, due: 0, written: 0, flushed: true }
+        Self::with_driver(input, output, Driver::new(buffer, unit))
     }
 
-    /// Writes what is due, READY last, and waits for the next event. `None` if the input has ended.
+    /// A host with the driver's settings.
+    pub const fn with_driver(input: R, output: W, driver: Driver<B>) -> Self {
+        Self { input, output, driver }
+    }
+
+    /// Writes what is due, READY last, and waits for the next event. `None` if the input has ended, or the host was
+    /// [stopped](Self::stop).
     ///
     /// RESULT and READY leave in one write. Called again before the event was answered, it returns the same event.
     ///
     /// # Errors
     ///
-    /// What cannot be read or written, input that breaks the protocol or ends inside an event.
+    /// What cannot be read or written, input that breaks the protocol or ends inside an event, and a buffer without room
+    /// for READY.
     pub async fn next(&mut self) -> Result<Option<Notification<'_>>, HostError<R::Error, W::Error>> {
-        if self.session.notification().is_none() {
-            // If the stream is broken, or input follows the last event, the session says so here.
-            self.session.received(0)?;
-            self.say_ready()?;
-            self.flush().await?;
-            self.receive().await?;
+        loop {
+            match self.driver.next()? {
+                Next::Handle(_) => break,
+                Next::End => return Ok(None),
+                Next::Read(space) => match self.input.read(space).await {
+                    Ok(read) => self.driver.received(read),
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) => return Err(HostError::Read(error)),
+                },
+                Next::Write(_) | Next::Flush => self.flush().await?,
+            }
         }
-        Ok(self.session.notification())
+        // Borrowed anew: what the loop borrows ends in it.
+        Ok(match self.driver.next()? {
+            Next::Handle(event) => Some(event),
+            _ => None,
+        })
     }
 
-    /// Answers the event. The answer leaves with the next call of [`next`](Self::next) or [`flush`](Self::flush).
+    /// Answers the event. The answer leaves with the next call of [`next`](Self::next) or [`flush`](Self::flush). The
+    /// result tells whether OK is said in place of one more rejection.
     ///
     /// # Errors
     ///
-    /// If no event is waiting for an answer, or the answer does not fit into the buffer. Nothing is changed then.
-    pub fn reply(&mut self, reply: Reply<'_>) -> Result<(), HostError<R::Error, W::Error>> {
-        let needed = reply.and_ready().len();
-        // Out of turn comes first: it is wrong with any reply.
-        if self.session.notification().is_some() && needed > self.session.buffer_mut().as_mut().len() {
-            return Err(HostError::NoRoom(NoRoom { needed }));
-        }
-        let answer = self.session.reply(&reply).map_err(HostError::Turn)?;
-        // The event's memory is free now. The answer goes there, so that it need not live as long as its writing takes.
-        let bytes = answer.write_to(self.session.buffer_mut().as_mut()).map_err(HostError::NoRoom)?;
-        self.due = bytes.len();
-        self.written = 0;
-        Ok(())
+    /// If no event is waiting for an answer, or the answer and READY do not fit into the buffer. Nothing is changed then.
+    pub fn reply(&mut self, reply: &Reply<'_>) -> Result<Answered, HostError<R::Error, W::Error>> {
+        Ok(self.driver.answer(reply)?)
     }
 
-    /// Writes what is due except READY: the last thing to do before a listener ends. supervisord then gives
-    /// the next event to another one.
+    /// Writes what is due, without a new READY. To be called last where a listener ends without waiting for `None`:
+    /// supervisord then gives the next event to another one.
     ///
     /// # Errors
     ///
     /// What cannot be written. Another call goes on from there.
     pub async fn flush(&mut self) -> Result<(), HostError<R::Error, W::Error>> {
-        while self.written < self.due {
-            self.flushed = false;
-            let buffer: &[u8] = self.session.buffer_mut().as_mut();
-            match self.output.write(buffer.get(self.written..self.due).unwrap_or_default()).await {
+        while let Some(next) = self.driver.unsent() {
+            let Next::Write(bytes) = next else {
+                self.output.flush().await.map_err(HostError::Write)?;
+                self.driver.flushed();
+                continue;
+            };
+            match self.output.write(bytes).await {
                 Ok(0) => return Err(HostError::WriteZero),
-                Ok(written) => self.written = self.written.saturating_add(written),
+                Ok(written) => self.driver.written(written),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(HostError::Write(error)),
             }
         }
-        if !self.flushed {
-            self.output.flush().await.map_err(HostError::Write)?;
-            self.flushed = true;
-        }
         Ok(())
+    }
+
+    /// Says no READY any more: [`next`](Self::next) returns `None` once no event is under way and all is written. An event
+    /// that has begun to arrive comes first.
+    pub fn stop(&mut self) {
+        self.driver.stop();
     }
 
     /// Whether no event has begun to arrive since the last answer: the listener can end after a [`flush`](Self::flush).
     /// Otherwise supervisord has sent at least a part of an event, which [`next`](Self::next) will return.
-    pub fn is_idle(&self) -> bool {
-        self.session.is_idle()
-    }
-
-    /// Appends READY to what is to be written, if it is due.
-    fn say_ready(&mut self) -> Result<(), HostError<R::Error, W::Error>> {
-        if self.session.state() != State::Acknowledged {
-            return Ok(());
-        }
-        if self.written == self.due {
-            (self.written, self.due) = (0, 0);
-        }
-        let end = self.due.saturating_add(READY.len());
-        let Some(place) = self.session.buffer_mut().as_mut().get_mut(self.due..end) else {
-            return Err(HostError::NoRoom(NoRoom { needed: end }));
-        };
-        place.iter_mut().zip(READY).for_each(|(place, byte)| *place = *byte);
-        self.session.ready().map_err(HostError::Turn)?;
-        self.due = end;
-        Ok(())
-    }
-
-    /// Reads until an event is complete, or the input ends.
-    async fn receive(&mut self) -> Result<(), HostError<R::Error, W::Error>> {
-        loop {
-            let read = match self.input.read(self.session.space()).await {
-                Ok(read) => read,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Err(HostError::Read(error)),
-            };
-            if self.session.received(read)?.is_some() {
-                return Ok(());
-            }
-            if read == 0 {
-                return Ok(self.session.end()?);
-            }
-        }
+    pub const fn is_idle(&self) -> bool {
+        self.driver.is_idle()
     }
 }
 
 #[cfg(feature = "defmt")]
 impl<R, W, B> defmt::Format for Host<R, W, B> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        self.session.format(f);
+        self.driver.format(f);
     }
 }

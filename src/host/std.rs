@@ -5,20 +5,63 @@
 //! [`serve_stdio`] is all that most listeners need. [`Serve`] has the settings.
 
 use std::boxed::Box;
-use std::collections::VecDeque;
-use std::eprintln;
 use std::error::Error;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::vec;
+use std::vec::Vec;
 
-use crate::{LengthUnit, Notification, ProtocolError, READY, Reply, Session, TurnError};
+use super::driver::{Answered, Driver, DriverError, Next};
+use crate::{LengthUnit, NoRoom, Notification, ProtocolError, Reply};
 
 /// What a handler may fail with: anything that `?` turns into it.
 pub type HandlerError = Box<dyn Error + Send + Sync>;
 
-/// Why a loop ended before its input did.
-#[derive(Debug)]
+/// What a handler returns that is a function or a method. Its reply may own its data.
+///
+/// ```
+/// use supervisor_events::host::std::{HandlerResult, Serve};
+/// use supervisor_events::{Notification, Reply};
+///
+/// # let input = &b"ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:TICK_5 len:6\nwhen:5"[..];
+/// # let serve = || Serve::new();
+/// # let mut output = Vec::new();
+/// # let output = &mut output;
+/// // A closure in its place.
+/// serve().run(input, &mut *output, |event| {
+///     eprintln!("{}", event.header.eventname());
+///     Ok(Reply::OK)
+/// })?;
+///
+/// // A function.
+/// fn handle(event: &Notification) -> HandlerResult {
+///     Ok(Reply::from(event.payload.to_vec()))
+/// }
+/// serve().run(input, &mut *output, handle)?;
+///
+/// // A method.
+/// struct Watcher {
+///     seen: u64,
+/// }
+/// impl Watcher {
+///     fn handle(&mut self, event: &Notification) -> HandlerResult {
+///         self.seen += 1;
+///         Ok(Reply::from(format!("{} is event {}", event.header.eventname(), self.seen)))
+///     }
+/// }
+/// let mut watcher = Watcher { seen: 0 };
+/// serve().run(input, &mut *output, |event| watcher.handle(event))?;
+///
+/// // A closure in a variable. It has to name its argument's type.
+/// let handler = |event: &Notification| Ok(Reply::from(event.header.eventname().to_owned()));
+/// serve().run(input, &mut *output, handler)?;
+/// # let output = String::from_utf8_lossy(output);
+/// # assert!(output.contains("RESULT 6\nwhen:5READY") && output.contains("RESULT 17\nTICK_5 is event 1READY"));
+/// # Ok::<(), supervisor_events::host::std::ServeError>(())
+/// ```
+pub type HandlerResult = Result<Reply<'static>, HandlerError>;
+
+/// Why a loop ended before its input did. Its `Debug` is the sentence of its `Display`, for a `main` that returns it.
 #[non_exhaustive]
 pub enum ServeError {
     /// Reading or writing failed.
@@ -28,6 +71,12 @@ pub enum ServeError {
     /// The handler failed, and errors are not [rejected](Serve::reject_errors). The event was not answered:
     /// supervisord gives it to the next listener, or to this one once it runs again.
     Handler(HandlerError),
+}
+
+impl fmt::Debug for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl fmt::Display for ServeError {
@@ -41,12 +90,13 @@ impl fmt::Display for ServeError {
 }
 
 impl Error for ServeError {
+    /// What is behind the error that `Display` has told.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(match self {
-            Self::Io(error) => error,
-            Self::Protocol(error) => error,
-            Self::Handler(error) => error.as_ref(),
-        })
+        match self {
+            Self::Io(error) => error.source(),
+            Self::Protocol(_) => None,
+            Self::Handler(error) => error.source(),
+        }
     }
 }
 
@@ -56,9 +106,13 @@ impl From<io::Error> for ServeError {
     }
 }
 
-impl From<ProtocolError> for ServeError {
-    fn from(error: ProtocolError) -> Self {
-        Self::Protocol(error)
+impl From<DriverError> for ServeError {
+    fn from(error: DriverError) -> Self {
+        match error {
+            DriverError::Protocol(error) => Self::Protocol(error),
+            // The loop takes its turns in order, and makes its buffer larger.
+            error => Self::Io(io::Error::other(error)),
+        }
     }
 }
 
@@ -93,6 +147,8 @@ pub struct Serve<'a> {
     max_event: usize,
     reject_errors: bool,
     max_rejections: u32,
+    result_handler: bool,
+    report: fn(fmt::Arguments<'_>),
     #[cfg(unix)]
     stop: Option<std::os::fd::BorrowedFd<'a>>,
     #[cfg(not(unix))]
@@ -111,6 +167,8 @@ impl<'a> Serve<'a> {
             max_event: 16 * 1024 * 1024,
             reject_errors: false,
             max_rejections: 3,
+            result_handler: false,
+            report: to_stderr,
             #[cfg(unix)]
             stop: None,
             #[cfg(not(unix))]
@@ -138,10 +196,24 @@ impl<'a> Serve<'a> {
         self
     }
 
-    /// How often one event may be rejected (FAIL). After that it is answered with OK, which is said on standard error:
-    /// supervisord would send it again and again, and no other event.
+    /// How often one event may be rejected: FAIL, or any answer but OK. After that it is answered with OK, which is
+    /// [reported](Self::report): supervisord would send it again and again, and no other event.
     pub const fn max_rejections(mut self, times: u32) -> Self {
         self.max_rejections = times;
+        self
+    }
+
+    /// Whether the pool has a `result_handler` of its own, which knows other answers than OK and FAIL. None counts as a
+    /// rejection then.
+    pub const fn result_handler(mut self, own: bool) -> Self {
+        self.result_handler = own;
+        self
+    }
+
+    /// Where the loop reports what it rejects and accepts by itself: a line without its end. Standard error by default;
+    /// where that is full or gone, the report is lost and the loop goes on.
+    pub const fn report(mut self, sink: fn(fmt::Arguments<'_>)) -> Self {
+        self.report = sink;
         self
     }
 
@@ -166,7 +238,7 @@ impl<'a> Serve<'a> {
         output: impl Write,
         handler: impl FnMut(&Notification<'_>) -> Result<Reply<'r>, HandlerError>,
     ) -> Result<(), ServeError> {
-        self.drive(input, output, |_, _| Ok(Next::Read), handler)
+        self.drive(input, output, |_, _| Ok(Wait::Read), handler)
     }
 
     /// Handles the events that come on standard input, and answers on standard output.
@@ -185,80 +257,105 @@ impl<'a> Serve<'a> {
         {
             let (input, output) = take_stdio()?;
             let stop = self.stop;
-            let next = |input: &std::fs::File, idle| match stop {
+            let wait = |input: &std::fs::File, idle| match stop {
                 Some(stop) => wait_or_stop(input, stop, idle),
-                None => Ok(Next::Read),
+                None => Ok(Wait::Read),
             };
-            self.drive(input, output, next, handler)
+            self.drive(input, output, wait, handler)
         }
         #[cfg(not(unix))]
-        self.drive(io::stdin().lock(), io::stdout().lock(), |_, _| Ok(Next::Read), handler)
+        self.drive(io::stdin().lock(), io::stdout().lock(), |_, _| Ok(Wait::Read), handler)
     }
 
-    /// `next` is asked before every read; it is told whether no byte of an event has arrived, and may wait.
+    /// `wait` is asked before every read until the loop is stopped. It is told whether no byte of an event has arrived.
     fn drive<'r, R: Read>(
         self,
         mut input: R,
         mut output: impl Write,
-        mut next: impl FnMut(&R, bool) -> io::Result<Next>,
+        mut wait: impl FnMut(&R, bool) -> io::Result<Wait>,
         mut handler: impl FnMut(&Notification<'_>) -> Result<Reply<'r>, HandlerError>,
     ) -> Result<(), ServeError> {
-        let mut session = Session::new(vec![0; PIPE], self.unit);
-        let mut rejections = Rejections { most: self.max_rejections, counts: VecDeque::new() };
+        let mut driver = Driver::new(vec![0; PIPE], self.unit)
+            .max_rejections(self.max_rejections)
+            .result_handler(self.result_handler);
         let mut stopping = false;
-        // For the answers; a longer one makes it longer.
-        let mut answer = vec![0; 64];
-        session.ready().map_err(broken)?;
-        write(&mut output, READY)?;
         loop {
-            if !stopping {
-                match next(&input, session.is_idle())? {
-                    Next::Read => {}
-                    Next::ReadLast => stopping = true,
-                    Next::Stop => return Ok(()),
+            self.grow(&mut driver);
+            let idle = driver.is_idle();
+            match driver.next()? {
+                Next::Write(bytes) => match output.write(bytes) {
+                    Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+                    Ok(written) => driver.written(written),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error.into()),
+                },
+                Next::Flush => {
+                    output.flush()?;
+                    driver.flushed();
                 }
-            }
-            let size = session.buffer_mut().len();
-            if session.is_full() && size < self.max_event {
-                session.buffer_mut().resize(size.saturating_mul(2).min(self.max_event), 0);
-            }
-            let read = match input.read(session.space()) {
-                Ok(0) => return Ok(session.end()?),
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error.into()),
-            };
-            let Some(notification) = session.received(read)? else { continue };
-            let reply = match handler(&notification) {
-                Ok(reply) => reply,
-                Err(error) if self.reject_errors => {
-                    eprintln!(
-                        "event {} ({}) could not be handled: {error}",
-                        notification.header.serial(),
-                        notification.header.eventname()
-                    );
-                    Reply::FAIL
+                Next::Read(space) => {
+                    let wait = if stopping { Wait::Read } else { wait(&input, idle)? };
+                    if wait != Wait::Stop {
+                        match input.read(space) {
+                            Ok(read) => driver.received(read),
+                            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                            Err(error) => return Err(error.into()),
+                        }
+                    }
+                    if wait != Wait::Read {
+                        driver.stop();
+                        stopping = true;
+                    }
                 }
-                Err(error) => return Err(ServeError::Handler(error)),
-            };
-            let reply = rejections.bound(notification.header.serial(), reply);
-            let bytes = if stopping { session.reply(&reply) } else { session.reply_and_ready(&reply) };
-            let bytes = match bytes {
-                Ok(bytes) => bytes,
-                // Asked with nothing more to read, the session says what is wrong with the input.
-                Err(TurnError::UnreadInput) => {
-                    return Err(session.received(0).err().map_or_else(unexpected, Into::into));
+                Next::Handle(event) => {
+                    let reply = self.handle(&event, &mut handler)?;
+                    self.answer(&mut driver, &reply)?;
                 }
-                Err(error) => return Err(broken(error)),
-            };
-            if answer.len() < bytes.len() {
-                answer.resize(bytes.len(), 0);
-            }
-            write(&mut output, bytes.write_to(&mut answer).map_err(io::Error::other)?)?;
-            if stopping {
-                return Ok(());
+                Next::End => return Ok(()),
             }
         }
+    }
+
+    /// Makes a full buffer larger, up to the limit.
+    fn grow(&self, driver: &mut Driver<Vec<u8>>) {
+        let size = driver.buffer_mut().len();
+        if driver.is_full() && size < self.max_event {
+            driver.buffer_mut().resize(size.saturating_mul(2).min(self.max_event), 0);
+        }
+    }
+
+    fn handle<'r>(
+        &self,
+        event: &Notification<'_>,
+        handler: &mut impl FnMut(&Notification<'_>) -> Result<Reply<'r>, HandlerError>,
+    ) -> Result<Reply<'r>, ServeError> {
+        match handler(event) {
+            Err(error) if self.reject_errors => {
+                let header = &event.header;
+                (self.report)(format_args!(
+                    "event {} ({}) could not be handled, and is rejected: {error}",
+                    header.serial(),
+                    header.eventname()
+                ));
+                Ok(Reply::FAIL)
+            }
+            result => result.map_err(ServeError::Handler),
+        }
+    }
+
+    /// Answers. Makes the buffer larger for a reply that does not fit.
+    fn answer(&self, driver: &mut Driver<Vec<u8>>, reply: &Reply<'_>) -> Result<(), ServeError> {
+        let answered = match driver.answer(reply) {
+            Err(DriverError::NoRoom(NoRoom { needed })) => {
+                driver.buffer_mut().resize(needed, 0);
+                driver.answer(reply)
+            }
+            answered => answered,
+        };
+        if let Answered::Accepted(accepted) = answered? {
+            (self.report)(format_args!("{accepted}"));
+        }
+        Ok(())
     }
 }
 
@@ -268,55 +365,9 @@ impl Default for Serve<'_> {
     }
 }
 
-fn write(output: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
-    output.write_all(bytes)?;
-    output.flush()
-}
-
-/// The loop above takes its turns in order; only a broken stream is left.
-fn broken(error: TurnError) -> ServeError {
-    match error {
-        TurnError::Broken(error) => error.into(),
-        error => io::Error::other(error).into(),
-    }
-}
-
-fn unexpected() -> ServeError {
-    io::Error::other(TurnError::UnreadInput).into()
-}
-
-/// How often each of the last few events was rejected. With more than one listener in a pool, several rejected events
-/// can take turns.
-struct Rejections {
-    most: u32,
-    counts: VecDeque<(u64, u32)>,
-}
-
-impl Rejections {
-    const KEPT: usize = 64;
-
-    /// Turns the reply into OK if the event was rejected too often.
-    fn bound<'r>(&mut self, serial: u64, reply: Reply<'r>) -> Reply<'r> {
-        if self.counts.is_empty() && reply == Reply::OK {
-            return reply;
-        }
-        let known = self.counts.iter().position(|count| count.0 == serial);
-        let before = known.and_then(|at| self.counts.remove(at)).map_or(0, |count| count.1);
-        if reply != Reply::FAIL {
-            return reply;
-        }
-        if before >= self.most {
-            eprintln!(
-                "event {serial} was rejected {before} times, and is accepted now: supervisord would send it again and again"
-            );
-            return Reply::OK;
-        }
-        if self.counts.len() >= Self::KEPT {
-            self.counts.pop_front();
-        }
-        self.counts.push_back((serial, before.saturating_add(1)));
-        reply
-    }
+/// Not `eprintln!`, which panics where standard error is full or gone.
+fn to_stderr(report: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{report}");
 }
 
 /// Takes standard input and output for the protocol, and returns them on descriptors that child processes do not
@@ -343,12 +394,13 @@ pub fn take_stdio() -> io::Result<(std::fs::File, std::fs::File)> {
     Ok((input.into(), output.into()))
 }
 
-/// What to do before a read.
+/// What to do about a read.
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(unix), expect(dead_code, reason = "nothing is waited for but input"))]
-enum Next {
-    /// Read on.
+enum Wait {
+    /// Read.
     Read,
-    /// Read on to the end of the event that is arriving; it is the last.
+    /// Read, and stop with the event that is arriving.
     ReadLast,
     /// Stop; no event is arriving.
     Stop,
@@ -357,7 +409,7 @@ enum Next {
 /// Waits until `input` or `stop` can be read from. Input that is there comes first: supervisord takes the listener to be
 /// busy with it.
 #[cfg(unix)]
-fn wait_or_stop(input: &std::fs::File, stop: std::os::fd::BorrowedFd<'_>, idle: bool) -> io::Result<Next> {
+fn wait_or_stop(input: &std::fs::File, stop: std::os::fd::BorrowedFd<'_>, idle: bool) -> io::Result<Wait> {
     use rustix::event::{PollFd, PollFlags, poll};
     loop {
         let mut waiting = [PollFd::new(input, PollFlags::IN), PollFd::from_borrowed_fd(stop, PollFlags::IN)];
@@ -368,9 +420,9 @@ fn wait_or_stop(input: &std::fs::File, stop: std::os::fd::BorrowedFd<'_>, idle: 
         }
         let [input, stop] = waiting.map(|waiting| !waiting.revents().is_empty());
         return Ok(match (stop, idle && !input) {
-            (false, _) => Next::Read,
-            (true, false) => Next::ReadLast,
-            (true, true) => Next::Stop,
+            (false, _) => Wait::Read,
+            (true, false) => Wait::ReadLast,
+            (true, true) => Wait::Stop,
         });
     }
 }

@@ -34,7 +34,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut host = Host::new(input, output, vec![0; 64 * 1024], LengthUnit::CodePoints);
 
     let mut terminate = signal(SignalKind::terminate())?;
-    let mut stopping = false;
     let mut summary = interval(PERIOD);
     let mut counts = BTreeMap::new();
     loop {
@@ -45,15 +44,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
                     Ok(()) => {}
                     Err(_) => eprintln!("event {} took too long", notification.header.serial()),
                 }
-                host.reply(Reply::OK)?;
+                host.reply(&Reply::OK)?;
             }
-            _ = terminate.recv(), if !stopping => stopping = true,
+            // An event that has begun to arrive is read and answered first. Without READY no other one comes.
+            _ = terminate.recv() => host.stop(),
             _ = summary.tick() => eprintln!("so far: {counts:?}"),
-        }
-        // An event that has begun to arrive is read and answered first. Without READY no other one comes.
-        if stopping && host.is_idle() {
-            timeout(LIMIT, host.flush()).await??;
-            break;
         }
     }
     eprintln!("in the end: {counts:?}");

@@ -1,0 +1,437 @@
+//! What every host does next, decided once, with no I/O.
+//!
+//! ```text
+//!          ┌────────────────────────── next() ──────────────────────────┐
+//!          ▼              ▼             ▼              ▼                ▼
+//!    Write(bytes)       Flush      Read(space)   Handle(event)         End
+//!          │              │             │              │
+//!     written(n)      flushed()    received(n)   answer(&reply)     stop(), at any time
+//!          └──────────────┴──────┬──────┴──────────────┘
+//!                                ▼
+//!                             next() …
+//! ```
+//!
+//! A [`Driver`] holds a [`Session`], the answer that is being written, the bound on rejections, and whether to stop. The
+//! hosts of this crate are loops around it; so is a loop of your own, with `poll`, interrupts or deadlines.
+
+use core::fmt;
+
+use heapless::{String, Vec};
+
+use crate::{LengthUnit, NoRoom, Notification, ProtocolError, READY, Reply, Session, State, TurnError};
+
+/// What to do next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next<'a> {
+    /// Write these bytes, or some of them; then call [`Driver::written`].
+    Write(&'a [u8]),
+    /// Flush the output, then call [`Driver::flushed`].
+    Flush,
+    /// Read into this space, then call [`Driver::received`].
+    Read(&'a mut [u8]),
+    /// Handle this event, then call [`Driver::answer`].
+    Handle(Notification<'a>),
+    /// There is nothing left to do: the input has ended between two events, or the driver was [stopped](Driver::stop).
+    End,
+}
+
+/// Why a driver cannot go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum DriverError {
+    /// The peer's fault: the input is not what supervisord sends, or ended inside an event. Every further call of
+    /// [`Driver::next`] returns the same error.
+    Protocol(ProtocolError),
+    /// The caller's fault: no answer is due. Nothing was changed.
+    Turn(TurnError),
+    /// The caller's fault: the answer does not fit into the buffer. Nothing was changed.
+    NoRoom(NoRoom),
+}
+
+impl fmt::Display for DriverError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Protocol(error) => error.fmt(f),
+            Self::Turn(error) => error.fmt(f),
+            Self::NoRoom(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for DriverError {}
+
+/// What became of a reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Answered {
+    /// It is the answer.
+    AsGiven,
+    /// It rejected an event that was rejected too often before. The answer is OK.
+    Accepted(Accepted),
+}
+
+/// An event that was accepted in place of one more rejection. Its `Display` says so, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Accepted {
+    serial: u64,
+    rejections: u32,
+    eventname: String<48>,
+}
+
+impl Accepted {
+    /// The event's `serial`.
+    pub const fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// How often it was rejected before.
+    pub const fn rejections(&self) -> u32 {
+        self.rejections
+    }
+
+    /// The event's name; the first 48 bytes of a longer one, which only a plugin could have.
+    pub fn eventname(&self) -> &str {
+        &self.eventname
+    }
+}
+
+impl fmt::Display for Accepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { serial, eventname, rejections } = self;
+        write!(f, "event {serial} ({eventname}) was rejected ")?;
+        match rejections {
+            1 => f.write_str("once")?,
+            times => write!(f, "{times} times")?,
+        }
+        f.write_str(
+            ", and is accepted now: supervisord would send it again and again. \
+             Answer FAIL only for what may succeed soon",
+        )
+    }
+}
+
+/// Decides what a listener does next. It reads and writes nothing itself.
+///
+/// `B` is the caller's memory: an array, a `&mut [u8]`, a `Vec<u8>`. Every answer is put together in it, so it must have
+/// room for the answer with the next READY, and for a header with a byte to spare. Of an event that does not fit there
+/// is the start; see [`Notification::omitted`].
+///
+/// Calling [`next`](Self::next) again without having done what it said returns the same: a wait can be abandoned at any
+/// time.
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use supervisor_events::host::driver::{Answered, Driver, Next};
+/// use supervisor_events::{LengthUnit, Reply};
+///
+/// # let mut input = &b"ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:TICK_5 len:6\nwhen:5"[..];
+/// # let mut output = Vec::new();
+/// let mut driver = Driver::new([0; 1024], LengthUnit::CodePoints);
+/// loop {
+///     match driver.next()? {
+///         Next::Write(bytes) => {
+///             let written = output.write(bytes)?;
+///             driver.written(written);
+///         }
+///         Next::Flush => {
+///             output.flush()?;
+///             driver.flushed();
+///         }
+///         Next::Read(space) => {
+///             let read = input.read(space)?;
+///             driver.received(read);
+///         }
+///         Next::Handle(event) => {
+///             println!("{}", event.header.eventname());
+///             if let Answered::Accepted(accepted) = driver.answer(&Reply::OK)? {
+///                 eprintln!("{accepted}");
+///             }
+///         }
+///         Next::End => break,
+///     }
+/// }
+/// # assert_eq!(output, b"READY\nRESULT 2\nOKREADY\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Driver<B> {
+    session: Session<B>,
+    rejections: Rejections,
+    result_handler: bool,
+    /// The answer is at the start of the buffer, where the event was. It ends here,
+    due: usize,
+    /// and this much of it has been written.
+    written: usize,
+    /// Whether there is nothing to flush.
+    flushed: bool,
+    stopping: bool,
+    /// Whether the input has ended between two events.
+    ended: bool,
+    /// The peer's fault, kept for every further call.
+    broken: Option<ProtocolError>,
+}
+
+/// What is next, before anything is borrowed for it.
+enum Step {
+    Write,
+    Flush,
+    Read,
+    Handle,
+    End,
+}
+
+impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
+    /// A driver of a listener that has just started, of a supervisord whose `len` counts in `unit`. An event that was
+    /// rejected 3 times is accepted after that.
+    pub const fn new(buffer: B, unit: LengthUnit) -> Self {
+        Self {
+            session: Session::new(buffer, unit),
+            rejections: Rejections { most: 3, counts: Vec::new() },
+            result_handler: false,
+            due: 0,
+            written: 0,
+            flushed: true,
+            stopping: false,
+            ended: false,
+            broken: None,
+        }
+    }
+
+    /// How often one event may be rejected. After that, a rejection is replaced by OK: supervisord would send the event
+    /// again and again. The last 16 rejected events are remembered.
+    pub const fn max_rejections(mut self, times: u32) -> Self {
+        self.rejections.most = times;
+        self
+    }
+
+    /// Whether the pool has a `result_handler` of its own. Without it, any answer but OK is a rejection. With it, answers
+    /// mean what it says they mean, and none counts as a rejection here.
+    pub const fn result_handler(mut self, own: bool) -> Self {
+        self.result_handler = own;
+        self
+    }
+
+    /// What to do next. READY is put behind the answer before it, so that both leave in one write.
+    ///
+    /// # Errors
+    ///
+    /// The peer's: input that breaks the protocol or ends inside an event. The caller's: a buffer without room for READY.
+    #[expect(clippy::should_implement_trait, reason = "what it returns borrows from it")]
+    pub fn next(&mut self) -> Result<Next<'_>, DriverError> {
+        let step = self.decide()?;
+        Ok(self.borrow(step))
+    }
+
+    /// What of the last answer is still to be done: [`Next::Write`] or [`Next::Flush`], and no new READY. The last thing
+    /// to ask of a driver that is left before its input has ended; supervisord gives the next event to another listener.
+    pub fn unsent(&mut self) -> Option<Next<'_>> {
+        let step = self.output()?;
+        Some(self.borrow(step))
+    }
+
+    /// Takes note that the first `count` bytes of [`Next::Write`] were written.
+    pub fn written(&mut self, count: usize) {
+        self.written = self.written.saturating_add(count).min(self.due);
+    }
+
+    /// Takes note that the output was flushed.
+    pub fn flushed(&mut self) {
+        self.flushed = self.written == self.due;
+    }
+
+    /// Takes the `count` bytes that were read to the start of [`Next::Read`]. None means that the input has ended. What
+    /// is wrong with them, [`next`](Self::next) says.
+    pub fn received(&mut self, count: usize) {
+        let end = match self.session.received(count) {
+            Ok(_) if count == 0 => self.session.end(),
+            Ok(_) => return,
+            Err(error) => Err(error),
+        };
+        match end {
+            Ok(()) => self.ended = true,
+            Err(error) => self.broken = self.broken.or(Some(error)),
+        }
+    }
+
+    /// Answers the event. The buffer is free for the next one once [`next`](Self::next) has had the answer written.
+    ///
+    /// # Errors
+    ///
+    /// If the stream is broken, if no event is waiting for an answer, or if the answer and READY do not fit into the buffer.
+    /// Nothing is changed then.
+    pub fn answer(&mut self, reply: &Reply<'_>) -> Result<Answered, DriverError> {
+        self.check()?;
+        let Some(event) = self.session.notification() else {
+            return Err(DriverError::Turn(TurnError::NoEvent(self.session.state())));
+        };
+        let serial = event.header.serial();
+        let rejected = !self.result_handler && *reply != Reply::OK;
+        let accepted = rejected.then(|| self.rejections.accept(&event)).flatten();
+        let reply = if accepted.is_some() { &Reply::OK } else { reply };
+        let needed = reply.and_ready().len();
+        if needed > self.session.buffer_mut().as_mut().len() {
+            return Err(DriverError::NoRoom(NoRoom { needed }));
+        }
+        let answer = self.session.reply(reply).map_err(DriverError::Turn)?;
+        // The event's memory is free now. The answer goes there, so that it need not live as long as its writing takes.
+        let bytes = answer.write_to(self.session.buffer_mut().as_mut()).map_err(DriverError::NoRoom)?;
+        (self.written, self.due, self.flushed) = (0, bytes.len(), false);
+        self.rejections.note(serial, rejected && accepted.is_none());
+        Ok(accepted.map_or(Answered::AsGiven, Answered::Accepted))
+    }
+
+    /// Says no READY any more. [`Next::End`] comes once no event is under way: one that has begun to arrive is read,
+    /// handled and answered first. A READY that [`next`](Self::next) has offered already is still written.
+    pub fn stop(&mut self) {
+        self.stopping = true;
+    }
+
+    /// Whether no byte of an event has arrived since the last answer.
+    pub const fn is_idle(&self) -> bool {
+        self.session.is_idle()
+    }
+
+    /// Whether the buffer is full and the event in it is not complete: the moment to make it larger.
+    pub fn is_full(&self) -> bool {
+        self.session.is_full()
+    }
+
+    /// The buffer, to make it larger. What it holds has to stay where it is.
+    pub fn buffer_mut(&mut self) -> &mut B {
+        self.session.buffer_mut()
+    }
+
+    /// Fails if the stream broke.
+    fn check(&self) -> Result<(), DriverError> {
+        self.broken.map_or(Ok(()), |error| Err(DriverError::Protocol(error)))
+    }
+
+    fn decide(&mut self) -> Result<Step, DriverError> {
+        self.check()?;
+        if self.session.notification().is_some() {
+            return Ok(Step::Handle);
+        }
+        if self.session.state() == State::Acknowledged {
+            self.check_unread()?;
+            if !self.stopping && !self.ended {
+                self.say_ready()?;
+            }
+        }
+        if let Some(step) = self.output() {
+            return Ok(step);
+        }
+        Ok(if self.ended || self.stopping && self.is_idle() { Step::End } else { Step::Read })
+    }
+
+    fn borrow(&mut self, step: Step) -> Next<'_> {
+        match step {
+            Step::Write => {
+                let buffer: &[u8] = self.session.buffer_mut().as_mut();
+                Next::Write(buffer.get(self.written..self.due).unwrap_or_default())
+            }
+            Step::Flush => Next::Flush,
+            Step::Read => Next::Read(self.session.space()),
+            Step::Handle => self.session.notification().map_or(Next::End, Next::Handle),
+            Step::End => Next::End,
+        }
+    }
+
+    fn output(&self) -> Option<Step> {
+        match (self.written < self.due, self.flushed) {
+            (true, _) => Some(Step::Write),
+            (false, false) => Some(Step::Flush),
+            (false, true) => None,
+        }
+    }
+
+    /// Fails if input follows the last event: what was answered may not have been an event then, and the answer stays here.
+    fn check_unread(&mut self) -> Result<(), DriverError> {
+        self.session.received(0).map(|_| ()).map_err(|error| {
+            self.broken = Some(error);
+            DriverError::Protocol(error)
+        })
+    }
+
+    /// Puts READY behind what is to be written.
+    fn say_ready(&mut self) -> Result<(), DriverError> {
+        if self.written == self.due {
+            (self.written, self.due) = (0, 0);
+        }
+        let end = self.due.saturating_add(READY.len());
+        let Some(place) = self.session.buffer_mut().as_mut().get_mut(self.due..end) else {
+            return Err(DriverError::NoRoom(NoRoom { needed: end }));
+        };
+        place.iter_mut().zip(READY).for_each(|(place, byte)| *place = *byte);
+        self.session.ready().map_err(DriverError::Turn)?;
+        (self.due, self.flushed) = (end, false);
+        Ok(())
+    }
+}
+
+/// How often each of the last few events was rejected, the latest at the end. With more than one listener in a pool,
+/// several rejected events can take turns.
+#[derive(Clone, Debug)]
+struct Rejections {
+    most: u32,
+    counts: Vec<(u64, u32), 16>,
+}
+
+impl Rejections {
+    fn times(&self, serial: u64) -> u32 {
+        self.counts.iter().find(|(known, _)| *known == serial).map_or(0, |(_, times)| *times)
+    }
+
+    /// The event, if it may not be rejected once more.
+    fn accept(&self, event: &Notification<'_>) -> Option<Accepted> {
+        let serial = event.header.serial();
+        let rejections = self.times(serial);
+        if rejections < self.most {
+            return None;
+        }
+        let mut eventname = String::new();
+        // A longer name is cut.
+        let _ = event.header.eventname().chars().try_for_each(|char| eventname.push(char));
+        Some(Accepted { serial, eventname, rejections })
+    }
+
+    /// Counts a rejection, or forgets an event that was not rejected: the same serial is a new event then.
+    fn note(&mut self, serial: u64, rejected: bool) {
+        if !rejected && self.counts.is_empty() {
+            return;
+        }
+        let times = self.times(serial);
+        self.counts.retain(|(known, _)| *known != serial);
+        if !rejected {
+            return;
+        }
+        if self.counts.is_full() {
+            let oldest = self.counts.first().map(|(serial, _)| *serial);
+            self.counts.retain(|(serial, _)| Some(*serial) != oldest);
+        }
+        let pushed = self.counts.push((serial, times.saturating_add(1)));
+        debug_assert!(pushed.is_ok(), "it fits");
+    }
+}
+
+// Without the buffer, which may be large.
+#[cfg(feature = "defmt")]
+impl<B> defmt::Format for Driver<B> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        self.session.format(f);
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Next<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self {
+            Self::Write(bytes) => defmt::write!(f, "Write({=[u8]:a})", bytes),
+            Self::Flush => defmt::write!(f, "Flush"),
+            Self::Read(space) => defmt::write!(f, "Read({=usize})", space.len()),
+            Self::Handle(event) => event.format(f),
+            Self::End => defmt::write!(f, "End"),
+        }
+    }
+}
