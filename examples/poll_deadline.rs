@@ -18,40 +18,58 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use supervisor_events::host::driver::{Driver, Next};
 use supervisor_events::host::std::take_stdio;
-use supervisor_events::{EventType, LengthUnit, Reply, Session};
+use supervisor_events::{EventType, LengthUnit, Reply};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let argument = env::args().nth(1).unwrap_or_else(|| "15".into());
     let patience = Duration::try_from_secs_f64(argument.parse()?)?;
     let (mut input, mut output) = take_stdio()?;
 
-    // Ticks are small, and all that is asked of any other event is an answer.
-    let mut session = Session::new([0; 1024], LengthUnit::CodePoints);
-    output.write_all(session.ready()?)?;
+    // Ticks are small, and all that any other event needs is an answer.
+    let mut driver = Driver::new([0; 1024], LengthUnit::CodePoints);
     let mut last = Instant::now();
     let mut deadline = last + patience;
     loop {
-        if !readable(&input, deadline)? {
-            eprintln!("WARNING: no TICK_5 for {:.1} s", last.elapsed().as_secs_f64());
-            // Once in a while is enough.
-            deadline = Instant::now() + patience;
-            continue;
-        }
-        let read = match input.read(session.space()) {
-            Ok(0) => return Ok(session.end()?),
-            Ok(read) => read,
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error.into()),
-        };
-        // A piece of an event is not an event: the deadline stays.
-        if let Some(notification) = session.received(read)? {
-            if notification.header.event_type() == EventType::Tick5 {
-                last = Instant::now();
-                deadline = last + patience;
+        match driver.next()? {
+            Next::Write(bytes) => {
+                let written = retried(|| output.write(bytes))?;
+                driver.written(written);
             }
-            let answer = session.reply_and_ready(&Reply::OK)?;
-            output.write_all(answer.write_to(&mut [0; 32])?)?;
+            Next::Flush => {
+                output.flush()?;
+                driver.flushed();
+            }
+            // A piece of an event is not an event: the deadline stays.
+            Next::Read(space) => {
+                if readable(&input, deadline)? {
+                    let read = retried(|| input.read(space))?;
+                    driver.received(read);
+                } else {
+                    eprintln!("WARNING: no TICK_5 for {:.1} s", last.elapsed().as_secs_f64());
+                    // Once in a while is enough.
+                    deadline = Instant::now() + patience;
+                }
+            }
+            Next::Handle(event) => {
+                if event.header.event_type() == EventType::Tick5 {
+                    last = Instant::now();
+                    deadline = last + patience;
+                }
+                driver.answer(&Reply::OK)?;
+            }
+            Next::End => return Ok(()),
+        }
+    }
+}
+
+/// Calls again what a signal has interrupted.
+fn retried(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result,
         }
     }
 }
