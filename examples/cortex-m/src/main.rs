@@ -14,9 +14,8 @@ mod log;
 mod switch;
 mod uart;
 
-use core::convert::Infallible;
-
-use supervisor_events::{LengthUnit, ProtocolError, Reply, Session, TurnError};
+use supervisor_events::host::driver::{Driver, DriverError, Next};
+use supervisor_events::{LengthUnit, Reply};
 use switch::Switch;
 
 /// Room for one event. A longer payload is cut, and the event answered all the same. A header has to fit, and with it
@@ -27,11 +26,17 @@ const ROOM: usize = 1024;
 #[derive(defmt::Format)]
 enum Fault {
     /// supervisord's bytes make no sense.
-    Protocol(ProtocolError),
-    /// They came when it was not their turn.
-    Turn(TurnError),
+    Driver(DriverError),
     /// They came faster than they were taken.
     Overrun,
+    /// There are no more of them. A serial line has no end.
+    Ended,
+}
+
+impl From<DriverError> for Fault {
+    fn from(error: DriverError) -> Self {
+        Self::Driver(error)
+    }
 }
 
 #[cortex_m_rt::entry]
@@ -42,22 +47,36 @@ fn main() -> ! {
     log::start();
     board::start();
     defmt::info!("the kill line is asserted until the first heartbeat");
-    let Err(fault) = serve(&mut Session::new(BUFFER, LengthUnit::CodePoints));
+    let fault = match serve(&mut Driver::new(BUFFER, LengthUnit::CodePoints)) {
+        Ok(()) => Fault::Ended,
+        Err(fault) => fault,
+    };
     defmt::error!("{}", fault);
     board::fail()
 }
 
-fn serve(session: &mut Session<&mut [u8; ROOM]>) -> Result<Infallible, Fault> {
+fn serve(driver: &mut Driver<&mut [u8; ROOM]>) -> Result<(), Fault> {
     let mut switch = Switch::new();
     let mut asserted = true;
-    uart::write(session.ready().map_err(Fault::Turn)?);
     loop {
-        let read = uart::read(session.space()).map_err(|uart::Overrun| Fault::Overrun)?;
-        if let Some(notification) = session.received(read).map_err(Fault::Protocol)? {
-            switch.take(&notification);
-            let answer = session.reply_and_ready(&Reply::OK).map_err(Fault::Turn)?;
-            let (head, data, ready) = answer.parts();
-            [&head, data, ready].into_iter().for_each(uart::write);
+        match driver.next()? {
+            Next::Write(bytes) => {
+                uart::write(bytes);
+                let written = bytes.len();
+                driver.written(written);
+            }
+            // What is written is sent.
+            Next::Flush => driver.flushed(),
+            Next::Read(space) => match uart::read(space).map_err(|uart::Overrun| Fault::Overrun)? {
+                // An interrupt ended the wait. To the driver, 0 bytes are the end of the input.
+                0 => {}
+                read => driver.received(read),
+            },
+            Next::Handle(event) => {
+                switch.take(&event);
+                driver.answer(&Reply::OK)?;
+            }
+            Next::End => return Ok(()),
         }
         // The timer moves the line as well, and has no time to tell.
         if kill_line::is_asserted() != asserted {
