@@ -15,12 +15,13 @@
 use heapless::Vec;
 
 use crate::frame::Frame;
-use crate::wire::bytes::SMALL;
+use crate::wire::bytes::{SMALL, subslice};
 use crate::wire::error::{ProtocolError, ProtocolErrorKind};
 use crate::wire::framing;
 use crate::wire::header::Header;
 use crate::wire::key::Key;
 use crate::wire::length::LengthUnit;
+use crate::wire::places::Places;
 
 /// One piece of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,14 +116,16 @@ impl<const N: usize> Decoder<N> {
         if carried > 0 {
             carry(&mut self.carry, new);
         }
-        let found = framing::header(if carried > 0 { &self.carry } else { new }, carried, N);
+        let mut places = Places::NONE;
+        let found = framing::header(if carried > 0 { &self.carry } else { new }, carried, N, &mut places);
         match found {
-            Ok(Some(arrived)) => {
+            Ok(Some(len)) => {
                 // What follows the header stays in the input.
-                split_off(input, arrived.len - carried);
-                self.offset += arrived.len as u64;
-                self.frame.remaining.begin(arrived.places.len);
-                Ok(Some(Step::Header(arrived.header(if carried > 0 { &self.carry } else { new }))))
+                split_off(input, len - carried);
+                self.offset += len as u64;
+                self.frame.remaining.begin(places.len);
+                let text = if carried > 0 { &self.carry } else { new };
+                Ok(Some(Step::Header(Header::new(subslice(text, 0, len - 1), places))))
             }
             Ok(None) => {
                 if carried == 0 {
@@ -131,7 +134,7 @@ impl<const N: usize> Decoder<N> {
                 split_off(input, new.len());
                 Ok(None)
             }
-            Err(error) => self.frame.fail(self.offset + error.offset, error.kind),
+            Err(kind) => self.frame.fail(self.offset, kind),
         }
     }
 

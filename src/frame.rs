@@ -27,10 +27,10 @@ impl Frame {
         }
     }
 
-    /// Breaks the stream.
-    pub(crate) fn fail<T>(&mut self, offset: u64, kind: ProtocolErrorKind) -> Result<T, ProtocolError> {
+    /// Breaks the stream at the header that begins at `start`, or would begin there.
+    pub(crate) fn fail<T>(&mut self, start: u64, kind: ProtocolErrorKind) -> Result<T, ProtocolError> {
         debug_assert!(self.broken.is_none(), "it breaks once");
-        let error = ProtocolError { offset, kind };
+        let error = ProtocolError { offset: start + kind.place() as u64, kind };
         self.broken = Some(error);
         Err(error)
     }

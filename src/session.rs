@@ -9,7 +9,7 @@ use crate::notification::{Held, Notification};
 use crate::turn::{State, Turn, TurnError};
 use crate::wire::bytes::subslice;
 use crate::wire::error::{ProtocolError, ProtocolErrorKind};
-use crate::wire::framing::{self, Arrived};
+use crate::wire::framing;
 use crate::wire::length::LengthUnit;
 use crate::wire::reply::{Answer, Reply};
 
@@ -181,6 +181,7 @@ impl Core {
         self.filled
     }
 
+    #[cfg_attr(feature = "optimize-for-size", inline(never))]
     fn received<'b>(&mut self, buffer: &'b [u8], read: usize) -> Result<Option<Notification<'b>>, ProtocolError> {
         self.frame.check()?;
         if !self.turn.may_receive() {
@@ -195,13 +196,14 @@ impl Core {
         if !self.frame.remaining.has_begun() {
             // A byte has to be left, or there would be no room to read any payload into.
             let limit = buffer.len().saturating_sub(1);
-            match framing::header(subslice(buffer, 0, self.filled.min(limit)), new, limit) {
-                Ok(Some(arrived)) => {
-                    new = arrived.len;
-                    self.begin(&arrived);
+            let text = subslice(buffer, 0, self.filled.min(limit));
+            match framing::header(text, new, limit, &mut self.held.places) {
+                Ok(Some(len)) => {
+                    new = len;
+                    self.begin(len);
                 }
                 Ok(None) => return Ok(None),
-                Err(error) => return self.frame.fail(self.start + error.offset, error.kind),
+                Err(kind) => return self.frame.fail(self.start, kind),
             }
         }
         let taken = self.frame.remaining.take(subslice(buffer, new, self.filled));
@@ -213,10 +215,9 @@ impl Core {
     }
 
     /// The header is there, and the payload comes next.
-    fn begin(&mut self, arrived: &Arrived) {
-        self.held.places = arrived.places;
-        self.held.line = arrived.len - 1;
-        self.frame.remaining.begin(arrived.places.len);
+    fn begin(&mut self, len: usize) {
+        self.held.line = len - 1;
+        self.frame.remaining.begin(self.held.places.len);
         self.turn.begin();
     }
 

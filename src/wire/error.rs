@@ -136,6 +136,17 @@ pub enum ProtocolErrorKind {
     },
 }
 
+impl ProtocolErrorKind {
+    /// The place that is wrong, in bytes from where the header begins, or would begin.
+    pub(crate) const fn place(&self) -> usize {
+        match self {
+            Self::HeaderTooLong { limit } => *limit,
+            Self::Header(error) => error.offset,
+            Self::NotAHeader | Self::OutOfTurn | Self::TruncatedHeader | Self::TruncatedPayload { .. } => 0,
+        }
+    }
+}
+
 impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {

@@ -1,9 +1,9 @@
 //! Where a header ends.
 
 use super::bytes::{find, subslice};
-use super::error::{Problem, ProtocolError, ProtocolErrorKind};
+use super::error::{Problem, ProtocolErrorKind};
 use super::grammar;
-use super::header::{self, Header};
+use super::header;
 use super::key::Key;
 use super::places::Places;
 use super::short_cut;
@@ -13,31 +13,15 @@ use super::token::split_last_word;
 /// lines must not keep a program busy.
 const NEWLINES: usize = 16;
 
-/// A header that has arrived.
-pub(crate) struct Arrived {
-    pub(crate) places: Places,
-    /// Its length with its newline.
-    pub(crate) len: usize,
-}
-
-impl Arrived {
-    /// The header, of `text` that begins with it.
-    #[inline]
-    pub(crate) fn header<'a>(&self, text: &'a [u8]) -> Header<'a> {
-        Header::new(subslice(text, 0, self.len - 1), self.places)
-    }
-}
-
 /// The usual header, whole, at the start of `text`. `None` says nothing: an unusual header may be there, or the beginning of
 /// one.
 #[inline(always)]
-fn usual_header(text: &[u8]) -> Option<Arrived> {
-    let (places, end) = short_cut::header(text)?;
-    (text.get(end) == Some(&b'\n')).then_some(Arrived { places, len: end + 1 })
+fn usual_header(text: &[u8]) -> Option<(Places, usize)> {
+    short_cut::header(text).filter(|(_, end)| text.get(*end) == Some(&b'\n'))
 }
 
-/// Reads the header that `text` begins with; `None` if it has not arrived whole. All of `text` before `new` was there in
-/// the call before. A header may be `limit` bytes long.
+/// Reads the header that `text` begins with into `places`, and returns its length with its newline; `None` if it has not
+/// arrived whole. All of `text` before `new` was there in the call before. A header may be `limit` bytes long.
 ///
 /// A newline alone does not end a header: the identifier may hold one. It ends at the first newline that follows
 /// ` eventname:E len:N`, or that follows all keys, in whatever order they came. So what is before a newline is read each
@@ -45,37 +29,44 @@ fn usual_header(text: &[u8]) -> Option<Arrived> {
 ///
 /// # Errors
 ///
-/// What is there is not a header, is too long or cannot be read; with the offset in `text`.
-pub(crate) fn header(text: &[u8], new: usize, limit: usize) -> Result<Option<Arrived>, ProtocolError> {
+/// What is there is not a header, is too long or cannot be read.
+#[inline] // into its one caller in a program, whose places are then written where they are kept
+pub(crate) fn header(
+    text: &[u8],
+    new: usize,
+    limit: usize,
+    places: &mut Places,
+) -> Result<Option<usize>, ProtocolErrorKind> {
     if new == 0
-        && let Some(arrived) = usual_header(text)
+        && let Some((usual, end)) = usual_header(text)
     {
-        return Ok(Some(arrived));
+        *places = usual;
+        return Ok(Some(end + 1));
     }
-    let error = |offset: usize, kind| Err(ProtocolError { offset: offset as u64, kind });
-    if !text.iter().zip(Key::Ver.tag()).all(|(byte, due)| byte == due) {
-        return error(0, ProtocolErrorKind::NotAHeader);
+    let beginning = Key::Ver.tag();
+    if !text.starts_with(beginning) && !beginning.starts_with(text) {
+        return Err(ProtocolErrorKind::NotAHeader);
     }
     let mut from = new;
     while let Some(newline) = find(b'\n', subslice(text, from, text.len())) {
         // Counted only here: what arrives byte by byte must not be looked at again with every byte.
         if subslice(text, 0, from).iter().filter(|byte| **byte == b'\n').count() > NEWLINES {
-            return error(0, ProtocolErrorKind::NotAHeader);
+            return Err(ProtocolErrorKind::NotAHeader);
         }
         let end = from + newline;
         let line = subslice(text, 0, end);
         // The short cut was tried above if all of the line is new.
-        let places = if new == 0 { grammar::header::read(line) } else { header::read(line) };
-        match places {
-            Ok(places) => return Ok(Some(Arrived { places, len: end + 1 })),
+        let read = if new == 0 { grammar::header::read(line, places) } else { header::read(line, places) };
+        match read {
+            Ok(()) => return Ok(Some(end + 1)),
             Err(token) if token.problem != Problem::Missing || ends_like_a_header(line) => {
-                return error(token.offset, ProtocolErrorKind::Header(token));
+                return Err(ProtocolErrorKind::Header(token));
             }
             Err(_) => from = end + 1,
         }
     }
     if text.len() >= limit {
-        return error(limit, ProtocolErrorKind::HeaderTooLong { limit });
+        return Err(ProtocolErrorKind::HeaderTooLong { limit });
     }
     Ok(None)
 }

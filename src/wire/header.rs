@@ -41,7 +41,9 @@ impl<'a> Header<'a> {
     /// supervisord.
     pub fn parse(line: &'a [u8]) -> Result<Self, TokenError> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
-        Ok(Self::new(line, read(line)?))
+        let mut places = Places::NONE;
+        read(line, &mut places)?;
+        Ok(Self::new(line, places))
     }
 
     /// The header of a line that these places were read from.
@@ -132,11 +134,14 @@ impl<'a> Header<'a> {
     }
 }
 
-/// Reads a header line without its newline.
-pub(crate) fn read(line: &[u8]) -> Result<Places, TokenError> {
+/// Reads a header line without its newline into `places`, which mean nothing if it fails.
+pub(crate) fn read(line: &[u8], places: &mut Places) -> Result<(), TokenError> {
     match short_cut::header(line) {
-        Some((places, len)) if len == line.len() => Ok(places),
-        _ => grammar::header::read(line),
+        Some((usual, len)) if len == line.len() => {
+            *places = usual;
+            Ok(())
+        }
+        _ => grammar::header::read(line, places),
     }
 }
 

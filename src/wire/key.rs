@@ -74,6 +74,20 @@ impl core::fmt::Display for Key {
     }
 }
 
+/// Whether the keys are in the order of the table, for assertions about its other sections.
+pub(crate) const fn in_order(keys: &[Key]) -> bool {
+    let mut rest = keys;
+    while let Some((key, others)) = rest.split_first() {
+        if let Some(next) = others.first()
+            && *next as usize <= *key as usize
+        {
+            return false;
+        }
+        rest = others;
+    }
+    true
+}
+
 /// A set of keys, a bit for each.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -150,6 +164,8 @@ mod tests {
         assert_eq!((set.first(), Keys::NONE.first()), (Some(Key::Len), None));
         assert_eq!(set.without(Keys::of(&[Key::Len])).first(), Some(Key::Pid));
         assert!(Keys::NONE.is_empty() && !set.is_empty());
+        assert!(in_order(Key::ALL) && in_order(&[]) && in_order(&[Key::Len, Key::Pid]));
+        assert!(!in_order(&[Key::Ver, Key::Pid, Key::Len]) && !in_order(&[Key::Pid, Key::Pid]));
         assert_eq!(Keys::of(&[Key::Pid]).union(Keys::of(&[Key::Len])), set);
     }
 }

@@ -117,21 +117,22 @@ impl Remaining {
     /// Byte by byte, in either unit.
     fn take_one_by_one(&mut self, input: &[u8]) -> usize {
         for (taken, &byte) in input.iter().enumerate() {
-            if byte & 0xc0 != 0x80 || self.unit == LengthUnit::Bytes {
+            let is_first = byte & 0xc0 != 0x80 || self.unit == LengthUnit::Bytes;
+            if is_first {
                 // A code point whose bytes have not all come is not UTF-8, which supervisord never sends. It ends here.
                 self.tail = 0;
-                if self.units == 0 {
-                    return taken;
-                }
+            }
+            if self.is_done() {
+                return taken;
+            }
+            if is_first {
                 self.units -= 1;
                 self.tail = match self.unit {
                     LengthUnit::CodePoints => continuation_bytes(byte),
                     LengthUnit::Bytes => 0,
                 };
-            } else if self.tail != 0 {
-                self.tail -= 1;
-            } else if self.units == 0 {
-                return taken;
+            } else {
+                self.tail = self.tail.saturating_sub(1);
             }
         }
         input.len()

@@ -2,7 +2,7 @@
 
 use super::data::Data;
 use super::event_type::Shape;
-use super::key::{Key, Keys};
+use super::key::{Key, Keys, in_order};
 use super::table::table;
 use super::text::Text;
 use super::token::Tokens;
@@ -41,6 +41,12 @@ macro_rules! make_payloads {
                     pub $extra: Tokens<'a>,
                 )?
             }
+
+            // Of several keys that are missing, the one that is taken first is reported.
+            const _: () = assert!(
+                in_order(&[$(Key::$Key,)* $($(Key::$NamedKey,)?)?]),
+                concat!("the fields of ", stringify!($Struct), " are not in the order of the keys"),
+            );
 
             impl<'a> $Struct<'a> {
                 /// The keys that have a field.

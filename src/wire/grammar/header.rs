@@ -19,12 +19,13 @@ type Parsed<'a, O> = IResult<&'a [u8], O, ()>;
 
 const NO_MATCH: nom::Err<()> = nom::Err::Error(());
 
-/// Reads a header line without its newline.
-pub(crate) fn read(line: &[u8]) -> Result<Places, TokenError> {
-    if !SMALL && let Some(places) = ordered(line) {
-        return Ok(places);
+/// Reads a header line without its newline into `places`, which mean nothing if it fails.
+pub(crate) fn read(line: &[u8], places: &mut Places) -> Result<(), TokenError> {
+    if !SMALL && let Some(ordered) = ordered(line) {
+        *places = ordered;
+        return Ok(());
     }
-    other_order::read(line)
+    other_order::read(line, places)
 }
 
 /// Reads a header line in the usual order. None says that the line has another order or is not a header.

@@ -101,6 +101,10 @@ impl<'a> Line<'a> {
 
     /// Keeps the place of a value; its token begins at `token`. To be called in the order of the line.
     pub(super) fn put(&mut self, key: Key, token: usize, value: Span) {
+        debug_assert!(
+            self.values.iter().all(|before| before.to as usize <= token),
+            "{key:?} at {token} is out of order"
+        );
         if self.seen.has(key) {
             self.fail(key, Problem::Duplicate, token);
         } else if let Some(place) = self.values.get_mut(key as usize) {
@@ -141,6 +145,7 @@ impl<'a> Line<'a> {
     }
 
     /// Where the value is, which may be any text; an empty span if the line does not have the key.
+    #[cfg_attr(feature = "optimize-for-size", inline(never))]
     pub(super) fn any(&mut self, key: Key) -> Span {
         self.span(key).unwrap_or_else(|| {
             self.fail_for_good(key, Problem::Missing, self.text.len());
@@ -165,6 +170,7 @@ impl<'a> Line<'a> {
     }
 
     /// Keeps the first of the errors that outrank all others: the line is refused, or a key is missing.
+    #[cfg_attr(feature = "optimize-for-size", inline(never))]
     fn fail_for_good(&mut self, key: Key, problem: Problem, offset: usize) {
         if !self.settled {
             self.error = Some(TokenError { key, problem, offset });

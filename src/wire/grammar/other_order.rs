@@ -12,22 +12,20 @@ use crate::wire::token::{known_token, split_last_word};
 /// The keys that may be in any order, and on either side of the identifier.
 const MOVABLE: Keys = KEYS.without(Keys::of(&[Key::Ver, Key::Server]));
 
-/// Reads a header line without its newline: `ver` first, then tokens in any order, the identifier among them.
-pub(crate) fn read(text: &[u8]) -> Result<Places, TokenError> {
+/// Reads a header line without its newline into `places`, which mean nothing if it fails: `ver` first, then tokens in any
+/// order, the identifier among them.
+pub(crate) fn read(text: &[u8], places: &mut Places) -> Result<(), TokenError> {
     let mut line = Line::new(text, KEYS);
     tokens(&mut line);
     line.check_utf8();
-    let places = Places {
-        ver: line.plain(Key::Ver),
-        server: line.any(Key::Server),
-        serial: line.value(Key::Serial),
-        pool: line.any(Key::Pool),
-        poolserial: line.value(Key::Poolserial),
-        eventname: line.plain(Key::Eventname),
-        len: line.value(Key::Len),
-    };
-    line.finish()?;
-    Ok(places)
+    places.ver = line.plain(Key::Ver);
+    places.server = line.any(Key::Server);
+    places.serial = line.value(Key::Serial);
+    places.pool = line.any(Key::Pool);
+    places.poolserial = line.value(Key::Poolserial);
+    places.eventname = line.plain(Key::Eventname);
+    places.len = line.value(Key::Len);
+    line.finish()
 }
 
 /// The identifier begins at the first ` server:`, and ends before the leftmost token that is needed, seen from the right
