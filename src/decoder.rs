@@ -78,7 +78,7 @@ impl<const N: usize> Decoder<N> {
     ///
     /// # Errors
     ///
-    /// What stands where a header is due is not one, cannot be read or is too long. Every further call returns the same
+    /// A header that is not one, cannot be read or is too long. Every further call returns the same
     /// error.
     #[inline]
     pub fn advance<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Step<'a>>, ProtocolError> {

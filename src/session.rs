@@ -56,9 +56,9 @@ struct Core {
     start: u64,
     /// How much of the buffer is in use.
     filled: usize,
-    /// The event in the buffer, as far as it has arrived.
+    /// The event in the buffer, as far as it has arrived. Means nothing before its header has.
     held: Held,
-    /// How many bytes of the buffer are kept. The rest of the event is read into what is behind them, and dropped. All of
+    /// How many bytes of the buffer are kept. The rest of the event is read into what follows them, and dropped. All of
     /// it, until it is full.
     kept: usize,
     /// How many bytes were dropped.

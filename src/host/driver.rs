@@ -213,7 +213,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
         self
     }
 
-    /// What to do next. READY is put behind the answer before it, so that both leave in one write.
+    /// What to do next. READY is appended to the answer before it, so that both leave in one write.
     ///
     /// # Errors
     ///
@@ -354,7 +354,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
         })
     }
 
-    /// Puts READY behind what is to be written.
+    /// Appends READY to what is to be written.
     fn say_ready(&mut self) -> Result<(), DriverError> {
         if self.written == self.due {
             (self.written, self.due) = (0, 0);

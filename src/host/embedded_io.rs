@@ -52,7 +52,7 @@ where
     W: core::error::Error + 'static,
     H: core::error::Error + 'static,
 {
-    /// What is behind the error that `Display` has told.
+    /// The cause of the error, where `Display` does not say it already.
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Read(error) => error.source(),

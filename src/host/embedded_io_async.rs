@@ -65,7 +65,7 @@ impl<R: fmt::Display, W: fmt::Display> fmt::Display for HostError<R, W> {
 }
 
 impl<R: core::error::Error + 'static, W: core::error::Error + 'static> core::error::Error for HostError<R, W> {
-    /// What is behind the error that `Display` has told.
+    /// The cause of the error, where `Display` does not say it already.
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Read(error) => error.source(),

@@ -90,7 +90,7 @@ impl fmt::Display for ServeError {
 }
 
 impl Error for ServeError {
-    /// What is behind the error that `Display` has told.
+    /// The cause of the error, where `Display` does not say it already.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Io(error) => error.source(),

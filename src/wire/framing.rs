@@ -30,7 +30,8 @@ fn usual_header(text: &[u8]) -> Option<(Places, usize)> {
 /// # Errors
 ///
 /// What is there is not a header, is too long or cannot be read.
-#[inline] // into its one caller in a program, whose places are then written where they are kept
+// A program has one caller, which it is inlined into.
+#[inline]
 pub(crate) fn header(
     text: &[u8],
     new: usize,

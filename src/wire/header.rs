@@ -36,7 +36,7 @@ impl<'a> Header<'a> {
     ///
     /// # Errors
     ///
-    /// A line that is not UTF-8; a missing or duplicate key; a number that is none or does not fit; a value that is
+    /// A line that is not UTF-8; a missing or duplicate key; a value that is not a number, or too large a number; a value that is
     /// empty; a word that is not a token. Keys that look doubled inside `server` are part of it, as they are for
     /// supervisord.
     pub fn parse(line: &'a [u8]) -> Result<Self, TokenError> {
