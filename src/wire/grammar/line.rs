@@ -163,6 +163,7 @@ impl<'a> Line<'a> {
     }
 
     /// Keeps the leftmost error.
+    #[cfg_attr(feature = "optimize-for-size", inline(never))]
     fn fail(&mut self, key: Key, problem: Problem, offset: usize) {
         if !self.settled && self.error.is_none_or(|kept| offset < kept.offset) {
             self.error = Some(TokenError { key, problem, offset });
