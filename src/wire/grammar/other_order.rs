@@ -18,13 +18,15 @@ pub(crate) fn read(text: &[u8], places: &mut Places) -> Result<(), TokenError> {
     let mut line = Line::new(text, KEYS);
     tokens(&mut line);
     line.check_utf8();
-    places.ver = line.plain(Key::Ver);
-    places.server = line.any(Key::Server);
-    places.serial = line.value(Key::Serial);
-    places.pool = line.any(Key::Pool);
-    places.poolserial = line.value(Key::Poolserial);
-    places.eventname = line.plain(Key::Eventname);
-    places.len = line.value(Key::Len);
+    // All of them, or this does not compile.
+    let Places { ver, server, serial, pool, poolserial, eventname, len } = places;
+    *ver = line.plain(Key::Ver);
+    *server = line.any(Key::Server);
+    *serial = line.value(Key::Serial);
+    *pool = line.any(Key::Pool);
+    *poolserial = line.value(Key::Poolserial);
+    *eventname = line.plain(Key::Eventname);
+    *len = line.value(Key::Len);
     line.finish()
 }
 
