@@ -1,50 +1,50 @@
-//! Whether events were lost, or came again: told from the numbers in the headers.
+//! Detects lost and repeated events by the numbers in their headers.
 //!
-//! Every pool numbers its events (`poolserial`). In a pool with one listener (`numprocs=1`) that listener sees each
-//! number once, in order, but for these cases, which [`SequenceAudit::observe`] tells apart:
+//! Every pool numbers its events (`poolserial`). In a pool with one listener (`numprocs=1`), that listener sees each
+//! number once, in order, with these exceptions, which [`SequenceAudit::observe`] tells apart:
 //!
-//! * An event that was rejected, or whose listener died over it, comes **again** with the same numbers. So does an event
-//!   that the pool subscribed to twice, by overlapping names in `events`.
+//! * An event that was rejected, or whose listener died while handling it, comes **again** with the same numbers. So
+//!   does an event that the pool subscribed to twice, by overlapping names in `events`.
 //! * The pool's buffer (`buffer_size`, 10 events by default) overflowed while the listener was busy: the oldest events
 //!   are **lost**, and the numbers jump.
-//! * An event that another pool rejected was put at the head of this pool's queue with the newest number: a jump, and
-//!   then the numbers that were jumped over come **late**.
-//! * supervisord, or the pool, was started anew: the numbers begin at 0 again. `serial` goes on over SIGHUP and begins
-//!   at 0 with a new supervisord.
+//! * An event that another pool rejected is put at the head of this pool's queue with the newest number. The numbers
+//!   jump, and then the skipped numbers come **late**.
+//! * supervisord, or the pool, was restarted: the numbers start at 0 again. `serial` continues across SIGHUP, and
+//!   starts at 0 with a new supervisord.
 //!
-//! With several listeners in a pool each sees only a part of the numbers, and what looks lost went to another one.
+//! With several listeners in a pool, each sees only some of the numbers: what looks lost went to another listener.
 
 use heapless::Deque;
 
 use crate::wire::header::Header;
 
-/// What an event is in the sequence of its pool.
+/// Where an event belongs in the sequence of its pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Delivery {
-    /// The next one, delivered for the first time. Also the first of all, whatever its number.
+    /// The next event, delivered for the first time. Also the very first event, whatever its number.
     First,
-    /// One that was delivered before, once more.
+    /// An event that was delivered before.
     Redelivery {
         /// How often it has come again: 1 for the second delivery.
         times: u32,
     },
-    /// Events between the one before and this one are missing.
+    /// Events between the previous one and this one are missing.
     Gap {
         /// How many.
         lost: u64,
     },
-    /// One that was counted as lost in the last gap.
+    /// An event that was counted as lost in the last gap.
     Late,
-    /// The numbering has begun anew.
+    /// The numbering has started again.
     Restart,
 }
 
 /// Follows the numbers of one pool's events. Feed it each header.
 ///
-/// It remembers the last `N` events, to know them again: an event that another pool was slow to reject comes again after
-/// newer ones.
+/// It remembers the last `N` events and recognises them: another pool may reject an event late, and then it comes again
+/// after newer ones.
 ///
 /// ```
 /// use supervisor_events::{Delivery, Header, SequenceAudit};
@@ -64,9 +64,9 @@ pub enum Delivery {
 pub struct SequenceAudit<const N: usize = 16> {
     /// The last events, each with the number of its redeliveries.
     recent: Deque<(Numbers, u32), N>,
-    /// The number that comes next if nothing happens; none before the first event.
+    /// The number expected next; `None` before the first event.
     next: Option<u64>,
-    /// The numbers of the last gap that may still come: this one up to, and without, that one.
+    /// The numbers of the last gap that may still come, as a half-open range.
     gap: (u64, u64),
 }
 
@@ -77,7 +77,7 @@ struct Numbers {
     poolserial: u64,
 }
 
-/// The numbers go round: 0 follows 2⁶³ − 1.
+/// The largest number, 2⁶³ − 1, as a mask: 0 follows it.
 const MASK: u64 = (1 << 63) - 1;
 
 impl<const N: usize> SequenceAudit<N> {
@@ -86,7 +86,7 @@ impl<const N: usize> SequenceAudit<N> {
         Self { recent: Deque::new(), next: None, gap: (0, 0) }
     }
 
-    /// Takes the next header that came.
+    /// Takes the next header.
     pub fn observe(&mut self, header: &Header<'_>) -> Delivery {
         let numbers = Numbers { serial: header.serial(), poolserial: header.poolserial() };
         if let Some((_, times)) = self.recent.iter_mut().find(|(known, _)| *known == numbers) {
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn what_was_jumped_over_may_come_late() {
-        // Another pool rejected an event: it is put first, with the newest number.
+        // Another pool rejected an event: it is put at the head, with the newest number.
         assert_eq!(deliveries(&[(0, 0), (5, 3), (2, 1), (3, 2), (6, 4)]), [First, Gap { lost: 2 }, Late, Late, First]);
     }
 
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn a_restart_is_told_from_a_gap() {
         assert_eq!(deliveries(&[(90, 41), (92, 43), (0, 0), (1, 1)]), [First, Gap { lost: 1 }, Restart, First]);
-        // SIGHUP: the pool's numbers begin anew, the global ones go on.
+        // SIGHUP: the pool's numbers start again, the global ones continue.
         assert_eq!(deliveries(&[(2, 2), (4, 0), (5, 1)]), [First, Restart, First]);
         // A new supervisord that happens to be at the same number.
         assert_eq!(deliveries(&[(90, 0), (0, 0)]), [First, Restart]);

@@ -1,15 +1,15 @@
-//! Takes a stream of notifications apart, piece by piece and without copying the payloads.
+//! Splits a stream of notifications into pieces, without copying the payloads.
 //!
-//! The decoder knows where headers and payloads begin and end, and nothing else: not whose turn it is (that is for
-//! [`Listener`](crate::Listener), which is built on it), and not what a payload means ([`Event`](crate::Event)). By
-//! itself it is what reads a captured stream.
+//! The decoder knows where headers and payloads begin and end, and nothing else. [`Listener`](crate::Listener), which
+//! is built on it, knows whose turn it is; [`Event`](crate::Event) knows what a payload means. By itself, a decoder
+//! reads captured streams.
 //!
 //! ```text
 //!             ┌──────────────── Step::Complete ────────────────┐
 //!             ▼                                                │
 //!        in a header ──────────── Step::Header ─────────▶ in a payload ──▶ Step::Payload (any number)
-//!             │                                                │
-//!             └────────▶ broken: the same error always ◀─────┘
+//!             │
+//!             └───▶ broken: the same error always
 //! ```
 
 use heapless::Vec;
@@ -26,7 +26,7 @@ use crate::wire::places::Places;
 /// One piece of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step<'a> {
-    /// A header: borrowed from the input, or from the decoder if it came in more than one piece.
+    /// A header: borrowed from the input, or from the decoder if it arrived in more than one piece.
     Header(Header<'a>),
     /// The next piece of the payload, never empty, borrowed from the input. An empty payload has none.
     Payload(&'a [u8]),
@@ -36,8 +36,9 @@ pub enum Step<'a> {
 
 /// An incremental decoder of a stream of notifications.
 ///
-/// A header that comes in more than one piece is put together in a buffer of `N` bytes. A longer header is refused,
-/// however it comes: supervisord's have no upper bound, but with ordinary names they are 80 to 150 bytes long.
+/// A header that arrives in more than one piece is assembled in a buffer of `N` bytes. A longer header is an error,
+/// however it arrives. supervisord's headers have no upper bound, but with ordinary names they are 80 to 150 bytes
+/// long.
 ///
 /// ```
 /// use supervisor_events::{Decoder, LengthUnit, Step};
@@ -59,9 +60,9 @@ pub enum Step<'a> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Decoder<const N: usize = 1024> {
     frame: Frame,
-    /// Where in the stream the header begins that is being read, or the payload goes on.
+    /// Stream offset of the current header, or of the next byte of the payload.
     offset: u64,
-    /// The header's first bytes, while the others are still to come.
+    /// The first bytes of a header whose end has not arrived.
     carry: Vec<u8, N>,
 }
 
@@ -71,14 +72,14 @@ impl<const N: usize> Decoder<N> {
         Self { frame: Frame::new(unit), offset: 0, carry: Vec::new() }
     }
 
-    /// Takes one step, and moves `input` past the bytes that it took. `None` if all input was taken and more is needed
-    /// for the next step.
+    /// Takes one step, and moves `input` past the bytes that it took. Returns `None` if all input was taken and the
+    /// next step needs more.
     ///
     /// How the stream is cut into inputs changes nothing but the sizes of the payload's pieces.
     ///
     /// # Errors
     ///
-    /// A header that is not one, cannot be read or is too long. Every further call returns the same
+    /// The input is not a header, or the header cannot be read or is too long. Every further call returns the same
     /// error.
     #[inline]
     pub fn advance<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Step<'a>>, ProtocolError> {
@@ -108,7 +109,7 @@ impl<const N: usize> Decoder<N> {
         Ok(Some(Step::Complete))
     }
 
-    /// Reads a header, from the input if it is there whole, or put together in the carry.
+    /// Reads a header, from the input if it is there whole, or else from the carry.
     #[inline(never)]
     fn header<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Step<'a>>, ProtocolError> {
         let carried = self.carry.len();
@@ -138,7 +139,7 @@ impl<const N: usize> Decoder<N> {
         }
     }
 
-    /// Takes a byte that arrives by itself in the middle of a header, which decides nothing. Anything else is left alone.
+    /// Takes a single byte in the middle of a header, which cannot end it. Leaves any other input alone.
     #[inline(always)]
     fn single_byte(&mut self, input: &mut &[u8]) -> bool {
         match **input {
@@ -152,7 +153,7 @@ impl<const N: usize> Decoder<N> {
         }
     }
 
-    /// Breaks the stream where a header would begin.
+    /// Breaks the stream at the offset where the next header would begin.
     pub(crate) fn out_of_turn<T>(&mut self) -> Result<T, ProtocolError> {
         self.frame.fail(self.offset, ProtocolErrorKind::OutOfTurn)
     }
@@ -170,7 +171,7 @@ impl<const N: usize> Decoder<N> {
         self.frame.end(self.offset(), self.carry.len())
     }
 
-    /// How many bytes of the stream have been consumed. After [`Step::Complete`], where the next header begins.
+    /// How many bytes of the stream have been consumed. After [`Step::Complete`], this is where the next header begins.
     pub fn offset(&self) -> u64 {
         if self.frame.remaining.has_begun() { self.offset } else { self.offset + self.carry.len() as u64 }
     }

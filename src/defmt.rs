@@ -1,6 +1,6 @@
-//! `defmt::Format` for what holds bytes: as text, with escapes, where derived code would print a list of numbers.
+//! `defmt::Format` for types that hold bytes: as text, with escapes; derived code would print a list of numbers.
 //!
-//! What holds none derives it.
+//! `Key` prints its name. Most other types derive it; types with private buffers implement it next to their definition.
 
 use ::defmt::{Format, Formatter, write};
 

@@ -1,14 +1,14 @@
-//! Where in an event the stream is, and whether it is broken. [`Decoder`](crate::Decoder) and [`Session`](crate::Session)
-//! both keep this. All of what "broken" means is here: nothing ever mends a stream.
+//! The position in an event, and whether the stream is broken: kept by both [`Decoder`](crate::Decoder) and
+//! [`Session`](crate::Session). Everything that "broken" means is in this file: a broken stream is never repaired.
 
 use crate::wire::error::{ProtocolError, ProtocolErrorKind};
 use crate::wire::length::{LengthUnit, Remaining};
 
-/// What is being read, and the error that ended the reading.
+/// What is being read, and the error that broke the stream.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) struct Frame {
-    /// What of the payload is still to come.
+    /// The part of the payload that has not arrived.
     pub(crate) remaining: Remaining,
     broken: Option<ProtocolError>,
 }
@@ -18,7 +18,7 @@ impl Frame {
         Self { remaining: Remaining::new(unit), broken: None }
     }
 
-    /// The error that broke the stream, if one did. To be called first by everything that goes on with the stream.
+    /// The error that broke the stream, if any. Every function that continues the stream calls this first.
     #[inline]
     pub(crate) fn check(&self) -> Result<(), ProtocolError> {
         match self.broken {
@@ -27,7 +27,7 @@ impl Frame {
         }
     }
 
-    /// Breaks the stream at the header that begins at `start`, or would begin there.
+    /// Breaks the stream at the header that begins, or would begin, at offset `start`.
     pub(crate) fn fail<T>(&mut self, start: u64, kind: ProtocolErrorKind) -> Result<T, ProtocolError> {
         debug_assert!(self.broken.is_none(), "it breaks once");
         let error = ProtocolError { offset: start + kind.place() as u64, kind };
@@ -35,7 +35,7 @@ impl Frame {
         Err(error)
     }
 
-    /// Ends the stream at `offset`, where `held` bytes of a header have arrived.
+    /// Ends the stream at `offset`; `held` bytes of a header have arrived. Stores no error.
     pub(crate) fn end(&self, offset: u64, held: usize) -> Result<(), ProtocolError> {
         self.check()?;
         let kind = if !self.remaining.has_begun() {

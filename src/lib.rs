@@ -1,8 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
-// Slices are cut by functions that cannot panic, and what cannot happen is asserted in debug builds. Arithmetic is plain
-// where it cannot overflow, checked or saturating where it can, and wrapping where that is meant.
+// Slices are cut by functions that cannot panic, and what cannot happen is asserted in debug builds. Arithmetic is
+// plain where it cannot overflow, checked or saturating where it can, and wrapping where that is meant.
 #![deny(missing_docs, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, clippy::expect_used)]
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic))]
 

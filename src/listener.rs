@@ -1,6 +1,6 @@
-//! The listener's end of the protocol, event by piece and without copying payloads.
+//! The listener's end of the protocol, piece by piece and without copying payloads.
 //!
-//! What may follow what is in [`turn`](crate::turn).
+//! The order of its calls is decided in [`turn`](crate::turn).
 
 use crate::decoder::{Decoder, Step};
 use crate::turn::{State, Turn, TurnError};
@@ -10,7 +10,7 @@ use crate::wire::reply::{Answer, Reply};
 
 /// A listener that takes events piece by piece and copies nothing: the caller owns the input and does the I/O.
 ///
-/// The loop of a host, here with an array for a pipe:
+/// The loop of a host, with an array in place of a pipe:
 ///
 /// ```
 /// use supervisor_events::{LengthUnit, Listener, Reply, Step};
@@ -34,7 +34,7 @@ use crate::wire::reply::{Answer, Reply};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A header that comes in more than one piece is put together in a buffer of `N` bytes; see [`Decoder`].
+/// A header that arrives in more than one piece is assembled in a buffer of `N` bytes; see [`Decoder`].
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Listener<const N: usize = 1024> {
@@ -58,19 +58,20 @@ impl<const N: usize> Listener<N> {
         self.decoder.offset()
     }
 
-    /// Takes one step, and moves `input` past the bytes that it took. `None` if all input was taken and more is needed
-    /// for the next step.
+    /// Takes one step, and moves `input` past the bytes that it took. Returns `None` if all input was taken and the
+    /// next step needs more.
     ///
     /// # Errors
     ///
-    /// Those of [`Decoder::advance`], and input when no input was due. Every further call returns the same error.
+    /// Those of [`Decoder::advance`], and one for input that arrives out of turn. Every further call returns the same
+    /// error.
     #[inline]
     pub fn advance<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Step<'a>>, ProtocolError> {
         self.decoder.frame().check()?;
         if !self.turn.may_receive() {
             return if input.is_empty() { Ok(None) } else { self.decoder.out_of_turn() };
         }
-        // Passed on as it is: a header is large, and moving it takes longer than much of what was done to read it.
+        // Returned unchanged: a header is large, and moving it costs more than much of the parsing.
         let step = self.decoder.step(input);
         match &step {
             Ok(Some(Step::Header(_))) => self.turn.begin(),
@@ -80,7 +81,7 @@ impl<const N: usize> Listener<N> {
         step
     }
 
-    /// Says READY: the bytes to write.
+    /// Says READY; returns the bytes to write.
     ///
     /// # Errors
     ///
@@ -89,7 +90,7 @@ impl<const N: usize> Listener<N> {
         self.turn.ready(self.decoder.frame())
     }
 
-    /// Answers the event: the bytes to write.
+    /// Answers the event; returns the bytes to write.
     ///
     /// # Errors
     ///
@@ -99,7 +100,7 @@ impl<const N: usize> Listener<N> {
         Ok(reply.answer())
     }
 
-    /// Answers the event and says READY, in one write.
+    /// Answers the event and says READY; returns the bytes, to be written at once.
     ///
     /// # Errors
     ///

@@ -6,20 +6,20 @@ use crate::wire::event::Event;
 use crate::wire::header::Header;
 use crate::wire::places::Places;
 
-/// An event as it came: its header, and its payload or as much of it as fitted.
+/// An event as it arrived: its header, and its payload or as much of it as fitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Notification<'a> {
     /// The header.
     pub header: Header<'a>,
-    /// The payload's bytes; its first ones where [`omitted`](Self::omitted) is not 0.
+    /// The payload's bytes, or the first of them if [`omitted`](Self::omitted) is not 0.
     pub payload: &'a [u8],
     /// How many bytes at the payload's end did not fit into the buffer.
     pub omitted: u64,
 }
 
 impl<'a> Notification<'a> {
-    /// The payload, typed. Where bytes were [omitted](Self::omitted), it is a view of those that are there.
+    /// The payload, typed. If bytes were [omitted](Self::omitted), the view is of the bytes that are left.
     ///
     /// # Errors
     ///
@@ -28,21 +28,21 @@ impl<'a> Notification<'a> {
         Event::parse(self.header.event_type(), self.payload)
     }
 
-    /// Where its parts are, in memory that holds the header with its newline and then the payload.
+    /// Where its parts are in memory that holds the header, its newline, and the payload.
     pub(crate) fn held(&self) -> Held {
         let line = self.header.as_bytes().len();
         Held { places: self.header.places(), line, end: line + 1 + self.payload.len(), omitted: self.omitted }
     }
 }
 
-/// Where the parts of a notification are in the memory that holds it, from its first byte on.
+/// Where the parts of a notification are, as offsets into the memory that holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) struct Held {
     pub(crate) places: Places,
     /// Length of the header without its newline.
     pub(crate) line: usize,
-    /// Where the part of the payload ends that is held.
+    /// The end of the part of the payload that is held.
     pub(crate) end: usize,
     pub(crate) omitted: u64,
 }

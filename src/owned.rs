@@ -1,6 +1,6 @@
-//! Notifications that own their bytes, to be passed from an interrupt or a reader to another task.
+//! Notifications that own their bytes, to be passed from an interrupt handler or a reader to another task.
 //!
-//! A [`Notification`] borrows from the buffer that it was read into, and that buffer is needed for the next event.
+//! A [`Notification`] borrows from the buffer that it was read into, and the next event needs that buffer.
 
 use core::fmt;
 
@@ -10,8 +10,8 @@ use crate::notification::{Held, Notification};
 use crate::wire::error::NoRoom;
 use crate::wire::header::Header;
 
-/// A notification of up to `N` bytes, its header's newline included. Can be put into a queue, as
-/// `heapless::spsc::Queue`, and be borrowed from again.
+/// A notification of up to `N` bytes, its header's newline included. It can be put into a queue, such as
+/// `heapless::spsc::Queue`, and borrowed from again.
 ///
 /// ```
 /// use heapless::spsc::Queue;
@@ -61,8 +61,8 @@ impl<const N: usize> OwnedNotification<N> {
         Ok(Self { held: Held { places: header.places(), line: line.len(), end: bytes.len(), omitted: 0 }, bytes })
     }
 
-    /// Appends a piece of the payload, such as [`Step::Payload`](crate::Step::Payload) brings. What does not fit is
-    /// counted as [omitted](Notification::omitted), and so is all that comes after it.
+    /// Appends a piece of the payload, such as one from [`Step::Payload`](crate::Step::Payload). Bytes that do not fit
+    /// are counted as [omitted](Notification::omitted), and so is everything after them.
     pub fn push(&mut self, piece: &[u8]) {
         let room = if self.held.omitted == 0 { N.saturating_sub(self.bytes.len()) } else { 0 };
         let (kept, omitted) = piece.split_at_checked(room).unwrap_or((piece, b""));
@@ -81,7 +81,8 @@ impl<const N: usize> OwnedNotification<N> {
 impl<const N: usize> TryFrom<&Notification<'_>> for OwnedNotification<N> {
     type Error = NoRoom;
 
-    /// Fails where not all of it fits. [`OwnedNotification::new`] and [`OwnedNotification::push`] keep what does.
+    /// Fails if the notification does not fit whole. To keep the part that fits, use [`OwnedNotification::new`] and
+    /// [`OwnedNotification::push`].
     fn try_from(notification: &Notification<'_>) -> Result<Self, NoRoom> {
         let needed = notification.held().end;
         if needed > N {

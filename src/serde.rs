@@ -1,4 +1,5 @@
-//! `Serialize` for the views, in the protocol's own names: what a log line or a message to another program wants.
+//! `Serialize` for the views, in the protocol's own names: for log lines and for messages to other programs. One name
+//! differs: `type` is the event's type, so the `type` of a remote communication is called `remote_type`.
 //!
 //! Data and payloads are strings where they are UTF-8, and arrays of byte values where they are not. Tokens that the
 //! crate has no field for follow the fields under their own keys, as strings.
@@ -16,8 +17,8 @@ use crate::wire::header::Header;
 use crate::wire::text::Text;
 use crate::wire::token::Tokens;
 
-/// `header`, `event`, `payload`, and `omitted` where bytes were. Where the payload has no typed view, `event` is null and
-/// `event_error` says why.
+/// `header`, `event`, `payload`, and `omitted` if bytes were omitted. If the payload has no typed view, `event` is null
+/// and `event_error` says why.
 impl Serialize for Notification<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
@@ -93,7 +94,7 @@ impl Serialize for Data<'_> {
     }
 }
 
-/// As the event of its type; see the types in its variants.
+/// As the struct in the variant.
 impl Serialize for Event<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -112,7 +113,7 @@ impl Serialize for Event<'_> {
     }
 }
 
-/// What is written as it is displayed.
+/// Serializes a value as its `Display` text.
 struct Displayed<T>(T);
 
 impl<T: Display> Serialize for Displayed<T> {
@@ -121,7 +122,7 @@ impl<T: Display> Serialize for Displayed<T> {
     }
 }
 
-/// An entry for what the payload has; what it lacks has none.
+/// An entry for a value that is present; an absent value has no entry.
 fn optional<M: SerializeMap>(map: &mut M, key: &str, value: Option<impl Serialize>) -> Result<(), M::Error> {
     value.map_or(Ok(()), |value| map.serialize_entry(key, &value))
 }

@@ -1,8 +1,8 @@
 //! Whole events: read into a buffer that the caller owns, and get notifications that borrow from it.
 //!
-//! The level that most hosts want. A [`Session`] keeps the same turns as a [`Listener`](crate::Listener), but waits
-//! until an event is there as a whole. An event that does not fit is read to its end all the same, and handed out with
-//! its header and the part that fitted, so that it can be answered and the next one comes.
+//! A [`Session`] takes the same turns as a [`Listener`](crate::Listener), but waits until an event is complete. An
+//! event that does not fit is still read to its end. It is delivered with its header and the part of the payload that
+//! fitted, so it can be answered and the next event can come.
 
 use crate::frame::Frame;
 use crate::notification::{Held, Notification};
@@ -47,7 +47,7 @@ pub struct Session<B> {
     core: Core,
 }
 
-/// All of a session but its memory, which comes in many types.
+/// Everything but the buffer, so that this code does not depend on the buffer's type.
 #[derive(Clone, Copy, Debug)]
 struct Core {
     turn: Turn,
@@ -56,10 +56,10 @@ struct Core {
     start: u64,
     /// How much of the buffer is in use.
     filled: usize,
-    /// The event in the buffer, as far as it has arrived. Means nothing before its header has.
+    /// The event in the buffer, as far as it has arrived. Meaningless until its header is complete.
     held: Held,
-    /// How many bytes of the buffer are kept. The rest of the event is read into what follows them, and dropped. All of
-    /// it, until it is full.
+    /// How many bytes at the start of the buffer are kept; the rest of the event is read over the bytes after them.
+    /// `usize::MAX` until the buffer has been full.
     kept: usize,
     /// How many bytes were dropped.
     dropped: u64,
@@ -76,33 +76,32 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
         self.core.turn.state()
     }
 
-    /// Where to read the next bytes to. Never empty while input is due, but for a buffer of no bytes.
+    /// Where to read the next bytes to. Never empty while input may arrive, unless the buffer itself is empty.
     ///
-    /// An event that has filled the buffer without ending is cut here: its last part makes room for what follows.
+    /// If the event has filled the buffer without ending, this drops its last part to make room.
     pub fn space(&mut self) -> &mut [u8] {
         let buffer = self.buffer.as_mut();
         let from = self.core.make_room(buffer.len());
         buffer.get_mut(from..).unwrap_or_default()
     }
 
-    /// Takes the `read` bytes that were put at the start of [`space`](Self::space); returns the event once it is
-    /// complete. It stays in the buffer until it is answered.
+    /// Takes the `read` bytes that were put at the start of [`space`](Self::space), and returns the event once it is
+    /// complete. The event stays in the buffer until it is answered.
     ///
     /// # Errors
     ///
-    /// As those of [`Listener::advance`](crate::Listener::advance). Every further call returns the
-    /// same error.
+    /// Those of [`Listener::advance`](crate::Listener::advance). Every further call returns the same error.
     #[inline]
     pub fn received(&mut self, read: usize) -> Result<Option<Notification<'_>>, ProtocolError> {
         self.core.received(self.buffer.as_ref(), read)
     }
 
-    /// The event that waits for its answer.
+    /// The event that is waiting for its answer.
     pub fn notification(&self) -> Option<Notification<'_>> {
         self.core.turn.is_due().then(|| self.core.held.notification(self.buffer.as_ref()))
     }
 
-    /// Says READY: the bytes to write.
+    /// Says READY; returns the bytes to write.
     ///
     /// # Errors
     ///
@@ -111,7 +110,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
         self.core.turn.ready(&self.core.frame)
     }
 
-    /// Answers the event: the bytes to write. The buffer is free for the next event.
+    /// Answers the event; returns the bytes to write. The buffer is free for the next event.
     ///
     /// # Errors
     ///
@@ -122,7 +121,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
         Ok(reply.answer())
     }
 
-    /// Answers the event and says READY, in one write. The buffer is free for the next event.
+    /// Answers the event and says READY; returns the bytes, to be written at once. The buffer is free for the next
+    /// event.
     ///
     /// # Errors
     ///
@@ -172,7 +172,7 @@ impl Core {
     /// Makes room in a full buffer of `size` bytes, and returns where the free part begins.
     fn make_room(&mut self, size: usize) -> usize {
         if self.filled == size && self.frame.remaining.has_begun() {
-            // An eighth of the buffer is enough to drop the rest at good speed, and keeps most of what came.
+            // Reading into an eighth of the buffer is fast enough to drop the rest, and keeps most of the event.
             let keep = size.saturating_sub((size / 8).max(1)).max(self.held.line + 1);
             self.kept = self.kept.min(keep);
             self.dropped += (size - self.kept) as u64;
@@ -185,7 +185,7 @@ impl Core {
     fn received<'b>(&mut self, buffer: &'b [u8], read: usize) -> Result<Option<Notification<'b>>, ProtocolError> {
         self.frame.check()?;
         if !self.turn.may_receive() {
-            // What follows an event before it was answered is not from the same conversation.
+            // Input before the answer is out of turn: supervisord sends nothing until then.
             return match read {
                 0 if !self.turn.unread() => Ok(None),
                 _ => self.frame.fail(self.offset(), ProtocolErrorKind::OutOfTurn),
@@ -194,7 +194,7 @@ impl Core {
         let mut new = self.filled;
         self.filled = buffer.len().min(new.saturating_add(read));
         if !self.frame.remaining.has_begun() {
-            // A byte has to be left, or there would be no room to read any payload into.
+            // Leaves at least one byte for reading the payload.
             let limit = buffer.len().saturating_sub(1);
             let text = subslice(buffer, 0, self.filled.min(limit));
             match framing::header(text, new, limit, &mut self.held.places) {
@@ -214,7 +214,7 @@ impl Core {
         Ok(Some(self.held.notification(buffer)))
     }
 
-    /// The header is there, and the payload comes next.
+    /// The header is complete, and the payload follows.
     fn begin(&mut self, len: usize) {
         self.held.line = len - 1;
         self.frame.remaining.begin(self.held.places.len);

@@ -1,8 +1,8 @@
 //! A supervisord with one event listener and no processes, for tests of listeners (feature `simulator`).
 //!
-//! [`Pool`] does what supervisor 4.3.0's pools do: it numbers events, keeps them in a queue of bounded length, and puts
-//! rejected ones back at its head. [`Simulator`] joins a pool to a listener: a program that it starts, or anything that
-//! can be read from and written to. It judges what the listener says as supervisord does, with [`Supervisor`].
+//! [`Pool`] does what supervisor 4.3.0's pools do: it numbers events, keeps them in a bounded queue, and puts rejected
+//! ones back at its head. [`Simulator`] connects a pool to a listener: a program that it starts, or anything that can
+//! be read from and written to. It judges what the listener says as supervisord does, with [`Supervisor`].
 //!
 //! A test of a handler, in one process:
 //!
@@ -68,9 +68,9 @@ pub struct Pool {
     pub server: String,
     /// The pool's name.
     pub name: String,
-    /// How many events it holds; the oldest is discarded when another one comes.
+    /// How many events it holds. If it is full, the oldest event is discarded for a new one.
     pub buffer_size: usize,
-    /// The number of the next event.
+    /// The `serial` and `poolserial` of the next event.
     pub next_serial: u64,
     queue: VecDeque<PoolEvent>,
 }
@@ -89,7 +89,7 @@ impl Default for Pool {
 }
 
 impl Pool {
-    /// Takes an event in at the end; returns the one that is discarded for it.
+    /// Appends an event to the queue; returns the event that is discarded for it, if any.
     pub fn accept(&mut self, eventname: &str, payload: &[u8]) -> Option<PoolEvent> {
         let number = self.next_serial;
         self.next_serial = number.wrapping_add(1) & (u64::MAX >> 1);
@@ -99,14 +99,15 @@ impl Pool {
         discarded
     }
 
-    /// Takes an event back that was rejected, or could not be delivered; returns the one that is discarded for it.
+    /// Puts back an event that was rejected or could not be delivered; returns the event that is discarded for it, if
+    /// any.
     pub fn take_back(&mut self, event: PoolEvent) -> Option<PoolEvent> {
         let discarded = self.make_room();
         self.queue.push_front(event);
         discarded
     }
 
-    /// The event whose turn it is.
+    /// Takes the next event from the queue.
     pub fn next_event(&mut self) -> Option<PoolEvent> {
         self.queue.pop_front()
     }
@@ -123,12 +124,12 @@ impl Pool {
         }
     }
 
-    /// How many events wait.
+    /// How many events are waiting.
     pub fn waiting(&self) -> usize {
         self.queue.len()
     }
 
-    /// The events that wait, the next one first.
+    /// The waiting events, the next one first.
     pub fn events(&self) -> impl Iterator<Item = &PoolEvent> {
         self.queue.iter()
     }
@@ -160,7 +161,7 @@ pub enum Report {
         /// Whether that is `OK`. If not, the event has gone back to the head of the queue.
         accepted: bool,
     },
-    /// The line of a RESULT was odd, but taken.
+    /// The line of a RESULT was odd, but accepted.
     Odd(Oddity),
     /// The listener broke the protocol. An event that it had has gone back to the head of the queue.
     Violation(Violation),
@@ -170,17 +171,16 @@ pub enum Report {
     Discarded(PoolEvent),
     /// The listener closed its output. An event that it had has gone back to the head of the queue.
     Ended,
-    /// Nothing more happened in the time that there was, and the listener is not READY.
+    /// The time ran out, and the listener is not READY.
     TimedOut,
 }
 
 /// A pool with one listener.
 ///
-/// Reading and writing go on in threads of their own, so that a listener that does not read, or says nothing, keeps
-/// nobody from going on.
+/// Reading and writing happen in threads, so a listener that does not read, or says nothing, cannot block the caller.
 #[derive(Debug)]
 pub struct Simulator {
-    /// The events that wait, and the names and sizes that matter for them.
+    /// The waiting events, and the pool's names and limits.
     pub pool: Pool,
     supervisor: Supervisor,
     current: Option<PoolEvent>,
@@ -221,7 +221,7 @@ impl Simulator {
         Ok(simulator)
     }
 
-    /// Sets what `len` counts. Before the first event.
+    /// Sets what `len` counts. Call it before the first event: it resets the listener's state.
     pub fn length_unit(mut self, unit: LengthUnit) -> Self {
         self.supervisor = Supervisor::new(unit);
         self
@@ -232,13 +232,14 @@ impl Simulator {
         self.supervisor.state()
     }
 
-    /// Puts an event into the queue; `None`, or the report of the event that is discarded for it.
+    /// Puts an event into the queue. Returns a report if another event is discarded for it.
     pub fn notify(&mut self, eventname: &str, payload: &[u8]) -> Option<Report> {
         self.pool.accept(eventname, payload).map(Report::Discarded)
     }
 
-    /// Sends events and takes answers until the queue is empty and the listener READY again, or it can never be again;
-    /// waits at most `patience` for the listener each time.
+    /// Sends events and takes answers until the queue is empty and the listener is READY again, or can never be READY
+    /// again. Waits at most `patience` for each piece of output. Does not return while a listener rejects the same
+    /// event again and again.
     pub fn run(&mut self, patience: Duration) -> Vec<Report> {
         let mut reports = Vec::new();
         loop {
@@ -252,7 +253,7 @@ impl Simulator {
         }
     }
 
-    /// Sends the next event if the listener is READY for it, then waits for the listener, at most for `patience`.
+    /// Sends the next event if the listener is READY, then waits for the listener's output, at most for `patience`.
     pub fn step(&mut self, patience: Duration) -> Vec<Report> {
         let mut reports = Vec::new();
         if self.state() == ListenerState::Ready
@@ -275,13 +276,13 @@ impl Simulator {
 
     fn send(&mut self, event: PoolEvent, reports: &mut Vec<Report>) {
         let envelope = self.pool.envelope(&event);
-        // The names, and room for the keys and numbers.
+        // Room for the names, the keys and the numbers.
         let names = [&self.pool.server, &self.pool.name, &event.eventname].map(String::len);
         let mut header = vec![0; names.iter().fold(256, |sum, len| sum.saturating_add(*len))];
         let Ok(header) = self.supervisor.notify_header(&envelope, &mut header) else { return };
         let mut bytes = header.to_vec();
         bytes.extend_from_slice(&event.payload);
-        // A listener that has gone is noticed by the end of its output.
+        // If the listener is gone, `step` finds the end of its output.
         let _ = self.input.as_ref().map(|input| input.send(bytes));
         reports.push(Report::Sent(event.clone()));
         reports.push(Report::State { from: ListenerState::Ready, to: ListenerState::Busy });
@@ -329,8 +330,8 @@ impl Simulator {
         }
     }
 
-    /// Writes bytes to the listener that belong to no event, as `supervisor.sendProcessStdin` does; or an event piece by
-    /// piece, from a test that makes its own.
+    /// Writes bytes to the listener that belong to no event, as `supervisor.sendProcessStdin` does; or parts of an
+    /// event that a test builds itself.
     pub fn write(&mut self, bytes: &[u8]) {
         let _ = self.input.as_ref().map(|input| input.send(bytes.into()));
     }
@@ -345,7 +346,7 @@ impl Simulator {
         self.child.as_ref().map(Child::id)
     }
 
-    /// The standard error of the process that was spawned, if `command` had it piped; once.
+    /// The standard error of the spawned process, if `command` piped it. Only the first call returns it.
     pub fn take_stderr(&mut self) -> Option<ChildStderr> {
         self.child.as_mut()?.stderr.take()
     }
@@ -371,7 +372,7 @@ impl Simulator {
         let Some(child) = &mut self.child else { return Ok(None) };
         let since = Instant::now();
         let left = || patience.saturating_sub(since.elapsed());
-        // The end of its output comes first, and can be waited for.
+        // The output ends before the process does, and can be waited for.
         while !self.ended {
             match self.output.recv_timeout(left()) {
                 Ok(_) => {}
@@ -399,7 +400,7 @@ impl Drop for Simulator {
     }
 }
 
-/// Writes what is sent, in a thread of its own, and closes `input` when the sender is dropped.
+/// Starts a thread that writes what is sent, and closes `input` when the sender is dropped.
 fn writer(mut input: impl Write + Send + 'static) -> Sender<Vec<u8>> {
     let (sender, receiver) = mpsc::channel::<Vec<u8>>();
     thread::spawn(move || {
@@ -412,7 +413,7 @@ fn writer(mut input: impl Write + Send + 'static) -> Sender<Vec<u8>> {
     sender
 }
 
-/// Reads in a thread of its own: a piece for each read.
+/// Starts a thread that reads, and sends a piece for each read.
 fn reader(mut output: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {

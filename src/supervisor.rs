@@ -9,8 +9,8 @@
 //!           UNKNOWN: permanent; the listener gets no more events, but is still shown as RUNNING
 //! ```
 //!
-//! For tests and tools. What a listener says is taken byte by byte, with no I/O and no buffer. Each step says what
-//! supervisord makes of it, with all of supervisord's leniency, and what a stricter server would object to.
+//! For tests and tools. The machine reads the listener's output byte by byte, with no I/O and no buffer. Each step says
+//! what supervisord makes of it, with all of supervisord's leniency, and what a stricter server would object to.
 
 use crate::wire::envelope::Envelope;
 use crate::wire::error::NoRoom;
@@ -44,7 +44,7 @@ impl ListenerState {
     }
 }
 
-/// Something that a listener said, and what it led to.
+/// Something that a listener said, and its effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Heard<'i> {
@@ -61,8 +61,8 @@ pub enum Heard<'i> {
     ResultData(&'i [u8]),
     /// All data of the RESULT is there: BUSY → ACKNOWLEDGED.
     Result {
-        /// Whether the data is exactly `OK`, which supervisord's own `result_handler` takes for success. It takes anything
-        /// else for a rejection: the event goes back to the head of the queue.
+        /// Whether the data is exactly `OK`, which supervisord's own `result_handler` takes for success. It takes
+        /// anything else for a rejection, and the event goes back to the head of the queue.
         ok: bool,
     },
     /// The listener broke the protocol: → UNKNOWN. An event that it was BUSY with goes back to the head of the queue.
@@ -76,7 +76,7 @@ pub enum Heard<'i> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Oddity {
-    /// It does not begin with `RESULT `: the first 7 bytes of the line are not looked at.
+    /// It does not begin with `RESULT `. supervisord skips the first 7 bytes of the line without looking at them.
     Prefix,
     /// The number is more than decimal digits: spaces, a sign, underscores, a carriage return, leading zeros.
     Number,
@@ -86,10 +86,10 @@ pub enum Oddity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Violation {
-    /// ACKNOWLEDGED: these 6 bytes instead of READY. If a newline comes first, the last
-    /// RESULT was probably printed with a line end.
+    /// ACKNOWLEDGED: these 6 bytes instead of READY. If the first one is a newline, the listener probably printed the
+    /// last RESULT with a line end.
     NotReady([u8; 6]),
-    /// READY: a byte, when nothing was asked.
+    /// READY: a byte, although no event was sent.
     Spurious(u8),
     /// BUSY: a line without a number where RESULT has one.
     BadResultLine,
@@ -104,16 +104,16 @@ pub enum Violation {
 pub enum Stuck {
     /// Its length is negative.
     NegativeLength,
-    /// Its length is more than anybody can write.
+    /// Its length is more than any listener can write.
     HugeLength,
 }
 
-/// An event may only be sent to a listener that is READY. Nothing was changed.
+/// Why an event may not be sent. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum NotifyError {
-    /// The listener is in this state.
+    /// Only a READY listener may be sent an event; this one is in this state.
     NotReady(ListenerState),
     /// The buffer is too small.
     NoRoom(NoRoom),
@@ -132,8 +132,8 @@ impl core::error::Error for NotifyError {}
 
 /// The supervisor's end for one listener.
 ///
-/// supervisord looks at all that it has read before it sends anything: take [`advance`](Self::advance) to its end before
-/// [`notify`](Self::notify).
+/// supervisord reads all available input before it sends anything: call [`advance`](Self::advance) until it returns
+/// `None`, then [`notify`](Self::notify).
 ///
 /// ```
 /// use supervisor_events::{Envelope, Heard, LengthUnit, ListenerState, Supervisor};
@@ -170,7 +170,7 @@ enum Phase {
     Ready,
     /// BUSY: in the line.
     Line(Line),
-    /// BUSY: in the data. `ok` tells whether it is OK as far as it has come.
+    /// BUSY: in the data. `ok` tells whether the data so far is a prefix of `OK`.
     Data {
         due: u64,
         read: u64,
@@ -200,7 +200,7 @@ impl Supervisor {
         }
     }
 
-    /// How many of the bytes that were taken supervisord has not acted on: the start of a READY, or of a RESULT's line.
+    /// How many of the bytes taken so far supervisord has not acted on: the start of a READY, or of a RESULT's line.
     pub const fn pending(&self) -> u64 {
         match self.phase {
             Phase::Acknowledged(_, count) => count as u64,
@@ -209,7 +209,7 @@ impl Supervisor {
         }
     }
 
-    /// Writes a notification to the start of `buffer`, and returns that part, to be sent: READY → BUSY.
+    /// Writes a notification to the start of `buffer`, and returns the bytes to send: READY → BUSY.
     ///
     /// # Errors
     ///
@@ -221,11 +221,11 @@ impl Supervisor {
         Ok(bytes)
     }
 
-    /// As [`notify`](Self::notify), but writes only the header: the payload is to be sent after it, as it is.
+    /// Like [`notify`](Self::notify), but writes only the header. The caller sends the payload after it, unchanged.
     ///
     /// # Errors
     ///
-    /// As those of `notify`.
+    /// Those of `notify`.
     pub fn notify_header<'b>(
         &mut self,
         envelope: &Envelope<'_>,
@@ -244,14 +244,14 @@ impl Supervisor {
         }
     }
 
-    /// Says that the `result_handler` failed over the RESULT that was heard just now: → UNKNOWN, and the event goes back
-    /// to the head of the queue.
+    /// Reports that the `result_handler` failed on the last RESULT: → UNKNOWN, and the event goes back to the head of
+    /// the queue.
     pub fn handler_failed(&mut self) -> Heard<'static> {
         self.violation(Violation::HandlerFailed)
     }
 
-    /// Takes one step, and moves `input`, which the listener has written, past the bytes that it took. `None` if all
-    /// input was taken and more is needed for the next step.
+    /// Takes one step, and moves `input`, which the listener has written, past the bytes that it took. Returns `None`
+    /// if all input was taken and the next step needs more.
     ///
     /// How the stream is cut into inputs changes nothing but the sizes of the data's pieces.
     pub fn advance<'i>(&mut self, input: &mut &'i [u8]) -> Option<Heard<'i>> {
@@ -334,11 +334,11 @@ impl Supervisor {
     }
 }
 
-/// A RESULT's line, read as supervisord does: 7 bytes that are not looked at, and a number as Python's `int()` reads it.
+/// A RESULT's line, read as supervisord reads it: 7 bytes that are skipped, and a number as Python's `int()` reads it.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 struct Line {
-    /// How many bytes have come.
+    /// How many bytes have arrived.
     len: u64,
     /// Whether the first 7 were `RESULT `.
     usual: bool,
@@ -350,7 +350,7 @@ struct Line {
     plain: bool,
 }
 
-/// Where in the number the line is.
+/// The position in the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Place {
@@ -370,7 +370,7 @@ enum Number {
 }
 
 const RESULT: &[u8] = b"RESULT ";
-/// Python refuses to read more digits than this, since 3.11 and in the security releases of older versions.
+/// Python refuses to parse more digits than this, since 3.11 and in security releases of older versions.
 const MOST_DIGITS: u32 = 4300;
 
 impl Line {
@@ -391,7 +391,7 @@ impl Line {
                 Place::Sign
             }
             (Place::Before | Place::Sign | Place::Digit | Place::Underscore, b'0'..=b'9') => {
-                // A zero in front of another digit is no plain number.
+                // A leading zero is odd, but accepted.
                 self.plain &= !(self.digits == 1 && self.value == 0);
                 self.digits = self.digits.saturating_add(1);
                 self.value = self.value.saturating_mul(10).saturating_add(u64::from(byte.wrapping_sub(b'0')));

@@ -1,4 +1,4 @@
-//! Whose turn it is at the listener's end. All transitions of that end are here, and so is what breaks them.
+//! Whose turn it is at the listener's end. All transitions of that end are in this file.
 //!
 //! ```text
 //!                    ready()                     a header
@@ -8,9 +8,9 @@
 //!    ·        └─────────────────────┴─────────────────────────────── BUSY, reply due ◀┘
 //! ```
 //!
-//! supervisord keeps the same three states for the listener, and a fourth, UNKNOWN, for one that broke the protocol:
-//! it never gets an event again, and is still shown as RUNNING. What leads there, or worse, stops supervisord, cannot be
-//! said here: a RESULT before the payload's last byte, a second READY, a READY with input unread.
+//! supervisord keeps the same three states for the listener, and a fourth, UNKNOWN, for one that broke the protocol: it
+//! never gets another event, but is still shown as RUNNING. A listener gets there, or even stops supervisord, by a
+//! RESULT before the payload's last byte, a second READY, or a READY with input unread. These turns allow none of them.
 //!
 //! [`Listener`](crate::Listener) and [`Session`](crate::Session) take these turns.
 
@@ -24,7 +24,7 @@ use crate::wire::reply::READY;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum State {
-    /// It has started, or has answered: READY is due, and no input.
+    /// It has started, or has answered: READY is due, and no input may arrive.
     #[default]
     Acknowledged,
     /// It waits for an event.
@@ -57,12 +57,12 @@ impl fmt::Display for State {
 pub enum TurnError {
     /// READY may only be said when ACKNOWLEDGED; the state is this one.
     NotAcknowledged(State),
-    /// RESULT may only be said when the last byte of a payload has been read, and once.
+    /// RESULT may be said once per event, after the payload's last byte; the state is this one.
     NoEvent(State),
-    /// READY may not be said while input is unread. `Listener::advance` with it, or `Session::received(0)`, says what
-    /// is wrong with it.
+    /// READY may not be said while input is unread. Pass that input to `Listener::advance`, or call
+    /// `Session::received(0)`, to learn what is wrong with it.
     UnreadInput,
-    /// The stream broke; it stays broken.
+    /// The stream is broken, and stays broken.
     Broken(ProtocolError),
 }
 
@@ -90,7 +90,7 @@ pub(crate) struct Turn {
     unread: bool,
 }
 
-/// The states, with BUSY in two.
+/// The states; BUSY is split in two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Phase {

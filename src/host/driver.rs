@@ -1,4 +1,4 @@
-//! What every host does next, decided once, with no I/O.
+//! Decides what every host does next, with no I/O.
 //!
 //! ```text
 //!          ┌────────────────────────── next() ──────────────────────────┐
@@ -11,8 +11,8 @@
 //!                             next() …
 //! ```
 //!
-//! A [`Driver`] holds a [`Session`], the answer that is being written, the bound on rejections, and whether to stop. The
-//! hosts of this crate are loops around it; so is a loop of your own, with `poll`, interrupts or deadlines.
+//! A [`Driver`] holds a [`Session`], the answer that is being written, the limit on rejections, and whether to stop.
+//! The hosts of this crate are loops around it. You can write your own loop, with `poll`, interrupts or deadlines.
 
 use core::fmt;
 
@@ -61,17 +61,17 @@ impl fmt::Display for DriverError {
 
 impl core::error::Error for DriverError {}
 
-/// What became of a reply.
+/// What happened to a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Answered {
-    /// It is the answer.
+    /// It was taken as the answer.
     AsGiven,
-    /// It rejected an event that was rejected too often before. The answer is OK.
+    /// It was a rejection of an event that was rejected too often already. The answer is OK.
     Accepted(Accepted),
 }
 
-/// An event that was accepted in place of one more rejection. Its `Display` says so, and what to do.
+/// An event that was accepted instead of rejected once more. Its `Display` says so, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Accepted {
@@ -91,7 +91,7 @@ impl Accepted {
         self.rejections
     }
 
-    /// The event's name; the first 48 bytes of a longer one, which only a plugin could have.
+    /// The event's name. A name longer than 48 bytes, which only a plugin could have, is cut.
     pub fn eventname(&self) -> &str {
         &self.eventname
     }
@@ -114,12 +114,12 @@ impl fmt::Display for Accepted {
 
 /// Decides what a listener does next. It reads and writes nothing itself.
 ///
-/// `B` is the caller's memory: an array, a `&mut [u8]`, a `Vec<u8>`. Every answer is put together in it, so it must have
-/// room for the answer with the next READY, and for a header with a byte to spare. Of an event that does not fit there
-/// is the start; see [`Notification::omitted`].
+/// `B` is the caller's memory: an array, a `&mut [u8]`, a `Vec<u8>`. Answers are assembled in it, so it must have room
+/// for the answer with the next READY, and for a header with a byte to spare. An event that does not fit is delivered
+/// with the start of its payload; see [`Notification::omitted`].
 ///
-/// Calling [`next`](Self::next) again without having done what it said returns the same: a wait can be abandoned at any
-/// time.
+/// Until its instruction is carried out, [`next`](Self::next) returns the same one again: a wait can be abandoned at
+/// any time.
 ///
 /// ```
 /// use std::io::{Read, Write};
@@ -160,11 +160,11 @@ pub struct Driver<B> {
     session: Session<B>,
     rejections: Rejections,
     result_handler: bool,
-    /// The answer is at the start of the buffer, where the event was. It ends here,
+    /// Length of the output: the answer and READY, at the start of the buffer, where the event was.
     due: usize,
-    /// and this much of it has been written.
+    /// How much of that output has been written.
     written: usize,
-    /// Whether there is nothing to flush.
+    /// Whether nothing is left to flush.
     flushed: bool,
     stopping: bool,
     /// Whether the input has ended between two events.
@@ -173,7 +173,7 @@ pub struct Driver<B> {
     broken: Option<ProtocolError>,
 }
 
-/// What is next, before anything is borrowed for it.
+/// The next instruction, before anything is borrowed for it.
 enum Step {
     Write,
     Flush,
@@ -183,8 +183,8 @@ enum Step {
 }
 
 impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
-    /// A driver of a listener that has just started, of a supervisord whose `len` counts in `unit`. An event that was
-    /// rejected 3 times is accepted after that.
+    /// A driver of a listener that has just started, of a supervisord whose `len` counts in `unit`. An event may be
+    /// rejected 3 times; after that, it is accepted.
     pub const fn new(buffer: B, unit: LengthUnit) -> Self {
         Self {
             session: Session::new(buffer, unit),
@@ -200,49 +200,50 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
     }
 
     /// How often one event may be rejected. After that, a rejection is replaced by OK: supervisord would send the event
-    /// again and again. The last 16 rejected events are remembered.
+    /// again and again. The driver remembers the last 16 rejected events.
     pub const fn max_rejections(mut self, times: u32) -> Self {
         self.rejections.most = times;
         self
     }
 
-    /// Whether the pool has a `result_handler` of its own. Without it, any answer but OK is a rejection. With it, answers
-    /// mean what it says they mean, and none counts as a rejection here.
+    /// Whether the pool has a `result_handler` of its own. Without one, any answer but OK is a rejection. With one, no
+    /// answer counts as a rejection.
     pub const fn result_handler(mut self, own: bool) -> Self {
         self.result_handler = own;
         self
     }
 
-    /// What to do next. READY is appended to the answer before it, so that both leave in one write.
+    /// What to do next. READY is appended to the answer, so that both can leave in one write.
     ///
     /// # Errors
     ///
-    /// The peer's: input that breaks the protocol or ends inside an event. The caller's: a buffer without room for READY.
+    /// The peer's: input that breaks the protocol or ends inside an event. The caller's: a buffer without room for
+    /// READY.
     #[expect(clippy::should_implement_trait, reason = "what it returns borrows from it")]
     pub fn next(&mut self) -> Result<Next<'_>, DriverError> {
         let step = self.decide()?;
         Ok(self.borrow(step))
     }
 
-    /// What of the last answer is still to be done: [`Next::Write`] or [`Next::Flush`], and no new READY. The last thing
-    /// to ask of a driver that is left before its input has ended; supervisord gives the next event to another listener.
+    /// What is left to do for the last answer: [`Next::Write`] or [`Next::Flush`], without a new READY. Carry it out if
+    /// you drop the driver before its input has ended; supervisord then gives the next event to another listener.
     pub fn unsent(&mut self) -> Option<Next<'_>> {
         let step = self.output()?;
         Some(self.borrow(step))
     }
 
-    /// Takes note that the first `count` bytes of [`Next::Write`] were written.
+    /// Records that the first `count` bytes of [`Next::Write`] were written.
     pub fn written(&mut self, count: usize) {
         self.written = self.written.saturating_add(count).min(self.due);
     }
 
-    /// Takes note that the output was flushed.
+    /// Records that the output was flushed.
     pub fn flushed(&mut self) {
         self.flushed = self.written == self.due;
     }
 
-    /// Takes the `count` bytes that were read to the start of [`Next::Read`]. None means that the input has ended. What
-    /// is wrong with them, [`next`](Self::next) says.
+    /// Takes the `count` bytes that were read to the start of [`Next::Read`]. A `count` of 0 means that the input has
+    /// ended. [`next`](Self::next) reports what is wrong with them.
     pub fn received(&mut self, count: usize) {
         let end = match self.session.received(count) {
             Ok(_) if count == 0 => self.session.end(),
@@ -255,12 +256,12 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
         }
     }
 
-    /// Answers the event. The buffer is free for the next one once [`next`](Self::next) has had the answer written.
+    /// Answers the event. The buffer is free for the next one after [`next`](Self::next) has had the answer written.
     ///
     /// # Errors
     ///
-    /// If the stream is broken, if no event is waiting for an answer, or if the answer and READY do not fit into the buffer.
-    /// Nothing is changed then.
+    /// If the stream is broken, if no event is waiting for an answer, or if the answer and READY do not fit into the
+    /// buffer. Nothing is changed then.
     pub fn answer(&mut self, reply: &Reply<'_>) -> Result<Answered, DriverError> {
         self.check()?;
         let Some(event) = self.session.notification() else {
@@ -275,15 +276,15 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
             return Err(DriverError::NoRoom(NoRoom { needed }));
         }
         let answer = self.session.reply(reply).map_err(DriverError::Turn)?;
-        // The event's memory is free now. The answer goes there, so that it need not live as long as its writing takes.
+        // The event's memory is free now. The answer is copied there, so that the reply need not outlive the writing.
         let bytes = answer.write_to(self.session.buffer_mut().as_mut()).map_err(DriverError::NoRoom)?;
         (self.written, self.due, self.flushed) = (0, bytes.len(), false);
         self.rejections.note(serial, rejected && accepted.is_none());
         Ok(accepted.map_or(Answered::AsGiven, Answered::Accepted))
     }
 
-    /// Says no READY any more. [`Next::End`] comes once no event is under way: one that has begun to arrive is read,
-    /// handled and answered first. A READY that [`next`](Self::next) has offered already is still written.
+    /// Stops saying READY. [`Next::End`] comes when no event is under way: an event that has begun to arrive is read,
+    /// handled and answered first. A READY that [`next`](Self::next) has already offered is still written.
     pub fn stop(&mut self) {
         self.stopping = true;
     }
@@ -303,7 +304,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
         self.session.buffer_mut()
     }
 
-    /// Fails if the stream broke.
+    /// Fails if the stream is broken.
     fn check(&self) -> Result<(), DriverError> {
         self.broken.map_or(Ok(()), |error| Err(DriverError::Protocol(error)))
     }
@@ -346,7 +347,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
         }
     }
 
-    /// Fails if input follows the last event: what was answered may not have been an event then, and the answer stays here.
+    /// Fails if input follows the last event. The payload's end was then probably misjudged, so the answer is not sent.
     fn check_unread(&mut self) -> Result<(), DriverError> {
         self.session.received(0).map(|_| ()).map_err(|error| {
             self.broken = Some(error);
@@ -354,7 +355,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
         })
     }
 
-    /// Appends READY to what is to be written.
+    /// Appends READY to the output.
     fn say_ready(&mut self) -> Result<(), DriverError> {
         if self.written == self.due {
             (self.written, self.due) = (0, 0);
@@ -371,7 +372,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
 }
 
 /// How often each of the last few events was rejected, the latest at the end. With more than one listener in a pool,
-/// several rejected events can take turns.
+/// several rejected events can alternate.
 #[derive(Clone, Debug)]
 struct Rejections {
     most: u32,
@@ -383,7 +384,7 @@ impl Rejections {
         self.counts.iter().find(|(known, _)| *known == serial).map_or(0, |(_, times)| *times)
     }
 
-    /// The event, if it may not be rejected once more.
+    /// The event, if it may not be rejected again.
     fn accept(&self, event: &Notification<'_>) -> Option<Accepted> {
         let serial = event.header.serial();
         let rejections = self.times(serial);
@@ -396,7 +397,7 @@ impl Rejections {
         Some(Accepted { serial, eventname, rejections })
     }
 
-    /// Counts a rejection, or forgets an event that was not rejected: the same serial is a new event then.
+    /// Counts a rejection, or forgets an event that was not rejected: if its serial comes again, it is a new event.
     fn note(&mut self, serial: u64, rejected: bool) {
         if !rejected && self.counts.is_empty() {
             return;

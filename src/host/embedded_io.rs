@@ -1,5 +1,5 @@
-//! A blocking loop over the traits of `embedded-io` 0.7, in the caller's memory: for what has a serial line or a socket
-//! and no operating system.
+//! A blocking loop over the traits of `embedded-io` 0.7, in the caller's memory: for devices that have a serial line or
+//! a socket but no operating system.
 //!
 //! [`serve`] is all that most listeners need; [`drive`] takes a [`Driver`] with settings.
 
@@ -10,8 +10,8 @@ use embedded_io::{Error, ErrorKind, Read, Write};
 use super::driver::{Accepted, Answered, Driver, DriverError, Next};
 use crate::{LengthUnit, NoRoom, Notification, ProtocolError, Reply, TurnError};
 
-/// Why a loop ended before its input did: the errors of the reader, the writer and the handler, the peer's, and a buffer
-/// that is too small.
+/// Why a loop ended before its input did: the errors of the reader, the writer and the handler, the peer's, and a
+/// buffer that is too small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -52,7 +52,7 @@ where
     W: core::error::Error + 'static,
     H: core::error::Error + 'static,
 {
-    /// The cause of the error, where `Display` does not say it already.
+    /// The cause of the error, unless `Display` already says it.
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Read(error) => error.source(),
@@ -75,14 +75,14 @@ impl<R, W, H> From<DriverError> for ServeError<R, W, H> {
 
 /// Handles the events that come from `input` until it ends, and answers on `output`.
 ///
-/// Of an event that does not fit into `buffer` the handler gets the start; see
-/// [`Notification::omitted`]. Its header has to fit, with a byte to spare, and so does every answer with the next READY.
-/// An event that was rejected 3 times is accepted after that; [`drive`] can tell.
+/// An event that does not fit into `buffer` is delivered with the start of its payload; see [`Notification::omitted`].
+/// Its header has to fit, with a byte to spare, and so does every answer with the next READY. An event may be rejected
+/// 3 times; after that, it is accepted. [`drive`] reports that.
 ///
 /// # Errors
 ///
-/// What cannot be read or written, input that breaks the protocol or ends inside an event, a reply that does not fit into
-/// `buffer`, and the handler's errors.
+/// Errors of reading and writing, input that breaks the protocol or ends inside an event, a reply that does not fit
+/// into `buffer`, and the handler's errors.
 ///
 /// ```
 /// use core::convert::Infallible;
@@ -110,7 +110,7 @@ pub fn serve<'r, R: Read, W: Write, H>(
     drive(&mut Driver::new(buffer, unit), input, output, handler, |_| {})
 }
 
-/// [`serve`] with a driver's settings. `tell` is called for each event that was accepted in place of one more rejection.
+/// [`serve`] with a driver's settings. Calls `tell` for each event that was accepted instead of rejected once more.
 ///
 /// # Errors
 ///

@@ -1,7 +1,7 @@
-//! A host over the traits of `embedded-io-async` 0.7, in the caller's memory: for any executor, with an operating system
-//! or without.
+//! A host over the traits of `embedded-io-async` 0.7, in the caller's memory: for any executor, with an operating
+//! system or without.
 //!
-//! There is no loop here but the caller's, which can wait for other things beside the next event:
+//! The caller writes the loop, and can wait for other things besides the next event:
 //!
 //! ```
 //! use supervisor_events::{LengthUnit, Reply, host::embedded_io_async::Host};
@@ -65,7 +65,7 @@ impl<R: fmt::Display, W: fmt::Display> fmt::Display for HostError<R, W> {
 }
 
 impl<R: core::error::Error + 'static, W: core::error::Error + 'static> core::error::Error for HostError<R, W> {
-    /// The cause of the error, where `Display` does not say it already.
+    /// The cause of the error, unless `Display` already says it.
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Read(error) => error.source(),
@@ -85,15 +85,16 @@ impl<R, W> From<DriverError> for HostError<R, W> {
     }
 }
 
-/// A listener over a reader and a writer, with `B` for the events: an array, a `&mut [u8]`, a `Vec<u8>`.
+/// A listener over a reader and a writer. `B` is the memory for events: an array, a `&mut [u8]`, a `Vec<u8>`.
 ///
 /// The futures of [`next`](Self::next) and [`flush`](Self::flush) can be dropped at any time, as `select!` and timeouts
-/// do. What was read and how much of an answer was written is kept here, and the next call goes on from there: nothing
-/// is lost, and nothing is said twice. That is as true as it is of the reader's and writer's own futures; those of
-/// some drivers with DMA lose bytes when they are dropped, and say so.
+/// do. The host keeps what was read and how much of an answer was written, and the next call continues from there:
+/// nothing is lost, and nothing is said twice. This requires that the reader's and writer's own futures can be dropped
+/// too; some drivers with DMA lose bytes then, and say so.
 ///
-/// Of an event that does not fit into the buffer there is the start; see [`Notification::omitted`]. Its header has to fit,
-/// with a byte to spare, and so does every answer with the next READY.
+/// An event that does not fit into the buffer is delivered with the start of its payload; see
+/// [`Notification::omitted`]. Its header has to fit, with a byte to spare, and so does every answer with the next
+/// READY.
 #[derive(Debug)]
 pub struct Host<R, W, B> {
     input: R,
@@ -102,8 +103,8 @@ pub struct Host<R, W, B> {
 }
 
 impl<R: Read, W: Write, B: AsRef<[u8]> + AsMut<[u8]>> Host<R, W, B> {
-    /// A host of a listener that has just started, of a supervisord whose `len` counts in `unit`. An event that was
-    /// rejected 3 times is accepted after that.
+    /// A host of a listener that has just started, of a supervisord whose `len` counts in `unit`. An event may be
+    /// rejected 3 times; after that, it is accepted.
     pub const fn new(input: R, output: W, buffer: B, unit: LengthUnit) -> Self {
         Self::with_driver(input, output, Driver::new(buffer, unit))
     }
@@ -113,14 +114,14 @@ impl<R: Read, W: Write, B: AsRef<[u8]> + AsMut<[u8]>> Host<R, W, B> {
         Self { input, output, driver }
     }
 
-    /// Writes what is due, READY last, and waits for the next event. `None` if the input has ended, or the host was
-    /// [stopped](Self::stop).
+    /// Writes the pending output, READY last, and waits for the next event. Returns `None` if the input has ended, or
+    /// the host was [stopped](Self::stop).
     ///
-    /// RESULT and READY leave in one write. Called again before the event was answered, it returns the same event.
+    /// RESULT and READY leave in one write. Called again before the event is answered, it returns the same event.
     ///
     /// # Errors
     ///
-    /// What cannot be read or written, input that breaks the protocol or ends inside an event, and a buffer without room
+    /// Errors of reading and writing, input that breaks the protocol or ends inside an event, and a buffer without room
     /// for READY.
     pub async fn next(&mut self) -> Result<Option<Notification<'_>>, HostError<R::Error, W::Error>> {
         loop {
@@ -135,7 +136,7 @@ impl<R: Read, W: Write, B: AsRef<[u8]> + AsMut<[u8]>> Host<R, W, B> {
                 Next::Write(_) | Next::Flush => self.flush().await?,
             }
         }
-        // Borrowed anew: what the loop borrows ends in it.
+        // Asked again, because a borrow made in the loop cannot be returned from it.
         Ok(match self.driver.next()? {
             Next::Handle(event) => Some(event),
             _ => None,
@@ -143,21 +144,22 @@ impl<R: Read, W: Write, B: AsRef<[u8]> + AsMut<[u8]>> Host<R, W, B> {
     }
 
     /// Answers the event. The answer leaves with the next call of [`next`](Self::next) or [`flush`](Self::flush). The
-    /// result tells whether OK is said in place of one more rejection.
+    /// result tells whether OK replaced a rejection.
     ///
     /// # Errors
     ///
-    /// If no event is waiting for an answer, or the answer and READY do not fit into the buffer. Nothing is changed then.
+    /// If no event is waiting for an answer, or the answer and READY do not fit into the buffer. Nothing is changed
+    /// then.
     pub fn reply(&mut self, reply: &Reply<'_>) -> Result<Answered, HostError<R::Error, W::Error>> {
         Ok(self.driver.answer(reply)?)
     }
 
-    /// Writes what is due, without a new READY. To be called last where a listener ends without waiting for `None`:
-    /// supervisord then gives the next event to another one.
+    /// Writes the pending output, without a new READY. Call it last if the listener ends without waiting for `None`:
+    /// supervisord then gives the next event to another listener.
     ///
     /// # Errors
     ///
-    /// What cannot be written. Another call goes on from there.
+    /// Errors of writing. Another call continues from there.
     pub async fn flush(&mut self) -> Result<(), HostError<R::Error, W::Error>> {
         while let Some(next) = self.driver.unsent() {
             let Next::Write(bytes) = next else {
@@ -175,14 +177,14 @@ impl<R: Read, W: Write, B: AsRef<[u8]> + AsMut<[u8]>> Host<R, W, B> {
         Ok(())
     }
 
-    /// Says no READY any more: [`next`](Self::next) returns `None` once no event is under way and all is written. An event
-    /// that has begun to arrive comes first.
+    /// Stops saying READY: [`next`](Self::next) returns `None` when no event is under way and everything is written. An
+    /// event that has begun to arrive is delivered first.
     pub fn stop(&mut self) {
         self.driver.stop();
     }
 
     /// Whether no event has begun to arrive since the last answer: the listener can end after a [`flush`](Self::flush).
-    /// Otherwise supervisord has sent at least a part of an event, which [`next`](Self::next) will return.
+    /// Otherwise at least a part of an event has arrived, which [`next`](Self::next) will return.
     pub const fn is_idle(&self) -> bool {
         self.driver.is_idle()
     }

@@ -1,9 +1,10 @@
-//! Hosts: what a listener does next, and loops around real input and output that do it. They know no grammar.
+//! Hosts: what a listener does next, and loops around real input and output that do it. They know no
+//! grammar.
 //!
-//! [`driver`] decides: write this, read here, handle this event, end. The hosts around it differ in their traits for
-//! input and output, and in nothing else: all write RESULT and the next READY at once, and all bound rejections.
+//! [`driver`] decides: write this, read here, handle this event, end. The hosts around it differ only in their traits
+//! for input and output: all write RESULT and the next READY at once, and all limit rejections.
 
-// The modules' own pages say what they are.
+// Documented in the modules themselves.
 pub mod driver;
 #[cfg(feature = "embedded-io")]
 pub mod embedded_io;

@@ -17,7 +17,7 @@ use crate::{LengthUnit, NoRoom, Notification, ProtocolError, Reply};
 /// What a handler may fail with: anything that `?` turns into it.
 pub type HandlerError = Box<dyn Error + Send + Sync>;
 
-/// What a handler returns that is a function or a method. Its reply may own its data.
+/// What a handler that is a function or a method returns. Its reply may own its data.
 ///
 /// ```
 /// use supervisor_events::host::std::{HandlerResult, Serve};
@@ -68,8 +68,8 @@ pub enum ServeError {
     Io(io::Error),
     /// The input is not what supervisord sends, or ended inside an event.
     Protocol(ProtocolError),
-    /// The handler failed, and errors are not [rejected](Serve::reject_errors). The event was not answered:
-    /// supervisord gives it to the next listener, or to this one once it runs again.
+    /// The handler failed, and errors are not [rejected](Serve::reject_errors). The event was not answered: supervisord
+    /// gives it to the next listener, or to this one when it runs again.
     Handler(HandlerError),
 }
 
@@ -90,7 +90,7 @@ impl fmt::Display for ServeError {
 }
 
 impl Error for ServeError {
-    /// The cause of the error, where `Display` does not say it already.
+    /// The cause of the error, unless `Display` already says it.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Io(error) => error.source(),
@@ -110,7 +110,7 @@ impl From<DriverError> for ServeError {
     fn from(error: DriverError) -> Self {
         match error {
             DriverError::Protocol(error) => Self::Protocol(error),
-            // The loop takes its turns in order, and makes its buffer larger.
+            // Cannot happen: the loop takes its turns in order, and grows its buffer.
             error => Self::Io(io::Error::other(error)),
         }
     }
@@ -155,12 +155,12 @@ pub struct Serve<'a> {
     stop: core::marker::PhantomData<&'a ()>,
 }
 
-/// What a pipe holds on Linux, and so what arrives in one read at most.
+/// The capacity of a pipe on Linux, and so the most that arrives in one read.
 const PIPE: usize = 64 * 1024;
 
 impl<'a> Serve<'a> {
-    /// `len` in code points; events of up to 16 MiB; a handler's error ends the loop; an event that is rejected 3 times
-    /// is accepted after that.
+    /// `len` in code points; events of up to 16 MiB; a handler's error ends the loop; an event may be rejected 3 times,
+    /// and is accepted after that.
     pub const fn new() -> Self {
         Self {
             unit: LengthUnit::CodePoints,
@@ -182,42 +182,43 @@ impl<'a> Serve<'a> {
         self
     }
 
-    /// The largest event, header included, that is kept whole: so much memory is used at most. Of a larger one the
-    /// handler gets the start; see [`Notification::omitted`]. At least what a pipe holds, 64 KiB.
+    /// The largest event, header included, that is kept whole. A larger one is delivered with the start of its payload;
+    /// see [`Notification::omitted`]. The buffer is never smaller than 64 KiB, and a reply that does not fit makes it
+    /// larger than this limit.
     pub const fn max_event(mut self, bytes: usize) -> Self {
         self.max_event = bytes;
         self
     }
 
-    /// Whether to reject the events for which the handler fails, up to [`max_rejections`](Self::max_rejections), and
-    /// go on. supervisord sends a rejected event again at once.
+    /// Whether to reject an event if the handler fails, up to [`max_rejections`](Self::max_rejections) times, and
+    /// continue. supervisord sends a rejected event again at once.
     pub const fn reject_errors(mut self, reject: bool) -> Self {
         self.reject_errors = reject;
         self
     }
 
-    /// How often one event may be rejected: FAIL, or any answer but OK. After that it is answered with OK, which is
-    /// [reported](Self::report): supervisord would send it again and again, and no other event.
+    /// How often one event may be rejected, by FAIL or any other answer but OK. After that it is answered with OK,
+    /// which is [reported](Self::report): supervisord would send it again and again, and no other event.
     pub const fn max_rejections(mut self, times: u32) -> Self {
         self.max_rejections = times;
         self
     }
 
-    /// Whether the pool has a `result_handler` of its own, which knows other answers than OK and FAIL. None counts as a
-    /// rejection then.
+    /// Whether the pool has a `result_handler` of its own, which knows other answers than OK and FAIL. If so, no answer
+    /// counts as a rejection.
     pub const fn result_handler(mut self, own: bool) -> Self {
         self.result_handler = own;
         self
     }
 
-    /// Where the loop reports what it rejects and accepts by itself: a line without its end. Standard error by default;
-    /// where that is full or gone, the report is lost and the loop goes on.
+    /// Where the loop reports events that it rejects or accepts by itself: one line, without the line end. Standard
+    /// error by default; if that is full or closed, the report is lost and the loop continues.
     pub const fn report(mut self, sink: fn(fmt::Arguments<'_>)) -> Self {
         self.report = sink;
         self
     }
 
-    /// Ends the loop of [`stdio`](Self::stdio), as the end of its input does, once `stop` can be read from: the reading
+    /// Ends the loop of [`stdio`](Self::stdio), as the end of its input does, when `stop` becomes readable: the reading
     /// end of a pipe that a signal handler writes to. An event that has begun to arrive is read, handled and answered
     /// first. Costs a `poll` per read.
     #[cfg(unix)]
@@ -230,8 +231,8 @@ impl<'a> Serve<'a> {
     ///
     /// # Errors
     ///
-    /// What cannot be read or written, input that breaks the protocol or ends inside an event, and the handler's
-    /// errors unless they are to be [rejected](Self::reject_errors).
+    /// Errors of reading and writing, input that breaks the protocol or ends inside an event, and the handler's errors
+    /// unless they are [rejected](Self::reject_errors).
     pub fn run<'r>(
         self,
         input: impl Read,
@@ -243,8 +244,8 @@ impl<'a> Serve<'a> {
 
     /// Handles the events that come on standard input, and answers on standard output.
     ///
-    /// On Unix both are [taken](take_stdio) for the protocol first, so that a `println!` or a child process cannot
-    /// break it: what is printed goes to standard error. They stay taken when the loop has ended.
+    /// On Unix both are first [taken](take_stdio) for the protocol, so that a `println!` or a child process cannot
+    /// break it: printed text goes to standard error. They stay taken after the loop has ended.
     ///
     /// # Errors
     ///
@@ -267,7 +268,8 @@ impl<'a> Serve<'a> {
         self.drive(io::stdin().lock(), io::stdout().lock(), |_, _| Ok(Wait::Read), handler)
     }
 
-    /// `wait` is asked before every read until the loop is stopped. It is told whether no byte of an event has arrived.
+    /// `wait` is called before every read until the loop is stopped. Its flag tells whether no byte of an event has
+    /// arrived.
     fn drive<'r, R: Read>(
         self,
         mut input: R,
@@ -343,7 +345,7 @@ impl<'a> Serve<'a> {
         }
     }
 
-    /// Answers. Makes the buffer larger for a reply that does not fit.
+    /// Answers. Grows the buffer for a reply that does not fit.
     fn answer(&self, driver: &mut Driver<Vec<u8>>, reply: &Reply<'_>) -> Result<(), ServeError> {
         let answered = match driver.answer(reply) {
             Err(DriverError::NoRoom(NoRoom { needed })) => {
@@ -365,7 +367,7 @@ impl Default for Serve<'_> {
     }
 }
 
-/// Not `eprintln!`, which panics where standard error is full or gone.
+/// Not `eprintln!`, which panics if standard error is full or closed.
 fn to_stderr(report: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{report}");
 }
@@ -373,14 +375,14 @@ fn to_stderr(report: fmt::Arguments<'_>) {
 /// Takes standard input and output for the protocol, and returns them on descriptors that child processes do not
 /// inherit. Descriptor 0 then reads from `/dev/null`, and descriptor 1 writes to standard error.
 ///
-/// A line that something prints between two answers ends in UNKNOWN, and a child process that reads from an inherited
-/// standard input takes events away; after this neither can happen. What was read through [`std::io::stdin`] before
-/// may have taken more from the descriptor than it returned.
+/// Stray output between two answers puts the listener into UNKNOWN, and a child process that reads from an inherited
+/// standard input takes events away; after this call neither can happen. Call it before anything is read:
+/// [`std::io::stdin`] buffers, and may have taken more from the descriptor than it returned.
 ///
 /// # Errors
 ///
-/// If the descriptors cannot be duplicated: standard input, output or error is closed, or there are too many open
-/// files.
+/// If the output cannot be flushed, `/dev/null` cannot be opened, or the descriptors cannot be duplicated: standard
+/// input, output or error is closed, or there are too many open files.
 #[cfg(unix)]
 pub fn take_stdio() -> io::Result<(std::fs::File, std::fs::File)> {
     use std::os::fd::AsFd;
@@ -406,8 +408,8 @@ enum Wait {
     Stop,
 }
 
-/// Waits until `input` or `stop` can be read from. Input that is there comes first: supervisord takes the listener to be
-/// busy with it.
+/// Waits until `input` or `stop` is readable. Available input comes first: supervisord considers the listener busy with
+/// it.
 #[cfg(unix)]
 fn wait_or_stop(input: &std::fs::File, stop: std::os::fd::BorrowedFd<'_>, idle: bool) -> io::Result<Wait> {
     use rustix::event::{PollFd, PollFlags, poll};

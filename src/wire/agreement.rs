@@ -1,4 +1,4 @@
-//! The contract between the readers of a line, checked: with likely lines by the tests below, with any bytes by the fuzz
+//! Checks the contract between the readers of a line: with likely lines in the tests below, with any bytes in the fuzz
 //! target `readers`.
 
 use super::error::TokenError;
@@ -10,7 +10,7 @@ use super::grammar::payload::TokenLine;
 use super::places::Places;
 use super::short_cut::{self, UsualLine};
 
-/// Checks that all readers agree on these bytes, taken for a header's line and for the payload of every type.
+/// Checks that all readers agree on these bytes, taken as a header's line and as the payload of every type.
 ///
 /// # Panics
 ///
@@ -22,8 +22,8 @@ pub fn check(bytes: &[u8]) {
     }
 }
 
-/// What the short cut reads, the grammar reads so too; and what the grammar reads in the usual order, the reader for any
-/// order reads so too: it specifies what a header is.
+/// If the short cut reads a line, the grammar gives the same result. If the grammar reads it in the usual order, so
+/// does the reader for any order, which specifies what a header is.
 fn check_header(input: &[u8]) {
     if let Some((places, len)) = short_cut::header(input) {
         let line = input.get(..len).unwrap_or_default();
@@ -34,13 +34,13 @@ fn check_header(input: &[u8]) {
     }
 }
 
-/// What a reader of headers reads.
+/// The result of one reader of headers.
 fn by(read: fn(&[u8], &mut Places) -> Result<(), TokenError>, line: &[u8]) -> Result<Places, TokenError> {
     let mut places = Places::NONE;
     read(line, &mut places).map(|()| places)
 }
 
-/// What the short cut reads, the grammar reads so too.
+/// If the short cut reads a payload, the grammar gives the same result.
 fn check_payload(shape: Shape, payload: &[u8]) {
     if let Ok(event) = Event::read::<UsualLine<'_>>(shape, payload) {
         assert_eq!(Event::read::<TokenLine<'_>>(shape, payload), Ok(event), "{}", payload.escape_ascii());
@@ -61,7 +61,7 @@ mod tests {
         Event::read::<UsualLine<'_>>(shape, payload.as_bytes()).is_ok()
     }
 
-    /// What supervisord sends is read by the short cut. `optimize-for-size` leaves it out.
+    /// The short cut reads what supervisord sends.
     #[track_caller]
     fn is_usual(event_type: EventType<'_>, payload: &str) {
         let shape = event_type.shape().unwrap();
@@ -123,7 +123,7 @@ mod tests {
         ]
     }
 
-    /// A line of the tokens of `keys`, most of them there, and perhaps one more.
+    /// A line with most of the tokens of `keys`, and perhaps an extra one.
     fn line(keys: &'static [&'static str], more: &'static str) -> impl Strategy<Value = String> {
         let tokens: alloc::vec::Vec<_> = keys.iter().map(|_| (value(), prop::bool::weighted(0.95))).collect();
         (tokens, vec((any::<prop::sample::Index>(), more, value()), 0..2)).prop_map(move |(values, more)| {
@@ -182,7 +182,7 @@ mod tests {
             check(line.as_bytes());
         }
 
-        /// Numbers where numbers are due, so that most of them are headers.
+        /// With valid numbers, so that most of the lines are headers.
         #[test]
         fn likely_names_in_headers(server in value(), pool in value(), after in ["( [a-z]?:[a-z]?| )?", "( [a-z]?:[a-z]?| )?"]) {
             let [one, other] = after;

@@ -1,14 +1,14 @@
 //! The leaves: searching for bytes, counting code points, checking UTF-8, cutting slices.
 //!
-//! The feature `optimize-for-size` chooses a smaller implementation of some of them. Both give the same results, and both
-//! are tested in every build.
+//! The feature `optimize-for-size` chooses a smaller implementation of some of them. Both give the same results, and
+//! both are tested in every build.
 
 /// Whether to prefer small code to fast code.
 pub(crate) const SMALL: bool = cfg!(feature = "optimize-for-size");
 
 /// Index of the first `byte`.
 pub(crate) fn find(byte: u8, text: &[u8]) -> Option<usize> {
-    // `memchr` pays for long texts, and costs where a stream arrives one byte at a time.
+    // `memchr` pays off on long texts, but costs time when a stream arrives one byte at a time.
     if SMALL || text.len() <= 8 { text.iter().position(|other| *other == byte) } else { memchr::memchr(byte, text) }
 }
 
@@ -39,7 +39,8 @@ pub(crate) fn find_subslice(needle: &[u8], text: &[u8]) -> Option<usize> {
     if SMALL { text.windows(needle.len()).position(|window| window == needle) } else { find_by_last(needle, text) }
 }
 
-/// Searches for the last byte: in a tag, the colon is the rarest. (`memchr::memmem` holds code that panics.)
+/// Searches for the needle's last byte: in a tag that is the colon, the rarest. (`memchr::memmem` contains code that
+/// panics.)
 fn find_by_last(needle: &[u8], text: &[u8]) -> Option<usize> {
     let last = needle.last()?;
     let mut end = 0;
@@ -57,7 +58,7 @@ pub(crate) fn split_once(byte: u8, text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((before, rest.get(1..)?))
 }
 
-/// The bytes from `from` up to `to`, which the caller knows to be there.
+/// The bytes from `from` up to `to`. The caller guarantees that they exist.
 #[cfg_attr(feature = "optimize-for-size", inline(never))]
 pub(crate) fn subslice(text: &[u8], from: usize, to: usize) -> &[u8] {
     debug_assert!(from <= to && to <= text.len(), "{from}..{to} of {}", text.len());
@@ -66,7 +67,7 @@ pub(crate) fn subslice(text: &[u8], from: usize, to: usize) -> &[u8] {
 
 /// How many code points begin in `text`.
 pub(crate) fn code_points(text: &[u8]) -> u64 {
-    // Most payloads are ASCII, which is quicker to check than code points are to count.
+    // Most short payloads are ASCII, and that is faster to check than counting code points.
     const SHORT: usize = 256;
     if SMALL {
         code_points_one_by_one(text)
@@ -90,7 +91,7 @@ pub(crate) fn utf8_error(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// The check of the standard library and its table are larger than many a part of this crate.
+/// Much smaller than the standard library's check, which comes with a table.
 fn utf8_error_one_by_one(bytes: &[u8]) -> Option<usize> {
     let mut start = 0;
     // How many continuation bytes are still due, and the range that the next one must be in.
@@ -108,7 +109,7 @@ fn utf8_error_one_by_one(bytes: &[u8]) -> Option<usize> {
                 return Some(start);
             }
             due = byte.leading_ones() - 1;
-            // Refuses overlong sequences, surrogates, and code points above U+10FFFF.
+            // Rejects overlong sequences, surrogates, and code points above U+10FFFF.
             match byte {
                 0xe0 => low = 0xa0,
                 0xed => high = 0x9f,
@@ -121,8 +122,8 @@ fn utf8_error_one_by_one(bytes: &[u8]) -> Option<usize> {
     (due != 0).then_some(start)
 }
 
-/// Which of the names in `list`, each of which is followed by a space, is the `same` as `name`. A list takes less room than
-/// comparisons.
+/// Index of `name` in `list`, where each name is followed by a space; `same` compares two names. One list makes smaller
+/// code than a chain of comparisons.
 pub(crate) fn place_in(list: &str, name: &[u8], same: fn(&[u8], &[u8]) -> bool) -> Option<usize> {
     let mut rest = list.as_bytes();
     let mut place = 0;
@@ -135,7 +136,7 @@ pub(crate) fn place_in(list: &str, name: &[u8], same: fn(&[u8], &[u8]) -> bool) 
     None
 }
 
-/// Whether no two names are the same, for assertions about the table.
+/// Whether all names differ, for assertions about the table.
 pub(crate) const fn distinct(names: &[&str]) -> bool {
     let mut rest = names;
     while let Some((first, others)) = rest.split_first() {
@@ -172,10 +173,10 @@ mod tests {
         assert_eq!(utf8_error(bytes), standard, "{}", bytes.escape_ascii());
     }
 
-    /// All pairs of first and second bytes, followed by what they lack or not.
+    /// All pairs of first and second bytes, with and without valid continuation bytes after them.
     #[test]
     fn all_beginnings_of_characters() {
-        // Miri is too slow for all of them: there, the first and the last byte of each range.
+        // Miri is too slow for all of them: there, only the ends of each range.
         const ENDS: &[u8] =
             b"\0\x7f\x80\x8f\x90\x9f\xa0\xbf\xc0\xc1\xc2\xdf\xe0\xe1\xec\xed\xee\xef\xf0\xf1\xf3\xf4\xf5\xff";
         let bytes = || (0..=0xff).filter(|byte| !cfg!(miri) || ENDS.contains(byte));
@@ -203,11 +204,11 @@ mod tests {
 
     #[test]
     fn equal_bytes_are_marked_and_no_others() {
-        // An interpreter is slow: a sample will do there.
+        // Miri is too slow for all of them: a sample is enough there.
         let step = if cfg!(miri) { 13 } else { 1 };
         for byte in (0..=0xff).step_by(step) {
             for other in (0..=0xff).step_by(step) {
-                // Each of them below and above the other, where a carry or a borrow would mark a neighbour.
+                // Each value has the other one as a neighbour, where a carry or a borrow would set a wrong mark.
                 let block = [other, byte, other, other, byte, byte, other, byte];
                 let marks = block.map(|one| if one == byte { 0x80 } else { 0 });
                 assert_eq!(equal_bytes(u64::from_le_bytes(block), byte), u64::from_le_bytes(marks), "{byte} {other}");
@@ -228,7 +229,7 @@ mod tests {
 
         #[test]
         fn one_of_few_bytes(text in "[ !\u{0}\u{1}\u{a0}]{0,40}", at in 0..40usize) {
-            // Those that the text has, and their neighbours: a borrow or a carry would show there.
+            // The bytes that the text holds, and their neighbours, where a borrow or a carry would show.
             for byte in [b' ', b'!', b'\x1f', 0, 1, 0xa0, 0xc2, 0xff] {
                 let text = text.as_bytes().get(at..).unwrap_or(text.as_bytes());
                 prop_assert_eq!(find(byte, text), text.iter().position(|other| *other == byte));

@@ -9,8 +9,8 @@ pub const BEGIN: &[u8] = b"<!--XSUPERVISOR:BEGIN-->";
 /// Ends the data.
 pub const END: &[u8] = b"<!--XSUPERVISOR:END-->";
 
-/// The three pieces to write, in order, for one PROCESS_COMMUNICATION event; best in one write, so that nothing that
-/// another thread prints gets between the tags.
+/// The three pieces to write, in order, for one PROCESS_COMMUNICATION event. Write them at once, so that no output of
+/// another thread gets between the tags.
 ///
 /// `None` if the data holds the tag that ends it: supervisord would cut it there.
 ///
@@ -22,7 +22,8 @@ pub const END: &[u8] = b"<!--XSUPERVISOR:END-->";
 /// assert!(communication::parts(b"<!--XSUPERVISOR:END-->").is_none());
 /// ```
 pub fn parts(data: &[u8]) -> Option<[&[u8]; 3]> {
-    // The tag begins with its only `<`, so it cannot overlap itself: no end of the data can make an earlier one.
+    // The tag has one `<`, at its start, so it cannot overlap itself: the data's end cannot form an earlier tag with
+    // it.
     let holds_end = memchr::memchr_iter(b'<', data).any(|at| data.get(at..).is_some_and(|rest| rest.starts_with(END)));
     (!holds_end).then_some([BEGIN, data, END])
 }

@@ -2,7 +2,7 @@
 
 /// What a process wrote or somebody sent: any bytes.
 ///
-/// supervisord 4 replaces data that is not UTF-8, as a whole, by a text: `Undecodable: b'\xff'`.
+/// supervisord 4 replaces data that is not UTF-8, as a whole, with a text: `Undecodable: b'\xff'`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Data<'a>(&'a [u8]);
 
@@ -21,8 +21,9 @@ impl<'a> Data<'a> {
     ///
     /// # Errors
     ///
-    /// If they are not UTF-8. supervisord 4 sends only UTF-8; a cut by `…_capture_maxbytes` may still fall into the
-    /// middle of a character there, which it then reports as undecodable.
+    /// If they are not UTF-8. supervisord 4 sends only UTF-8: if `…_capture_maxbytes` cuts a character in half, it
+    /// reports the data as undecodable. But an event that did not fit into the buffer may end in the middle of a
+    /// character.
     pub fn to_str(&self) -> Result<&'a str, core::str::Utf8Error> {
         core::str::from_utf8(self.0)
     }

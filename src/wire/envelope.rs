@@ -5,7 +5,7 @@ use super::key::Key;
 use super::length::LengthUnit;
 use super::writer::Writer;
 
-/// What a notification is made of. `len` is worked out from the payload.
+/// The parts of a notification. `len` is computed from the payload.
 ///
 /// ```
 /// use supervisor_events::{Envelope, LengthUnit};

@@ -1,6 +1,6 @@
 //! What can be wrong with the bytes of the protocol.
 //!
-//! * [`ProtocolError`]: the peer's fault, or the length unit's. It is sticky, and carries the offset in the stream.
+//! * [`ProtocolError`]: the peer's fault, or a wrong length unit. It carries the offset in the stream.
 //! * [`TokenError`]: a header or a payload that cannot be read, with the key and the offset in that piece of text.
 //! * [`EventError`]: a payload that has no typed view; the notification itself is fine.
 //! * [`NoRoom`]: a caller's buffer that is too small.
@@ -16,36 +16,37 @@ use super::key::Key;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Problem {
-    /// The key is not there.
+    /// The key is missing.
     Missing,
-    /// The key is there twice.
+    /// The key occurs twice.
     Duplicate,
     /// The value should be an unsigned decimal number.
     NotANumber,
-    /// The number does not fit.
+    /// The number is too large for its type, or the line is 4 GiB or longer.
     TooLarge,
     /// The value is empty, or not among the values that the key may have.
     Invalid,
-    /// The value is not UTF-8.
+    /// The value, or an unknown token after it, is not UTF-8.
     NotUtf8,
     /// A word among the tokens has no colon.
     NotAToken,
 }
 
-/// A token that cannot be read: of several, one that is missing, or the first in the line.
+/// A line that cannot be read. If several things are wrong, a refused line (too long, not UTF-8) comes first, then a
+/// missing key, then the leftmost error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TokenError {
-    /// The key of the token; for [`Problem::NotAToken`], the key of the token before it.
+    /// The key of the token. For [`Problem::NotAToken`] and [`Problem::NotUtf8`], the last known key before the fault.
     pub key: Key,
     /// What is wrong with it.
     pub problem: Problem,
-    /// Bytes from the start of the header or payload; for a missing key, the end of the line.
+    /// Offset in the header or payload; for a missing key, the end of the line.
     pub offset: usize,
 }
 
 impl TokenError {
-    /// Writes the error without its offset, which [`ProtocolError`] replaces by that in the stream.
+    /// Writes the error without its offset: [`ProtocolError`] writes the offset in the stream instead.
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let key = self.key;
         match self.problem {
@@ -69,7 +70,7 @@ impl fmt::Display for TokenError {
 
 impl core::error::Error for TokenError {}
 
-/// Why a notification has no typed [`Event`](crate::Event). Its name, header and payload are there all the same.
+/// Why a notification has no typed [`Event`](crate::Event). Its name, header and payload are still available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -97,15 +98,15 @@ impl fmt::Display for EventError {
 
 impl core::error::Error for EventError {}
 
-/// The peer's fault: the byte stream cannot be read any further.
+/// The peer's fault: the stream cannot be read any further.
 ///
-/// Sticky: the machine that returned it returns it again for every further call. The way out is to end the process
-/// and let supervisord start it again.
+/// Sticky: a machine that has returned it returns it again from every further call. The exception is an error of `end`,
+/// which is not stored. The way out is to end the process and let supervisord start it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct ProtocolError {
-    /// Bytes from the start of the stream to the place that is wrong.
+    /// Offset of the fault in the stream.
     pub offset: u64,
     /// What is wrong there.
     pub kind: ProtocolErrorKind,
@@ -120,24 +121,25 @@ pub enum ProtocolErrorKind {
     NotAHeader,
     /// The header does not end within this many bytes.
     HeaderTooLong {
-        /// The most that a header may have here, with its newline.
+        /// The longest header that is accepted here, with its newline.
         limit: usize,
     },
     /// The header cannot be read.
     Header(TokenError),
-    /// Input arrived while the listener had not said READY.
+    /// Input arrived although the listener had not said READY.
     OutOfTurn,
     /// The stream ended inside a header.
     TruncatedHeader,
     /// The stream ended inside a payload.
     TruncatedPayload {
-        /// How many units of `len` (code points or bytes) had not begun to arrive; the last one counts until it has ended.
+        /// How many units of `len` (code points or bytes) had not begun to arrive; the last one counts until it is
+        /// complete.
         missing: u64,
     },
 }
 
 impl ProtocolErrorKind {
-    /// The place that is wrong, in bytes from where the header begins, or would begin.
+    /// Offset of the fault from where the header begins, or would begin.
     pub(crate) const fn place(&self) -> usize {
         match self {
             Self::HeaderTooLong { limit } => *limit,
@@ -176,7 +178,7 @@ impl fmt::Display for ProtocolError {
 
 impl core::error::Error for ProtocolError {}
 
-/// A caller's buffer is too small. What it holds is of no use.
+/// A caller's buffer is too small. After a `write_to`, its contents are unspecified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct NoRoom {

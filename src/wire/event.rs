@@ -14,7 +14,7 @@ use super::value::Values;
 use super::word::SupervisorState;
 use super::writer::Writer;
 
-/// A payload's content by its type. Borrows from the payload.
+/// A payload's typed content. Borrows from the payload.
 ///
 /// ```
 /// use supervisor_events::{Event, EventType, ProcessState};
@@ -61,13 +61,13 @@ impl<'a> Event<'a> {
         Self::by_grammar(shape, payload)
     }
 
-    /// Kept out of the short cut's way.
+    /// Out of line, to keep the short cut's code small.
     #[cold]
     fn by_grammar(shape: Shape, payload: &'a [u8]) -> Result<Self, EventError> {
         Self::read::<TokenLine<'_>>(shape, payload)
     }
 
-    /// Reads the payload by the short cut or by the grammar.
+    /// Reads the payload with the short cut or the grammar.
     #[inline]
     pub(super) fn read<V: Values<'a>>(shape: Shape, payload: &'a [u8]) -> Result<Self, V::Error> {
         let without_data = |payload| (only_line(payload), Data::default());
@@ -108,14 +108,14 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// The type of the event; none for a tick with a period that no type has.
+    /// The type of the event; `None` for a tick with a period that no type has.
     pub fn event_type(&self) -> Option<EventType<'static>> {
         self.shape().event_type()
     }
 
-    /// Writes the payload that supervisord sends for this event to the start of `buffer`, and returns that part. What is
-    /// `None` is left out; `extra` tokens come last. Names that no configuration allows are written as they are, and may
-    /// not be read back as the same: a group's name with a space, a newline in a token.
+    /// Writes the payload that supervisord sends for this event to the start of `buffer`, and returns that part. Values
+    /// that are `None` are left out; `extra` tokens come last. Names that no configuration allows are written as they
+    /// are, and may read back differently: a group's name with a colon in a later word, a newline in a token.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The names of events, which type is a kind of which, and the shape of their payloads.
+//! The names of events, the hierarchy of their types, and the shapes of their payloads.
 //!
 //! The hierarchy is supervisor's table, not a matter of prefixes: a plugin may register a name such as `PROCESS`.
 
@@ -8,7 +8,7 @@ use super::table::table;
 use super::text::Text;
 use super::word::{Channel, GroupChange, ProcessState, SupervisorState};
 
-/// The shape of a payload, with what the event's name says.
+/// The shape of a payload, with the values that the event's name gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     ProcessState(ProcessState),
@@ -38,7 +38,8 @@ macro_rules! make_event_types {
         pub enum EventType<'a> {
             $(#[$root_doc])* $root,
             $($(#[$doc])* $variant,)*
-            /// Any other name: a plugin's event, or a newer server's. An event that nobody registered is `None` by name.
+            /// Any other name: a plugin's event, or a newer server's. supervisord sends `None` as the name of an event
+            /// type that nobody registered.
             Other(Text<'a>),
         }
 
@@ -55,7 +56,7 @@ macro_rules! make_event_types {
                 }
             }
 
-            /// The type that this one is a kind of: none for EVENT, and EVENT for names that are not in the table.
+            /// The type that this one is a kind of: `None` for EVENT, and EVENT for names that are not in the table.
             pub fn parent(self) -> Option<EventType<'static>> {
                 match self {
                     Self::$root => None,
@@ -64,7 +65,7 @@ macro_rules! make_event_types {
                 }
             }
 
-            /// The type at a place of the table. A match takes less room than the table itself.
+            /// The type at a place of the table. A match makes smaller code than the table itself.
             fn at(place: usize) -> Option<Self> {
                 enum Place { $root, $($variant,)* }
                 match place {
@@ -87,7 +88,7 @@ macro_rules! make_event_types {
                 if bytes == $root_name.as_bytes() { Self::$root } else { Self::Other(name) }
             }
 
-            /// The shape of the payload, for types that events are sent of.
+            /// The shape of the payload; `None` for abstract and unknown types.
             pub(crate) const fn shape(self) -> Option<Shape> {
                 match self {
                     $($(Self::$variant => Some(Shape::$Shape $(($($said)+))?),)?)*
@@ -97,7 +98,7 @@ macro_rules! make_event_types {
         }
 
         impl Shape {
-            /// The type of an event that says this. None for a period that no tick has.
+            /// The type of an event with this shape and these values. `None` for a period that no tick has.
             pub(crate) const fn event_type(self) -> Option<EventType<'static>> {
                 match self {
                     $($(Self::$Shape $(($($said)+))? => Some(EventType::$variant),)?)*
@@ -157,7 +158,7 @@ impl core::fmt::Display for EventType<'_> {
     }
 }
 
-/// A type of the table. For any other name there is [`EventType::from_name`].
+/// Parses a name that is in the table. For any other name, use [`EventType::from_name`].
 impl core::str::FromStr for EventType<'static> {
     type Err = UnknownName;
 

@@ -9,28 +9,29 @@ use super::places::Places;
 use super::short_cut;
 use super::token::split_last_word;
 
-/// How many newlines an identifier may hold. What is before each of them is read from its beginning, so a flood of short
-/// lines must not keep a program busy.
+/// How many newlines an identifier may hold. At each newline the header is read again from its start, so a flood of
+/// short lines must not keep a program busy.
 const NEWLINES: usize = 16;
 
-/// The usual header, whole, at the start of `text`. `None` says nothing: an unusual header may be there, or the beginning of
-/// one.
+/// The usual header, whole, at the start of `text`. `None` proves nothing: there may be an unusual header, or the
+/// beginning of one.
 #[inline(always)]
 fn usual_header(text: &[u8]) -> Option<(Places, usize)> {
     short_cut::header(text).filter(|(_, end)| text.get(*end) == Some(&b'\n'))
 }
 
-/// Reads the header that `text` begins with into `places`, and returns its length with its newline; `None` if it has not
-/// arrived whole. All of `text` before `new` was there in the call before. A header may be `limit` bytes long.
+/// Reads the header at the start of `text` into `places`, and returns its length with its newline; `None` if it is
+/// incomplete. The bytes of `text` before offset `new` were there in the previous call. A header may be `limit` bytes
+/// long.
 ///
-/// A newline alone does not end a header: the identifier may hold one. It ends at the first newline that follows
-/// ` eventname:E len:N`, or that follows all keys, in whatever order they came. So what is before a newline is read each
-/// time from its beginning; nothing has to be remembered between two calls.
+/// A newline alone does not end a header: the identifier may hold one. The header ends at the first newline that
+/// follows ` eventname:E len:N`, or that follows all keys, in any order. So at each newline the text before it is read
+/// again from its start, and nothing is stored between two calls.
 ///
 /// # Errors
 ///
-/// What is there is not a header, is too long or cannot be read.
-// A program has one caller, which it is inlined into.
+/// The input is not a header, or the header is too long or cannot be read.
+// Inlined: most programs use only one of its callers.
 #[inline]
 pub(crate) fn header(
     text: &[u8],
@@ -50,13 +51,13 @@ pub(crate) fn header(
     }
     let mut from = new;
     while let Some(newline) = find(b'\n', subslice(text, from, text.len())) {
-        // Counted only here: what arrives byte by byte must not be looked at again with every byte.
+        // Counted only at a newline: input that arrives byte by byte must not be scanned again for every byte.
         if subslice(text, 0, from).iter().filter(|byte| **byte == b'\n').count() > NEWLINES {
             return Err(ProtocolErrorKind::NotAHeader);
         }
         let end = from + newline;
         let line = subslice(text, 0, end);
-        // The short cut was tried above if all of the line is new.
+        // If the whole line is new, the short cut was tried above.
         let read = if new == 0 { grammar::header::read(line, places) } else { header::read(line, places) };
         match read {
             Ok(()) => return Ok(Some(end + 1)),

@@ -36,9 +36,9 @@ impl<'a> Header<'a> {
     ///
     /// # Errors
     ///
-    /// A line that is not UTF-8; a missing or duplicate key; a value that is not a number, or too large a number; a value that is
-    /// empty; a word that is not a token. Keys that look doubled inside `server` are part of it, as they are for
-    /// supervisord.
+    /// A line that is not UTF-8; a missing or duplicate key; a number that is not one, or is too large; a `ver` or
+    /// `eventname` that is empty or holds a newline; a word that is not a token. Text inside `server` that looks like a
+    /// repeated key is part of the value, as it is for supervisord.
     pub fn parse(line: &'a [u8]) -> Result<Self, TokenError> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let mut places = Places::NONE;
@@ -60,7 +60,7 @@ impl<'a> Header<'a> {
         Text::checked(span.of(self.line.as_bytes()))
     }
 
-    /// The protocol's version: `3.0` from every supervisor so far, also where their units of `len` differ.
+    /// The protocol's version: `3.0` from every supervisor so far, whatever their `len` counts.
     pub fn ver(&self) -> &'a str {
         self.text(self.places.ver).as_str()
     }
@@ -111,7 +111,7 @@ impl<'a> Header<'a> {
         self.line.as_bytes()
     }
 
-    /// All tokens in the order of the line, those with unknown keys too: `(key, value)`.
+    /// All tokens in the order of the line, including those with unknown keys: `(key, value)`.
     ///
     /// ```
     /// # use supervisor_events::Header;
@@ -126,7 +126,7 @@ impl<'a> Header<'a> {
         HeaderTokens { header: *self, at: 0 }
     }
 
-    /// The value of the token with this key, as it is in the line.
+    /// The value of the first token with this key, as written in the line.
     pub fn get(&self, key: &str) -> Option<&'a str> {
         let mut tokens = self.tokens();
         let value = core::iter::from_fn(|| tokens.next_bytes()).find(|token| token.0 == key.as_bytes())?.1;
@@ -158,7 +158,7 @@ impl core::fmt::Debug for Header<'_> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct HeaderTokens<'a> {
     header: Header<'a>,
-    /// Where the next token begins, or spaces before it.
+    /// Offset of the next token, or of spaces before it.
     at: usize,
 }
 
@@ -168,13 +168,13 @@ impl<'a> HeaderTokens<'a> {
         let Header { line, places } = &self.header;
         let line = line.as_bytes();
         let mut word = subslice(line, self.at, line.len());
-        // There is one space between two tokens, or several.
+        // Tokens may be separated by more than one space.
         while let Some((b' ', after)) = word.split_first() {
             word = after;
         }
         let (key, value) = split_once(b':', word)?;
         let from = line.len() - value.len();
-        // Only `server` and `pool` may hold spaces; the parser knows where they end.
+        // Only `server` and `pool` may hold spaces; their spans tell where they end.
         let free = [places.server, places.pool].into_iter().find(|span| span.from as usize == from);
         self.at = free.map_or_else(|| word_end(line, from), |span| span.to as usize);
         Some((key, subslice(line, from, self.at)))

@@ -1,4 +1,4 @@
-//! What `len` counts, and how far a payload of that length goes.
+//! What `len` counts, and where a payload of that length ends.
 //!
 //! The documentation says bytes. supervisor 4 sends the length of a Python string: Unicode code points (upstream issue
 //! 1243). supervisor 3 on Python 2, and servers written in other languages, count bytes. All of them say `ver:3.0`, so
@@ -56,17 +56,17 @@ impl core::str::FromStr for LengthUnit {
     }
 }
 
-/// How much of a payload is still to come.
+/// How much of a payload has not arrived.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) struct Remaining {
     unit: LengthUnit,
-    /// Whether there is a payload at all, and not a header.
+    /// Whether a payload is being read, not a header.
     begun: bool,
     /// Units whose first byte has not arrived.
     units: u64,
-    /// Bytes that the last code point still lacks. Its length is known from its first byte. Waiting for the next first
-    /// byte instead would wait for an event that is not sent before this one is answered.
+    /// Bytes that the last code point still lacks. The length of a code point is known from its first byte. Waiting for
+    /// the next first byte instead would deadlock: the next event is not sent until this one is answered.
     tail: u8,
 }
 
@@ -86,22 +86,22 @@ impl Remaining {
         self.begun = false;
     }
 
-    /// Whether a payload is due, of whatever length, and not a header.
+    /// Whether a payload is being read, not a header; it may be empty or complete.
     pub(crate) const fn has_begun(&self) -> bool {
         self.begun
     }
 
-    /// Whether the payload has arrived whole.
+    /// Whether the payload is complete.
     pub(crate) fn is_done(&self) -> bool {
         self.units == 0 && self.tail == 0
     }
 
-    /// How many units are not complete.
+    /// How many units have not begun to arrive; the last one counts until it is complete.
     pub(crate) fn missing(&self) -> u64 {
         self.units.max(u64::from(self.tail != 0))
     }
 
-    /// How many bytes at the start of `input` belong to the payload. Looks at each byte at most once.
+    /// How many bytes at the start of `input` belong to the payload. Looks at each byte a bounded number of times.
     pub(crate) fn take(&mut self, input: &[u8]) -> usize {
         match self.unit {
             LengthUnit::CodePoints | LengthUnit::Bytes if SMALL => self.take_one_by_one(input),
@@ -119,7 +119,8 @@ impl Remaining {
         for (taken, &byte) in input.iter().enumerate() {
             let is_first = byte & 0xc0 != 0x80 || self.unit == LengthUnit::Bytes;
             if is_first {
-                // A code point whose bytes have not all come is not UTF-8, which supervisord never sends. It ends here.
+                // The code point before this byte was cut short. That is not UTF-8, and supervisord never sends it: the
+                // code point ends here.
                 self.tail = 0;
             }
             if self.is_done() {
@@ -142,9 +143,9 @@ impl Remaining {
     fn take_blocks(&mut self, input: &[u8]) -> usize {
         let mut taken = 0;
         while self.units != 0 {
-            // n bytes hold at most n code points, so this block cannot reach beyond the payload. If it brings all that
-            // are due, each of its bytes begins one, and the last byte tells what is still to come. If not, the next
-            // block is shorter: a handful of blocks even for text without a single ASCII letter.
+            // n bytes hold at most n code points, so this block never extends past the payload. If it completes the
+            // count, each of its bytes begins a code point, and the last byte tells how many continuation bytes follow.
+            // Otherwise the next block is shorter, by a quarter even if every code point has four bytes.
             let rest = subslice(input, taken, input.len());
             let len = usize::try_from(self.units).unwrap_or(usize::MAX).min(rest.len());
             let block = subslice(rest, 0, len);
@@ -187,7 +188,7 @@ mod tests {
         remaining
     }
 
-    /// What is taken must be what counting one by one takes, wherever the input is cut.
+    /// However the input is split, exactly the payload's bytes are taken.
     #[test]
     fn code_points_end_where_their_last_byte_ends() {
         let text = "aé€😀z日本".as_bytes();

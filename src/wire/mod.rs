@@ -1,18 +1,19 @@
 //! The words of the protocol: pure functions on slices, with no state and no I/O.
 //!
-//! * [`table`]: every key, state, event type and payload, declared once. [`key`], [`word`], [`event_type`] and [`payload`]
-//!   make code of it.
-//! * [`grammar`]: what is read of a line. [`short_cut`]: some of it sooner.
-//! * [`header`]: the line of tokens before every payload. [`places`]: what is read of it. [`framing`]: where it ends.
-//! * [`event`]: payloads by the types of their events. [`data`], [`text`], [`token`], [`value`]: what they are made of.
-//! * [`length`]: what `len` counts, and how far a payload of that length goes.
-//! * [`envelope`]: header and payload, written. [`writer`]: writes them.
+//! * [`table`]: every key, state, event type and payload, declared once. [`key`], [`word`], [`event_type`] and
+//!   [`payload`] generate code from it.
+//! * [`grammar`]: parses lines. [`short_cut`]: parses the usual ones faster.
+//! * [`header`]: the line of tokens before every payload. [`places`]: the result of parsing it. [`framing`]: where it
+//!   ends.
+//! * [`event`]: payloads by the types of their events. [`data`], [`text`], [`token`], [`value`]: their parts.
+//! * [`length`]: what `len` counts, and where a payload of that length ends.
+//! * [`envelope`]: writes header and payload. [`writer`]: writes their parts.
 //! * [`reply`]: READY and RESULT.
 //! * [`communication`]: the tags around data that a process sends as PROCESS_COMMUNICATION.
-//! * `agreement`: the readers of a line, held against each other by tests and fuzzing.
-//! * [`error`]: what can be wrong with all of it. [`bytes`]: the leaves.
+//! * `agreement`: checks the readers of a line against each other, for tests and fuzzing.
+//! * [`error`]: everything that can be wrong. [`bytes`]: searching, counting, slicing.
 //!
-//! Nothing here knows whose turn it is: that is for [`Listener`](crate::Listener).
+//! Nothing here knows whose turn it is; [`Listener`](crate::Listener) does.
 
 #[cfg(any(test, fuzzing))]
 pub mod agreement;

@@ -42,7 +42,7 @@ macro_rules! make_payloads {
                 )?
             }
 
-            // Of several keys that are missing, the one that is taken first is reported.
+            // If several keys are missing, the one that is taken first is reported.
             const _: () = assert!(
                 in_order(&[$(Key::$Key,)* $($(Key::$NamedKey,)?)?]),
                 concat!("the fields of ", stringify!($Struct), " are not in the order of the keys"),
@@ -52,7 +52,8 @@ macro_rules! make_payloads {
                 /// The keys that have a field.
                 pub(crate) const KEYS: Keys = Keys::of(&[$(Key::$Key,)* $($(Key::$NamedKey,)?)?]);
 
-                /// An event to be sent, with empty names and without optional values. Its fields are to be set.
+                /// An event to send. Names are empty, optional values `None`, other values placeholders: set the
+                /// fields.
                 #[allow(clippy::new_without_default, reason = "only one of them can do without what the name says")]
                 pub const fn new($($named: $Named)?) -> Self {
                     Self {
@@ -63,7 +64,7 @@ macro_rules! make_payloads {
                     }
                 }
 
-                /// The shape, with what the event's name says.
+                /// The shape, with the values that the event's name gives.
                 pub(crate) const fn shape(&self) -> Shape {
                     Shape::$Shape $((self.$named))?
                 }
@@ -94,7 +95,7 @@ macro_rules! make_payloads {
                 }
             }
 
-            /// As a map: the event's type, its fields, its unknown tokens.
+            /// As a map: the event's type, the fields that have a token or data, and the unknown tokens.
             #[cfg(feature = "serde")]
             impl serde::Serialize for $Struct<'_> {
                 fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -119,7 +120,7 @@ macro_rules! make_payloads {
     };
 }
 
-/// What the event's name says, unless a token outranks it.
+/// The value from the event's name, unless a token overrides it.
 macro_rules! named {
     ($values:ident, $named:ident) => {
         $named

@@ -1,9 +1,9 @@
-//! What both readers give for a header: its numbers, and where in the line its texts are.
+//! What every reader returns for a header: its numbers, and where in the line its texts are.
 
 use super::key::{Key, Keys};
 use super::text::Span;
 
-/// The keys of supervisor 4.3.0's header, in the order in which it sends them.
+/// The set of keys in supervisor 4.3.0's header.
 pub(crate) const KEYS: Keys =
     Keys::of(&[Key::Ver, Key::Server, Key::Serial, Key::Pool, Key::Poolserial, Key::Eventname, Key::Len]);
 
@@ -21,7 +21,7 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// Of no line.
+    /// Before any line is read.
     pub(crate) const NONE: Self = Self {
         ver: Span::NONE,
         server: Span::NONE,

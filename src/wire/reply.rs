@@ -1,8 +1,8 @@
 //! What a listener says: `READY\n` and `RESULT n\n` with n bytes of data.
 //!
-//! Nothing may follow the data. If a listener prints `OK` with a line end, supervisord takes the newline for the start of
-//! the next READY, which violates the protocol, and never sends that listener an event again. So the bytes are made
-//! here, in one place.
+//! Nothing may follow the data. If a listener prints `OK` with a line end, supervisord takes the newline for the start
+//! of the next READY. That violates the protocol, and supervisord never sends that listener another event. So the bytes
+//! are built here, in one place.
 
 #[cfg(feature = "alloc")]
 use alloc::{borrow::Cow, string::String, vec::Vec};
@@ -36,7 +36,7 @@ type Bytes<'a> = Cow<'a, [u8]>;
 #[cfg(not(feature = "alloc"))]
 type Bytes<'a> = &'a [u8];
 
-/// Not a function: with what it returned, `&Reply::OK` would not live for as long as the program runs.
+/// A macro: the result of a function counts as one that may need dropping, and `&Reply::OK` would not be `'static`.
 #[cfg(feature = "alloc")]
 macro_rules! borrowed {
     ($data:expr) => {
@@ -54,8 +54,8 @@ impl<'a> Reply<'a> {
     /// The event was processed.
     pub const OK: Reply<'static> = Reply { data: borrowed!(b"OK") };
 
-    /// The event is rejected. supervisord sends it again at once, without end and without a pause, and not only to this
-    /// pool: to every pool that holds a process of equal priority. A last resort.
+    /// The event is rejected. supervisord sends it again at once, endlessly and without a pause, and not only to this
+    /// pool but to every pool that holds a process of equal priority. A last resort.
     pub const FAIL: Reply<'static> = Reply { data: borrowed!(b"FAIL") };
 
     /// Any data, for a pool with a `result_handler` of its own. supervisord's default handler takes everything but `OK`
@@ -112,7 +112,7 @@ impl From<String> for Reply<'_> {
     }
 }
 
-/// The bytes of a RESULT, with the next READY or without: best in one write. Nothing may be written between or after
+/// The bytes of a RESULT, with or without the next READY. Write them at once; nothing may be written between or after
 /// them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[must_use = "supervisord waits for these bytes"]
@@ -122,8 +122,8 @@ pub struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    /// The pieces, in order, for callers without a buffer to assemble them in: the line `RESULT n`, the data, and READY or
-    /// nothing.
+    /// The pieces, in order, for callers without a buffer to assemble them in: the line `RESULT n`, the data, and READY
+    /// or nothing.
     ///
     /// ```
     /// use supervisor_events::Reply;
@@ -135,14 +135,14 @@ impl<'a> Answer<'a> {
         (Head::of_len(self.data.len()), self.data, self.ready)
     }
 
-    /// How many bytes there are.
+    /// The number of bytes.
     #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
     pub fn len(&self) -> usize {
         let (head, data, ready) = self.parts();
         head.len().saturating_add(data.len()).saturating_add(ready.len())
     }
 
-    /// Writes all of it to the start of `buffer`, and returns that part.
+    /// Writes all the bytes to the start of `buffer`, and returns that part.
     ///
     /// # Errors
     ///
@@ -150,7 +150,7 @@ impl<'a> Answer<'a> {
     pub fn write_to<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b [u8], NoRoom> {
         let mut writer = Writer::new(buffer);
         if !SMALL && self.data == b"OK" && !self.ready.is_empty() {
-            // What nearly every answer is.
+            // Nearly every answer is this one.
             writer.put(b"RESULT 2\nOKREADY\n");
         } else {
             head(&mut writer, self.data.len());
@@ -160,7 +160,7 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// The length of the longest such line.
+/// The length of the longest line that begins a RESULT.
 const LONGEST: usize = "RESULT 18446744073709551615\n".len();
 
 fn head(writer: &mut Writer<'_>, len: usize) {

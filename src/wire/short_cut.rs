@@ -1,9 +1,9 @@
-//! The short cut: usual lines, read from the left in one go. Only for speed.
+//! The short cut: usual lines, read from the left in one pass. Only for speed.
 //!
-//! Contract: every result that it gives is exactly the grammar's. Where it gives none, the grammar decides. It reads lines
-//! in supervisord's own order, of printable ASCII, in which no value holds a space; such a line has one reading. It can be
-//! deleted, and nothing but the speed changes; the feature `optimize-for-size` leaves it out. The tests of `agreement`, and
-//! the fuzz target `readers`, hold it against the grammar.
+//! Contract: every result that it gives is exactly the grammar's. If it gives none, the grammar decides. It reads lines
+//! in supervisord's own order, of ASCII without control characters (DEL is accepted), in which no value holds a space;
+//! such a line has only one reading. It can be deleted, and only the speed changes; the feature `optimize-for-size`
+//! leaves it out. The tests of `agreement` and the fuzz target `readers` check it against the grammar.
 
 use nom::sequence::preceded;
 use nom::{IResult, Parser};
@@ -18,8 +18,7 @@ use super::value::{Value, Values};
 
 type Parsed<'a, O> = IResult<&'a [u8], O, ()>;
 
-/// The usual header at the start of `input`, and its length without its newline. What follows it, the caller has to look
-/// at.
+/// The usual header at the start of `input`, and its length without its newline. The caller checks what follows it.
 #[inline(always)]
 pub(crate) fn header(input: &[u8]) -> Option<(Places, usize)> {
     if SMALL {
@@ -47,13 +46,13 @@ pub(crate) fn header(input: &[u8]) -> Option<(Places, usize)> {
 /// A payload's line, taken from the left.
 pub(crate) struct UsualLine<'a> {
     rest: &'a [u8],
-    /// What is before the next token.
+    /// The separator before the next token.
     separator: &'static [u8],
     /// Whether all values have been as usual.
     usual: bool,
 }
 
-/// The line is not usual; this says nothing else about it.
+/// The line is not usual. It may still be valid.
 pub(crate) struct NotUsual;
 
 impl<'a> Values<'a> for UsualLine<'a> {
@@ -61,7 +60,7 @@ impl<'a> Values<'a> for UsualLine<'a> {
 
     #[inline]
     fn split(payload: &'a [u8]) -> (&'a [u8], Data<'a>) {
-        // A line that is usual up to the first newline has its group before that.
+        // In a usual line the group's name comes before the first newline, so the data begins there.
         first_line(payload)
     }
 
@@ -70,8 +69,8 @@ impl<'a> Values<'a> for UsualLine<'a> {
         Self { rest: line, separator: b"", usual: true }
     }
 
-    /// The value of the token with which the rest of the line begins. If that has another key, this one is absent, and
-    /// something is left over at the end unless the other one is taken next.
+    /// The value of the token at the start of the rest. If that token has another key, this one is absent; then the
+    /// token is left over at the end, and `finish` fails, unless a later call takes it.
     #[inline(always)]
     fn take<T: Value<'a>>(&mut self, key: Key) -> T {
         let token = self.rest.strip_prefix(self.separator).and_then(|token| token.strip_prefix(key.tag()));
@@ -101,11 +100,11 @@ impl<'a> Values<'a> for UsualLine<'a> {
     }
 }
 
-/// Any printable ASCII up to the next space, other byte, or end.
+/// ASCII from `!` to DEL, up to the next other byte or the end.
 #[inline]
 fn word(input: &[u8]) -> Parsed<'_, &[u8]> {
     let mut rest = input;
-    // Eight bytes at a time: words are too short for a vectorised search to pay, and too long to go byte by byte.
+    // Eight bytes at a time: words are too short for a vectorised search, and too long for a loop over bytes.
     while let Some((block, after)) = rest.split_first_chunk::<8>() {
         let found = not_in_word(u64::from_le_bytes(*block));
         if found != 0 {
@@ -120,8 +119,8 @@ fn word(input: &[u8]) -> Parsed<'_, &[u8]> {
     split_at(input, input.len() - rest.len())
 }
 
-/// Sets the highest bit of the first byte of `block` that is a space or less, or not ASCII. Says nothing about the bytes
-/// after it.
+/// Sets the highest bit of the first byte of `block` that is a space or less, or not ASCII. Says nothing about the
+/// bytes after it.
 #[inline]
 fn not_in_word(block: u64) -> u64 {
     const LOW: u64 = u64::MAX / 255;
@@ -130,13 +129,13 @@ fn not_in_word(block: u64) -> u64 {
     (block.wrapping_sub(ABOVE_SPACE) | block) & HIGH
 }
 
-/// An unsigned decimal number of at most 19 digits: none of those overflows.
+/// An unsigned decimal number of at most 19 digits, which cannot overflow.
 #[inline]
 fn decimal(input: &[u8]) -> Parsed<'_, u64> {
     let mut value = 0u64;
     let mut rest = input;
     while let Some((digit @ b'0'..=b'9', after)) = rest.split_first() {
-        // More digits may overflow, and are refused below.
+        // More than 19 digits may overflow; they are rejected below.
         value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
         rest = after;
     }
@@ -146,7 +145,7 @@ fn decimal(input: &[u8]) -> Parsed<'_, u64> {
     }
 }
 
-/// The text `tag`. As `nom::bytes::complete::tag`, but compares words of memory, not bytes.
+/// The text `tag`. Like `nom::bytes::complete::tag`, but compares machine words, not bytes.
 #[inline]
 fn tag<'a>(tag: &'static str) -> impl Parser<&'a [u8], Output = (), Error = ()> {
     move |input: &'a [u8]| match input.strip_prefix(tag.as_bytes()) {
@@ -175,7 +174,7 @@ mod tests {
         assert_eq!(word(text), Ok((&text[end..], &text[..end])), "{}", text.escape_ascii());
     }
 
-    /// Every byte at every place of the blocks that are read at a time, with every byte after it.
+    /// Every byte at every place of the eight-byte blocks, with every byte after it.
     #[test]
     fn every_byte_in_a_word() {
         for place in 0..17 {

@@ -1,12 +1,12 @@
 //! The table of the protocol: every key, state, event type and payload of supervisor 4.3.0, each declared once.
 //!
-//! The table is data. `key.rs`, `word.rs`, `event_type.rs` and `payload.rs` each make code of one section: enums,
-//! look-ups, readers, writers, the views for serde and defmt, and the assertions that hold the sections together.
+//! The table is data. `key.rs`, `word.rs`, `event_type.rs` and `payload.rs` each generate code from one section: enums,
+//! look-ups, readers, writers, the views for serde and defmt, and assertions that keep the sections consistent.
 //!
 //! * A new token of a payload: its key in `keys`, its field in `payloads`. `Option` makes it optional.
 //! * A new event of a known shape: its line in `event_types`, and the word that tells it from its siblings in `words`.
 //!
-//! An entry that is missing or that nothing uses does not compile.
+//! A missing or unused entry does not compile.
 
 /// Passes the table to the macro `$make`.
 macro_rules! table {
@@ -92,8 +92,8 @@ macro_rules! table {
                 }
             }
 
-            // Type = its eventname, parent => the shape of its payload, with what the name says about the event. Types
-            // without a shape are abstract: listeners subscribe to them, but no event is sent with their names.
+            // Type = its eventname, parent => the shape of its payload, with the values that the name gives. Types
+            // without a shape are abstract: listeners subscribe to them, but no event has their name.
             event_types {
                 /// Abstract: any event.
                 Event = "EVENT";
@@ -156,8 +156,9 @@ macro_rules! table {
                 ProcessGroupRemoved = "PROCESS_GROUP_REMOVED", ProcessGroup => ProcessGroup(GroupChange::Removed);
             }
 
-            // Shape (its struct). `named`: what the event's name says, or a token that outranks it. `tokens`: fields
-            // and their keys, in supervisord's order. `data`: what follows the line. `unknown`: the field of the tokens that have none.
+            // Shape (its struct). `named`: the value from the event's name, or from a token that overrides it.
+            // `tokens`: fields and their keys, in supervisord's order. `data`: the bytes after the line. `unknown`: the
+            // field for all other tokens.
             payloads {
                 /// A process changed its state.
                 ProcessState(ProcessStateEvent) {
@@ -182,11 +183,11 @@ macro_rules! table {
                     }
                     unknown extra
                 }
-                /// A process wrote output. Any piece of it, not a line.
+                /// A process wrote output. The data is any piece of it, not necessarily a line.
                 ProcessLog(ProcessLogEvent) {
                     named {
-                        /// The stream that it wrote to: the token's value, or from the event's name where the server
-                        /// sends no token.
+                        /// The stream that it wrote to: from the token, or from the event's name if the server sends no
+                        /// token.
                         channel: Channel = Channel
                     }
                     tokens {
@@ -226,7 +227,7 @@ macro_rules! table {
                 /// Somebody called `supervisor.sendRemoteCommEvent(type, data)`.
                 RemoteCommunication(RemoteCommunicationEvent) {
                     tokens {
-                        /// The first argument: the rest of the first line. May hold spaces and colons.
+                        /// The first argument: the rest of the first line. It may hold spaces and colons.
                         remote_type: Text<'a> = Type,
                     }
                     data {
@@ -241,7 +242,7 @@ macro_rules! table {
                         period: u32
                     }
                     tokens {
-                        /// The boundary of the period, in Unix seconds. Goes back with the clock.
+                        /// The boundary of the period, in Unix seconds. Goes backwards if the clock does.
                         when: u64 = When,
                     }
                     unknown extra

@@ -4,8 +4,8 @@ use super::bytes::{subslice, utf8_error};
 
 /// Text from the stream, which is UTF-8: a name, a state, a line. A `&str` in another form.
 ///
-/// It compares and prints as text, and derefs to `str`. [`as_str`](Self::as_str) gives a `&str` that lives as long as the
-/// input.
+/// It compares and prints as text, and derefs to `str`. [`as_str`](Self::as_str) gives a `&str` that lives as long as
+/// the input.
 ///
 /// ```
 /// use supervisor_events::{Event, EventType};
@@ -18,8 +18,8 @@ use super::bytes::{subslice, utf8_error};
 /// assert_eq!(name, "risk_manager");
 /// # Ok::<(), supervisor_events::EventError>(())
 /// ```
-// A line is checked once, when it is read. Without `unsafe`, making a `&str` of a part costs another check, so it is made
-// only for callers that ask for one: most compare or copy bytes.
+// A line is checked once, when it is read. Without `unsafe`, making a `&str` of a part takes another check, so it is
+// done only for callers that ask for one: most compare or copy bytes.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text<'a>(&'a [u8]);
 
@@ -98,7 +98,7 @@ impl core::fmt::Display for Text<'_> {
     }
 }
 
-/// Where a part of a line begins and ends. In 32 bits on every machine: a header holds several.
+/// Where a part of a line begins and ends. 32 bits each on every machine: a header holds several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) struct Span {
@@ -109,7 +109,7 @@ pub(crate) struct Span {
 impl Span {
     pub(crate) const NONE: Self = Self { from: 0, to: 0 };
 
-    /// The longest line that spans can be kept of.
+    /// The longest line that a span can refer to.
     pub(crate) const MAX: usize = u32::MAX as usize;
 
     /// From `from` up to `to` of a line of at most [`Span::MAX`] bytes.
@@ -118,7 +118,7 @@ impl Span {
         Self { from: from as u32, to: to as u32 }
     }
 
-    /// The part of `line`.
+    /// That part of `line`.
     #[cfg_attr(feature = "optimize-for-size", inline(never))]
     pub(crate) fn of(self, line: &[u8]) -> &[u8] {
         subslice(line, self.from as usize, self.to as usize)

@@ -1,11 +1,11 @@
-//! `key:value` tokens: what the header line and the payloads' token lines have in common.
+//! `key:value` tokens: shared by the header line and the payloads' token lines.
 
 use super::bytes::{SMALL, find, rfind, split_once, subslice};
 use super::error::Problem;
 use super::key::{Key, Keys};
 use super::text::Text;
 
-/// The tokens of a part of a line, in the order in which they are written.
+/// The tokens of a part of a line, in the order of the line.
 ///
 /// The `extra` fields of the events hold the tokens that this version of the crate has no field for.
 ///
@@ -20,12 +20,12 @@ use super::text::Text;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Tokens<'a> {
     text: Text<'a>,
-    /// Keys to pass over: they have fields of their own.
+    /// Keys to skip: they have fields of their own.
     known: Keys,
 }
 
 impl<'a> Tokens<'a> {
-    /// The tokens of `line`, separated by spaces: to be sent with an event.
+    /// The tokens of `line`, separated by spaces, to send with an event.
     pub const fn new(line: &'a str) -> Self {
         Self { text: Text::new(line), known: Keys::NONE }
     }
@@ -117,12 +117,12 @@ impl<'a> Iterator for TokensIter<'a> {
     }
 }
 
-/// Splits a word into its key and value; none if the word is not a token. A key is not empty.
+/// Splits a word into its key and value; `None` if the word is not a token. A key is not empty.
 pub(crate) fn split_token(word: &[u8]) -> Option<(&[u8], &[u8])> {
     split_once(b':', word).filter(|token| !token.0.is_empty())
 }
 
-/// The key of a word that is a token with one of these keys, and where its value begins.
+/// The key of a token whose key is among `keys`, and the offset of its value.
 pub(crate) fn known_token(word: &[u8], keys: Keys) -> Option<(Key, usize)> {
     let colon = find(b':', word)?;
     Some((keys.find(subslice(word, 0, colon))?, colon + 1))
@@ -133,7 +133,7 @@ pub(crate) fn is_token(word: &[u8]) -> bool {
     find(b':', word).is_some_and(|colon| colon != 0)
 }
 
-/// Splits a line around its last space. None if it has no space.
+/// Splits a line around its last space. `None` if it has no space.
 pub(crate) fn split_last_word(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let (before, word) = line.split_at_checked(rfind(b' ', line)?)?;
     Some((before, word.get(1..)?))
@@ -145,7 +145,7 @@ pub(crate) fn word_end(line: &[u8], from: usize) -> usize {
     from + find(b' ', rest).unwrap_or(rest.len())
 }
 
-/// Whether a word is one that may be a name of the protocol: not empty, and on one line.
+/// Whether a word may be a name of the protocol: it is not empty and holds no newline.
 pub(crate) fn is_plain(word: &[u8]) -> bool {
     !word.is_empty() && find(b'\n', word).is_none()
 }
@@ -161,7 +161,7 @@ pub(crate) fn number(digits: &[u8]) -> Result<u64, Problem> {
             return Err(Problem::NotANumber);
         }
         let digit = u64::from(byte - b'0');
-        // No number of 19 digits overflows, which is quicker to tell than to check.
+        // The first 19 digits cannot overflow, so they need no check.
         value = if !SMALL && index < 19 {
             value * 10 + digit
         } else {

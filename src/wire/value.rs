@@ -1,4 +1,4 @@
-//! The values of a payload's tokens: how each type is read from text and written as it.
+//! The values of a payload's tokens: how each type is read and written.
 
 use super::data::Data;
 use super::error::Problem;
@@ -8,18 +8,18 @@ use super::token::number;
 use super::word::{Channel, ProcessState, StateName};
 use super::writer::Writer;
 
-/// A value of a token. Both readers of payloads read values by this, so they cannot differ here.
+/// A value of a token. Both readers of payloads use this to read values, so they cannot differ here.
 pub(crate) trait Value<'a>: Sized {
-    /// Whether a line may lack the token.
+    /// Whether the token may be missing.
     const OPTIONAL: bool = false;
 
-    /// The value without a token, or where it cannot be read.
+    /// The value of a new event; also a placeholder if the token is missing or cannot be read.
     const EMPTY: Self;
 
-    /// Reads the text after the token's colon, which is UTF-8.
+    /// Reads the text after the token's colon. The text is valid UTF-8.
     fn read(key: Key, text: &'a [u8]) -> Result<Self, Problem>;
 
-    /// Whether there is no token to write.
+    /// Whether there is no value to serialize.
     #[cfg(feature = "serde")]
     fn is_absent(&self) -> bool {
         false
@@ -110,7 +110,7 @@ impl<'a, T: Value<'a>> Value<'a> for Option<T> {
     const EMPTY: Self = None;
 
     fn read(key: Key, text: &'a [u8]) -> Result<Self, Problem> {
-        // The Go server writes `pid:-1` where there is no process.
+        // The Go server writes `pid:-1` if there is no process.
         if key == Key::Pid && is_negative(text) { Ok(None) } else { T::read(key, text).map(Some) }
     }
 
@@ -130,23 +130,24 @@ fn is_negative(text: &[u8]) -> bool {
     text.strip_prefix(b"-").is_some_and(|digits| number(digits).is_ok())
 }
 
-/// A payload's line, whose values are taken one after the other in the order in which the fields are declared.
+/// A payload's line. Its values are taken one by one, in the order in which the fields are declared.
 pub(crate) trait Values<'a>: Sized {
     /// Why the line cannot be read.
     type Error;
 
-    /// Splits the payload of an event of a process into its line and its data.
+    /// Splits the payload of a process's event into its line and its data.
     fn split(payload: &'a [u8]) -> (&'a [u8], Data<'a>);
 
-    /// Reads a line of tokens, of which `known` keys have fields.
+    /// Reads a line of tokens; the keys in `known` have fields.
     fn tokens(line: &'a [u8], known: Keys) -> Self;
 
-    /// The value of the next key. Where there is none, this is a placeholder, and [`finish`](Self::finish) fails.
+    /// The value of the next key. A missing optional value is `None`. For any other value that is missing or cannot be
+    /// read, this returns a placeholder, and [`finish`](Self::finish) fails.
     fn take<T: Value<'a>>(&mut self, key: Key) -> T;
 
     /// The part of the line that may hold unknown tokens.
     fn rest(&self) -> Text<'a>;
 
-    /// To be called when all values have been taken: whether all of them were there and could be read.
+    /// Called after all values were taken: whether all of them were present and could be read.
     fn finish(&self) -> Result<(), Self::Error>;
 }

@@ -1,4 +1,4 @@
-//! Words that a value or an event's name may be: states, channels, changes of a group.
+//! Words with a fixed set of values: states, channels, changes of a group.
 
 use super::bytes::{SMALL, place_in};
 use super::error::{Problem, UnknownName};
@@ -77,9 +77,10 @@ macro_rules! make_words {
 
 table!(make_words);
 
-/// The name of a process's state as the server wrote it, and the state that it stands for.
+/// The name of a process's state as the server wrote it, and the state that it names.
 ///
-/// supervisord writes `RUNNING`, the Go server writes `Running`: both are [`ProcessState::Running`], and compare as it.
+/// supervisord writes `RUNNING`, the Go server writes `Running`: both equal [`ProcessState::Running`]. Two `StateName`s
+/// are equal only if they are written the same way.
 ///
 /// ```
 /// use supervisor_events::{ProcessState, StateName};
@@ -107,7 +108,7 @@ impl<'a> StateName<'a> {
         self.text.as_str()
     }
 
-    /// The name that supervisord has for the state.
+    /// The state, under the name that supervisord writes.
     pub(crate) const fn of(state: ProcessState) -> Self {
         Self { text: Text::new(state.name()), state: Some(state) }
     }
@@ -120,7 +121,7 @@ impl<'a> StateName<'a> {
         Self { text, state: ProcessState::from_bytes(text.as_bytes()) }
     }
 
-    /// Reads a value, which is a word.
+    /// Reads a value, which has to be a plain word.
     pub(crate) fn read(value: &'a [u8]) -> Result<Self, Problem> {
         if !is_plain(value) {
             return Err(Problem::Invalid);

@@ -1,10 +1,10 @@
-//! Writes pieces one after the other into a caller's buffer, and counts how much room they need in all.
+//! Writes pieces one by one into a caller's buffer, and counts how much room they need in total.
 
 use super::bytes::subslice;
 use super::error::NoRoom;
 use super::key::Key;
 
-/// Goes on counting where the buffer ends, so that the error can say how much was needed.
+/// Continues to count after the buffer is full, so that the error can say how much was needed.
 pub(crate) struct Writer<'b> {
     buffer: &'b mut [u8],
     len: usize,
@@ -19,15 +19,15 @@ impl<'b> Writer<'b> {
     pub(crate) fn put(&mut self, bytes: &[u8]) -> &mut Self {
         let room = self.buffer.get_mut(self.len..).unwrap_or_default();
         if let Some((place, _)) = room.split_at_mut_checked(bytes.len()) {
-            // `copy_from_slice` may carry code for a panic that never comes.
+            // `copy_from_slice` may add code for a panic that cannot happen.
             place.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
         }
-        // Two slices in memory cannot be longer than all of it, but a caller may write one many times.
+        // Saturating: a caller may write the same slice many times.
         self.len = self.len.saturating_add(bytes.len());
         self
     }
 
-    /// A token, after a space unless it is the first.
+    /// A token, with a space before it unless it is the first.
     pub(crate) fn token(&mut self, key: Key, value: &[u8]) -> &mut Self {
         self.any_token(key.name().as_bytes(), value)
     }
@@ -36,7 +36,7 @@ impl<'b> Writer<'b> {
         self.token(key, Decimal::new(value).digits())
     }
 
-    /// A token whose key need not be one that the crate knows.
+    /// A token with any key, known to the crate or not.
     pub(crate) fn any_token(&mut self, key: &[u8], value: &[u8]) -> &mut Self {
         if self.len > 0 {
             self.put(b" ");

@@ -1,7 +1,7 @@
 //! The header as all known servers write it, read by one function per production.
 //!
-//! The parsers have nom's signature. Those on the right of the identifier take their token from the *end* of the input and
-//! return what is before it; so the order in which they are called is that of the line, backwards.
+//! The parsers have nom's signature. Those for tokens after the identifier take their token from the *end* of the input
+//! and return the text before it, so they are called in reverse order of the line.
 
 use nom::IResult;
 use nom::bytes::complete::tag;
@@ -14,12 +14,13 @@ use crate::wire::places::{KEYS, Places};
 use crate::wire::text::Span;
 use crate::wire::token::{is_plain, number, split_last_word, split_token};
 
-/// `Err` says that the line has another order or is not a header; `other_order` tells which.
+/// `Err` means that the line has another order or is not a header; `other_order` tells which.
 type Parsed<'a, O> = IResult<&'a [u8], O, ()>;
 
 const NO_MATCH: nom::Err<()> = nom::Err::Error(());
 
-/// Reads a header line without its newline into `places`, which mean nothing if it fails.
+/// Reads a header line without its newline into `places`, which mean nothing if it fails. With `optimize-for-size`,
+/// `other_order` reads all lines: it accepts the usual order too.
 pub(crate) fn read(line: &[u8], places: &mut Places) -> Result<(), TokenError> {
     if !SMALL && let Some(ordered) = ordered(line) {
         *places = ordered;
@@ -28,7 +29,7 @@ pub(crate) fn read(line: &[u8], places: &mut Places) -> Result<(), TokenError> {
     other_order::read(line, places)
 }
 
-/// Reads a header line in the usual order. None says that the line has another order or is not a header.
+/// Reads a header line in the usual order. `None` means that the line has another order or is not a header.
 pub(crate) fn ordered(line: &[u8]) -> Option<Places> {
     if line.len() > Span::MAX {
         return None;
@@ -48,18 +49,18 @@ fn header(line: &[u8]) -> Parsed<'_, Places> {
     Ok((b"", Places { ver, server, serial, pool, poolserial, eventname, len }))
 }
 
-/// `ver:3.0 server:`, from the left; all that follows is the identifier.
+/// `ver:3.0 server:`, from the left; the identifier is everything after it.
 fn ver(input: &[u8]) -> Parsed<'_, Span> {
     let (value, _) = tag(Key::Ver.tag())(input)?;
     let from = input.len() - value.len();
-    // Not by `memchr`, which does not pay for so short a word.
+    // Not `memchr`: the word is too short for it to pay off.
     let to = from + value.iter().position(|byte| *byte == b' ').ok_or(NO_MATCH)?;
     let (server, _) = tag(&b" server:"[..])(subslice(input, to, input.len()))?;
     Ok((server, plain(input, from, to)?))
 }
 
-/// The pool's name, which may hold spaces. supervisord refuses a colon in it, so words with one are unknown tokens that
-/// follow the name.
+/// The pool's name, which may hold spaces. supervisord rejects a colon in it, so a word with a colon is an unknown
+/// token after the name.
 fn pool(input: &[u8]) -> Parsed<'_, Span> {
     let (mut rest, mut end) = (input, input.len());
     loop {
@@ -77,7 +78,7 @@ fn pool(input: &[u8]) -> Parsed<'_, Span> {
     }
 }
 
-// Inlined, a tag is compared as a number or two.
+// Inlined so that the tag is a constant, and is compared as one or two integers.
 
 /// A token whose value is a decimal number.
 #[cfg_attr(not(feature = "optimize-for-size"), inline(always))]
@@ -93,7 +94,7 @@ fn last_word(key: Key, input: &[u8]) -> Parsed<'_, Span> {
     Ok((before, plain(input, span.from as usize, span.to as usize)?))
 }
 
-/// The token with this key, and unknown ones that follow it.
+/// The token with this key. Skips unknown tokens after it.
 #[cfg_attr(not(feature = "optimize-for-size"), inline(always))]
 fn last_token(key: Key, input: &[u8]) -> Parsed<'_, Span> {
     let mut rest = input;
@@ -102,7 +103,7 @@ fn last_token(key: Key, input: &[u8]) -> Parsed<'_, Span> {
         if let Some(value) = word.strip_prefix(key.tag()) {
             return Ok((before, Span::new(rest.len() - value.len(), rest.len())));
         }
-        // No word at all is a doubled or trailing space.
+        // An empty word comes from a doubled or trailing space.
         if !word.is_empty() && !is_unknown(word) {
             return Err(NO_MATCH);
         }

@@ -1,4 +1,4 @@
-//! Tokens from left to right: where the values of the known keys are, and the first thing that is wrong with the line.
+//! Tokens from left to right: where the values of the known keys are, and the error to report.
 
 use crate::wire::bytes::{find, utf8_error};
 use crate::wire::error::{Problem, TokenError};
@@ -7,39 +7,39 @@ use crate::wire::text::Span;
 use crate::wire::token::{is_plain, is_token, known_token, word_end};
 use crate::wire::value::Value;
 
-/// A line of tokens while it is read. What is wrong with it is kept until [`finish`](Self::finish).
+/// A line of tokens while it is read. Errors are kept until [`finish`](Self::finish).
 pub(super) struct Line<'a> {
     /// Empty once the line is [refused](Self::refuse).
     pub(super) text: &'a [u8],
     /// The keys that have a meaning in the line.
     known: Keys,
-    /// The first of them, with which the line begins.
+    /// The first of them in the table's order; the line begins with it.
     pub(super) first: Key,
     seen: Keys,
-    /// By key, where the value is.
+    /// The place of each value, indexed by key.
     values: [Span; Key::ALL.len()],
     /// Offset of the first invalid UTF-8 sequence.
     not_utf8: Option<usize>,
-    /// The key of the last value that begins before that.
+    /// The key of the last value that begins at or before that offset.
     last_valid: Key,
     /// The leftmost error, unless one [outranks](Self::fail_for_good) it.
     error: Option<TokenError>,
-    /// Whether no further error outranks that one.
+    /// Whether the error is final: no other one outranks it.
     settled: bool,
 }
 
 /// What a word without a colon belongs to.
 #[derive(Clone, Copy)]
 enum Before {
-    /// A token with this key is directly before it, and this tells whether its value holds a colon.
+    /// The token before the word has this key; the flag tells whether its value holds a colon.
     Known(Key, bool),
-    /// An unknown token is before it, and before that one with this key.
+    /// The token before the word is unknown; the last known key before that is this one.
     Unknown(Key),
 }
 
 impl<'a> Line<'a> {
-    /// A line of which nothing is read yet. It is refused if it does not begin with the first of the `known` keys, or is
-    /// longer than the places of its values can be.
+    /// A line with no token read yet. It is refused if it does not begin with the first of the `known` keys, or if it
+    /// is too long for a [`Span`].
     pub(super) fn new(text: &'a [u8], known: Keys) -> Self {
         let first = known.first().unwrap_or(Key::Ver);
         let (values, not_utf8) = (const { [Span::NONE; Key::ALL.len()] }, utf8_error(text));
@@ -74,7 +74,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Reads the word from `from` up to `to`. Returns what the next one has before it.
+    /// Reads the word from `from` up to `to`. Returns the context for the next word.
     fn word(&mut self, from: usize, to: usize, before: Before) -> Before {
         let word = Span::new(from, to).of(self.text);
         if let Some((key, value)) = known_token(word, self.known) {
@@ -92,14 +92,14 @@ impl<'a> Line<'a> {
         if is_token(word) {
             return Before::Unknown(last);
         }
-        // No word at all is a doubled or trailing space.
+        // An empty word comes from a doubled or trailing space.
         if !word.is_empty() {
             self.fail(last, Problem::NotAToken, from);
         }
         before
     }
 
-    /// Keeps the place of a value; its token begins at `token`. To be called in the order of the line.
+    /// Records the place of a value whose token begins at `token`. Called in the order of the line.
     pub(super) fn put(&mut self, key: Key, token: usize, value: Span) {
         debug_assert!(
             self.values.iter().all(|before| before.to as usize <= token),
@@ -132,7 +132,7 @@ impl<'a> Line<'a> {
         self.values.get(key as usize).copied().filter(|_| self.seen.has(key))
     }
 
-    /// The value, after [`check_utf8`](Self::check_utf8). Where there is none, a placeholder.
+    /// The value, or a placeholder. Called after [`check_utf8`](Self::check_utf8).
     pub(super) fn value<T: Value<'a>>(&mut self, key: Key) -> T {
         if T::OPTIONAL && !self.seen.has(key) {
             return T::EMPTY;
@@ -144,7 +144,7 @@ impl<'a> Line<'a> {
         })
     }
 
-    /// Where the value is, which may be any text; an empty span if the line does not have the key.
+    /// Where the value is; the value may be any text. An empty span if the line lacks the key.
     #[cfg_attr(feature = "optimize-for-size", inline(never))]
     pub(super) fn any(&mut self, key: Key) -> Span {
         self.span(key).unwrap_or_else(|| {
@@ -153,7 +153,7 @@ impl<'a> Line<'a> {
         })
     }
 
-    /// Where the value is, which has to be a plain word.
+    /// Where the value is; the value has to be a plain word.
     pub(super) fn plain(&mut self, key: Key) -> Span {
         let span = self.any(key);
         if !is_plain(span.of(self.text)) {
@@ -170,7 +170,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Keeps the first of the errors that outrank all others: the line is refused, or a key is missing.
+    /// Keeps the first error that outranks all others: the line is refused, or a key is missing.
     #[cfg_attr(feature = "optimize-for-size", inline(never))]
     fn fail_for_good(&mut self, key: Key, problem: Problem, offset: usize) {
         if !self.settled {
@@ -179,32 +179,32 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Refuses the line: it has no text and no tokens any more.
+    /// Refuses the line: from now on it has no text and no tokens.
     pub(super) fn refuse(&mut self, key: Key, problem: Problem, offset: usize) {
         self.fail_for_good(key, problem, offset);
         (self.text, self.seen) = (b"", Keys::NONE);
     }
 
-    /// Refuses a line that is not UTF-8. To be called when the tokens have been read, and before values are.
+    /// Refuses a line that is not UTF-8. Called after the tokens were read, and before their values are.
     pub(super) fn check_utf8(&mut self) {
         if let Some(offset) = self.not_utf8 {
             self.refuse(self.last_valid, Problem::NotUtf8, offset);
         }
     }
 
-    /// To be called when all values have been taken.
+    /// Called after all values were taken.
     ///
     /// # Errors
     ///
-    /// Why the line was refused, or else the first key that is missing, or else the leftmost error.
+    /// The reason why the line was refused; otherwise the first missing key; otherwise the leftmost error.
     pub(super) fn finish(&self) -> Result<(), TokenError> {
         self.error.map_or(Ok(()), Err)
     }
 }
 
-/// Whether `word` is a part of the name that is the value of `key`. Names of pools, which are groups, may hold spaces, but
-/// no colon; so a word with one is an unknown token. If the name of a group [holds one](Before::Known) all the same, no rule
-/// is left but that it goes on.
+/// Whether `word` continues the name that is the value of `key`. The name of a pool, which is a group, may hold spaces
+/// but no colon, so a word with a colon is an unknown token. A group's name that [holds a colon](Before::Known) anyway
+/// extends to the next known token.
 fn name_goes_on(key: Key, name_has_colon: bool, word: &[u8]) -> bool {
     match key {
         Key::Pool => !has_colon(word),

@@ -1,25 +1,27 @@
-//! The grammar: lines as every server writes them. This is the specification of what is read; `short_cut` only gives some
-//! of its results sooner.
+//! The grammar: lines as every server writes them. It specifies what is accepted; `short_cut` only gives some of its
+//! results faster.
 //!
 //! ```text
 //! header       = "ver:" word " server:" any " serial:" number " pool:" name " poolserial:" number
 //!                " eventname:" word " len:" number          ; unknown tokens may follow any token but ver and server
-//! process-line = "processname:" any " groupname:" word *( " " token )
+//! process-line = "processname:" any " groupname:" name *( " " token )
 //! token-line   = token *( " " token )                       ; ticks and groups
 //! remote-line  = "type:" any
-//! token        = key ":" word                               ; known, once each, in any order; or unknown
+//! token        = key ":" word / "groupname:" name           ; known, once each, in any order; or unknown
 //! word         = *( any byte but a space )
 //! name         = word *( " " word-without-a-colon )
 //! any          = *( any byte )                              ; may look like tokens: it is what the others leave
 //! ```
 //!
 //! One value in each line may hold anything: supervisord does not check its identifier, and a process's name may be
-//! expanded from anything. So a line is anchored at both ends, where no free text is, and the free value is what is left.
+//! expanded from anything. So a line is anchored at both ends, where there is no free text, and the free value is what
+//! remains between them. If a group's name begins with a word that holds a colon, the name extends to the next known
+//! token.
 //!
 //! * [`header`]: the header as all known servers write it, one function per production.
 //! * [`other_order`]: headers whose tokens are in another order, and the reasons why a line is not a header.
 //! * [`payload`]: the lines that payloads begin with.
-//! * [`line`]: tokens from left to right, which the last two have in common.
+//! * [`line`]: tokens from left to right, shared by the last two.
 
 pub(crate) mod header;
 mod line;

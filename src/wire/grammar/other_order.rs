@@ -9,11 +9,11 @@ use crate::wire::places::{KEYS, Places};
 use crate::wire::text::Span;
 use crate::wire::token::{known_token, split_last_word};
 
-/// The keys that may be in any order, and on either side of the identifier.
+/// The keys that may be in any order, before or after the identifier.
 const MOVABLE: Keys = KEYS.without(Keys::of(&[Key::Ver, Key::Server]));
 
-/// Reads a header line without its newline into `places`, which mean nothing if it fails: `ver` first, then tokens in any
-/// order, the identifier among them.
+/// Reads a header line without its newline into `places`, which mean nothing if it fails: `ver` first, then tokens in
+/// any order, the identifier among them.
 pub(crate) fn read(text: &[u8], places: &mut Places) -> Result<(), TokenError> {
     let mut line = Line::new(text, KEYS);
     tokens(&mut line);
@@ -30,8 +30,8 @@ pub(crate) fn read(text: &[u8], places: &mut Places) -> Result<(), TokenError> {
     line.finish()
 }
 
-/// The identifier begins at the first ` server:`, and ends before the leftmost token that is needed, seen from the right
-/// end: one whose key is neither on the left of the identifier nor further to the right.
+/// The identifier begins after the first ` server:`. To find its end, scan from the right: it ends before the leftmost
+/// token whose key is neither before the identifier nor further to the right.
 fn tokens(line: &mut Line<'_>) {
     let text = line.text;
     let Some(space) = find_subslice(b" server:", text) else {

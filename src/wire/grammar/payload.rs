@@ -1,4 +1,4 @@
-//! The lines that payloads begin with.
+//! The first lines of payloads.
 
 use super::line::Line;
 use crate::wire::bytes::{find, find_subslice, subslice};
@@ -64,7 +64,7 @@ impl<'a> Values<'a> for TokenLine<'a> {
     }
 
     fn rest(&self) -> Text<'a> {
-        // After the names, which may look like tokens.
+        // Unknown tokens come after the names, which may themselves look like tokens.
         let from = self.0.span(Key::Groupname).map_or(0, |group| group.to as usize);
         Text::checked(subslice(self.0.text, from, self.0.text.len()))
     }
@@ -74,7 +74,7 @@ impl<'a> Values<'a> for TokenLine<'a> {
     }
 }
 
-/// The name extends to the last ` groupname:`: what follows that is no free text. Returns where the tokens begin.
+/// The name extends to the last ` groupname:`, since there is no free text after that. Returns where the tokens begin.
 fn processname(line: &mut Line<'_>) -> usize {
     let mut rest = line.text;
     while let Some((before, word)) = split_last_word(rest) {
@@ -88,7 +88,7 @@ fn processname(line: &mut Line<'_>) -> usize {
     0
 }
 
-/// The type of a remote communication extends to the end of the line. Returns where that is.
+/// The type of a remote communication extends to the end of the line. Returns that offset.
 fn remote_type(line: &mut Line<'_>) -> usize {
     let (from, to) = (Key::Type.tag().len(), line.text.len());
     if from <= to {
