@@ -51,7 +51,7 @@ fn tokens_that_are_not_there_yet_stay_readable() {
     assert_eq!((event.from_state.state(), event.from_state.name()), (None, "SUSPENDED"));
 }
 
-/// A group's name holds no space, so what follows it are tokens, known or not.
+/// Words without a colon belong to the group's name. What follows it are tokens, known or not.
 #[test]
 fn unknown_tokens_may_follow_the_group() {
     let payload = "processname:p groupname:g exitstatus:3 from_state:RUNNING expected:0 pid:7";
