@@ -5,9 +5,10 @@
 //! header       = "ver:" word " server:" any " serial:" number " pool:" name " poolserial:" number
 //!                " eventname:" word " len:" number          ; unknown tokens may follow any token but ver and server
 //! process-line = "processname:" any " groupname:" name *( " " token )
-//! token-line   = token *( " " token )                       ; ticks and groups
+//! group-line   = "groupname:" name *( " " token )
+//! tick-line    = "when:" number *( " " token )
 //! remote-line  = "type:" any
-//! token        = key ":" word / "groupname:" name           ; known, once each, in any order; or unknown
+//! token        = key ":" word                               ; known, once each, in any order; or unknown
 //! word         = *( any byte but a space )
 //! name         = word *( " " word-without-a-colon )
 //! any          = *( any byte )                              ; may look like tokens: it is what the others leave
