@@ -116,6 +116,12 @@ impl<const N: usize> Decoder<N> {
         let new = input.get(..N - carried).unwrap_or(input);
         if carried > 0 {
             carry(&mut self.carry, new);
+        } else if let Some((places, len)) = framing::usual_header(new) {
+            // By itself, so that its places are not moved once more.
+            self.offset += len as u64;
+            self.frame.remaining.begin(places.len);
+            let line = subslice(split_off(input, len), 0, len - 1);
+            return Ok(Some(Step::Header(Header::new(line, places))));
         }
         let mut places = Places::NONE;
         let found = framing::header(if carried > 0 { &self.carry } else { new }, carried, N, &mut places);

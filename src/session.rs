@@ -197,7 +197,15 @@ impl Core {
             // Leaves at least one byte for reading the payload.
             let limit = buffer.len().saturating_sub(1);
             let text = subslice(buffer, 0, self.filled.min(limit));
-            match framing::header(text, new, limit, &mut self.held.places) {
+            let usual = if new == 0 { framing::usual_header(text) } else { None };
+            let found = match usual {
+                Some((places, len)) => {
+                    self.held.places = places;
+                    Ok(Some(len))
+                }
+                None => framing::header(text, new, limit, &mut self.held.places),
+            };
+            match found {
                 Ok(Some(len)) => {
                     new = len;
                     self.begin(len);

@@ -13,16 +13,17 @@ use super::token::split_last_word;
 /// short lines must not keep a program busy.
 const NEWLINES: usize = 16;
 
-/// The usual header, whole, at the start of `text`. `None` proves nothing: there may be an unusual header, or the
-/// beginning of one.
+/// The usual header, whole, at the start of `text`, and its length with its newline. `None` proves nothing: there may be
+/// an unusual header, or the beginning of one.
 #[inline(always)]
-fn usual_header(text: &[u8]) -> Option<(Places, usize)> {
-    short_cut::header(text).filter(|(_, end)| text.get(*end) == Some(&b'\n'))
+pub(crate) fn usual_header(text: &[u8]) -> Option<(Places, usize)> {
+    let (places, end) = short_cut::header(text)?;
+    (text.get(end) == Some(&b'\n')).then_some((places, end + 1))
 }
 
 /// Reads the header at the start of `text` into `places`, and returns its length with its newline; `None` if it is
-/// incomplete. The bytes of `text` before offset `new` were there in the previous call. A header may be `limit` bytes
-/// long.
+/// incomplete. The bytes of `text` before offset `new` were there in the previous call; where there are none, the caller
+/// has tried [`usual_header`]. A header may be `limit` bytes long.
 ///
 /// A newline alone does not end a header: the identifier may hold one. The header ends at the first newline that
 /// follows ` eventname:E len:N`, or that follows all keys, in any order. So at each newline the text before it is read
@@ -39,12 +40,6 @@ pub(crate) fn header(
     limit: usize,
     places: &mut Places,
 ) -> Result<Option<usize>, ProtocolErrorKind> {
-    if new == 0
-        && let Some((usual, end)) = usual_header(text)
-    {
-        *places = usual;
-        return Ok(Some(end + 1));
-    }
     let beginning = Key::Ver.tag();
     if !text.starts_with(beginning) && !beginning.starts_with(text) {
         return Err(ProtocolErrorKind::NotAHeader);
@@ -57,7 +52,7 @@ pub(crate) fn header(
         }
         let end = from + newline;
         let line = subslice(text, 0, end);
-        // If the whole line is new, the short cut was tried above.
+        // If the whole line is new, the short cut was tried before.
         let read = if new == 0 { grammar::header::read(line, places) } else { header::read(line, places) };
         match read {
             Ok(()) => return Ok(Some(end + 1)),
