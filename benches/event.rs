@@ -118,14 +118,14 @@ fn reply(criterion: &mut Criterion) {
     group.bench_function("ok-and-ready", |bencher| {
         let mut buffer = [0; 32];
         bencher.iter(|| {
-            black_box(black_box(Reply::OK).and_ready().write_to(&mut buffer).expect("there is room"));
+            black_box(black_box(Reply::OK).encode_with_ready().write_to(&mut buffer).expect("there is room"));
         });
     });
     group.bench_function("data", |bencher| {
         let data = [b'x'; 100];
         let mut buffer = [0; 128];
         bencher.iter(|| {
-            black_box(Reply::new(black_box(&data)).answer().write_to(&mut buffer).expect("there is room"));
+            black_box(Reply::new(black_box(&data)).encode().write_to(&mut buffer).expect("there is room"));
         });
     });
     group.finish();

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use supervisor_events::Reply;
-use supervisor_events::host::std::Serve;
+use supervisor_events::host::std_io::Serve;
 
 const ANSWER: &[u8] = b"RESULT 2\nOKREADY\n";
 

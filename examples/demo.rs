@@ -1,7 +1,7 @@
 //! Shows a monitor at work: a simulated supervisord sends it the events of a bad day, and each is printed with what the
 //! monitor says about it and what it replies. Both run in this process.
 //!
-//! [`watch`] is the monitor. Under a real supervisord, `host::std::serve_stdio` would call it.
+//! [`watch`] is the monitor. Under a real supervisord, `host::std_io::serve_stdio` would call it.
 
 use std::env;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use lexopt::Arg;
-use supervisor_events::host::std::Serve;
+use supervisor_events::host::std_io::Serve;
 use supervisor_events::simulator::{PoolEvent, Report, Simulator};
 use supervisor_events::{Event, LengthUnit, ListenerState, ProcessState, Reply};
 
@@ -180,7 +180,7 @@ impl Screen {
 
     fn reply(&mut self, data: &[u8], accepted: bool) -> io::Result<()> {
         let mut buffer = [0; 1024];
-        let bytes = Reply::new(data).answer().write_to(&mut buffer).map_err(io::Error::other)?;
+        let bytes = Reply::new(data).encode().write_to(&mut buffer).map_err(io::Error::other)?;
         let verdict = if accepted { "processed" } else { "rejected" };
         self.line(REPLY, "reply", &format!("{}  ({verdict})", bytes.escape_ascii()))
     }

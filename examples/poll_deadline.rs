@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use supervisor_events::host::driver::{Driver, Next};
-use supervisor_events::host::std::take_stdio;
+use supervisor_events::host::std_io::take_stdio;
 use supervisor_events::{EventType, LengthUnit, Reply};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -57,7 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                     last = Instant::now();
                     deadline = last + patience;
                 }
-                driver.answer(&Reply::OK)?;
+                driver.reply(&Reply::OK)?;
             }
             Next::End => return Ok(()),
         }

@@ -18,6 +18,7 @@ mod audit;
 mod decoder;
 mod frame;
 mod listener;
+mod listener_state;
 mod notification;
 mod owned;
 mod session;
@@ -29,18 +30,19 @@ mod turn;
 pub mod host;
 
 #[cfg(feature = "defmt")]
-mod defmt;
+mod format;
 #[cfg(feature = "serde")]
-mod serde;
+mod serialize;
 
 pub use audit::{Delivery, SequenceAudit};
 pub use decoder::{Decoder, Step};
 pub use listener::Listener;
+pub use listener_state::ListenerState;
 pub use notification::Notification;
 pub use owned::OwnedNotification;
 pub use session::Session;
-pub use supervisor::{Heard, ListenerState, NotifyError, Oddity, Stuck, Supervisor, Violation};
-pub use turn::{State, TurnError};
+pub use supervisor::{EndlessResult, ListenerOutput, NotifyError, Quirk, Supervisor, Violation};
+pub use turn::TurnError;
 // For the fuzz target `readers`.
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -48,7 +50,9 @@ pub use wire::agreement;
 pub use wire::communication;
 pub use wire::data::Data;
 pub use wire::envelope::Envelope;
-pub use wire::error::{EventError, NoRoom, Problem, ProtocolError, ProtocolErrorKind, TokenError, UnknownName};
+pub use wire::error::{
+    BufferTooSmall, EventError, ProtocolError, ProtocolErrorKind, TokenError, TokenErrorKind, UnknownName,
+};
 pub use wire::event::Event;
 pub use wire::event_type::EventType;
 pub use wire::header::{Header, HeaderTokens};
@@ -58,7 +62,7 @@ pub use wire::payload::{
     ProcessCommunicationEvent, ProcessGroupEvent, ProcessLogEvent, ProcessStateEvent, RemoteCommunicationEvent,
     TickEvent,
 };
-pub use wire::reply::{Answer, Head, READY, Reply};
+pub use wire::reply::{EncodedReply, READY, Reply, ResultLine};
 pub use wire::text::Text;
 pub use wire::token::{Tokens, TokensIter};
 pub use wire::word::{Channel, GroupChange, ProcessState, StateName, SupervisorState};

@@ -3,10 +3,11 @@
 //! The order of its calls is decided in [`turn`](crate::turn).
 
 use crate::decoder::{Decoder, Step};
-use crate::turn::{State, Turn, TurnError};
+use crate::listener_state::ListenerState;
+use crate::turn::{Turn, TurnError};
 use crate::wire::error::ProtocolError;
 use crate::wire::length::LengthUnit;
-use crate::wire::reply::{Answer, Reply};
+use crate::wire::reply::{EncodedReply, Reply};
 
 /// A listener that takes events piece by piece and copies nothing: the caller owns the input and does the I/O.
 ///
@@ -49,7 +50,7 @@ impl<const N: usize> Listener<N> {
     }
 
     /// The listener's state.
-    pub const fn state(&self) -> State {
+    pub const fn state(&self) -> ListenerState {
         self.turn.state()
     }
 
@@ -95,9 +96,9 @@ impl<const N: usize> Listener<N> {
     /// # Errors
     ///
     /// Unless an event is complete and not answered. Nothing is changed then.
-    pub fn reply<'r>(&mut self, reply: &'r Reply<'_>) -> Result<Answer<'r>, TurnError> {
+    pub fn reply<'r>(&mut self, reply: &'r Reply<'_>) -> Result<EncodedReply<'r>, TurnError> {
         self.turn.reply(self.decoder.frame())?;
-        Ok(reply.answer())
+        Ok(reply.encode())
     }
 
     /// Answers the event and says READY; returns the bytes, to be written at once.
@@ -105,9 +106,9 @@ impl<const N: usize> Listener<N> {
     /// # Errors
     ///
     /// Where [`reply`](Self::reply) or [`ready`](Self::ready) would be refused. Nothing is changed then.
-    pub fn reply_and_ready<'r>(&mut self, reply: &'r Reply<'_>) -> Result<Answer<'r>, TurnError> {
+    pub fn reply_and_ready<'r>(&mut self, reply: &'r Reply<'_>) -> Result<EncodedReply<'r>, TurnError> {
         self.turn.reply_and_ready(self.decoder.frame())?;
-        Ok(reply.and_ready())
+        Ok(reply.encode_with_ready())
     }
 
     /// Says that the input has ended. Between two events that is a clean end, and supervisord is gone.

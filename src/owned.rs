@@ -7,7 +7,7 @@ use core::fmt;
 use heapless::Vec;
 
 use crate::notification::{Held, Notification};
-use crate::wire::error::NoRoom;
+use crate::wire::error::BufferTooSmall;
 use crate::wire::header::Header;
 
 /// A notification of up to `N` bytes, its header's newline included. It can be put into a queue, such as
@@ -52,9 +52,9 @@ impl<const N: usize> OwnedNotification<N> {
     /// # Errors
     ///
     /// If it does not fit.
-    pub fn new(header: &Header<'_>) -> Result<Self, NoRoom> {
+    pub fn new(header: &Header<'_>) -> Result<Self, BufferTooSmall> {
         let line = header.as_bytes();
-        let no_room = NoRoom { needed: line.len().saturating_add(1) };
+        let no_room = BufferTooSmall { needed: line.len().saturating_add(1) };
         let mut bytes = Vec::new();
         bytes.extend_from_slice(line).map_err(|_| no_room)?;
         bytes.push(b'\n').map_err(|_| no_room)?;
@@ -79,14 +79,14 @@ impl<const N: usize> OwnedNotification<N> {
 }
 
 impl<const N: usize> TryFrom<&Notification<'_>> for OwnedNotification<N> {
-    type Error = NoRoom;
+    type Error = BufferTooSmall;
 
     /// Fails if the notification does not fit whole. To keep the part that fits, use [`OwnedNotification::new`] and
     /// [`OwnedNotification::push`].
-    fn try_from(notification: &Notification<'_>) -> Result<Self, NoRoom> {
+    fn try_from(notification: &Notification<'_>) -> Result<Self, BufferTooSmall> {
         let needed = notification.held().end;
         if needed > N {
-            return Err(NoRoom { needed });
+            return Err(BufferTooSmall { needed });
         }
         let mut owned = Self::new(&notification.header)?;
         owned.push(notification.payload);

@@ -5,13 +5,14 @@
 //! fitted, so it can be answered and the next event can come.
 
 use crate::frame::Frame;
+use crate::listener_state::ListenerState;
 use crate::notification::{Held, Notification};
-use crate::turn::{State, Turn, TurnError};
+use crate::turn::{Turn, TurnError};
 use crate::wire::bytes::subslice;
 use crate::wire::error::{ProtocolError, ProtocolErrorKind};
 use crate::wire::framing;
 use crate::wire::length::LengthUnit;
-use crate::wire::reply::{Answer, Reply};
+use crate::wire::reply::{EncodedReply, Reply};
 
 /// A listener that hands out whole events from a buffer.
 ///
@@ -72,7 +73,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     }
 
     /// The listener's state.
-    pub const fn state(&self) -> State {
+    pub const fn state(&self) -> ListenerState {
         self.core.turn.state()
     }
 
@@ -115,10 +116,10 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     /// # Errors
     ///
     /// Unless an event is complete and not answered. Nothing is changed then.
-    pub fn reply<'r>(&mut self, reply: &'r Reply<'_>) -> Result<Answer<'r>, TurnError> {
+    pub fn reply<'r>(&mut self, reply: &'r Reply<'_>) -> Result<EncodedReply<'r>, TurnError> {
         self.core.turn.reply(&self.core.frame)?;
         self.core.next();
-        Ok(reply.answer())
+        Ok(reply.encode())
     }
 
     /// Answers the event and says READY; returns the bytes, to be written at once. The buffer is free for the next
@@ -127,10 +128,10 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     /// # Errors
     ///
     /// Where [`reply`](Self::reply) or [`ready`](Self::ready) would be refused. Nothing is changed then.
-    pub fn reply_and_ready<'r>(&mut self, reply: &'r Reply<'_>) -> Result<Answer<'r>, TurnError> {
+    pub fn reply_and_ready<'r>(&mut self, reply: &'r Reply<'_>) -> Result<EncodedReply<'r>, TurnError> {
         self.core.turn.reply_and_ready(&self.core.frame)?;
         self.core.next();
-        Ok(reply.and_ready())
+        Ok(reply.encode_with_ready())
     }
 
     /// Says that the input has ended. Between two events that is a clean end, and supervisord is gone.

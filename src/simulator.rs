@@ -8,7 +8,7 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use supervisor_events::host::std::Serve;
+//! use supervisor_events::host::std_io::Serve;
 //! use supervisor_events::simulator::{Report, Simulator};
 //! use supervisor_events::Reply;
 //!
@@ -44,7 +44,7 @@ use std::time::{Duration, Instant};
 use std::vec;
 use std::vec::Vec;
 
-use crate::{Envelope, Heard, LengthUnit, ListenerState, Oddity, Stuck, Supervisor, Violation};
+use crate::{EndlessResult, Envelope, LengthUnit, ListenerOutput, ListenerState, Quirk, Supervisor, Violation};
 
 /// An event in a pool, with its numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,11 +162,11 @@ pub enum Report {
         accepted: bool,
     },
     /// The line of a RESULT was odd, but accepted.
-    Odd(Oddity),
+    Quirk(Quirk),
     /// The listener broke the protocol. An event that it had has gone back to the head of the queue.
     Violation(Violation),
     /// The listener announced a RESULT that never ends.
-    Stuck(Stuck),
+    EndlessResult(EndlessResult),
     /// The pool was full: this event is lost.
     Discarded(PoolEvent),
     /// The listener closed its output. An event that it had has gone back to the head of the queue.
@@ -244,7 +244,8 @@ impl Simulator {
         let mut reports = Vec::new();
         loop {
             let new = self.step(patience);
-            let stop = new.iter().any(|report| matches!(report, Report::Ended | Report::TimedOut | Report::Stuck(_)));
+            let stop =
+                new.iter().any(|report| matches!(report, Report::Ended | Report::TimedOut | Report::EndlessResult(_)));
             reports.extend(new);
             let idle = self.state() == ListenerState::Ready && self.pool.waiting() == 0;
             if stop || idle || self.state() == ListenerState::Unknown {
@@ -295,13 +296,13 @@ impl Simulator {
             let from = self.state();
             let Some(heard) = self.supervisor.advance(&mut said) else { return };
             match heard {
-                Heard::Ready => {}
-                Heard::ResultLine { oddity, .. } => {
+                ListenerOutput::Ready => {}
+                ListenerOutput::ResultLine { quirk, .. } => {
                     self.data.clear();
-                    reports.extend(oddity.map(Report::Odd));
+                    reports.extend(quirk.map(Report::Quirk));
                 }
-                Heard::ResultData(data) => self.data.extend_from_slice(data),
-                Heard::Result { ok: accepted } => {
+                ListenerOutput::ResultData(data) => self.data.extend_from_slice(data),
+                ListenerOutput::Result { ok: accepted } => {
                     let serial = self.current.as_ref().map_or(0, |event| event.serial);
                     reports.push(Report::Result { serial, data: std::mem::take(&mut self.data), accepted });
                     if accepted {
@@ -310,11 +311,11 @@ impl Simulator {
                         self.take_back(reports);
                     }
                 }
-                Heard::Violation(violation) => {
+                ListenerOutput::Violation(violation) => {
                     reports.push(Report::Violation(violation));
                     self.take_back(reports);
                 }
-                Heard::Stuck(stuck) => reports.push(Report::Stuck(stuck)),
+                ListenerOutput::EndlessResult(stuck) => reports.push(Report::EndlessResult(stuck)),
             }
             let to = self.state();
             if from != to {

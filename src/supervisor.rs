@@ -12,42 +12,16 @@
 //! For tests and tools. The machine reads the listener's output byte by byte, with no I/O and no buffer. Each step says
 //! what supervisord makes of it, with all of supervisord's leniency, and what a stricter server would object to.
 
+use crate::listener_state::ListenerState;
 use crate::wire::envelope::Envelope;
-use crate::wire::error::NoRoom;
+use crate::wire::error::BufferTooSmall;
 use crate::wire::length::LengthUnit;
 use crate::wire::reply::READY;
-
-/// A listener's state, as supervisord keeps it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum ListenerState {
-    /// READY is due.
-    #[default]
-    Acknowledged,
-    /// The listener can be sent an event.
-    Ready,
-    /// The listener has an event; RESULT is due.
-    Busy,
-    /// The listener broke the protocol, and is never sent an event again.
-    Unknown,
-}
-
-impl ListenerState {
-    /// The state's name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Acknowledged => "ACKNOWLEDGED",
-            Self::Ready => "READY",
-            Self::Busy => "BUSY",
-            Self::Unknown => "UNKNOWN",
-        }
-    }
-}
 
 /// Something that a listener said, and its effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Heard<'i> {
+pub enum ListenerOutput<'i> {
     /// READY: ACKNOWLEDGED → READY.
     Ready,
     /// The line of a RESULT, which says how many bytes of data follow.
@@ -55,7 +29,7 @@ pub enum Heard<'i> {
         /// The number at the line's end.
         len: u64,
         /// What is odd about the line, though supervisord takes it.
-        oddity: Option<Oddity>,
+        quirk: Option<Quirk>,
     },
     /// The next piece of the RESULT's data, borrowed from the input; never empty.
     ResultData(&'i [u8]),
@@ -68,14 +42,14 @@ pub enum Heard<'i> {
     /// The listener broke the protocol: → UNKNOWN. An event that it was BUSY with goes back to the head of the queue.
     Violation(Violation),
     /// A RESULT that never ends: the listener stays BUSY.
-    Stuck(Stuck),
+    EndlessResult(EndlessResult),
 }
 
 /// What is odd about a RESULT's line, though supervisord takes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
-pub enum Oddity {
+pub enum Quirk {
     /// It does not begin with `RESULT `. supervisord skips the first 7 bytes of the line without looking at them.
     Prefix,
     /// The number is more than decimal digits: spaces, a sign, underscores, a carriage return, leading zeros.
@@ -101,7 +75,7 @@ pub enum Violation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
-pub enum Stuck {
+pub enum EndlessResult {
     /// Its length is negative.
     NegativeLength,
     /// Its length is more than any listener can write.
@@ -116,14 +90,14 @@ pub enum NotifyError {
     /// Only a READY listener may be sent an event; this one is in this state.
     NotReady(ListenerState),
     /// The buffer is too small.
-    NoRoom(NoRoom),
+    BufferTooSmall(BufferTooSmall),
 }
 
 impl core::fmt::Display for NotifyError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::NotReady(state) => write!(f, "an event is not due: the listener is {}", state.name()),
-            Self::NoRoom(error) => error.fmt(f),
+            Self::BufferTooSmall(error) => error.fmt(f),
         }
     }
 }
@@ -136,10 +110,10 @@ impl core::error::Error for NotifyError {}
 /// `None`, then [`notify`](Self::notify).
 ///
 /// ```
-/// use supervisor_events::{Envelope, Heard, LengthUnit, ListenerState, Supervisor};
+/// use supervisor_events::{Envelope, ListenerOutput, LengthUnit, ListenerState, Supervisor};
 ///
 /// let mut supervisor = Supervisor::new(LengthUnit::CodePoints);
-/// assert_eq!(supervisor.advance(&mut &b"READY\n"[..]), Some(Heard::Ready));
+/// assert_eq!(supervisor.advance(&mut &b"READY\n"[..]), Some(ListenerOutput::Ready));
 ///
 /// let envelope =
 ///     Envelope { server: "s", serial: 0, pool: "p", poolserial: 0, eventname: "TICK_5", payload: b"when:5" };
@@ -177,7 +151,7 @@ enum Phase {
         ok: bool,
     },
     /// BUSY, and nothing ends it.
-    Stuck,
+    EndlessResult,
     Unknown,
 }
 
@@ -195,7 +169,7 @@ impl Supervisor {
         match self.phase {
             Phase::Acknowledged(..) => ListenerState::Acknowledged,
             Phase::Ready => ListenerState::Ready,
-            Phase::Line(_) | Phase::Data { .. } | Phase::Stuck => ListenerState::Busy,
+            Phase::Line(_) | Phase::Data { .. } | Phase::EndlessResult => ListenerState::Busy,
             Phase::Unknown => ListenerState::Unknown,
         }
     }
@@ -216,7 +190,7 @@ impl Supervisor {
     /// If the listener is not READY, or the notification does not fit. Nothing is changed then.
     pub fn notify<'b>(&mut self, envelope: &Envelope<'_>, buffer: &'b mut [u8]) -> Result<&'b [u8], NotifyError> {
         self.may_notify()?;
-        let bytes = envelope.write_to(self.unit, buffer).map_err(NotifyError::NoRoom)?;
+        let bytes = envelope.write_to(self.unit, buffer).map_err(NotifyError::BufferTooSmall)?;
         self.phase = Phase::Line(Line::new());
         Ok(bytes)
     }
@@ -232,7 +206,7 @@ impl Supervisor {
         buffer: &'b mut [u8],
     ) -> Result<&'b [u8], NotifyError> {
         self.may_notify()?;
-        let bytes = envelope.header_to(self.unit, buffer).map_err(NotifyError::NoRoom)?;
+        let bytes = envelope.header_to(self.unit, buffer).map_err(NotifyError::BufferTooSmall)?;
         self.phase = Phase::Line(Line::new());
         Ok(bytes)
     }
@@ -246,7 +220,7 @@ impl Supervisor {
 
     /// Reports that the `result_handler` failed on the last RESULT: → UNKNOWN, and the event goes back to the head of
     /// the queue.
-    pub fn handler_failed(&mut self) -> Heard<'static> {
+    pub fn handler_failed(&mut self) -> ListenerOutput<'static> {
         self.violation(Violation::HandlerFailed)
     }
 
@@ -254,7 +228,7 @@ impl Supervisor {
     /// if all input was taken and the next step needs more.
     ///
     /// How the stream is cut into inputs changes nothing but the sizes of the data's pieces.
-    pub fn advance<'i>(&mut self, input: &mut &'i [u8]) -> Option<Heard<'i>> {
+    pub fn advance<'i>(&mut self, input: &mut &'i [u8]) -> Option<ListenerOutput<'i>> {
         if let Phase::Data { due, read, .. } = self.phase
             && due == read
             && due != 0
@@ -275,7 +249,7 @@ impl Supervisor {
                     }
                     if bytes.as_slice() == READY {
                         self.phase = Phase::Ready;
-                        return Some(Heard::Ready);
+                        return Some(ListenerOutput::Ready);
                     }
                     let bytes = *bytes;
                     return Some(self.violation(Violation::NotReady(bytes)));
@@ -290,11 +264,11 @@ impl Supervisor {
                     let line = *line;
                     return Some(match line.end() {
                         Number::None => self.violation(Violation::BadResultLine),
-                        Number::Negative => self.stuck(Stuck::NegativeLength),
-                        Number::Huge => self.stuck(Stuck::HugeLength),
+                        Number::Negative => self.stuck(EndlessResult::NegativeLength),
+                        Number::Huge => self.stuck(EndlessResult::HugeLength),
                         Number::Is(len) => {
                             self.phase = Phase::Data { due: len, read: 0, ok: len == OK.len() as u64 };
-                            Heard::ResultLine { len, oddity: line.oddity() }
+                            ListenerOutput::ResultLine { len, quirk: line.quirk() }
                         }
                     });
                 }
@@ -309,28 +283,28 @@ impl Supervisor {
                         *ok = place.starts_with(data);
                     }
                     *read = read.saturating_add(data.len() as u64);
-                    return Some(Heard::ResultData(data));
+                    return Some(ListenerOutput::ResultData(data));
                 }
                 // Read and dropped.
-                Phase::Stuck | Phase::Unknown => *input = b"",
+                Phase::EndlessResult | Phase::Unknown => *input = b"",
             }
         }
     }
 
-    fn result(&mut self) -> Heard<'static> {
+    fn result(&mut self) -> ListenerOutput<'static> {
         let ok = matches!(self.phase, Phase::Data { ok: true, .. });
         self.phase = START;
-        Heard::Result { ok }
+        ListenerOutput::Result { ok }
     }
 
-    fn violation(&mut self, violation: Violation) -> Heard<'static> {
+    fn violation(&mut self, violation: Violation) -> ListenerOutput<'static> {
         self.phase = Phase::Unknown;
-        Heard::Violation(violation)
+        ListenerOutput::Violation(violation)
     }
 
-    fn stuck(&mut self, stuck: Stuck) -> Heard<'static> {
-        self.phase = Phase::Stuck;
-        Heard::Stuck(stuck)
+    fn stuck(&mut self, stuck: EndlessResult) -> ListenerOutput<'static> {
+        self.phase = Phase::EndlessResult;
+        ListenerOutput::EndlessResult(stuck)
     }
 }
 
@@ -415,10 +389,10 @@ impl Line {
         }
     }
 
-    fn oddity(&self) -> Option<Oddity> {
+    fn quirk(&self) -> Option<Quirk> {
         match (self.usual, self.plain) {
-            (false, _) => Some(Oddity::Prefix),
-            (true, false) => Some(Oddity::Number),
+            (false, _) => Some(Quirk::Prefix),
+            (true, false) => Some(Quirk::Number),
             (true, true) => None,
         }
     }

@@ -17,38 +17,9 @@
 use core::fmt;
 
 use crate::frame::Frame;
+use crate::listener_state::ListenerState;
 use crate::wire::error::ProtocolError;
 use crate::wire::reply::READY;
-
-/// The state of a listener, by the protocol's names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum State {
-    /// It has started, or has answered: READY is due, and no input may arrive.
-    #[default]
-    Acknowledged,
-    /// It waits for an event.
-    Ready,
-    /// It has an event: a reply is due once all of it is there.
-    Busy,
-}
-
-impl State {
-    /// The state's name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Acknowledged => "ACKNOWLEDGED",
-            Self::Ready => "READY",
-            Self::Busy => "BUSY",
-        }
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
 
 /// The caller's fault: something was asked for that the protocol does not allow now. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,9 +27,9 @@ impl fmt::Display for State {
 #[non_exhaustive]
 pub enum TurnError {
     /// READY may only be said when ACKNOWLEDGED; the state is this one.
-    NotAcknowledged(State),
+    NotAcknowledged(ListenerState),
     /// RESULT may be said once per event, after the payload's last byte; the state is this one.
-    NoEvent(State),
+    NoEvent(ListenerState),
     /// READY may not be said while input is unread. Pass that input to `Listener::advance`, or call
     /// `Session::received(0)`, to learn what is wrong with it.
     UnreadInput,
@@ -107,11 +78,11 @@ impl Turn {
         Self { phase: Phase::Acknowledged, unread: false }
     }
 
-    pub(crate) const fn state(&self) -> State {
+    pub(crate) const fn state(&self) -> ListenerState {
         match self.phase {
-            Phase::Acknowledged => State::Acknowledged,
-            Phase::Ready => State::Ready,
-            Phase::Arriving | Phase::Due => State::Busy,
+            Phase::Acknowledged => ListenerState::Acknowledged,
+            Phase::Ready => ListenerState::Ready,
+            Phase::Arriving | Phase::Due => ListenerState::Busy,
         }
     }
 

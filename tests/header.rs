@@ -1,7 +1,7 @@
 //! Headers that supervisord does not send today, and lines that are no headers: what is read, and what is said.
 
 use supervisor_events::{
-    Decoder, Header, LengthUnit, Problem, ProtocolError, ProtocolErrorKind, Session, Step, TokenError,
+    Decoder, Header, LengthUnit, ProtocolError, ProtocolErrorKind, Session, Step, TokenError, TokenErrorKind,
 };
 
 fn parse(line: &str) -> Result<Header<'_>, TokenError> {
@@ -9,9 +9,9 @@ fn parse(line: &str) -> Result<Header<'_>, TokenError> {
 }
 
 #[track_caller]
-fn refused(line: &[u8], key: &str, problem: Problem, offset: usize) {
+fn refused(line: &[u8], key: &str, kind: TokenErrorKind, offset: usize) {
     let error = Header::parse(line).unwrap_err();
-    assert_eq!((error.key.name(), error.problem, error.offset), (key, problem, offset), "{}", line.escape_ascii());
+    assert_eq!((error.key.name(), error.kind, error.offset), (key, kind, offset), "{}", line.escape_ascii());
 }
 
 #[test]
@@ -119,65 +119,130 @@ fn every_error_names_the_key_and_the_place() {
     for key in ["server", "serial", "pool", "poolserial", "eventname", "len"] {
         let without: Vec<_> = usual.split(' ').filter(|token| !token.starts_with(&format!("{key}:"))).collect();
         let without = without.join(" ");
-        refused(without.as_bytes(), key, Problem::Missing, without.len());
+        refused(without.as_bytes(), key, TokenErrorKind::Missing, without.len());
     }
-    refused(b"", "ver", Problem::Missing, 0);
-    refused(b"server:s serial:1 pool:p poolserial:2 eventname:E len:3 ver:3.0", "ver", Problem::Missing, 63);
+    refused(b"", "ver", TokenErrorKind::Missing, 0);
+    refused(b"server:s serial:1 pool:p poolserial:2 eventname:E len:3 ver:3.0", "ver", TokenErrorKind::Missing, 63);
 
-    refused(b"ver:3.0 server:s serial:x pool:p poolserial:2 eventname:E len:3", "serial", Problem::NotANumber, 24);
-    refused(b"ver:3.0 server:s serial:-1 pool:p poolserial:2 eventname:E len:3", "serial", Problem::NotANumber, 24);
-    refused(b"ver:3.0 server:s serial:1 pool:p poolserial: eventname:E len:3", "poolserial", Problem::NotANumber, 44);
-    refused(b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:3\r\n", "len", Problem::NotANumber, 62);
+    refused(
+        b"ver:3.0 server:s serial:x pool:p poolserial:2 eventname:E len:3",
+        "serial",
+        TokenErrorKind::NotANumber,
+        24,
+    );
+    refused(
+        b"ver:3.0 server:s serial:-1 pool:p poolserial:2 eventname:E len:3",
+        "serial",
+        TokenErrorKind::NotANumber,
+        24,
+    );
+    refused(
+        b"ver:3.0 server:s serial:1 pool:p poolserial: eventname:E len:3",
+        "poolserial",
+        TokenErrorKind::NotANumber,
+        44,
+    );
+    refused(
+        b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:3\r\n",
+        "len",
+        TokenErrorKind::NotANumber,
+        62,
+    );
     let large = b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:18446744073709551616";
-    refused(large, "len", Problem::TooLarge, 62);
+    refused(large, "len", TokenErrorKind::TooLarge, 62);
     let larger =
         b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:20000000000000000000000000000000000000";
-    refused(larger, "len", Problem::TooLarge, 62);
+    refused(larger, "len", TokenErrorKind::TooLarge, 62);
 
-    refused(b"ver: server:s serial:1 pool:p poolserial:2 eventname:E len:3", "ver", Problem::Invalid, 4);
-    refused(b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname: len:3", "eventname", Problem::Invalid, 56);
+    refused(b"ver: server:s serial:1 pool:p poolserial:2 eventname:E len:3", "ver", TokenErrorKind::Invalid, 4);
+    refused(
+        b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname: len:3",
+        "eventname",
+        TokenErrorKind::Invalid,
+        56,
+    );
 
     // Of several errors the first in the line is named, and before all others what is missing.
-    refused(b"ver:3.0 server:s serial:x pool:p poolserial:y eventname: len:z", "serial", Problem::NotANumber, 24);
+    refused(
+        b"ver:3.0 server:s serial:x pool:p poolserial:y eventname: len:z",
+        "serial",
+        TokenErrorKind::NotANumber,
+        24,
+    );
     let incomplete = b"ver:3.0 server:s serial:x pool:p what eventname:E len:z";
-    refused(incomplete, "poolserial", Problem::Missing, incomplete.len());
+    refused(incomplete, "poolserial", TokenErrorKind::Missing, incomplete.len());
 
     // Foreign bytes that begin like a header, and the header after them.
     let foreign = b"ver:3.0\nver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:3";
-    refused(foreign, "ver", Problem::Invalid, 4);
+    refused(foreign, "ver", TokenErrorKind::Invalid, 4);
 
     // Doubled keys are errors wherever they are not a part of the identifier.
     let doubled = b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:3 len:4";
-    refused(doubled, "len", Problem::Duplicate, 64);
+    refused(doubled, "len", TokenErrorKind::Duplicate, 64);
     let doubled = b"ver:3.0 server:s serial:1 pool:p pool:q poolserial:2 eventname:E len:3";
-    refused(doubled, "pool", Problem::Duplicate, 33);
+    refused(doubled, "pool", TokenErrorKind::Duplicate, 33);
     let doubled = b"ver:3.0 server:s serial:1 pool:p what pool:q poolserial:2 eventname:E len:3";
-    refused(doubled, "pool", Problem::Duplicate, 38);
+    refused(doubled, "pool", TokenErrorKind::Duplicate, 38);
     let doubled = b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E ver:3 len:3";
-    refused(doubled, "ver", Problem::Duplicate, 58);
+    refused(doubled, "ver", TokenErrorKind::Duplicate, 58);
 
-    refused(b"ver:3.0 server:s serial:1 what pool:p poolserial:2 eventname:E len:3", "serial", Problem::NotAToken, 26);
-    refused(b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:3 :v", "len", Problem::NotAToken, 64);
+    refused(
+        b"ver:3.0 server:s serial:1 what pool:p poolserial:2 eventname:E len:3",
+        "serial",
+        TokenErrorKind::NotAToken,
+        26,
+    );
+    refused(
+        b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:3 :v",
+        "len",
+        TokenErrorKind::NotAToken,
+        64,
+    );
 
-    refused(b"ver:3.0 server:s serial:1 pool:a b :c poolserial:2 eventname:E len:3", "pool", Problem::NotAToken, 35);
-    refused(b"ver:3.0 server:s serial:1 pool:a b:c d poolserial:2 eventname:E len:3", "pool", Problem::NotAToken, 37);
+    refused(
+        b"ver:3.0 server:s serial:1 pool:a b :c poolserial:2 eventname:E len:3",
+        "pool",
+        TokenErrorKind::NotAToken,
+        35,
+    );
+    refused(
+        b"ver:3.0 server:s serial:1 pool:a b:c d poolserial:2 eventname:E len:3",
+        "pool",
+        TokenErrorKind::NotAToken,
+        37,
+    );
 
-    refused(b"ver:3.0 server:s serial:1 b:c d pool:a poolserial:2 eventname:E len:3", "serial", Problem::NotAToken, 30);
-    refused(b"ver:3.0 server:s serial:1 d b:c pool:a poolserial:2 eventname:E len:3", "serial", Problem::NotAToken, 26);
+    refused(
+        b"ver:3.0 server:s serial:1 b:c d pool:a poolserial:2 eventname:E len:3",
+        "serial",
+        TokenErrorKind::NotAToken,
+        30,
+    );
+    refused(
+        b"ver:3.0 server:s serial:1 d b:c pool:a poolserial:2 eventname:E len:3",
+        "serial",
+        TokenErrorKind::NotAToken,
+        26,
+    );
 
-    refused(b"ver:3.0 server:a\xffb serial:1 pool:p poolserial:2 eventname:E len:3", "server", Problem::NotUtf8, 16);
-    refused(b"ver:3.0 server:s serial:1 pool:\xc3 poolserial:2 eventname:E len:3", "pool", Problem::NotUtf8, 31);
+    refused(
+        b"ver:3.0 server:a\xffb serial:1 pool:p poolserial:2 eventname:E len:3",
+        "server",
+        TokenErrorKind::NotUtf8,
+        16,
+    );
+    refused(b"ver:3.0 server:s serial:1 pool:\xc3 poolserial:2 eventname:E len:3", "pool", TokenErrorKind::NotUtf8, 31);
 }
 
 /// What cannot become a header any more is refused at its newline: who waits for more waits for ever.
 #[test]
 fn a_header_that_cannot_be_read_ends_all_the_same() {
-    for (line, key, problem, offset) in [
-        ("ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:3\r", "len", Problem::NotANumber, 62),
-        ("ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:", "len", Problem::NotANumber, 62),
-        ("ver:3.0 server:s serial:1 pool:p eventname:E len:3", "poolserial", Problem::Missing, 50),
-        ("ver:3.0 eventname: len:x", "server", Problem::Missing, 24),
-        ("ver:3.0 len:x server:s serial:1 pool:p poolserial:2 eventname:E", "len", Problem::NotANumber, 12),
+    for (line, key, kind, offset) in [
+        ("ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:3\r", "len", TokenErrorKind::NotANumber, 62),
+        ("ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:", "len", TokenErrorKind::NotANumber, 62),
+        ("ver:3.0 server:s serial:1 pool:p eventname:E len:3", "poolserial", TokenErrorKind::Missing, 50),
+        ("ver:3.0 eventname: len:x", "server", TokenErrorKind::Missing, 24),
+        ("ver:3.0 len:x server:s serial:1 pool:p poolserial:2 eventname:E", "len", TokenErrorKind::NotANumber, 12),
     ] {
         let stream = format!("{line}\n");
         for size in [1, 7, stream.len()] {
@@ -190,7 +255,7 @@ fn a_header_that_cannot_be_read_ends_all_the_same() {
             let Err(ProtocolError { kind: ProtocolErrorKind::Header(error), offset: at, .. }) = result else {
                 panic!("{line:?} by {size}: {result:?}")
             };
-            assert_eq!((error.key.name(), error.problem, at), (key, problem, offset), "{line:?} by {size}");
+            assert_eq!((error.key.name(), error.kind, at), (key, kind, offset), "{line:?} by {size}");
         }
     }
 }

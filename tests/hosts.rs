@@ -17,9 +17,9 @@ use embedded_io::{Error, ErrorKind, ErrorType};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use supervisor_events::host::driver::{Answered, Driver, DriverError, Next};
-use supervisor_events::host::{embedded_io as blocking, embedded_io_async as nonblocking, std as hosted};
-use supervisor_events::{LengthUnit, NoRoom, Notification, ProtocolError, ProtocolErrorKind, Reply, TurnError};
+use supervisor_events::host::driver::{Driver, DriverError, Next, Replied};
+use supervisor_events::host::{embedded as blocking, embedded_async as nonblocking, std_io as hosted};
+use supervisor_events::{BufferTooSmall, LengthUnit, Notification, ProtocolError, ProtocolErrorKind, Reply, TurnError};
 
 // ---- What goes in. ----
 
@@ -212,7 +212,7 @@ enum End {
     /// Offset and kind.
     Protocol(u64, ProtocolErrorKind),
     /// How many bytes are needed.
-    NoRoom(usize),
+    BufferTooSmall(usize),
 }
 
 impl From<ProtocolError> for End {
@@ -235,7 +235,7 @@ impl Outcome {
     }
 }
 
-/// The least that `host::std` takes, so that all hosts cut an event in the same place.
+/// The least that `host::std_io` takes, so that all hosts cut an event in the same place.
 const BUFFER: usize = 64 * 1024;
 
 /// What to answer, over and over.
@@ -259,7 +259,7 @@ fn with_std(input: Pipe, mut output: Pipe, unit: LengthUnit, replies: &Replies) 
 }
 
 fn with_embedded_io(input: Pipe, mut output: Pipe, unit: LengthUnit, replies: &Replies) -> Outcome {
-    use blocking::ServeError::{NoRoom, Protocol, Read, Write};
+    use blocking::ServeError::{BufferTooSmall, Protocol, Read, Write};
     let mut seen = Vec::new();
     let mut replies = replies.iter().cloned().cycle();
     let result = blocking::serve(input, &mut output, &mut [0; BUFFER], unit, |notification| {
@@ -269,7 +269,7 @@ fn with_embedded_io(input: Pipe, mut output: Pipe, unit: LengthUnit, replies: &R
     let end = match result {
         Ok(()) => End::Clean,
         Err(Protocol(error)) => error.into(),
-        Err(NoRoom(error)) => End::NoRoom(error.needed),
+        Err(BufferTooSmall(error)) => End::BufferTooSmall(error.needed),
         Err(Read(Broken(ErrorKind::BrokenPipe)) | Write(Broken(ErrorKind::BrokenPipe))) => End::BrokenPipe,
         Err(error) => panic!("{error}"),
     };
@@ -290,7 +290,7 @@ fn with_interruptions(
     buffer: usize,
     drops: &[bool],
 ) -> Outcome {
-    use nonblocking::HostError::{NoRoom, Protocol, Read, Write};
+    use nonblocking::HostError::{BufferTooSmall, Protocol, Read, Write};
     let mut seen = Vec::new();
     let mut replies = replies.iter().cloned().cycle();
     let mut drops = drops.iter().copied().cycle();
@@ -321,7 +321,7 @@ fn with_interruptions(
         }
         match host.reply(&replies.next().unwrap()) {
             Ok(_) => {}
-            Err(NoRoom(error)) => break End::NoRoom(error.needed),
+            Err(BufferTooSmall(error)) => break End::BufferTooSmall(error.needed),
             Err(error) => panic!("{error}"),
         }
     };
@@ -479,7 +479,7 @@ fn all_hosts_do_the_same() {
     }
 }
 
-/// The one difference: `host::std` makes its buffer larger, the others say how large it has to be.
+/// The one difference: `host::std_io` makes its buffer larger, the others say how large it has to be.
 #[test]
 fn a_reply_that_is_longer_than_the_buffer() {
     let data = "x".repeat(BUFFER);
@@ -491,7 +491,7 @@ fn a_reply_that_is_longer_than_the_buffer() {
     assert!(outcome.written == format!("READY\n{answer}{answer}"));
     for host in [with_embedded_io, with_embedded_io_async] {
         let outcome = host(input.clone(), output.clone(), LengthUnit::Bytes, &replies);
-        assert_eq!((outcome.end, outcome.written.as_str()), (End::NoRoom(answer.len()), "READY\n"));
+        assert_eq!((outcome.end, outcome.written.as_str()), (End::BufferTooSmall(answer.len()), "READY\n"));
     }
 }
 
@@ -546,7 +546,7 @@ fn a_buffer_that_is_too_small_is_no_end_of_the_input() {
             |_| Ok::<_, Infallible>(Reply::OK),
         );
         let error = match result {
-            Err(blocking::ServeError::NoRoom(error)) => {
+            Err(blocking::ServeError::BufferTooSmall(error)) => {
                 assert!(size < error.needed && error.needed == 6);
                 continue;
             }
@@ -578,7 +578,7 @@ fn what_is_refused_changes_nothing() {
     assert!(!host.is_idle());
     let large = [b'x'; 128];
     assert!(
-        matches!(host.reply(&Reply::new(&large)), Err(nonblocking::HostError::NoRoom(error)) if error.needed == 145)
+        matches!(host.reply(&Reply::new(&large)), Err(nonblocking::HostError::BufferTooSmall(error)) if error.needed == 145)
     );
     assert_eq!(now(host.next()).unwrap().unwrap().payload, b"a", "the event still waits");
     host.reply(&Reply::FAIL).unwrap();
@@ -648,7 +648,7 @@ fn a_driver_stops_with_the_event_under_way() {
     assert!(matches!(driver.next(), Ok(Next::Read(_))));
     assert_eq!(feed(&mut driver, &event[10..]), "");
     assert!(matches!(driver.next(), Ok(Next::Handle(event)) if event.payload == b"abc"));
-    assert_eq!(driver.answer(&Reply::OK), Ok(Answered::AsGiven));
+    assert_eq!(driver.reply(&Reply::OK), Ok(Replied::AsGiven));
     assert_eq!(feed(&mut driver, b""), "RESULT 2\nOK");
     assert_eq!(driver.next(), Ok(Next::End));
     assert_eq!(driver.next(), Ok(Next::End), "once more");
@@ -672,20 +672,20 @@ fn a_driver_tells_what_it_accepts_and_how_to_mend_it() {
     let answers = |mut driver: Driver<[u8; 256]>| -> Vec<_> {
         let answer = |_| {
             feed(&mut driver, &event);
-            driver.answer(&Reply::new(b"no")).unwrap()
+            driver.reply(&Reply::new(b"no")).unwrap()
         };
         (0..4).map(answer).collect()
     };
     let driver = || Driver::new([0; 256], LengthUnit::Bytes);
-    let Answered::Accepted(accepted) = answers(driver())[3].clone() else { panic!() };
+    let Replied::Accepted(accepted) = answers(driver())[3].clone() else { panic!() };
     assert_eq!((accepted.serial(), accepted.eventname(), accepted.rejections()), (0, "X", 3));
     assert_eq!(
         accepted.to_string(),
         "event 0 (X) was rejected 3 times, and is accepted now: supervisord would send it again and again. Answer FAIL \
          only for what may succeed soon"
     );
-    assert!(matches!(answers(driver().max_rejections(0))[0], Answered::Accepted(_)));
-    assert_eq!(answers(driver().result_handler(true)), vec![Answered::AsGiven; 4]);
+    assert!(matches!(answers(driver().max_rejections(0))[0], Replied::Accepted(_)));
+    assert_eq!(answers(driver().result_handler(true)), vec![Replied::AsGiven; 4]);
 }
 
 #[test]
@@ -693,7 +693,7 @@ fn a_driver_remembers_the_last_16_rejected_events() {
     let mut driver = Driver::new([0; 256], LengthUnit::Bytes).max_rejections(1);
     let mut accepts = |serial: usize| {
         feed(&mut driver, format!("{}\n", header(serial, "")).as_bytes());
-        driver.answer(&Reply::FAIL).unwrap() != Answered::AsGiven
+        driver.reply(&Reply::FAIL).unwrap() != Replied::AsGiven
     };
     assert!((0..17).all(|serial| !accepts(serial)));
     assert!(!accepts(0), "it was forgotten");
@@ -703,9 +703,9 @@ fn a_driver_remembers_the_last_16_rejected_events() {
 #[test]
 fn a_driver_tells_whose_fault_it_is() {
     let mut driver = Driver::new([0; 64], LengthUnit::Bytes);
-    assert!(matches!(driver.answer(&Reply::OK), Err(DriverError::Turn(TurnError::NoEvent(_)))));
+    assert!(matches!(driver.reply(&Reply::OK), Err(DriverError::Turn(TurnError::NoEvent(_)))));
     let mut small = Driver::new([0; 5], LengthUnit::Bytes);
-    assert_eq!(small.next(), Err(DriverError::NoRoom(NoRoom { needed: 6 })));
+    assert_eq!(small.next(), Err(DriverError::BufferTooSmall(BufferTooSmall { needed: 6 })));
 
     let mut driver = Driver::new([0; 256], LengthUnit::Bytes);
     feed(&mut driver, b"ver");
@@ -715,14 +715,14 @@ fn a_driver_tells_whose_fault_it_is() {
     driver.received(0);
     driver.stop();
     assert_eq!(driver.next().err(), broken, "it stays broken");
-    assert_eq!(driver.answer(&Reply::OK).err(), broken);
+    assert_eq!(driver.reply(&Reply::OK).err(), broken);
 
     // What comes before the answer is not from this conversation.
     let mut driver = Driver::new([0; 256], LengthUnit::Bytes);
     feed(&mut driver, &events(&[""]).concat());
     driver.received(3);
     assert!(
-        matches!(driver.answer(&Reply::OK), Err(DriverError::Protocol(error)) if error.kind == ProtocolErrorKind::OutOfTurn)
+        matches!(driver.reply(&Reply::OK), Err(DriverError::Protocol(error)) if error.kind == ProtocolErrorKind::OutOfTurn)
     );
 }
 

@@ -1,8 +1,8 @@
 //! Whose turn it is: every state of the listener against everything that can happen in it, for both levels.
 
 use supervisor_events::{
-    Decoder, LengthUnit, Listener, Problem, ProtocolError, ProtocolErrorKind, READY, Reply, Session, State, Step,
-    TurnError,
+    Decoder, LengthUnit, Listener, ListenerState, ProtocolError, ProtocolErrorKind, READY, Reply, Session, Step,
+    TokenErrorKind, TurnError,
 };
 
 const EVENT: &[u8] = b"ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:TICK_5 len:6\nwhen:5";
@@ -10,7 +10,7 @@ const HEADER: usize = EVENT.len() - 6;
 
 /// What a test can do to either level.
 trait Machine {
-    fn state(&self) -> State;
+    fn state(&self) -> ListenerState;
     fn offset(&self) -> u64;
     /// Feeds bytes to the end of the next event or of the input; tells whether an event was completed, and how much of
     /// the input is left.
@@ -26,7 +26,7 @@ macro_rules! machine {
     ($machine:ty, $feed:item) => {
         impl Machine for $machine {
             $feed
-            fn state(&self) -> State {
+            fn state(&self) -> ListenerState {
                 self.state()
             }
             fn offset(&self) -> u64 {
@@ -105,18 +105,18 @@ impl Start {
 use ProtocolErrorKind::{Header, HeaderTooLong, NotAHeader, OutOfTurn, TruncatedHeader, TruncatedPayload};
 use Start::{Acknowledged, AcknowledgedAgain, BusyComplete, BusyInPayload, Ready, ReadyInHeader};
 
-const ALL: [(Start, State); 6] = [
-    (Acknowledged, State::Acknowledged),
-    (Ready, State::Ready),
-    (ReadyInHeader, State::Ready),
-    (BusyInPayload, State::Busy),
-    (BusyComplete, State::Busy),
-    (AcknowledgedAgain, State::Acknowledged),
+const ALL: [(Start, ListenerState); 6] = [
+    (Acknowledged, ListenerState::Acknowledged),
+    (Ready, ListenerState::Ready),
+    (ReadyInHeader, ListenerState::Ready),
+    (BusyInPayload, ListenerState::Busy),
+    (BusyComplete, ListenerState::Busy),
+    (AcknowledgedAgain, ListenerState::Acknowledged),
 ];
 
 /// Runs `act` on both levels in each state, and checks that they agree with each other and with the table.
 #[track_caller]
-fn table<T: PartialEq + std::fmt::Debug>(act: impl Fn(&mut dyn Machine) -> T, expected: [(T, State); 6]) {
+fn table<T: PartialEq + std::fmt::Debug>(act: impl Fn(&mut dyn Machine) -> T, expected: [(T, ListenerState); 6]) {
     for ((start, state), (result, after)) in ALL.into_iter().zip(expected) {
         for mut machine in machines() {
             start.reach(&mut *machine);
@@ -132,12 +132,12 @@ fn nothing_read() {
     table(
         |machine| machine.feed(b""),
         [
-            (Ok(false), State::Acknowledged),
-            (Ok(false), State::Ready),
-            (Ok(false), State::Ready),
-            (Ok(false), State::Busy),
-            (Ok(false), State::Busy),
-            (Ok(false), State::Acknowledged),
+            (Ok(false), ListenerState::Acknowledged),
+            (Ok(false), ListenerState::Ready),
+            (Ok(false), ListenerState::Ready),
+            (Ok(false), ListenerState::Busy),
+            (Ok(false), ListenerState::Busy),
+            (Ok(false), ListenerState::Acknowledged),
         ],
     );
 }
@@ -148,12 +148,12 @@ fn the_start_of_an_event() {
     table(
         |machine| machine.feed(b"ver:"),
         [
-            (Err((0, OutOfTurn)), State::Acknowledged),
-            (Ok(false), State::Ready),
-            (Ok(false), State::Ready),
-            (Ok(false), State::Busy),
-            (Err((len, OutOfTurn)), State::Busy),
-            (Err((len, OutOfTurn)), State::Acknowledged),
+            (Err((0, OutOfTurn)), ListenerState::Acknowledged),
+            (Ok(false), ListenerState::Ready),
+            (Ok(false), ListenerState::Ready),
+            (Ok(false), ListenerState::Busy),
+            (Err((len, OutOfTurn)), ListenerState::Busy),
+            (Err((len, OutOfTurn)), ListenerState::Acknowledged),
         ],
     );
 }
@@ -164,12 +164,12 @@ fn bytes_that_are_no_header() {
     table(
         |machine| machine.feed(b"\xe9"),
         [
-            (Err((0, OutOfTurn)), State::Acknowledged),
-            (Err((0, NotAHeader)), State::Ready),
-            (Ok(false), State::Ready),
-            (Ok(false), State::Busy),
-            (Err((len, OutOfTurn)), State::Busy),
-            (Err((len, OutOfTurn)), State::Acknowledged),
+            (Err((0, OutOfTurn)), ListenerState::Acknowledged),
+            (Err((0, NotAHeader)), ListenerState::Ready),
+            (Ok(false), ListenerState::Ready),
+            (Ok(false), ListenerState::Busy),
+            (Err((len, OutOfTurn)), ListenerState::Busy),
+            (Err((len, OutOfTurn)), ListenerState::Acknowledged),
         ],
     );
 }
@@ -181,12 +181,12 @@ fn the_rest_of_an_event() {
     table(
         rest,
         [
-            (Err((0, OutOfTurn)), State::Acknowledged),
-            (Ok(true), State::Busy),
-            (Ok(true), State::Busy),
-            (Ok(true), State::Busy),
-            (Err((len, OutOfTurn)), State::Busy),
-            (Err((len, OutOfTurn)), State::Acknowledged),
+            (Err((0, OutOfTurn)), ListenerState::Acknowledged),
+            (Ok(true), ListenerState::Busy),
+            (Ok(true), ListenerState::Busy),
+            (Ok(true), ListenerState::Busy),
+            (Err((len, OutOfTurn)), ListenerState::Busy),
+            (Err((len, OutOfTurn)), ListenerState::Acknowledged),
         ],
     );
 }
@@ -197,12 +197,12 @@ fn saying_ready() {
     table(
         |machine| machine.ready(),
         [
-            (Ok(READY.to_vec()), State::Ready),
-            (refused(State::Ready), State::Ready),
-            (refused(State::Ready), State::Ready),
-            (refused(State::Busy), State::Busy),
-            (refused(State::Busy), State::Busy),
-            (Ok(READY.to_vec()), State::Ready),
+            (Ok(READY.to_vec()), ListenerState::Ready),
+            (refused(ListenerState::Ready), ListenerState::Ready),
+            (refused(ListenerState::Ready), ListenerState::Ready),
+            (refused(ListenerState::Busy), ListenerState::Busy),
+            (refused(ListenerState::Busy), ListenerState::Busy),
+            (Ok(READY.to_vec()), ListenerState::Ready),
         ],
     );
 }
@@ -212,16 +212,16 @@ fn replying() {
     let refused = |state| Err(TurnError::NoEvent(state));
     let expected = |ok: &[u8], after| {
         [
-            (refused(State::Acknowledged), State::Acknowledged),
-            (refused(State::Ready), State::Ready),
-            (refused(State::Ready), State::Ready),
-            (refused(State::Busy), State::Busy),
+            (refused(ListenerState::Acknowledged), ListenerState::Acknowledged),
+            (refused(ListenerState::Ready), ListenerState::Ready),
+            (refused(ListenerState::Ready), ListenerState::Ready),
+            (refused(ListenerState::Busy), ListenerState::Busy),
             (Ok(ok.to_vec()), after),
-            (refused(State::Acknowledged), State::Acknowledged),
+            (refused(ListenerState::Acknowledged), ListenerState::Acknowledged),
         ]
     };
-    table(|machine| machine.reply(), expected(b"RESULT 2\nOK", State::Acknowledged));
-    table(|machine| machine.reply_and_ready(), expected(b"RESULT 2\nOKREADY\n", State::Ready));
+    table(|machine| machine.reply(), expected(b"RESULT 2\nOK", ListenerState::Acknowledged));
+    table(|machine| machine.reply_and_ready(), expected(b"RESULT 2\nOKREADY\n", ListenerState::Ready));
 }
 
 #[test]
@@ -229,12 +229,12 @@ fn the_end_of_the_input() {
     table(
         |machine| machine.end(),
         [
-            (Ok(()), State::Acknowledged),
-            (Ok(()), State::Ready),
-            (Err((5, TruncatedHeader)), State::Ready),
-            (Err((HEADER as u64 + 1, TruncatedPayload { missing: 5 })), State::Busy),
-            (Ok(()), State::Busy),
-            (Ok(()), State::Acknowledged),
+            (Ok(()), ListenerState::Acknowledged),
+            (Ok(()), ListenerState::Ready),
+            (Err((5, TruncatedHeader)), ListenerState::Ready),
+            (Err((HEADER as u64 + 1, TruncatedPayload { missing: 5 })), ListenerState::Busy),
+            (Ok(()), ListenerState::Busy),
+            (Ok(()), ListenerState::Acknowledged),
         ],
     );
 }
@@ -281,10 +281,10 @@ fn no_ready_while_input_is_unread() {
         stream.extend(b"\xa9");
         assert_eq!(machine.feed(&stream), Ok(true), "the event itself is complete");
         assert_eq!(machine.reply_and_ready(), Err(TurnError::UnreadInput));
-        assert_eq!(machine.state(), State::Busy, "nothing has changed");
+        assert_eq!(machine.state(), ListenerState::Busy, "nothing has changed");
         assert_eq!(machine.reply(), Ok(b"RESULT 2\nOK".to_vec()));
         assert_eq!(machine.ready(), Err(TurnError::UnreadInput));
-        assert_eq!(machine.state(), State::Acknowledged);
+        assert_eq!(machine.state(), ListenerState::Acknowledged);
     }
 }
 
@@ -362,27 +362,27 @@ fn broken_streams(limit: usize) -> Vec<BrokenStream> {
         (format!("ver:3.0 server:{}", "\n".repeat(20)).into_bytes(), |kind| kind == NotAHeader),
         (header(&"s".repeat(limit), "0", "1"), |kind| matches!(kind, HeaderTooLong { .. })),
         (b"ver:3.0 ".repeat(limit), |kind| matches!(kind, HeaderTooLong { .. })),
-        (header("s", "x", "1"), |kind| matches!(kind, Header(error) if error.problem == Problem::NotANumber)),
+        (header("s", "x", "1"), |kind| matches!(kind, Header(error) if error.kind == TokenErrorKind::NotANumber)),
         (
             header("s", "1", "18446744073709551616"),
-            |kind| matches!(kind, Header(error) if error.problem == Problem::TooLarge),
+            |kind| matches!(kind, Header(error) if error.kind == TokenErrorKind::TooLarge),
         ),
-        (header("s", "1", ""), |kind| matches!(kind, Header(error) if error.problem == Problem::NotANumber)),
+        (header("s", "1", ""), |kind| matches!(kind, Header(error) if error.kind == TokenErrorKind::NotANumber)),
         (
             b"ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:E len:1 len:2\n".to_vec(),
-            |kind| matches!(kind, Header(error) if error.problem == Problem::Duplicate),
+            |kind| matches!(kind, Header(error) if error.kind == TokenErrorKind::Duplicate),
         ),
         (
             b"ver:3.0 server:s pool:p poolserial:0 eventname:E len:1\n".to_vec(),
-            |kind| matches!(kind, Header(error) if error.problem == Problem::Missing),
+            |kind| matches!(kind, Header(error) if error.kind == TokenErrorKind::Missing),
         ),
         (
             b"ver:3.0 server:\xff serial:0 pool:p poolserial:0 eventname:E len:1\n".to_vec(),
-            |kind| matches!(kind, Header(error) if error.problem == Problem::NotUtf8),
+            |kind| matches!(kind, Header(error) if error.kind == TokenErrorKind::NotUtf8),
         ),
         (
             b"ver: server:s serial:0 pool:p poolserial:0 eventname:E len:1\n".to_vec(),
-            |kind| matches!(kind, Header(error) if error.problem == Problem::Invalid),
+            |kind| matches!(kind, Header(error) if error.kind == TokenErrorKind::Invalid),
         ),
     ]
 }

@@ -2,7 +2,9 @@
 
 use heapless::spsc::Queue;
 use proptest::prelude::*;
-use supervisor_events::{Decoder, Event, Header, LengthUnit, NoRoom, Notification, OwnedNotification, Session, Step};
+use supervisor_events::{
+    BufferTooSmall, Decoder, Event, Header, LengthUnit, Notification, OwnedNotification, Session, Step,
+};
 
 /// The first event of a stream.
 fn read<T>(bytes: &[u8], buffer: usize, with: impl FnOnce(&Notification<'_>) -> T) -> T {
@@ -92,10 +94,10 @@ fn what_does_not_fit_is_refused_or_cut() {
     assert_eq!((needed, bytes.find('\n')), (75, Some(64)));
     read(bytes.as_bytes(), 256, |notification| {
         assert_eq!(OwnedNotification::<75>::try_from(notification).unwrap().notification(), *notification);
-        assert_eq!(OwnedNotification::<74>::try_from(notification), Err(NoRoom { needed }));
+        assert_eq!(OwnedNotification::<74>::try_from(notification), Err(BufferTooSmall { needed }));
 
         let header = &notification.header;
-        assert_eq!(OwnedNotification::<64>::new(header), Err(NoRoom { needed: 65 }));
+        assert_eq!(OwnedNotification::<64>::new(header), Err(BufferTooSmall { needed: 65 }));
         assert_eq!(OwnedNotification::<65>::new(header).unwrap().notification().payload, b"");
 
         let mut cut = OwnedNotification::<72>::new(header).unwrap();

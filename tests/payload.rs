@@ -1,7 +1,7 @@
 //! Payloads beyond what supervisor 4.3.0 sends: other servers, newer ones, plugins; and what cannot be read.
 
 use supervisor_events::{
-    Channel, Data, Event, EventError, EventType, GroupChange, Problem, ProcessState, SupervisorState,
+    Channel, Data, Event, EventError, EventType, GroupChange, ProcessState, SupervisorState, TokenErrorKind,
 };
 
 fn parse<'a>(eventname: &'static str, payload: &'a str) -> Result<Event<'a>, EventError> {
@@ -9,10 +9,10 @@ fn parse<'a>(eventname: &'static str, payload: &'a str) -> Result<Event<'a>, Eve
 }
 
 #[track_caller]
-fn refused(eventname: &'static str, payload: &[u8], key: &str, problem: Problem, offset: usize) {
+fn refused(eventname: &'static str, payload: &[u8], key: &str, kind: TokenErrorKind, offset: usize) {
     match Event::parse(EventType::from_name(eventname), payload) {
         Err(EventError::Payload(error)) => {
-            assert_eq!((error.key.name(), error.problem, error.offset), (key, problem, offset))
+            assert_eq!((error.key.name(), error.kind, error.offset), (key, kind, offset))
         }
         other => panic!("{other:?}"),
     }
@@ -114,7 +114,7 @@ fn a_negative_pid_is_none() {
         "PROCESS_STATE_BACKOFF",
         b"processname:p groupname:g from_state:S tries:-1",
         "tries",
-        Problem::NotANumber,
+        TokenErrorKind::NotANumber,
         45,
     );
 }
@@ -181,24 +181,36 @@ fn data_is_any_bytes() {
 
 #[test]
 fn every_error_names_the_key_and_the_place() {
-    refused("PROCESS_STATE_FATAL", b"", "processname", Problem::Missing, 0);
-    refused("PROCESS_STATE_FATAL", b"processname:p", "groupname", Problem::Missing, 13);
-    refused("PROCESS_STATE_FATAL", b"processname:p groupname:g", "from_state", Problem::Missing, 25);
-    refused("PROCESS_STATE_FATAL", b"processname:p groupname:g from_state: pid:1", "from_state", Problem::Invalid, 37);
+    refused("PROCESS_STATE_FATAL", b"", "processname", TokenErrorKind::Missing, 0);
+    refused("PROCESS_STATE_FATAL", b"processname:p", "groupname", TokenErrorKind::Missing, 13);
+    refused("PROCESS_STATE_FATAL", b"processname:p groupname:g", "from_state", TokenErrorKind::Missing, 25);
+    refused(
+        "PROCESS_STATE_FATAL",
+        b"processname:p groupname:g from_state: pid:1",
+        "from_state",
+        TokenErrorKind::Invalid,
+        37,
+    );
     let state = |tail: &str| format!("processname:p groupname:g from_state:S {tail}").into_bytes();
-    refused("PROCESS_STATE_EXITED", &state("pid:x"), "pid", Problem::NotANumber, 43);
-    refused("PROCESS_STATE_EXITED", &state("pid:4294967296"), "pid", Problem::TooLarge, 43);
-    refused("PROCESS_STATE_EXITED", &state("expected:2 pid:1"), "expected", Problem::Invalid, 48);
-    refused("PROCESS_STATE_EXITED", &state("pid:1 pid:2"), "pid", Problem::Duplicate, 45);
-    refused("PROCESS_STATE_EXITED", &state("pid:1 what"), "pid", Problem::NotAToken, 45);
-    refused("PROCESS_LOG_STDOUT", b"processname:p groupname:g pid:1 channel:x\n", "channel", Problem::Invalid, 40);
-    refused("PROCESS_LOG_STDOUT", b"processname:p pid:1 channel:stdout\n", "groupname", Problem::Missing, 34);
-    refused("PROCESS_LOG_STDOUT", b"processname:\xff groupname:g pid:1\n", "processname", Problem::NotUtf8, 12);
-    refused("REMOTE_COMMUNICATION", b"kind:t\n", "type", Problem::Missing, 6);
-    refused("TICK_5", b"when:now", "when", Problem::NotANumber, 5);
-    refused("TICK_5", b"when:1 when:2", "when", Problem::Duplicate, 7);
-    refused("PROCESS_GROUP_ADDED", b"group:g\n", "groupname", Problem::Missing, 7);
-    refused("PROCESS_STATE_EXITED", &state("expected:1 pid:x tries:y"), "pid", Problem::NotANumber, 54);
+    refused("PROCESS_STATE_EXITED", &state("pid:x"), "pid", TokenErrorKind::NotANumber, 43);
+    refused("PROCESS_STATE_EXITED", &state("pid:4294967296"), "pid", TokenErrorKind::TooLarge, 43);
+    refused("PROCESS_STATE_EXITED", &state("expected:2 pid:1"), "expected", TokenErrorKind::Invalid, 48);
+    refused("PROCESS_STATE_EXITED", &state("pid:1 pid:2"), "pid", TokenErrorKind::Duplicate, 45);
+    refused("PROCESS_STATE_EXITED", &state("pid:1 what"), "pid", TokenErrorKind::NotAToken, 45);
+    refused(
+        "PROCESS_LOG_STDOUT",
+        b"processname:p groupname:g pid:1 channel:x\n",
+        "channel",
+        TokenErrorKind::Invalid,
+        40,
+    );
+    refused("PROCESS_LOG_STDOUT", b"processname:p pid:1 channel:stdout\n", "groupname", TokenErrorKind::Missing, 34);
+    refused("PROCESS_LOG_STDOUT", b"processname:\xff groupname:g pid:1\n", "processname", TokenErrorKind::NotUtf8, 12);
+    refused("REMOTE_COMMUNICATION", b"kind:t\n", "type", TokenErrorKind::Missing, 6);
+    refused("TICK_5", b"when:now", "when", TokenErrorKind::NotANumber, 5);
+    refused("TICK_5", b"when:1 when:2", "when", TokenErrorKind::Duplicate, 7);
+    refused("PROCESS_GROUP_ADDED", b"group:g\n", "groupname", TokenErrorKind::Missing, 7);
+    refused("PROCESS_STATE_EXITED", &state("expected:1 pid:x tries:y"), "pid", TokenErrorKind::NotANumber, 54);
     for name in ["EVENT", "PROCESS_STATE", "TICK", "PROCESS_LOG", "None", "CUSTOM_THING", ""] {
         assert_eq!(parse(name, "when:1"), Err(EventError::UnknownType), "{name}");
     }

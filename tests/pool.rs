@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use supervisor_events::simulator::{Pool, PoolEvent};
-use supervisor_events::{EventType, Heard, LengthUnit, ListenerState, Supervisor};
+use supervisor_events::{EventType, LengthUnit, ListenerOutput, ListenerState, Supervisor};
 
 /// A pool and its listeners, as supervisord's main loop runs them.
 struct Host {
@@ -24,8 +24,8 @@ impl Host {
     fn read(&mut self, listener: usize, mut bytes: &[u8]) {
         while let Some(heard) = self.listeners[listener].0.advance(&mut bytes) {
             match heard {
-                Heard::Result { ok: true } => self.listeners[listener].1 = None,
-                Heard::Result { ok: false } | Heard::Violation(_) => self.take_back(listener),
+                ListenerOutput::Result { ok: true } => self.listeners[listener].1 = None,
+                ListenerOutput::Result { ok: false } | ListenerOutput::Violation(_) => self.take_back(listener),
                 _ => {}
             }
         }

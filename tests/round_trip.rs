@@ -14,10 +14,10 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use supervisor_events::{
-    Answer, Channel, Data, Decoder, Envelope, Event, EventType, GroupChange, Header, Heard, LengthUnit, Listener,
-    ListenerState, NoRoom, NotifyError, ProcessCommunicationEvent, ProcessGroupEvent, ProcessLogEvent, ProcessState,
-    ProcessStateEvent, RemoteCommunicationEvent, Reply, Session, State, Step, Supervisor, SupervisorState, Text,
-    TickEvent, Tokens,
+    BufferTooSmall, Channel, Data, Decoder, EncodedReply, Envelope, Event, EventType, GroupChange, Header, LengthUnit,
+    Listener, ListenerOutput, ListenerState, NotifyError, ProcessCommunicationEvent, ProcessGroupEvent,
+    ProcessLogEvent, ProcessState, ProcessStateEvent, RemoteCommunicationEvent, Reply, Session, Step, Supervisor,
+    SupervisorState, Text, TickEvent, Tokens,
 };
 
 fn concat(fragments: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
@@ -224,7 +224,7 @@ proptest! {
 
         let needed = payload.len();
         for room in 0..needed {
-            prop_assert_eq!(event.write_to(&mut buffer[..room]), Err(NoRoom { needed }));
+            prop_assert_eq!(event.write_to(&mut buffer[..room]), Err(BufferTooSmall { needed }));
         }
         prop_assert_eq!(event.write_to(&mut buffer[..needed]), Ok(&payload[..]));
     }
@@ -313,7 +313,7 @@ impl Machine {
         }
     }
 
-    fn state(&self) -> State {
+    fn state(&self) -> ListenerState {
         match self {
             Self::Pieces(listener, _) => listener.state(),
             Self::Whole(session) => session.state(),
@@ -345,7 +345,7 @@ impl Machine {
         Self::bytes(answer.unwrap())
     }
 
-    fn bytes(answer: Answer<'_>) -> Vec<u8> {
+    fn bytes(answer: EncodedReply<'_>) -> Vec<u8> {
         let (head, data, ready) = answer.parts();
         [&head, data, ready].concat()
     }
@@ -411,10 +411,10 @@ impl Ear {
         let mut said = Vec::new();
         while let Some(heard) = self.supervisor.advance(&mut piece) {
             match heard {
-                Heard::Ready => said.push(Said::Ready),
-                Heard::ResultLine { len, oddity: None } => assert_eq!(self.due.replace(len), None),
-                Heard::ResultData(data) => self.data.extend(data),
-                Heard::Result { ok } => {
+                ListenerOutput::Ready => said.push(Said::Ready),
+                ListenerOutput::ResultLine { len, quirk: None } => assert_eq!(self.due.replace(len), None),
+                ListenerOutput::ResultData(data) => self.data.extend(data),
+                ListenerOutput::Result { ok } => {
                     let data = std::mem::take(&mut self.data);
                     assert_eq!(self.due.take(), Some(data.len() as u64));
                     said.push(Said::Result { data, ok });
@@ -527,11 +527,11 @@ proptest! {
             prop_assert_eq!(needed, header + sent.payload.len());
             for room in 0..needed {
                 let error = ear.supervisor.notify(&envelope, &mut buffer[..room]).unwrap_err();
-                prop_assert_eq!(error, NotifyError::NoRoom(NoRoom { needed }));
+                prop_assert_eq!(error, NotifyError::BufferTooSmall(BufferTooSmall { needed }));
             }
             for room in 0..header {
                 let error = ear.supervisor.notify_header(&envelope, &mut buffer[..room]).unwrap_err();
-                prop_assert_eq!(error, NotifyError::NoRoom(NoRoom { needed: header }));
+                prop_assert_eq!(error, NotifyError::BufferTooSmall(BufferTooSmall { needed: header }));
             }
             prop_assert_eq!(ear.state(), ListenerState::Ready);
 
@@ -549,14 +549,14 @@ proptest! {
             let received: Vec<_> = pieces(&stream, &sizes).filter_map(|piece| machine.read(piece)).collect();
             let len = sent.len(unit);
             prop_assert_eq!(received, [(sent, len)]);
-            prop_assert_eq!(machine.state(), State::Busy);
+            prop_assert_eq!(machine.state(), ListenerState::Busy);
 
             if at_once {
                 let answer = machine.reply_and_ready(&reply);
                 prop_assert_eq!(ear.hear_all(pieces(&answer, &sizes)), [result(&reply), Said::Ready]);
             } else {
                 let answer = machine.reply(&reply);
-                prop_assert_eq!(machine.state(), State::Acknowledged);
+                prop_assert_eq!(machine.state(), ListenerState::Acknowledged);
                 let mut said = ear.hear_all(pieces(&answer, &sizes));
                 // supervisord acts on a RESULT of no bytes when the next byte comes.
                 let acted = if reply.is_empty() { ListenerState::Busy } else { ListenerState::Acknowledged };
@@ -568,7 +568,7 @@ proptest! {
                 prop_assert_eq!(ear.state(), ListenerState::Acknowledged);
                 prop_assert_eq!(ear.hear_all(pieces(rest, &sizes)), [Said::Ready]);
             }
-            prop_assert_eq!((machine.state(), ear.state()), (State::Ready, ListenerState::Ready));
+            prop_assert_eq!((machine.state(), ear.state()), (ListenerState::Ready, ListenerState::Ready));
         }
     }
 }
@@ -735,7 +735,7 @@ impl<'s> Joined<'s> {
                 !piece.is_empty()
             }
             Action::Answer(most) => {
-                if self.machine.state() == State::Acknowledged && self.up.unwritten.is_empty() {
+                if self.machine.state() == ListenerState::Acknowledged && self.up.unwritten.is_empty() {
                     self.up.unwritten.extend(self.machine.ready());
                 }
                 self.up.write(most)
@@ -792,6 +792,6 @@ proptest! {
         prop_assert_eq!((joined.to_receive.next(), joined.to_hear.next()), (None, None));
         prop_assert_eq!((joined.happened, joined.queue.len(), joined.current), (script.events, 0, None));
         prop_assert!(joined.down.is_empty() && joined.up.is_empty());
-        prop_assert_eq!((joined.machine.state(), joined.ear.state()), (State::Ready, ListenerState::Ready));
+        prop_assert_eq!((joined.machine.state(), joined.ear.state()), (ListenerState::Ready, ListenerState::Ready));
     }
 }

@@ -1,11 +1,11 @@
-//! The loop of `host::std`: what is read, what is written, and how it ends.
+//! The loop of `host::std_io`: what is read, what is written, and how it ends.
 
 use std::collections::VecDeque;
 use std::error::Error;
 use std::io::{self, Read, Write};
 use std::sync::Mutex;
 
-use supervisor_events::host::std::{HandlerError, Serve, ServeError};
+use supervisor_events::host::std_io::{HandlerError, Serve, ServeError};
 use supervisor_events::{LengthUnit, Notification, ProtocolErrorKind, Reply};
 
 fn event(serial: u64, payload: &str) -> Vec<u8> {

@@ -8,7 +8,9 @@ use std::path::Path;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
-use supervisor_events::{Envelope, Heard, LengthUnit, ListenerState, Oddity, Stuck, Supervisor, Violation};
+use supervisor_events::{
+    EndlessResult, Envelope, LengthUnit, ListenerOutput, ListenerState, Quirk, Supervisor, Violation,
+};
 
 /// What supervisord did, step by step.
 #[derive(Debug, Default, PartialEq)]
@@ -85,10 +87,10 @@ impl Run {
             let before = self.supervisor.state();
             let Some(heard) = self.supervisor.advance(&mut input) else { break };
             match heard {
-                Heard::Ready => self.went(before),
-                Heard::ResultLine { .. } => self.result.clear(),
-                Heard::ResultData(data) => self.result.extend(data),
-                Heard::Result { ok } => {
+                ListenerOutput::Ready => self.went(before),
+                ListenerOutput::ResultLine { .. } => self.result.clear(),
+                ListenerOutput::ResultData(data) => self.result.extend(data),
+                ListenerOutput::Result { ok } => {
                     assert_eq!(ok, self.result == b"OK");
                     self.account.results.push(std::mem::take(&mut self.result));
                     match self.handler.as_str() {
@@ -105,14 +107,14 @@ impl Run {
                     }
                     self.event = None;
                 }
-                Heard::Violation(_) => {
+                ListenerOutput::Violation(_) => {
                     self.went(before);
                     if before == ListenerState::Busy {
                         self.reject();
                     }
                     self.event = None;
                 }
-                Heard::Stuck(_) => assert_eq!(self.supervisor.state(), ListenerState::Busy),
+                ListenerOutput::EndlessResult(_) => assert_eq!(self.supervisor.state(), ListenerState::Busy),
                 other => panic!("{other:?}"),
             }
         }
@@ -204,7 +206,7 @@ fn check(vector: &Value) {
     }
 }
 
-fn heard(said: &[u8]) -> Vec<Heard<'_>> {
+fn heard(said: &[u8]) -> Vec<ListenerOutput<'_>> {
     let mut supervisor = Supervisor::new(LengthUnit::CodePoints);
     supervisor.advance(&mut &b"READY\n"[..]);
     notify(&mut supervisor);
@@ -214,30 +216,35 @@ fn heard(said: &[u8]) -> Vec<Heard<'_>> {
 
 #[test]
 fn oddities_are_told_though_they_are_taken() {
-    let line =
-        |oddity| vec![Heard::ResultLine { len: 2, oddity }, Heard::ResultData(b"OK"), Heard::Result { ok: true }];
+    let line = |quirk| {
+        vec![
+            ListenerOutput::ResultLine { len: 2, quirk },
+            ListenerOutput::ResultData(b"OK"),
+            ListenerOutput::Result { ok: true },
+        ]
+    };
     assert_eq!(heard(b"RESULT 2\nOK"), line(None));
     for odd in ["RESULT  2", "RESULT +2", "RESULT 02", "RESULT 0_2", "RESULT 2\r", "RESULT 2 "] {
-        assert_eq!(heard(format!("{odd}\nOK").as_bytes()), line(Some(Oddity::Number)), "{odd}");
+        assert_eq!(heard(format!("{odd}\nOK").as_bytes()), line(Some(Quirk::Number)), "{odd}");
     }
     for odd in ["result 2", "RESULT:2", "1234567 2", "RESULTS2"] {
-        assert_eq!(heard(format!("{odd}\nOK").as_bytes()), line(Some(Oddity::Prefix)), "{odd}");
+        assert_eq!(heard(format!("{odd}\nOK").as_bytes()), line(Some(Quirk::Prefix)), "{odd}");
     }
 }
 
 #[test]
 fn what_ends_in_unknown_or_never_is_told_apart() {
-    assert_eq!(heard(b"RESULT -1\nOKREADY\n"), [Heard::Stuck(Stuck::NegativeLength)]);
-    assert_eq!(heard(b"RESULT 99999999999999999999\nOK"), [Heard::Stuck(Stuck::HugeLength)]);
-    assert_eq!(heard(b"RESULT \nOK"), [Heard::Violation(Violation::BadResultLine)]);
+    assert_eq!(heard(b"RESULT -1\nOKREADY\n"), [ListenerOutput::EndlessResult(EndlessResult::NegativeLength)]);
+    assert_eq!(heard(b"RESULT 99999999999999999999\nOK"), [ListenerOutput::EndlessResult(EndlessResult::HugeLength)]);
+    assert_eq!(heard(b"RESULT \nOK"), [ListenerOutput::Violation(Violation::BadResultLine)]);
     assert_eq!(heard(format!("RESULT {}\n", "0".repeat(4300)).as_bytes()).len(), 1);
     assert_eq!(
         heard(format!("RESULT {}\nx", "0".repeat(4301)).as_bytes()),
-        [Heard::Violation(Violation::BadResultLine)]
+        [ListenerOutput::Violation(Violation::BadResultLine)]
     );
     let newline = heard(b"RESULT 2\nOK\nREADY\n");
-    assert_eq!(newline[3..], [Heard::Violation(Violation::NotReady(*b"\nREADY"))]);
-    assert_eq!(heard(b"RESULT 2\nOKREADY\nR")[4..], [Heard::Violation(Violation::Spurious(b'R'))]);
+    assert_eq!(newline[3..], [ListenerOutput::Violation(Violation::NotReady(*b"\nREADY"))]);
+    assert_eq!(heard(b"RESULT 2\nOKREADY\nR")[4..], [ListenerOutput::Violation(Violation::Spurious(b'R'))]);
 }
 
 #[test]

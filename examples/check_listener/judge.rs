@@ -8,7 +8,9 @@ use std::io::{self, Read};
 use std::process::ExitCode;
 
 use serde_json::json;
-use supervisor_events::{Envelope, Heard, LengthUnit, ListenerState, Oddity, Stuck, Supervisor, Violation};
+use supervisor_events::{
+    EndlessResult, Envelope, LengthUnit, ListenerOutput, ListenerState, Quirk, Supervisor, Violation,
+};
 
 use crate::report::say;
 
@@ -116,22 +118,22 @@ impl Judge {
         self.start.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 
-    fn tell(&mut self, heard: Heard<'_>) -> io::Result<bool> {
+    fn tell(&mut self, heard: ListenerOutput<'_>) -> io::Result<bool> {
         match heard {
-            Heard::Ready => self.step("READY", ""),
-            Heard::ResultLine { oddity, .. } => self.step("RESULT", oddity.map_or("", remark_on_oddity)),
-            Heard::ResultData(_) => Ok(true),
-            Heard::Result { ok } => {
+            ListenerOutput::Ready => self.step("READY", ""),
+            ListenerOutput::ResultLine { quirk, .. } => self.step("RESULT", quirk.map_or("", remark_on_quirk)),
+            ListenerOutput::ResultData(_) => Ok(true),
+            ListenerOutput::Result { ok } => {
                 self.failed |= !ok && !self.result_handler;
                 self.step("data", if ok { "" } else { "not OK: supervisord's own result_handler rejects the event" })
             }
-            Heard::Violation(violation) => {
+            ListenerOutput::Violation(violation) => {
                 self.failed = true;
                 self.step("violation", remark_on_violation(violation))
             }
-            Heard::Stuck(stuck) => {
+            ListenerOutput::EndlessResult(stuck) => {
                 self.failed = true;
-                self.step("stuck", remark_on_stuck(stuck))
+                self.step("stuck", remark_on_endless_result(stuck))
             }
             _ => Ok(true),
         }
@@ -171,9 +173,9 @@ impl Judge {
     }
 }
 
-fn remark_on_oddity(oddity: Oddity) -> &'static str {
-    match oddity {
-        Oddity::Prefix => "accepted, though it does not begin with `RESULT `",
+fn remark_on_quirk(quirk: Quirk) -> &'static str {
+    match quirk {
+        Quirk::Prefix => "accepted, though it does not begin with `RESULT `",
         _ => "accepted, though the number is more than decimal digits",
     }
 }
@@ -188,9 +190,9 @@ fn remark_on_violation(violation: Violation) -> &'static str {
     }
 }
 
-fn remark_on_stuck(stuck: Stuck) -> &'static str {
+fn remark_on_endless_result(stuck: EndlessResult) -> &'static str {
     match stuck {
-        Stuck::NegativeLength => "the length is negative: the RESULT never ends",
+        EndlessResult::NegativeLength => "the length is negative: the RESULT never ends",
         _ => "the length is too large: the RESULT never ends",
     }
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 use supervisor_events::simulator::{Pool, PoolEvent};
-use supervisor_events::{Heard, LengthUnit, ListenerState, Oddity, READY, Supervisor, Violation};
+use supervisor_events::{LengthUnit, ListenerOutput, ListenerState, Quirk, READY, Supervisor, Violation};
 
 use crate::causes::{self, Cause};
 use crate::events::{Sample, Subscription};
@@ -111,7 +111,7 @@ pub struct Subject<'b> {
     answer: Option<(usize, Vec<u8>)>,
     accepted: bool,
     was_ready: bool,
-    odd: Option<Oddity>,
+    odd: Option<Quirk>,
     writers: Vec<Pid>,
     output_ended: bool,
 }
@@ -228,7 +228,7 @@ impl<'b> Subject<'b> {
             return Err(self.finding(Seen::Found(causes::SIGNALS_PARENT)));
         }
         match self.odd {
-            Some(Oddity::Prefix) => self.note(causes::ODD_PREFIX),
+            Some(Quirk::Prefix) => self.note(causes::ODD_PREFIX),
             Some(_) => self.note(causes::ODD_NUMBER),
             None => {}
         }
@@ -405,18 +405,18 @@ impl<'b> Subject<'b> {
         let mut input = bytes.as_slice();
         while let Some(heard) = self.supervisor.advance(&mut input) {
             match heard {
-                Heard::Ready => self.was_ready = true,
-                Heard::ResultLine { oddity, .. } => {
-                    self.odd = oddity;
+                ListenerOutput::Ready => self.was_ready = true,
+                ListenerOutput::ResultLine { quirk, .. } => {
+                    self.odd = quirk;
                     self.data.clear();
                 }
-                Heard::ResultData(data) => self.data.extend_from_slice(data),
-                Heard::Result { ok } => {
+                ListenerOutput::ResultData(data) => self.data.extend_from_slice(data),
+                ListenerOutput::Result { ok } => {
                     self.accepted = ok;
                     let end = before.saturating_add(bytes.len().saturating_sub(input.len()));
                     self.answer = Some((end, std::mem::take(&mut self.data)));
                 }
-                Heard::Violation(violation) => {
+                ListenerOutput::Violation(violation) => {
                     self.see_it_through(violation);
                     return Err(self.finding(Seen::Violation(violation)));
                 }

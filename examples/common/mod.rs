@@ -23,7 +23,7 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
 use serde_json::json;
-use supervisor_events::host::std::Serve;
+use supervisor_events::host::std_io::Serve;
 use supervisor_events::{Delivery, Event, EventError, Header, LengthUnit, Notification, Reply, SequenceAudit};
 
 use log::log;

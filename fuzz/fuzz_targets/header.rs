@@ -10,7 +10,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use supervisor_events::{Event, EventError, EventType, Header, Problem, TokenError, Tokens};
+use supervisor_events::{Event, EventError, EventType, Header, TokenError, TokenErrorKind, Tokens};
 
 const KEYS: [&str; 7] = ["ver", "server", "serial", "pool", "poolserial", "eventname", "len"];
 
@@ -84,15 +84,15 @@ fn fields(header: &Header<'_>) {
 /// What comes first of the things that are wrong with a line that begins like a header.
 fn outranks(parsed: &Result<Header<'_>, TokenError>, line: &[u8]) {
     if !line.starts_with(b"ver:") {
-        return assert!(matches!(parsed, Err(TokenError { problem: Problem::Missing, .. })));
+        return assert!(matches!(parsed, Err(TokenError { kind: TokenErrorKind::Missing, .. })));
     }
     match std::str::from_utf8(line) {
         Err(utf8) => {
             let error = parsed.unwrap_err();
-            assert_eq!((error.problem, error.offset), (Problem::NotUtf8, utf8.valid_up_to()));
+            assert_eq!((error.kind, error.offset), (TokenErrorKind::NotUtf8, utf8.valid_up_to()));
         }
         Ok(text) if KEYS.iter().any(|key| !text.contains(&format!("{key}:"))) => {
-            assert_eq!(parsed.unwrap_err().problem, Problem::Missing);
+            assert_eq!(parsed.unwrap_err().kind, TokenErrorKind::Missing);
         }
         Ok(_) => {}
     }
@@ -102,18 +102,20 @@ fn points_at_its_place(error: &TokenError, text: &[u8]) {
     let (before, after) = text.split_at_checked(error.offset).expect("the place is in the text");
     let word = after.split(|byte| b" \n".contains(byte)).next().unwrap();
     let token = format!("{}:", error.key).into_bytes();
-    let is_there = match error.problem {
+    let is_there = match error.kind {
         // At the end of a line of tokens, or at the start, where the first key is due.
-        Problem::Missing => before.is_empty() || matches!(after, [] | [b' ' | b'\r' | b'\n', ..]),
+        TokenErrorKind::Missing => before.is_empty() || matches!(after, [] | [b' ' | b'\r' | b'\n', ..]),
         // The later one.
-        Problem::Duplicate => {
+        TokenErrorKind::Duplicate => {
             before.ends_with(b" ") && after.starts_with(&token) && before.windows(token.len()).any(|part| part == token)
         }
-        Problem::NotAToken => before.ends_with(b" ") && word.iter().position(|byte| *byte == b':').unwrap_or(0) == 0,
-        Problem::NotANumber => before.ends_with(&token),
-        Problem::TooLarge => before.ends_with(&token) && word.first().is_some_and(u8::is_ascii_digit),
-        Problem::Invalid => before.ends_with(&token),
-        Problem::NotUtf8 => std::str::from_utf8(after).is_err_and(|error| error.valid_up_to() == 0),
+        TokenErrorKind::NotAToken => {
+            before.ends_with(b" ") && word.iter().position(|byte| *byte == b':').unwrap_or(0) == 0
+        }
+        TokenErrorKind::NotANumber => before.ends_with(&token),
+        TokenErrorKind::TooLarge => before.ends_with(&token) && word.first().is_some_and(u8::is_ascii_digit),
+        TokenErrorKind::Invalid => before.ends_with(&token),
+        TokenErrorKind::NotUtf8 => std::str::from_utf8(after).is_err_and(|error| error.valid_up_to() == 0),
         _ => false,
     };
     assert!(is_there, "{error}");
@@ -144,7 +146,7 @@ fn agrees_with_reference(parsed: &Result<Header<'_>, TokenError>, line: &str) {
             assert!(header.tokens().eq(KEYS.into_iter().zip(values)), "{header:?} is not {values:?}");
         }
         (Some(values), Err(error)) => {
-            assert_eq!(error.problem, Problem::TooLarge, "{error}: {line:?}");
+            assert_eq!(error.kind, TokenErrorKind::TooLarge, "{error}: {line:?}");
             let index = KEYS.iter().position(|key| *key == error.key.name()).unwrap();
             assert!(values[index].parse::<u64>().is_err());
         }
@@ -170,7 +172,7 @@ fn trailing_space(parsed: &Result<Header<'_>, TokenError>, line: &[u8]) {
             let expected = tokens.iter().map(|(key, value)| (*key, value.as_str()));
             assert!(spaced.tokens().eq(expected), "{header:?} became {spaced:?}");
         }
-        (Err(error), Err(spaced)) => assert_eq!((spaced.key, spaced.problem), (error.key, error.problem)),
+        (Err(error), Err(spaced)) => assert_eq!((spaced.key, spaced.kind), (error.key, error.kind)),
         (one, other) => panic!("{one:?} became {other:?}"),
     }
 }

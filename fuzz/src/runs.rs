@@ -3,8 +3,8 @@
 //! The fuzz target `chunking` and `tests/chunking.rs` share it: the one brings any bytes, the other likely ones.
 
 use supervisor_events::{
-    Decoder, LengthUnit, Listener, Notification, ProtocolError, ProtocolErrorKind, READY, Reply, Session, State, Step,
-    TurnError,
+    Decoder, LengthUnit, Listener, ListenerState, Notification, ProtocolError, ProtocolErrorKind, READY, Reply,
+    Session, Step, TurnError,
 };
 
 /// An event as a machine handed it out.
@@ -155,7 +155,7 @@ pub fn listen<const N: usize>(unit: LengthUnit, pieces: &[&[u8]]) -> Outcome {
                 }
             }
             let busy = outcome.events.last().is_some_and(|event| event.end.is_none());
-            assert_eq!(listener.state(), if busy { State::Busy } else { State::Ready });
+            assert_eq!(listener.state(), if busy { ListenerState::Busy } else { ListenerState::Ready });
             assert_eq!(listener.reply_and_ready(&Reply::OK), Err(TurnError::NoEvent(listener.state())), "too early");
         }
     }
@@ -194,7 +194,7 @@ pub fn session(unit: LengthUnit, buffer: usize, pieces: &[&[u8]]) -> Outcome {
                     return Outcome { end: Err(error), ..outcome };
                 }
             }
-            if rest.is_empty() && session.state() != State::Acknowledged {
+            if rest.is_empty() && session.state() != ListenerState::Acknowledged {
                 break;
             }
         }

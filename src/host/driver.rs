@@ -5,7 +5,7 @@
 //!          ▼              ▼             ▼              ▼                ▼
 //!    Write(bytes)       Flush      Read(space)   Handle(event)         End
 //!          │              │             │              │
-//!     written(n)      flushed()    received(n)   answer(&reply)     stop(), at any time
+//!     written(n)      flushed()    received(n)   reply(&reply)      stop(), at any time
 //!          └──────────────┴──────┬──────┴──────────────┘
 //!                                ▼
 //!                             next() …
@@ -18,7 +18,7 @@ use core::fmt;
 
 use heapless::{String, Vec};
 
-use crate::{LengthUnit, NoRoom, Notification, ProtocolError, READY, Reply, Session, State, TurnError};
+use crate::{BufferTooSmall, LengthUnit, ListenerState, Notification, ProtocolError, READY, Reply, Session, TurnError};
 
 /// What to do next.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub enum Next<'a> {
     Flush,
     /// Read into this space, then call [`Driver::received`].
     Read(&'a mut [u8]),
-    /// Handle this event, then call [`Driver::answer`].
+    /// Handle this event, then call [`Driver::reply`].
     Handle(Notification<'a>),
     /// There is nothing left to do: the input has ended between two events, or the driver was [stopped](Driver::stop).
     End,
@@ -46,7 +46,7 @@ pub enum DriverError {
     /// The caller's fault: no answer is due. Nothing was changed.
     Turn(TurnError),
     /// The caller's fault: the answer does not fit into the buffer. Nothing was changed.
-    NoRoom(NoRoom),
+    BufferTooSmall(BufferTooSmall),
 }
 
 impl fmt::Display for DriverError {
@@ -54,7 +54,7 @@ impl fmt::Display for DriverError {
         match self {
             Self::Protocol(error) => error.fmt(f),
             Self::Turn(error) => error.fmt(f),
-            Self::NoRoom(error) => error.fmt(f),
+            Self::BufferTooSmall(error) => error.fmt(f),
         }
     }
 }
@@ -64,7 +64,7 @@ impl core::error::Error for DriverError {}
 /// What happened to a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Answered {
+pub enum Replied {
     /// It was taken as the answer.
     AsGiven,
     /// It was a rejection of an event that was rejected too often already. The answer is OK.
@@ -123,7 +123,7 @@ impl fmt::Display for Accepted {
 ///
 /// ```
 /// use std::io::{Read, Write};
-/// use supervisor_events::host::driver::{Answered, Driver, Next};
+/// use supervisor_events::host::driver::{Replied, Driver, Next};
 /// use supervisor_events::{LengthUnit, Reply};
 ///
 /// # let mut input = &b"ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:TICK_5 len:6\nwhen:5"[..];
@@ -145,7 +145,7 @@ impl fmt::Display for Accepted {
 ///         }
 ///         Next::Handle(event) => {
 ///             println!("{}", event.header.eventname());
-///             if let Answered::Accepted(accepted) = driver.answer(&Reply::OK)? {
+///             if let Replied::Accepted(accepted) = driver.reply(&Reply::OK)? {
 ///                 eprintln!("{accepted}");
 ///             }
 ///         }
@@ -262,7 +262,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
     ///
     /// If the stream is broken, if no event is waiting for an answer, or if the answer and READY do not fit into the
     /// buffer. Nothing is changed then.
-    pub fn answer(&mut self, reply: &Reply<'_>) -> Result<Answered, DriverError> {
+    pub fn reply(&mut self, reply: &Reply<'_>) -> Result<Replied, DriverError> {
         self.check()?;
         let Some(event) = self.session.notification() else {
             return Err(DriverError::Turn(TurnError::NoEvent(self.session.state())));
@@ -271,16 +271,16 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
         let rejected = !self.result_handler && *reply != Reply::OK;
         let accepted = rejected.then(|| self.rejections.accept(&event)).flatten();
         let reply = if accepted.is_some() { &Reply::OK } else { reply };
-        let needed = reply.and_ready().len();
+        let needed = reply.encode_with_ready().len();
         if needed > self.session.buffer_mut().as_mut().len() {
-            return Err(DriverError::NoRoom(NoRoom { needed }));
+            return Err(DriverError::BufferTooSmall(BufferTooSmall { needed }));
         }
         let answer = self.session.reply(reply).map_err(DriverError::Turn)?;
         // The event's memory is free now. The answer is copied there, so that the reply need not outlive the writing.
-        let bytes = answer.write_to(self.session.buffer_mut().as_mut()).map_err(DriverError::NoRoom)?;
+        let bytes = answer.write_to(self.session.buffer_mut().as_mut()).map_err(DriverError::BufferTooSmall)?;
         (self.written, self.due, self.flushed) = (0, bytes.len(), false);
         self.rejections.note(serial, rejected && accepted.is_none());
-        Ok(accepted.map_or(Answered::AsGiven, Answered::Accepted))
+        Ok(accepted.map_or(Replied::AsGiven, Replied::Accepted))
     }
 
     /// Stops saying READY. [`Next::End`] comes when no event is under way: an event that has begun to arrive is read,
@@ -314,7 +314,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
         if self.session.notification().is_some() {
             return Ok(Step::Handle);
         }
-        if self.session.state() == State::Acknowledged {
+        if self.session.state() == ListenerState::Acknowledged {
             self.check_unread()?;
             if !self.stopping && !self.ended {
                 self.say_ready()?;
@@ -362,7 +362,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
         }
         let end = self.due.saturating_add(READY.len());
         let Some(place) = self.session.buffer_mut().as_mut().get_mut(self.due..end) else {
-            return Err(DriverError::NoRoom(NoRoom { needed: end }));
+            return Err(DriverError::BufferTooSmall(BufferTooSmall { needed: end }));
         };
         place.iter_mut().zip(READY).for_each(|(place, byte)| *place = *byte);
         self.session.ready().map_err(DriverError::Turn)?;

@@ -7,8 +7,8 @@
 // Documented in the modules themselves.
 pub mod driver;
 #[cfg(feature = "embedded-io")]
-pub mod embedded_io;
+pub mod embedded;
 #[cfg(feature = "embedded-io-async")]
-pub mod embedded_io_async;
+pub mod embedded_async;
 #[cfg(feature = "std")]
-pub mod std;
+pub mod std_io;

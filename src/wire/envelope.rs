@@ -1,6 +1,6 @@
 //! A notification as supervisord writes it: header and payload, from their parts.
 
-use super::error::NoRoom;
+use super::error::BufferTooSmall;
 use super::key::Key;
 use super::length::LengthUnit;
 use super::writer::Writer;
@@ -24,7 +24,7 @@ use super::writer::Writer;
 ///     "ver:3.0 server:supervisor serial:21 pool:listener poolserial:10 eventname:REMOTE_COMMUNICATION len:11\n\
 ///      type:t\ndätä".as_bytes(),
 /// );
-/// # Ok::<(), supervisor_events::NoRoom>(())
+/// # Ok::<(), supervisor_events::BufferTooSmall>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Envelope<'a> {
@@ -49,7 +49,7 @@ impl Envelope<'_> {
     /// # Errors
     ///
     /// If it does not fit.
-    pub fn header_to<'b>(&self, unit: LengthUnit, buffer: &'b mut [u8]) -> Result<&'b [u8], NoRoom> {
+    pub fn header_to<'b>(&self, unit: LengthUnit, buffer: &'b mut [u8]) -> Result<&'b [u8], BufferTooSmall> {
         let mut writer = Writer::new(buffer);
         self.header(unit, &mut writer);
         writer.finish()
@@ -60,7 +60,7 @@ impl Envelope<'_> {
     /// # Errors
     ///
     /// If they do not fit.
-    pub fn write_to<'b>(&self, unit: LengthUnit, buffer: &'b mut [u8]) -> Result<&'b [u8], NoRoom> {
+    pub fn write_to<'b>(&self, unit: LengthUnit, buffer: &'b mut [u8]) -> Result<&'b [u8], BufferTooSmall> {
         let mut writer = Writer::new(buffer);
         self.header(unit, &mut writer);
         writer.put(self.payload);

@@ -3,7 +3,7 @@
 //! * [`ProtocolError`]: the peer's fault, or a wrong length unit. It carries the offset in the stream.
 //! * [`TokenError`]: a header or a payload that cannot be read, with the key and the offset in that piece of text.
 //! * [`EventError`]: a payload that has no typed view; the notification itself is fine.
-//! * [`NoRoom`]: a caller's buffer that is too small.
+//! * [`BufferTooSmall`]: a caller's buffer that is too small.
 //!
 //! What callers ask for out of turn is a [`TurnError`](crate::TurnError).
 
@@ -15,7 +15,7 @@ use super::key::Key;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
-pub enum Problem {
+pub enum TokenErrorKind {
     /// The key is missing.
     Missing,
     /// The key occurs twice.
@@ -37,10 +37,10 @@ pub enum Problem {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TokenError {
-    /// The key of the token. For [`Problem::NotAToken`] and [`Problem::NotUtf8`], the last known key before the fault.
+    /// The key of the token. For [`TokenErrorKind::NotAToken`] and [`TokenErrorKind::NotUtf8`], the last known key before the fault.
     pub key: Key,
     /// What is wrong with it.
-    pub problem: Problem,
+    pub kind: TokenErrorKind,
     /// Offset in the header or payload; for a missing key, the end of the line.
     pub offset: usize,
 }
@@ -49,14 +49,14 @@ impl TokenError {
     /// Writes the error without its offset: [`ProtocolError`] writes the offset in the stream instead.
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let key = self.key;
-        match self.problem {
-            Problem::Missing => write!(f, "the token '{key}' is missing"),
-            Problem::Duplicate => write!(f, "the token '{key}' is there twice"),
-            Problem::NotANumber => write!(f, "the value of '{key}' is not an unsigned decimal number"),
-            Problem::TooLarge => write!(f, "the number of '{key}' is too large"),
-            Problem::Invalid => write!(f, "the value of '{key}' is not one that it may have"),
-            Problem::NotUtf8 => write!(f, "the value of '{key}' is not UTF-8"),
-            Problem::NotAToken => write!(f, "what follows '{key}' is not a key:value token"),
+        match self.kind {
+            TokenErrorKind::Missing => write!(f, "the token '{key}' is missing"),
+            TokenErrorKind::Duplicate => write!(f, "the token '{key}' is there twice"),
+            TokenErrorKind::NotANumber => write!(f, "the value of '{key}' is not an unsigned decimal number"),
+            TokenErrorKind::TooLarge => write!(f, "the number of '{key}' is too large"),
+            TokenErrorKind::Invalid => write!(f, "the value of '{key}' is not one that it may have"),
+            TokenErrorKind::NotUtf8 => write!(f, "the value of '{key}' is not UTF-8"),
+            TokenErrorKind::NotAToken => write!(f, "what follows '{key}' is not a key:value token"),
         }
     }
 }
@@ -181,18 +181,18 @@ impl core::error::Error for ProtocolError {}
 /// A caller's buffer is too small. After a `write_to`, its contents are unspecified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct NoRoom {
+pub struct BufferTooSmall {
     /// How many bytes are needed.
     pub needed: usize,
 }
 
-impl fmt::Display for NoRoom {
+impl fmt::Display for BufferTooSmall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the buffer is too small: {} bytes are needed", self.needed)
     }
 }
 
-impl core::error::Error for NoRoom {}
+impl core::error::Error for BufferTooSmall {}
 
 /// A name that the table of supervisor 4.3.0 does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::bytes::SMALL;
 use super::data::Data;
-use super::error::{EventError, NoRoom};
+use super::error::{BufferTooSmall, EventError};
 use super::event_type::{EventType, Shape};
 use super::grammar::payload::{TokenLine, first_line, only_line};
 use super::payload::{
@@ -129,7 +129,7 @@ impl<'a> Event<'a> {
     /// assert_eq!(event.write_to(&mut [0; 100]), Ok(&payload[..]));
     /// # Ok::<(), supervisor_events::EventError>(())
     /// ```
-    pub fn write_to<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b [u8], NoRoom> {
+    pub fn write_to<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b [u8], BufferTooSmall> {
         let mut writer = Writer::new(buffer);
         let out = &mut writer;
         match self {

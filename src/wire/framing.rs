@@ -1,7 +1,7 @@
 //! Where a header ends.
 
 use super::bytes::{find, subslice};
-use super::error::{Problem, ProtocolErrorKind};
+use super::error::{ProtocolErrorKind, TokenErrorKind};
 use super::grammar;
 use super::header;
 use super::key::Key;
@@ -56,7 +56,7 @@ pub(crate) fn header(
         let read = if new == 0 { grammar::header::read(line, places) } else { header::read(line, places) };
         match read {
             Ok(()) => return Ok(Some(end + 1)),
-            Err(token) if token.problem != Problem::Missing || ends_like_a_header(line) => {
+            Err(token) if token.kind != TokenErrorKind::Missing || ends_like_a_header(line) => {
                 return Err(ProtocolErrorKind::Header(token));
             }
             Err(_) => from = end + 1,

@@ -8,7 +8,7 @@
 use alloc::{borrow::Cow, string::String, vec::Vec};
 
 use super::bytes::{SMALL, subslice};
-use super::error::NoRoom;
+use super::error::BufferTooSmall;
 use super::writer::{Decimal, Writer};
 
 /// Says that the listener can take an event.
@@ -20,11 +20,11 @@ pub const READY: &[u8] = b"READY\n";
 /// use supervisor_events::Reply;
 ///
 /// let mut buffer = [0; 32];
-/// assert_eq!(Reply::OK.and_ready().write_to(&mut buffer)?, b"RESULT 2\nOKREADY\n");
-/// assert_eq!(Reply::new("é".as_bytes()).answer().write_to(&mut buffer)?, b"RESULT 2\n\xc3\xa9");
+/// assert_eq!(Reply::OK.encode_with_ready().write_to(&mut buffer)?, b"RESULT 2\nOKREADY\n");
+/// assert_eq!(Reply::new("é".as_bytes()).encode().write_to(&mut buffer)?, b"RESULT 2\n\xc3\xa9");
 /// // With the feature `alloc`:
 /// assert_eq!(Reply::from(format!("{} of {}", 1, 2)).data(), b"1 of 2");
-/// # Ok::<(), supervisor_events::NoRoom>(())
+/// # Ok::<(), supervisor_events::BufferTooSmall>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply<'a> {
@@ -76,13 +76,13 @@ impl<'a> Reply<'a> {
     }
 
     /// RESULT, as it goes over the wire.
-    pub const fn answer(&self) -> Answer<'_> {
-        Answer { data: self.data(), ready: b"" }
+    pub const fn encode(&self) -> EncodedReply<'_> {
+        EncodedReply { data: self.data(), ready: b"" }
     }
 
     /// RESULT and the next READY, for one write.
-    pub const fn and_ready(&self) -> Answer<'_> {
-        Answer { data: self.data(), ready: READY }
+    pub const fn encode_with_ready(&self) -> EncodedReply<'_> {
+        EncodedReply { data: self.data(), ready: READY }
     }
 }
 
@@ -116,23 +116,23 @@ impl From<String> for Reply<'_> {
 /// them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[must_use = "supervisord waits for these bytes"]
-pub struct Answer<'a> {
+pub struct EncodedReply<'a> {
     data: &'a [u8],
     ready: &'static [u8],
 }
 
-impl<'a> Answer<'a> {
+impl<'a> EncodedReply<'a> {
     /// The pieces, in order, for callers without a buffer to assemble them in: the line `RESULT n`, the data, and READY
     /// or nothing.
     ///
     /// ```
     /// use supervisor_events::Reply;
     ///
-    /// let (head, data, ready) = Reply::OK.and_ready().parts();
+    /// let (head, data, ready) = Reply::OK.encode_with_ready().parts();
     /// assert_eq!([&head, data, ready].concat(), b"RESULT 2\nOKREADY\n");
     /// ```
-    pub fn parts(&self) -> (Head, &'a [u8], &'static [u8]) {
-        (Head::of_len(self.data.len()), self.data, self.ready)
+    pub fn parts(&self) -> (ResultLine, &'a [u8], &'static [u8]) {
+        (ResultLine::of_len(self.data.len()), self.data, self.ready)
     }
 
     /// The number of bytes.
@@ -147,7 +147,7 @@ impl<'a> Answer<'a> {
     /// # Errors
     ///
     /// If it does not fit.
-    pub fn write_to<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b [u8], NoRoom> {
+    pub fn write_to<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b [u8], BufferTooSmall> {
         let mut writer = Writer::new(buffer);
         if !SMALL && self.data == b"OK" && !self.ready.is_empty() {
             // Nearly every answer is this one.
@@ -169,12 +169,12 @@ fn head(writer: &mut Writer<'_>, len: usize) {
 
 /// The line that a RESULT begins with.
 #[derive(Clone, Copy)]
-pub struct Head {
+pub struct ResultLine {
     line: [u8; LONGEST],
     len: usize,
 }
 
-impl Head {
+impl ResultLine {
     fn of_len(data: usize) -> Self {
         let mut this = Self { line: [0; LONGEST], len: 0 };
         let mut writer = Writer::new(&mut this.line);
@@ -186,7 +186,7 @@ impl Head {
     }
 }
 
-impl core::ops::Deref for Head {
+impl core::ops::Deref for ResultLine {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -194,16 +194,16 @@ impl core::ops::Deref for Head {
     }
 }
 
-impl core::fmt::Debug for Head {
+impl core::fmt::Debug for ResultLine {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "\"{}\"", self.escape_ascii())
     }
 }
 
-impl core::fmt::Debug for Answer<'_> {
+impl core::fmt::Debug for EncodedReply<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let (head, data, ready) = self.parts();
-        write!(f, "Answer(\"{}{}{}\")", head.escape_ascii(), data.escape_ascii(), ready.escape_ascii())
+        write!(f, "EncodedReply(\"{}{}{}\")", head.escape_ascii(), data.escape_ascii(), ready.escape_ascii())
     }
 }
 
@@ -217,7 +217,7 @@ mod tests {
         for len in [0usize, 1, 9, 10, 99, 100, 65_536] {
             let data = alloc::vec![b'x'; len];
             let reply = Reply::new(&data);
-            let answer = reply.answer();
+            let answer = reply.encode();
             let (head, data, ready) = answer.parts();
             let bytes = [&head, data, ready].concat();
             assert_eq!(bytes, alloc::format!("RESULT {len}\n{}", "x".repeat(len)).as_bytes());
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_buffer_that_is_too_small_is_refused() {
-        assert_eq!(Reply::OK.and_ready().write_to(&mut [0; 16]), Err(NoRoom { needed: 17 }));
-        assert_eq!(Reply::OK.and_ready().write_to(&mut [0; 17]), Ok(&b"RESULT 2\nOKREADY\n"[..]));
+        assert_eq!(Reply::OK.encode_with_ready().write_to(&mut [0; 16]), Err(BufferTooSmall { needed: 17 }));
+        assert_eq!(Reply::OK.encode_with_ready().write_to(&mut [0; 17]), Ok(&b"RESULT 2\nOKREADY\n"[..]));
     }
 }

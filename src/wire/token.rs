@@ -1,7 +1,7 @@
 //! `key:value` tokens: shared by the header line and the payloads' token lines.
 
 use super::bytes::{SMALL, find, rfind, split_once, subslice};
-use super::error::Problem;
+use super::error::TokenErrorKind;
 use super::key::{Key, Keys};
 use super::text::Text;
 
@@ -151,21 +151,21 @@ pub(crate) fn is_plain(word: &[u8]) -> bool {
 }
 
 /// Reads an unsigned decimal number.
-pub(crate) fn number(digits: &[u8]) -> Result<u64, Problem> {
+pub(crate) fn number(digits: &[u8]) -> Result<u64, TokenErrorKind> {
     if digits.is_empty() {
-        return Err(Problem::NotANumber);
+        return Err(TokenErrorKind::NotANumber);
     }
     let mut value = 0u64;
     for (index, &byte) in digits.iter().enumerate() {
         if !byte.is_ascii_digit() {
-            return Err(Problem::NotANumber);
+            return Err(TokenErrorKind::NotANumber);
         }
         let digit = u64::from(byte - b'0');
         // The first 19 digits cannot overflow, so they need no check.
         value = if !SMALL && index < 19 {
             value * 10 + digit
         } else {
-            value.checked_mul(10).and_then(|tens| tens.checked_add(digit)).ok_or(Problem::TooLarge)?
+            value.checked_mul(10).and_then(|tens| tens.checked_add(digit)).ok_or(TokenErrorKind::TooLarge)?
         };
     }
     Ok(value)
@@ -179,9 +179,9 @@ mod tests {
     fn numbers_are_digits_and_fit() {
         assert_eq!(number(b"18446744073709551615"), Ok(u64::MAX));
         assert_eq!(number(b"000000000000000000000000007"), Ok(7));
-        assert_eq!(number(b"18446744073709551616"), Err(Problem::TooLarge));
+        assert_eq!(number(b"18446744073709551616"), Err(TokenErrorKind::TooLarge));
         for text in [&b""[..], b"-1", b"+1", b" 1", b"1 ", b"1:", b"x", b"\xff", b"/", b":"] {
-            assert_eq!(number(text), Err(Problem::NotANumber), "{}", text.escape_ascii());
+            assert_eq!(number(text), Err(TokenErrorKind::NotANumber), "{}", text.escape_ascii());
         }
     }
 

@@ -1,7 +1,7 @@
 //! The values of a payload's tokens: how each type is read and written.
 
 use super::data::Data;
-use super::error::Problem;
+use super::error::TokenErrorKind;
 use super::key::{Key, Keys};
 use super::text::Text;
 use super::token::number;
@@ -17,7 +17,7 @@ pub(crate) trait Value<'a>: Sized {
     const EMPTY: Self;
 
     /// Reads the text after the token's colon. The text is valid UTF-8.
-    fn read(key: Key, text: &'a [u8]) -> Result<Self, Problem>;
+    fn read(key: Key, text: &'a [u8]) -> Result<Self, TokenErrorKind>;
 
     /// Whether there is no value to serialize.
     #[cfg(feature = "serde")]
@@ -32,7 +32,7 @@ pub(crate) trait Value<'a>: Sized {
 impl<'a> Value<'a> for Text<'a> {
     const EMPTY: Self = Self::new("");
 
-    fn read(_: Key, text: &'a [u8]) -> Result<Self, Problem> {
+    fn read(_: Key, text: &'a [u8]) -> Result<Self, TokenErrorKind> {
         Ok(Text::checked(text))
     }
 
@@ -44,7 +44,7 @@ impl<'a> Value<'a> for Text<'a> {
 impl<'a> Value<'a> for StateName<'a> {
     const EMPTY: Self = Self::of(ProcessState::Stopped);
 
-    fn read(_: Key, text: &'a [u8]) -> Result<Self, Problem> {
+    fn read(_: Key, text: &'a [u8]) -> Result<Self, TokenErrorKind> {
         StateName::read(text)
     }
 
@@ -56,7 +56,7 @@ impl<'a> Value<'a> for StateName<'a> {
 impl Value<'_> for u64 {
     const EMPTY: Self = 0;
 
-    fn read(_: Key, text: &[u8]) -> Result<Self, Problem> {
+    fn read(_: Key, text: &[u8]) -> Result<Self, TokenErrorKind> {
         number(text)
     }
 
@@ -68,8 +68,8 @@ impl Value<'_> for u64 {
 impl Value<'_> for u32 {
     const EMPTY: Self = 0;
 
-    fn read(_: Key, text: &[u8]) -> Result<Self, Problem> {
-        number(text)?.try_into().map_err(|_| Problem::TooLarge)
+    fn read(_: Key, text: &[u8]) -> Result<Self, TokenErrorKind> {
+        number(text)?.try_into().map_err(|_| TokenErrorKind::TooLarge)
     }
 
     fn write(&self, key: Key, out: &mut Writer<'_>) {
@@ -80,11 +80,11 @@ impl Value<'_> for u32 {
 impl Value<'_> for bool {
     const EMPTY: Self = false;
 
-    fn read(_: Key, text: &[u8]) -> Result<Self, Problem> {
+    fn read(_: Key, text: &[u8]) -> Result<Self, TokenErrorKind> {
         match text {
             b"0" => Ok(false),
             b"1" => Ok(true),
-            _ => Err(Problem::Invalid),
+            _ => Err(TokenErrorKind::Invalid),
         }
     }
 
@@ -96,8 +96,8 @@ impl Value<'_> for bool {
 impl Value<'_> for Channel {
     const EMPTY: Self = Self::Stdout;
 
-    fn read(_: Key, text: &[u8]) -> Result<Self, Problem> {
-        Channel::from_bytes(text).ok_or(Problem::Invalid)
+    fn read(_: Key, text: &[u8]) -> Result<Self, TokenErrorKind> {
+        Channel::from_bytes(text).ok_or(TokenErrorKind::Invalid)
     }
 
     fn write(&self, key: Key, out: &mut Writer<'_>) {
@@ -109,7 +109,7 @@ impl<'a, T: Value<'a>> Value<'a> for Option<T> {
     const OPTIONAL: bool = true;
     const EMPTY: Self = None;
 
-    fn read(key: Key, text: &'a [u8]) -> Result<Self, Problem> {
+    fn read(key: Key, text: &'a [u8]) -> Result<Self, TokenErrorKind> {
         // The Go server writes `pid:-1` if there is no process.
         if key == Key::Pid && is_negative(text) { Ok(None) } else { T::read(key, text).map(Some) }
     }

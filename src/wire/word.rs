@@ -1,7 +1,7 @@
 //! Words with a fixed set of values: states, channels, changes of a group.
 
 use super::bytes::{SMALL, place_in};
-use super::error::{Problem, UnknownName};
+use super::error::{TokenErrorKind, UnknownName};
 use super::table::table;
 use super::text::Text;
 use super::token::is_plain;
@@ -122,9 +122,9 @@ impl<'a> StateName<'a> {
     }
 
     /// Reads a value, which has to be a plain word.
-    pub(crate) fn read(value: &'a [u8]) -> Result<Self, Problem> {
+    pub(crate) fn read(value: &'a [u8]) -> Result<Self, TokenErrorKind> {
         if !is_plain(value) {
-            return Err(Problem::Invalid);
+            return Err(TokenErrorKind::Invalid);
         }
         Ok(Self::from_text(Text::checked(value)))
     }
@@ -194,7 +194,10 @@ mod tests {
 
     #[test]
     fn a_state_is_a_word() {
-        assert_eq!((StateName::read(b""), StateName::read(b"A\nB")), (Err(Problem::Invalid), Err(Problem::Invalid)));
+        assert_eq!(
+            (StateName::read(b""), StateName::read(b"A\nB")),
+            (Err(TokenErrorKind::Invalid), Err(TokenErrorKind::Invalid))
+        );
         assert_eq!(StateName::read(b"Backoff").unwrap(), ProcessState::Backoff);
     }
 }

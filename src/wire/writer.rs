@@ -1,7 +1,7 @@
 //! Writes pieces one by one into a caller's buffer, and counts how much room they need in total.
 
 use super::bytes::subslice;
-use super::error::NoRoom;
+use super::error::BufferTooSmall;
 use super::key::Key;
 
 /// Continues to count after the buffer is full, so that the error can say how much was needed.
@@ -46,9 +46,9 @@ impl<'b> Writer<'b> {
 
     /// What was written.
     #[inline]
-    pub(crate) fn finish(self) -> Result<&'b [u8], NoRoom> {
+    pub(crate) fn finish(self) -> Result<&'b [u8], BufferTooSmall> {
         let needed = self.len;
-        self.buffer.split_at_checked(needed).map(|(written, _)| written).ok_or(NoRoom { needed })
+        self.buffer.split_at_checked(needed).map(|(written, _)| written).ok_or(BufferTooSmall { needed })
     }
 }
 
@@ -115,7 +115,7 @@ mod tests {
             let mut buffer = [0; 6];
             let mut writer = Writer::new(&mut buffer[..room]);
             writer.put(b"ab").put(Decimal::new(123).digits()).put(b"c");
-            assert_eq!(writer.finish(), Err(NoRoom { needed: 6 }));
+            assert_eq!(writer.finish(), Err(BufferTooSmall { needed: 6 }));
         }
         let mut buffer = [0; 7];
         let mut writer = Writer::new(&mut buffer);

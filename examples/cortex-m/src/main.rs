@@ -74,7 +74,7 @@ fn serve(driver: &mut Driver<&mut [u8; ROOM]>) -> Result<(), Fault> {
             },
             Next::Handle(event) => {
                 switch.take(&event);
-                driver.answer(&Reply::OK)?;
+                driver.reply(&Reply::OK)?;
             }
             Next::End => return Ok(()),
         }

@@ -17,7 +17,7 @@ use forward_monitor::queue::Queue;
 use forward_monitor::settings::{Settings, Table};
 use forward_monitor::spool::Spool;
 use signal_hook::consts::SIGTERM;
-use supervisor_events::host::std::Serve;
+use supervisor_events::host::std_io::Serve;
 use supervisor_events::{LengthUnit, Reply};
 
 const SETTINGS: Table = &[

@@ -131,7 +131,7 @@ fn whole() {
 }
 
 #[cfg(any(feature = "replies", feature = "session"))]
-fn answer(answer: &Result<supervisor_events::Answer<'_>, supervisor_events::TurnError>) {
+fn answer(answer: &Result<supervisor_events::EncodedReply<'_>, supervisor_events::TurnError>) {
     let mut buffer = [0; 32];
     if let Ok(answer) = answer {
         let _ = black_box(answer.write_to(&mut buffer));

@@ -14,8 +14,8 @@ use std::error::Error;
 use std::time::Duration;
 
 use embedded_io_adapters::tokio_1::FromTokio;
-use supervisor_events::host::embedded_io_async::Host;
-use supervisor_events::host::std::take_stdio;
+use supervisor_events::host::embedded_async::Host;
+use supervisor_events::host::std_io::take_stdio;
 use supervisor_events::{LengthUnit, Notification, Reply};
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::signal::unix::{SignalKind, signal};

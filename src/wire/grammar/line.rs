@@ -1,7 +1,7 @@
 //! Tokens from left to right: where the values of the known keys are, and the error to report.
 
 use crate::wire::bytes::{find, utf8_error};
-use crate::wire::error::{Problem, TokenError};
+use crate::wire::error::{TokenError, TokenErrorKind};
 use crate::wire::key::{Key, Keys};
 use crate::wire::text::Span;
 use crate::wire::token::{is_plain, is_token, known_token, word_end};
@@ -55,9 +55,9 @@ impl<'a> Line<'a> {
             settled: false,
         };
         if text.len() > Span::MAX {
-            line.refuse(first, Problem::TooLarge, Span::MAX);
+            line.refuse(first, TokenErrorKind::TooLarge, Span::MAX);
         } else if known_token(text, known).is_none_or(|(key, _)| key != first) {
-            line.refuse(first, Problem::Missing, text.len());
+            line.refuse(first, TokenErrorKind::Missing, text.len());
         }
         line
     }
@@ -94,7 +94,7 @@ impl<'a> Line<'a> {
         }
         // An empty word comes from a doubled or trailing space.
         if !word.is_empty() {
-            self.fail(last, Problem::NotAToken, from);
+            self.fail(last, TokenErrorKind::NotAToken, from);
         }
         before
     }
@@ -106,7 +106,7 @@ impl<'a> Line<'a> {
             "{key:?} at {token} is out of order"
         );
         if self.seen.has(key) {
-            self.fail(key, Problem::Duplicate, token);
+            self.fail(key, TokenErrorKind::Duplicate, token);
         } else if let Some(place) = self.values.get_mut(key as usize) {
             *place = value;
             self.seen = self.seen.with(key);
@@ -138,8 +138,8 @@ impl<'a> Line<'a> {
             return T::EMPTY;
         }
         let span = self.any(key);
-        T::read(key, span.of(self.text)).unwrap_or_else(|problem| {
-            self.fail(key, problem, span.from as usize);
+        T::read(key, span.of(self.text)).unwrap_or_else(|kind| {
+            self.fail(key, kind, span.from as usize);
             T::EMPTY
         })
     }
@@ -148,7 +148,7 @@ impl<'a> Line<'a> {
     #[cfg_attr(feature = "optimize-for-size", inline(never))]
     pub(super) fn any(&mut self, key: Key) -> Span {
         self.span(key).unwrap_or_else(|| {
-            self.fail_for_good(key, Problem::Missing, self.text.len());
+            self.fail_for_good(key, TokenErrorKind::Missing, self.text.len());
             Span::NONE
         })
     }
@@ -157,38 +157,38 @@ impl<'a> Line<'a> {
     pub(super) fn plain(&mut self, key: Key) -> Span {
         let span = self.any(key);
         if !is_plain(span.of(self.text)) {
-            self.fail(key, Problem::Invalid, span.from as usize);
+            self.fail(key, TokenErrorKind::Invalid, span.from as usize);
         }
         span
     }
 
     /// Keeps the leftmost error.
     #[cfg_attr(feature = "optimize-for-size", inline(never))]
-    fn fail(&mut self, key: Key, problem: Problem, offset: usize) {
+    fn fail(&mut self, key: Key, kind: TokenErrorKind, offset: usize) {
         if !self.settled && self.error.is_none_or(|kept| offset < kept.offset) {
-            self.error = Some(TokenError { key, problem, offset });
+            self.error = Some(TokenError { key, kind, offset });
         }
     }
 
     /// Keeps the first error that outranks all others: the line is refused, or a key is missing.
     #[cfg_attr(feature = "optimize-for-size", inline(never))]
-    fn fail_for_good(&mut self, key: Key, problem: Problem, offset: usize) {
+    fn fail_for_good(&mut self, key: Key, kind: TokenErrorKind, offset: usize) {
         if !self.settled {
-            self.error = Some(TokenError { key, problem, offset });
+            self.error = Some(TokenError { key, kind, offset });
             self.settled = true;
         }
     }
 
     /// Refuses the line: from now on it has no text and no tokens.
-    pub(super) fn refuse(&mut self, key: Key, problem: Problem, offset: usize) {
-        self.fail_for_good(key, problem, offset);
+    pub(super) fn refuse(&mut self, key: Key, kind: TokenErrorKind, offset: usize) {
+        self.fail_for_good(key, kind, offset);
         (self.text, self.seen) = (b"", Keys::NONE);
     }
 
     /// Refuses a line that is not UTF-8. Called after the tokens were read, and before their values are.
     pub(super) fn check_utf8(&mut self) {
         if let Some(offset) = self.not_utf8 {
-            self.refuse(self.last_valid, Problem::NotUtf8, offset);
+            self.refuse(self.last_valid, TokenErrorKind::NotUtf8, offset);
         }
     }
 

@@ -3,7 +3,7 @@
 use super::line::Line;
 use crate::wire::bytes::{find, find_subslice, subslice};
 use crate::wire::data::Data;
-use crate::wire::error::{EventError, Problem};
+use crate::wire::error::{EventError, TokenErrorKind};
 use crate::wire::key::{Key, Keys};
 use crate::wire::text::{Span, Text};
 use crate::wire::token::split_last_word;
@@ -84,7 +84,7 @@ fn processname(line: &mut Line<'_>) -> usize {
         }
         rest = before;
     }
-    line.refuse(Key::Groupname, Problem::Missing, line.text.len());
+    line.refuse(Key::Groupname, TokenErrorKind::Missing, line.text.len());
     0
 }
 

@@ -2,11 +2,11 @@
 //!
 //! `Key` prints its name. Most other types derive it; types with private buffers implement it next to their definition.
 
-use ::defmt::{Format, Formatter, write};
+use defmt::{Format, Formatter, write};
 
 use crate::{
-    Answer, Data, Envelope, Head, Header, Heard, Key, Notification, OwnedNotification, READY, Reply, Step, Text,
-    Violation,
+    Data, EncodedReply, Envelope, Header, Key, ListenerOutput, Notification, OwnedNotification, READY, Reply,
+    ResultLine, Step, Text, Violation,
 };
 
 impl Format for Key {
@@ -21,7 +21,7 @@ impl Format for Text<'_> {
     }
 }
 
-impl Format for Head {
+impl Format for ResultLine {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "{=[u8]:a}", self);
     }
@@ -45,7 +45,7 @@ impl Format for Reply<'_> {
     }
 }
 
-impl Format for Answer<'_> {
+impl Format for EncodedReply<'_> {
     fn format(&self, f: Formatter<'_>) {
         let (_, data, ready) = self.parts();
         write!(f, "RESULT {=usize} {=[u8]:a}, READY: {=bool}", data.len(), data, ready == READY);
@@ -87,15 +87,15 @@ impl Format for Step<'_> {
     }
 }
 
-impl Format for Heard<'_> {
+impl Format for ListenerOutput<'_> {
     fn format(&self, f: Formatter<'_>) {
         match self {
             Self::Ready => write!(f, "Ready"),
-            Self::ResultLine { len, oddity } => write!(f, "ResultLine {{ len: {=u64}, oddity: {} }}", len, oddity),
+            Self::ResultLine { len, quirk } => write!(f, "ResultLine {{ len: {=u64}, quirk: {} }}", len, quirk),
             Self::ResultData(bytes) => write!(f, "ResultData({=[u8]:a})", bytes),
             Self::Result { ok } => write!(f, "Result {{ ok: {=bool} }}", ok),
             Self::Violation(violation) => violation.format(f),
-            Self::Stuck(stuck) => stuck.format(f),
+            Self::EndlessResult(stuck) => stuck.format(f),
         }
     }
 }

@@ -11,8 +11,8 @@ use std::io::{self, Read, Write};
 use std::vec;
 use std::vec::Vec;
 
-use super::driver::{Answered, Driver, DriverError, Next};
-use crate::{LengthUnit, NoRoom, Notification, ProtocolError, Reply};
+use super::driver::{Driver, DriverError, Next, Replied};
+use crate::{BufferTooSmall, LengthUnit, Notification, ProtocolError, Reply};
 
 /// What a handler may fail with: anything that `?` turns into it.
 pub type HandlerError = Box<dyn Error + Send + Sync>;
@@ -20,7 +20,7 @@ pub type HandlerError = Box<dyn Error + Send + Sync>;
 /// What a handler that is a function or a method returns. Its reply may own its data.
 ///
 /// ```
-/// use supervisor_events::host::std::{HandlerResult, Serve};
+/// use supervisor_events::host::std_io::{HandlerResult, Serve};
 /// use supervisor_events::{Notification, Reply};
 ///
 /// # let input = &b"ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:TICK_5 len:6\nwhen:5"[..];
@@ -57,7 +57,7 @@ pub type HandlerError = Box<dyn Error + Send + Sync>;
 /// serve().run(input, &mut *output, handler)?;
 /// # let output = String::from_utf8_lossy(output);
 /// # assert!(output.contains("RESULT 6\nwhen:5READY") && output.contains("RESULT 17\nTICK_5 is event 1READY"));
-/// # Ok::<(), supervisor_events::host::std::ServeError>(())
+/// # Ok::<(), supervisor_events::host::std_io::ServeError>(())
 /// ```
 pub type HandlerResult = Result<Reply<'static>, HandlerError>;
 
@@ -130,7 +130,7 @@ pub fn serve_stdio<'r>(
 /// The settings of a loop.
 ///
 /// ```
-/// use supervisor_events::{Reply, host::std::Serve};
+/// use supervisor_events::{Reply, host::std_io::Serve};
 ///
 /// let input = &b"ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:TICK_5 len:6\nwhen:5"[..];
 /// let mut output = Vec::new();
@@ -139,7 +139,7 @@ pub fn serve_stdio<'r>(
 ///     Ok(Reply::OK)
 /// })?;
 /// assert_eq!(output, b"READY\nRESULT 2\nOKREADY\n");
-/// # Ok::<(), supervisor_events::host::std::ServeError>(())
+/// # Ok::<(), supervisor_events::host::std_io::ServeError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Serve<'a> {
@@ -347,14 +347,14 @@ impl<'a> Serve<'a> {
 
     /// Answers. Grows the buffer for a reply that does not fit.
     fn answer(&self, driver: &mut Driver<Vec<u8>>, reply: &Reply<'_>) -> Result<(), ServeError> {
-        let answered = match driver.answer(reply) {
-            Err(DriverError::NoRoom(NoRoom { needed })) => {
+        let answered = match driver.reply(reply) {
+            Err(DriverError::BufferTooSmall(BufferTooSmall { needed })) => {
                 driver.buffer_mut().resize(needed, 0);
-                driver.answer(reply)
+                driver.reply(reply)
             }
             answered => answered,
         };
-        if let Answered::Accepted(accepted) = answered? {
+        if let Replied::Accepted(accepted) = answered? {
             (self.report)(format_args!("{accepted}"));
         }
         Ok(())

@@ -7,8 +7,8 @@ use core::fmt;
 
 use embedded_io::{Error, ErrorKind, Read, Write};
 
-use super::driver::{Accepted, Answered, Driver, DriverError, Next};
-use crate::{LengthUnit, NoRoom, Notification, ProtocolError, Reply, TurnError};
+use super::driver::{Accepted, Driver, DriverError, Next, Replied};
+use crate::{BufferTooSmall, LengthUnit, Notification, ProtocolError, Reply, TurnError};
 
 /// Why a loop ended before its input did: the errors of the reader, the writer and the handler, the peer's, and a
 /// buffer that is too small.
@@ -27,7 +27,7 @@ pub enum ServeError<R, W, H> {
     /// An answer was given out of turn. The loop itself never does that.
     Turn(TurnError),
     /// The reply, with the next READY, does not fit into the buffer. The event was not answered.
-    NoRoom(NoRoom),
+    BufferTooSmall(BufferTooSmall),
     /// The handler failed. The event was not answered.
     Handler(H),
 }
@@ -40,7 +40,7 @@ impl<R: fmt::Display, W: fmt::Display, H: fmt::Display> fmt::Display for ServeEr
             Self::WriteZero => f.write_str("cannot write to supervisord: no byte is taken"),
             Self::Protocol(error) => error.fmt(f),
             Self::Turn(error) => error.fmt(f),
-            Self::NoRoom(error) => error.fmt(f),
+            Self::BufferTooSmall(error) => error.fmt(f),
             Self::Handler(error) => write!(f, "the event could not be handled: {error}"),
         }
     }
@@ -58,7 +58,7 @@ where
             Self::Read(error) => error.source(),
             Self::Write(error) => error.source(),
             Self::Handler(error) => error.source(),
-            Self::WriteZero | Self::Protocol(_) | Self::Turn(_) | Self::NoRoom(_) => None,
+            Self::WriteZero | Self::Protocol(_) | Self::Turn(_) | Self::BufferTooSmall(_) => None,
         }
     }
 }
@@ -68,7 +68,7 @@ impl<R, W, H> From<DriverError> for ServeError<R, W, H> {
         match error {
             DriverError::Protocol(error) => Self::Protocol(error),
             DriverError::Turn(error) => Self::Turn(error),
-            DriverError::NoRoom(error) => Self::NoRoom(error),
+            DriverError::BufferTooSmall(error) => Self::BufferTooSmall(error),
         }
     }
 }
@@ -86,7 +86,7 @@ impl<R, W, H> From<DriverError> for ServeError<R, W, H> {
 ///
 /// ```
 /// use core::convert::Infallible;
-/// use supervisor_events::{LengthUnit, Reply, host::embedded_io::serve};
+/// use supervisor_events::{LengthUnit, Reply, host::embedded::serve};
 ///
 /// let input = &b"ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:TICK_5 len:6\nwhen:5"[..];
 /// let mut line = [0; 64];
@@ -141,7 +141,7 @@ pub fn drive<'r, R: Read, W: Write, H, B: AsRef<[u8]> + AsMut<[u8]>>(
             },
             Next::Handle(event) => {
                 let reply = handler(&event).map_err(ServeError::Handler)?;
-                if let Answered::Accepted(accepted) = driver.answer(&reply)? {
+                if let Replied::Accepted(accepted) = driver.reply(&reply)? {
                     tell(&accepted);
                 }
             }

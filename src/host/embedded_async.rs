@@ -4,7 +4,7 @@
 //! The caller writes the loop, and can wait for other things besides the next event:
 //!
 //! ```
-//! use supervisor_events::{LengthUnit, Reply, host::embedded_io_async::Host};
+//! use supervisor_events::{LengthUnit, Reply, host::embedded_async::Host};
 //!
 //! # async fn listen() {
 //! let input = &b"ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:TICK_5 len:6\nwhen:5"[..];
@@ -29,8 +29,8 @@ use core::fmt;
 
 use embedded_io_async::{Error, ErrorKind, Read, Write};
 
-use super::driver::{Answered, Driver, DriverError, Next};
-use crate::{LengthUnit, NoRoom, Notification, ProtocolError, Reply, TurnError};
+use super::driver::{Driver, DriverError, Next, Replied};
+use crate::{BufferTooSmall, LengthUnit, Notification, ProtocolError, Reply, TurnError};
 
 /// Why a host cannot go on: the errors of the reader and the writer, the peer's, and the caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub enum HostError<R, W> {
     /// No reply is due. Nothing was changed.
     Turn(TurnError),
     /// The reply does not fit into the buffer. Nothing was changed.
-    NoRoom(NoRoom),
+    BufferTooSmall(BufferTooSmall),
 }
 
 impl<R: fmt::Display, W: fmt::Display> fmt::Display for HostError<R, W> {
@@ -59,7 +59,7 @@ impl<R: fmt::Display, W: fmt::Display> fmt::Display for HostError<R, W> {
             Self::WriteZero => f.write_str("cannot write to supervisord: no byte is taken"),
             Self::Protocol(error) => error.fmt(f),
             Self::Turn(error) => error.fmt(f),
-            Self::NoRoom(error) => error.fmt(f),
+            Self::BufferTooSmall(error) => error.fmt(f),
         }
     }
 }
@@ -70,7 +70,7 @@ impl<R: core::error::Error + 'static, W: core::error::Error + 'static> core::err
         match self {
             Self::Read(error) => error.source(),
             Self::Write(error) => error.source(),
-            Self::WriteZero | Self::Protocol(_) | Self::Turn(_) | Self::NoRoom(_) => None,
+            Self::WriteZero | Self::Protocol(_) | Self::Turn(_) | Self::BufferTooSmall(_) => None,
         }
     }
 }
@@ -80,7 +80,7 @@ impl<R, W> From<DriverError> for HostError<R, W> {
         match error {
             DriverError::Protocol(error) => Self::Protocol(error),
             DriverError::Turn(error) => Self::Turn(error),
-            DriverError::NoRoom(error) => Self::NoRoom(error),
+            DriverError::BufferTooSmall(error) => Self::BufferTooSmall(error),
         }
     }
 }
@@ -150,8 +150,8 @@ impl<R: Read, W: Write, B: AsRef<[u8]> + AsMut<[u8]>> Host<R, W, B> {
     ///
     /// If no event is waiting for an answer, or the answer and READY do not fit into the buffer. Nothing is changed
     /// then.
-    pub fn reply(&mut self, reply: &Reply<'_>) -> Result<Answered, HostError<R::Error, W::Error>> {
-        Ok(self.driver.answer(reply)?)
+    pub fn reply(&mut self, reply: &Reply<'_>) -> Result<Replied, HostError<R::Error, W::Error>> {
+        Ok(self.driver.reply(reply)?)
     }
 
     /// Writes the pending output, without a new READY. Call it last if the listener ends without waiting for `None`:
