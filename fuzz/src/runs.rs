@@ -1,6 +1,6 @@
 //! What the machines make of a stream that comes in pieces, written down in a form that does not tell the pieces.
 //!
-//! The fuzz target `chunking` and `tests/chunking.rs` share it: the one brings any bytes, the other likely ones.
+//! The fuzz target `chunking` and `tests/protocol/chunking.rs` share it: the one brings any bytes, the other likely ones.
 
 use supervisor_events::{
     Decoder, LengthUnit, Listener, ListenerState, Notification, ProtocolError, ProtocolErrorKind, READY, Reply,

@@ -54,7 +54,7 @@ impl Recording {
 
 /// The single notifications, with the values of the event objects that they were made from.
 pub fn notifications() -> Vec<Value> {
-    match json(&path("notifications.json"))["vectors"].take() {
+    match recorded("notifications.json")["vectors"].take() {
         Value::Array(vectors) => vectors,
         other => panic!("not a list: {other}"),
     }
@@ -63,6 +63,20 @@ pub fn notifications() -> Vec<Value> {
 /// The bytes that a description has in base64.
 pub fn base64(value: &Value) -> Vec<u8> {
     BASE64_STANDARD.decode(value.as_str().unwrap()).unwrap()
+}
+
+/// A file of the recordings.
+pub fn recorded(name: &str) -> Value {
+    json(&path(name))
+}
+
+/// The files of the recordings whose names begin with `start`.
+pub fn recorded_like(start: &str) -> Vec<Value> {
+    let paths = fs::read_dir(path("")).unwrap().map(|entry| entry.unwrap().path());
+    paths
+        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with(start))
+        .map(|path| json(&path))
+        .collect()
 }
 
 fn path(name: &str) -> PathBuf {

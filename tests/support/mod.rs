@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "no test needs all of it")]
 
+pub mod events;
 pub mod examples;
 pub mod patience;
 pub mod python;

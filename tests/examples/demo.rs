@@ -1,13 +1,11 @@
 //! The example `demo` as a program: what a newcomer sees first.
 
-#[path = "support/examples.rs"]
-mod examples;
-
 use std::io;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
+use crate::support::examples;
 fn demo(arguments: &[&str]) -> Command {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     let mut command = Command::new(PROGRAM.get_or_init(|| examples::example("demo")));

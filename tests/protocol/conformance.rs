@@ -3,10 +3,7 @@
 //! The recordings in `tests/ground-truth` were made from supervisord's own objects, not by parsing its output; those of
 //! other servers with an independent reader. Every file there is tested: a new one needs no change here.
 
-#[path = "support/ground_truth.rs"]
-mod ground_truth;
-
-use ground_truth::{Recording, base64, notifications, recordings};
+use crate::ground_truth::{Recording, base64, notifications, recordings};
 use serde_json::Value;
 use supervisor_events::{
     Data, Decoder, Event, EventError, EventType, Header, LengthUnit, ProcessState, ProtocolError, ProtocolErrorKind,

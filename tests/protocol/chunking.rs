@@ -1,13 +1,10 @@
 //! How a stream is cut into pieces is invisible: to the decoder, to a listener, and to a session whose buffer is large
 //! or too small. The fuzz target `chunking` checks the same invariant with any bytes.
 
-#[path = "../fuzz/src/runs.rs"]
-mod runs;
-
+use crate::runs::{Outcome, Seen, assert_chunking_is_invisible, decode, listen, pieces, session};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use runs::{Outcome, Seen, assert_chunking_is_invisible, decode, listen, pieces, session};
 use supervisor_events::{Decoder, LengthUnit, ProtocolError, ProtocolErrorKind, Step};
 
 const UNITS: [LengthUnit; 2] = [LengthUnit::CodePoints, LengthUnit::Bytes];

@@ -1,5 +1,6 @@
 //! Notifications that own their bytes are the notifications that they were made from.
 
+use crate::events::event_in;
 use heapless::spsc::Queue;
 use proptest::prelude::*;
 use supervisor_events::{
@@ -23,16 +24,15 @@ fn read<T>(bytes: &[u8], buffer: usize, with: impl FnOnce(&Notification<'_>) -> 
     }
 }
 
-fn event(server: &str, name: &str, payload: &str) -> String {
-    let len = payload.chars().count();
-    format!("ver:3.0 server:{server} serial:7 pool:p poolserial:3 eventname:{name} len:{len}\n{payload}")
+fn event(server: &str, name: &str, payload: &str) -> Vec<u8> {
+    event_in(LengthUnit::CodePoints, server, 7, name, payload)
 }
 
 proptest! {
     #[test]
     fn what_comes_out_is_what_went_in(server in "[a-zé: \n]{0,20}", payload in "\\PC{0,60}", buffer in 200usize..400) {
         let bytes = event(&server, "X", &payload);
-        read(bytes.as_bytes(), buffer, |notification| {
+        read(&bytes, buffer, |notification| {
             let owned = OwnedNotification::<512>::try_from(notification).unwrap();
             prop_assert_eq!(owned.notification(), *notification);
             prop_assert_eq!(format!("{owned:?}"), format!("{notification:?}"));
@@ -41,7 +41,7 @@ proptest! {
             if notification.omitted == 0 {
                 let mut decoder: Decoder = Decoder::default();
                 let mut pieces: Option<OwnedNotification<512>> = None;
-                for mut byte in bytes.as_bytes().chunks(5) {
+                for mut byte in bytes.chunks(5) {
                     while let Some(step) = decoder.advance(&mut byte).unwrap() {
                         match step {
                             Step::Header(header) => pieces = Some(OwnedNotification::new(&header).unwrap()),
@@ -77,7 +77,7 @@ fn a_queue_hands_events_to_another_thread() {
         });
         for when in 0..SENT {
             let bytes = event("s", "TICK_5", &format!("when:{when}"));
-            let mut waiting = read(bytes.as_bytes(), 256, |notification| notification.try_into()).unwrap();
+            let mut waiting = read(&bytes, 256, |notification| notification.try_into()).unwrap();
             while let Err(full) = sender.enqueue(waiting) {
                 waiting = full;
                 std::thread::yield_now();
@@ -91,8 +91,8 @@ fn a_queue_hands_events_to_another_thread() {
 fn what_does_not_fit_is_refused_or_cut() {
     let bytes = event("s", "X", "0123456789");
     let needed = bytes.len();
-    assert_eq!((needed, bytes.find('\n')), (75, Some(64)));
-    read(bytes.as_bytes(), 256, |notification| {
+    assert_eq!((needed, bytes.iter().position(|byte| *byte == b'\n')), (75, Some(64)));
+    read(&bytes, 256, |notification| {
         assert_eq!(OwnedNotification::<75>::try_from(notification).unwrap().notification(), *notification);
         assert_eq!(OwnedNotification::<74>::try_from(notification), Err(BufferTooSmall { needed }));
 
@@ -112,7 +112,7 @@ fn what_does_not_fit_is_refused_or_cut() {
 #[test]
 fn what_was_omitted_before_stays_omitted() {
     let bytes = event("s", "X", &"x".repeat(1000));
-    read(bytes.as_bytes(), 128, |notification| {
+    read(&bytes, 128, |notification| {
         assert!(notification.omitted > 800);
         let mut owned = OwnedNotification::<256>::try_from(notification).unwrap();
         assert_eq!(owned.notification(), *notification);

@@ -2,11 +2,7 @@
 //!
 //! Every file named `listener-output*.json` in `tests/ground-truth` is tested: a new one needs no change here.
 
-use std::fs;
-use std::path::Path;
-
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use crate::ground_truth::{base64, recorded_like};
 use serde_json::Value;
 use supervisor_events::{
     EndlessResult, Envelope, LengthUnit, ListenerOutput, ListenerState, Quirk, Supervisor, Violation,
@@ -132,10 +128,6 @@ impl Run {
     }
 }
 
-fn base64(value: &Value) -> Vec<u8> {
-    BASE64_STANDARD.decode(value.as_str().unwrap()).unwrap()
-}
-
 fn strings(value: &Value) -> Vec<String> {
     value.as_array().unwrap().iter().map(|value| value.as_str().unwrap().to_owned()).collect()
 }
@@ -143,14 +135,7 @@ fn strings(value: &Value) -> Vec<String> {
 #[test]
 fn every_recorded_judgement() {
     let mut tested = 0;
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ground-truth");
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if !name.starts_with("listener-output") {
-            continue;
-        }
-        let file: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    for file in recorded_like("listener-output") {
         for vector in file["vectors"].as_array().unwrap() {
             check(vector);
             tested += 1;

@@ -1,10 +1,6 @@
 //! The hosts do the same: one table of cases, run over each of them. And the one that can be interrupted anywhere goes
 //! on where it was.
 
-#[cfg(unix)]
-#[path = "support/examples.rs"]
-mod examples;
-
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt;
@@ -791,7 +787,7 @@ fn poll_deadline_waits_for_events_and_for_a_deadline() {
     use std::sync::mpsc;
     use std::time::Duration;
 
-    let mut listener = Command::new(examples::example("poll_deadline"))
+    let mut listener = Command::new(crate::support::examples::example("poll_deadline"))
         .arg("0.02")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

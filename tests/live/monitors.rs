@@ -1,18 +1,14 @@
 //! All monitors together, as `examples/supervisord.conf` sets them up, under a real supervisord: a real cause, and what
 //! can be seen of what the monitors make of it.
 
-#![cfg(unix)]
-
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::examples::example;
+use crate::support::receiver::Collector;
+use crate::support::supervisord::{Supervisord, assert_clean};
+use crate::support::wait_for;
 use serde_json::Value;
-use support::examples::example;
-use support::receiver::Collector;
-use support::supervisord::{Supervisord, assert_clean};
-use support::wait_for;
 
 const MONITORS: [&str; 7] = [
     "failure_monitor",
@@ -78,7 +74,7 @@ impl TradingSystem {
 
     fn get(&self, path: &str) -> String {
         let page = self.wait_for_line("trading_monitor", 0, "status page")["url"].as_str().unwrap().to_owned();
-        support::client().get(format!("{page}{path}")).call().unwrap().body_mut().read_to_string().unwrap()
+        crate::support::client().get(format!("{page}{path}")).call().unwrap().body_mut().read_to_string().unwrap()
     }
 }
 

@@ -1,18 +1,14 @@
 //! The example `failure_monitor` under a real supervisord, which has the last word on what it makes of a listener: its
 //! debug log tells every state that the listener went through.
 
-#![cfg(unix)]
-
-mod support;
-
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use crate::support::examples::example;
+use crate::support::receiver::{ClosedPort, Received, Receiver};
+use crate::support::supervisord::{Supervisord, assert_clean};
 use serde_json::{Value, json};
-use support::examples::example;
-use support::receiver::{ClosedPort, Received, Receiver};
-use support::supervisord::{Supervisord, assert_clean};
 
 /// A name with spaces and a character of two bytes, in every header.
 const IDENTIFIER: &str = "trading host één";

@@ -1,8 +1,6 @@
 //! The simulator's pool against what supervisor's own pools did: order, overflow, rejection, serials.
 
-use std::fs;
-use std::path::Path;
-
+use crate::ground_truth::recorded;
 use serde_json::Value;
 use supervisor_events::simulator::{Pool, PoolEvent};
 use supervisor_events::{EventType, LengthUnit, ListenerOutput, ListenerState, Supervisor};
@@ -50,8 +48,7 @@ impl Host {
 
 #[test]
 fn every_recorded_pool_of_its_own() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ground-truth/pool.json");
-    let file: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let file = recorded("pool.json");
     let mut tested = 0;
     for vector in file["vectors"].as_array().unwrap() {
         // An event that one pool rejects goes to others too; the simulator has one.

@@ -1,10 +1,6 @@
 //! The monitors as programs, one at a time, with events that no supervisord would send in a minute: whole hours, repeats,
 //! kills in the middle of a flood, endpoints that hang.
 
-#![cfg(unix)]
-
-mod support;
-
 use std::fs::{self, File};
 use std::io::{self, BufRead, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -14,14 +10,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use crate::support::examples::example;
+use crate::support::receiver::{ClosedPort, Collector, Receiver};
+use crate::support::{PATIENCE, wait_for};
 use dxr::{FaultResponse, MethodCall, MethodResponse, TryToValue, Value as XmlRpcValue};
 use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use supervisor_events::simulator::{Report, Simulator};
-use support::examples::example;
-use support::receiver::{ClosedPort, Collector, Receiver};
-use support::{PATIENCE, wait_for};
 use tempfile::TempDir;
 
 /// A monitor as a program. Its settings are those of the test: none comes from the machine's environment, and a machine
@@ -934,7 +930,7 @@ fn the_status_page_shows_what_events_and_supervisord_tell() {
     let mut monitor = Driven::start_with("trading_monitor", directory.path(), &settings, &supervisord.environment());
     monitor.send("PROCESS_STATE_RUNNING", &state("<b>\"é\"&\\", "STARTING", "pid:77"));
     let url = monitor.lines()[0]["url"].as_str().unwrap().to_owned();
-    let client = support::client();
+    let client = crate::support::client();
     let get = |path: &str| client.get(format!("{url}{path}")).call().unwrap().body_mut().read_to_string().unwrap();
     assert!(get("").contains("<tr><td>t:&lt;b&gt;&quot;é&quot;&amp;\\<td>RUNNING<td>77<td>2"), "{}", get(""));
     let up = r#"supervisor_process_up{group="t",process="<b>\"é\"&\\"} "#;
@@ -968,7 +964,7 @@ impl Growing {
     fn start() -> Option<Self> {
         let program = "import sys\nheld = []\nprint('.', end='', flush=True)\nwhile sys.stdin.read(1):\n \
                        held.append(bytearray(b'x' * 2**20))\n print('.', end='', flush=True)";
-        let mut command = Command::new(support::python::python()?);
+        let mut command = Command::new(crate::support::python::python()?);
         let child = command.args(["-c", program]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut this = Self(child);
         this.wait();

@@ -1,8 +1,5 @@
 //! The example `decode` as a program: what it prints for every recorded stream, and how it ends.
 
-#[path = "support/examples.rs"]
-mod examples;
-
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -10,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 
+use crate::support::{events, examples};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
@@ -50,8 +48,7 @@ fn text(bytes: &[u8]) -> &str {
 
 /// An event whose `len` counts code points.
 fn event(eventname: &str, payload: &str) -> String {
-    let len = payload.chars().count();
-    format!("ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:{eventname} len:{len}\n{payload}")
+    String::from_utf8(events::event(0, eventname, payload)).unwrap()
 }
 
 fn lines(output: &Output) -> Vec<Value> {

@@ -3,12 +3,9 @@
 //!
 //! Some texts of the protocol can be read in two ways. The strategies leave these out, and say so where they do.
 
-#[path = "support/ground_truth.rs"]
-mod ground_truth;
-
 use std::collections::VecDeque;
 
-use ground_truth::base64;
+use crate::ground_truth::base64;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -234,7 +231,7 @@ proptest! {
 #[test]
 fn what_supervisord_wrote_is_written_again() {
     let (mut envelopes, mut payloads) = (0, 0);
-    for vector in ground_truth::notifications() {
+    for vector in crate::ground_truth::notifications() {
         let name = &vector["name"];
         let recorded = base64(&vector["envelope_b64"]);
         let mut decoder: Decoder<8192> = Decoder::new(LengthUnit::CodePoints);

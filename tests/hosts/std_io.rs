@@ -5,13 +5,12 @@ use std::error::Error;
 use std::io::{self, Read, Write};
 use std::sync::Mutex;
 
+use crate::support::events;
 use supervisor_events::host::std_io::{HandlerError, Serve, ServeError};
 use supervisor_events::{LengthUnit, Notification, ProtocolErrorKind, Reply};
 
 fn event(serial: u64, payload: &str) -> Vec<u8> {
-    let len = payload.chars().count();
-    let header = format!("ver:3.0 server:s serial:{serial} pool:p poolserial:{serial} eventname:X len:{len}\n");
-    (header + payload).into_bytes()
+    events::event(serial, "X", payload)
 }
 
 /// A supervisord of a few lines: gives one piece per read, and counts.

@@ -4,10 +4,6 @@
 //! Where QEMU or Rust's target for the board cannot be had, the tests are skipped, and say so; with `CI` in the
 //! environment they fail.
 
-#![cfg(unix)]
-
-mod support;
-
 use std::env;
 use std::fs::{self, Permissions};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -18,12 +14,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
+use crate::support::examples::example;
+use crate::support::supervisord::Supervisord;
+use crate::support::{PATIENCE, wait_for};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use supervisor_events::{Envelope, LengthUnit, READY};
-use support::examples::example;
-use support::supervisord::Supervisord;
-use support::{PATIENCE, wait_for};
 use tempfile::TempDir;
 
 const TARGET: &str = "thumbv7em-none-eabihf";
@@ -67,7 +63,7 @@ impl Rig {
         fs::set_permissions(&risk_manager, Permissions::from_mode(0o755)).unwrap();
 
         // The example's own section, with other places, a monitor for programs, and more events.
-        let example = include_str!("../examples/cortex-m/supervisord.conf");
+        let example = include_str!("../../examples/cortex-m/supervisord.conf");
         let (_, section) = example.split_once("[eventlistener:kill_switch]").unwrap();
         let (section, _) = section.split_once("\n[program:").unwrap();
         let section = section

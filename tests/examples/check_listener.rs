@@ -1,12 +1,5 @@
 //! The example `check_listener` as a program: good listeners pass, and every known mistake is told from the others.
 
-#![cfg(unix)]
-
-#[path = "support/examples.rs"]
-mod examples;
-#[path = "support/python.rs"]
-mod python;
-
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -17,6 +10,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use crate::support::{examples, python};
 use rustix::process::{Pid, test_kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -1,0 +1,10 @@
+//! Under a real supervisord.
+
+#![cfg(unix)]
+
+mod firmware;
+mod monitors;
+mod supervisord;
+
+#[path = "../support/mod.rs"]
+mod support;
