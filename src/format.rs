@@ -66,8 +66,12 @@ impl Format for Envelope<'_> {
 
 impl Format for Notification<'_> {
     fn format(&self, f: Formatter<'_>) {
-        let Self { header, payload, omitted } = self;
-        write!(f, "Notification {{ header: {}, payload: {=[u8]:a}, omitted: {=u64} }}", header, payload, omitted);
+        let Self { header, payload, omitted, retries_left } = self;
+        write!(
+            f,
+            "Notification {{ header: {}, payload: {=[u8]:a}, omitted: {=u64}, retries_left: {} }}",
+            header, payload, omitted, retries_left
+        );
     }
 }
 

@@ -16,6 +16,10 @@ pub struct Notification<'a> {
     pub payload: &'a [u8],
     /// How many bytes at the payload's end did not fit into the buffer.
     pub omitted: u64,
+    /// How often the event will come again if it is rejected, where a [`Driver`](crate::host::driver::Driver) limits
+    /// rejections, as all hosts do. 0: this is the last try, whatever the reply. `None` without a driver, or in a pool
+    /// with a `result_handler` of its own.
+    pub retries_left: Option<u32>,
 }
 
 impl<'a> Notification<'a> {
@@ -53,6 +57,6 @@ impl Held {
     /// The notification, borrowed again.
     pub(crate) fn notification<'a>(&self, memory: &'a [u8]) -> Notification<'a> {
         let (line, payload) = (subslice(memory, 0, self.line), subslice(memory, self.line + 1, self.end));
-        Notification { header: Header::new(line, self.places), payload, omitted: self.omitted }
+        Notification { header: Header::new(line, self.places), payload, omitted: self.omitted, retries_left: None }
     }
 }

@@ -134,7 +134,7 @@ mod tests {
     use serde_json::json;
 
     fn notification<'a>(header: &'a str, payload: &'a [u8]) -> Notification<'a> {
-        Notification { header: Header::parse(header.as_bytes()).unwrap(), payload, omitted: 0 }
+        Notification { header: Header::parse(header.as_bytes()).unwrap(), payload, omitted: 0, retries_left: None }
     }
 
     #[test]

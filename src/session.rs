@@ -153,6 +153,12 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
         self.core.turn.may_receive() && self.core.filled == self.buffer.as_ref().len()
     }
 
+    /// Whether the payload has as many bytes as its `len` says, but fewer code points. If nothing more arrives, the
+    /// server counts bytes.
+    pub fn is_whole_in_bytes(&self) -> bool {
+        self.core.is_whole_in_bytes()
+    }
+
     /// Whether no byte of an event has arrived since the last answer.
     pub const fn is_idle(&self) -> bool {
         self.core.is_idle()
@@ -240,6 +246,13 @@ impl Core {
 
     const fn offset(&self) -> u64 {
         self.start + self.dropped + self.filled as u64
+    }
+
+    fn is_whole_in_bytes(&self) -> bool {
+        let Some(payload) = (self.dropped + self.filled as u64).checked_sub(self.held.line as u64 + 1) else {
+            return false;
+        };
+        self.frame.remaining.has_begun() && !self.frame.remaining.is_done() && payload == self.held.places.len
     }
 
     const fn is_idle(&self) -> bool {

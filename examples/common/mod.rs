@@ -18,6 +18,7 @@ mod seen;
 
 use std::env;
 use std::error::Error;
+use std::fmt;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
@@ -68,7 +69,8 @@ fn serve(settings: &Settings, mut monitor: impl Monitor) -> Result<(), Failure> 
     let mut audit: SequenceAudit = SequenceAudit::new();
     let (stop, signal) = UnixStream::pair()?;
     signal_hook::low_level::pipe::register(signal_hook::consts::SIGTERM, signal)?;
-    Serve::new().length_unit(unit).stop_on(stop.as_fd()).stdio(|notification| {
+    let report = |report: fmt::Arguments<'_>| log("ERROR", report.to_string(), json!({}));
+    Serve::new().length_unit(unit).stop_on(stop.as_fd()).report(report).stdio(|notification| {
         let header = &notification.header;
         let which = json!({ "serial": header.serial(), "eventname": header.eventname() });
         if let Delivery::Gap { lost } = audit.observe(header)

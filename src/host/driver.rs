@@ -128,6 +128,7 @@ impl fmt::Display for Accepted {
 ///
 /// # let mut input = &b"ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:TICK_5 len:6\nwhen:5"[..];
 /// # let mut output = Vec::new();
+/// let mut names = Vec::new();
 /// let mut driver = Driver::new([0; 1024], LengthUnit::CodePoints);
 /// loop {
 ///     match driver.next()? {
@@ -144,15 +145,15 @@ impl fmt::Display for Accepted {
 ///             driver.received(read);
 ///         }
 ///         Next::Handle(event) => {
-///             println!("{}", event.header.eventname());
+///             names.push(event.header.eventname().to_string());
 ///             if let Replied::Accepted(accepted) = driver.reply(&Reply::OK)? {
-///                 eprintln!("{accepted}");
+///                 names.push(accepted.to_string());
 ///             }
 ///         }
 ///         Next::End => break,
 ///     }
 /// }
-/// # assert_eq!(output, b"READY\nRESULT 2\nOKREADY\n");
+/// # assert_eq!((&output[..], &names[..]), (&b"READY\nRESULT 2\nOKREADY\n"[..], &["TICK_5".to_string()][..]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -268,8 +269,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
             return Err(DriverError::Turn(TurnError::NoEvent(self.session.state())));
         };
         let serial = event.header.serial();
-        let rejected = !self.result_handler && *reply != Reply::OK;
-        let accepted = rejected.then(|| self.rejections.accept(&event)).flatten();
+        let rejected = self.rejects(reply);
+        let accepted = (!rejected && self.is_rejection(reply)).then(|| self.rejections.accept(&event));
         let reply = if accepted.is_some() { &Reply::OK } else { reply };
         let needed = reply.encode_with_ready().len();
         if needed > self.session.buffer_mut().as_mut().len() {
@@ -279,8 +280,15 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
         // The event's memory is free now. The answer is copied there, so that the reply need not outlive the writing.
         let bytes = answer.write_to(self.session.buffer_mut().as_mut()).map_err(DriverError::BufferTooSmall)?;
         (self.written, self.due, self.flushed) = (0, bytes.len(), false);
-        self.rejections.note(serial, rejected && accepted.is_none());
+        self.rejections.note(serial, rejected);
         Ok(accepted.map_or(Replied::AsGiven, Replied::Accepted))
+    }
+
+    /// Whether this reply would reject the event that is waiting for its answer: supervisord would send it again at
+    /// once. False if the event was rejected too often already.
+    pub fn rejects(&self, reply: &Reply<'_>) -> bool {
+        let event = self.session.notification();
+        self.is_rejection(reply) && event.is_some_and(|event| self.rejections.left(event.header.serial()) > 0)
     }
 
     /// Stops saying READY. [`Next::End`] comes when no event is under way: an event that has begun to arrive is read,
@@ -299,9 +307,19 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
         self.session.is_full()
     }
 
+    /// Whether the payload has as many bytes as its `len` says, but fewer code points. If nothing more arrives, the
+    /// server counts bytes.
+    pub fn is_whole_in_bytes(&self) -> bool {
+        self.session.is_whole_in_bytes()
+    }
+
     /// The buffer, to make it larger. What it holds has to stay where it is.
     pub fn buffer_mut(&mut self) -> &mut B {
         self.session.buffer_mut()
+    }
+
+    fn is_rejection(&self, reply: &Reply<'_>) -> bool {
+        !self.result_handler && *reply != Reply::OK
     }
 
     /// Fails if the stream is broken.
@@ -334,7 +352,10 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
             }
             Step::Flush => Next::Flush,
             Step::Read => Next::Read(self.session.space()),
-            Step::Handle => self.session.notification().map_or(Next::End, Next::Handle),
+            Step::Handle => self.session.notification().map_or(Next::End, |mut event| {
+                event.retries_left = (!self.result_handler).then(|| self.rejections.left(event.header.serial()));
+                Next::Handle(event)
+            }),
             Step::End => Next::End,
         }
     }
@@ -384,17 +405,18 @@ impl Rejections {
         self.counts.iter().find(|(known, _)| *known == serial).map_or(0, |(_, times)| *times)
     }
 
-    /// The event, if it may not be rejected again.
-    fn accept(&self, event: &Notification<'_>) -> Option<Accepted> {
+    /// How often the event may still be rejected.
+    fn left(&self, serial: u64) -> u32 {
+        self.most.saturating_sub(self.times(serial))
+    }
+
+    /// An event that may not be rejected again.
+    fn accept(&self, event: &Notification<'_>) -> Accepted {
         let serial = event.header.serial();
-        let rejections = self.times(serial);
-        if rejections < self.most {
-            return None;
-        }
         let mut eventname = String::new();
         // A longer name is cut.
         let _ = event.header.eventname().chars().try_for_each(|char| eventname.push(char));
-        Some(Accepted { serial, eventname, rejections })
+        Accepted { serial, eventname, rejections: self.times(serial) }
     }
 
     /// Counts a rejection, or forgets an event that was not rejected: if its serial comes again, it is a new event.

@@ -94,7 +94,7 @@ const OURS: [(&str, &[&str]); 8] = [
     ("startup_monitor", &["--state-dir", "state"]),
     ("maintenance_monitor", &["--audit-file", "audit.jsonl"]),
     ("trading_monitor", &["--listen", "127.0.0.1:0"]),
-    ("poll_deadline", &[]),
+    ("watchdog", &[]),
 ];
 
 #[test]

@@ -1,4 +1,4 @@
-//! The examples as programs: the tools, and each monitor by itself under the simulator.
+//! The examples as programs: the tools, the small ones, and each monitor by itself under the simulator.
 
 #[cfg(unix)]
 mod check_listener;
@@ -6,6 +6,8 @@ mod decode;
 mod demo;
 #[cfg(unix)]
 mod monitors;
+#[cfg(unix)]
+mod programs;
 
 #[path = "../support/mod.rs"]
 mod support;

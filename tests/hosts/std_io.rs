@@ -4,10 +4,14 @@ use std::collections::VecDeque;
 use std::error::Error;
 use std::io::{self, Read, Write};
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use crate::support::events;
+use crate::support::ground_truth::{Recording, recordings};
+#[cfg(unix)]
+use supervisor_events::host::std_io::Wake;
 use supervisor_events::host::std_io::{HandlerError, Serve, ServeError};
-use supervisor_events::{LengthUnit, Notification, ProtocolErrorKind, Reply};
+use supervisor_events::{Decoder, LengthUnit, Notification, ProtocolErrorKind, Reply, Step};
 
 fn event(serial: u64, payload: &str) -> Vec<u8> {
     events::event(serial, "X", payload)
@@ -62,6 +66,11 @@ fn serve(
     let result = settings.run(&mut peer, &mut writes, handler);
     let writes = writes.0.into_iter().map(|bytes| String::from_utf8(bytes).unwrap()).collect();
     (result, writes, peer.reads)
+}
+
+/// Settings without a wait before each rejection.
+fn at_once() -> Serve<'static> {
+    Serve::new().rejection_delay(Duration::ZERO)
 }
 
 #[test]
@@ -152,7 +161,8 @@ fn a_broken_stream_is_an_error_after_what_was_complete() {
 
 #[test]
 fn a_handlers_error_ends_the_loop_without_an_answer() {
-    let (result, writes, _) = serve(Serve::new(), vec![event(1, "")], |_| Err("no".into()));
+    let settings = Serve::new().reject_errors(false);
+    let (result, writes, _) = serve(settings, vec![event(1, "")], |_| Err("no".into()));
     assert!(matches!(result, Err(ServeError::Handler(error)) if error.to_string() == "no"));
     assert_eq!(writes, ["READY\n"]);
 }
@@ -160,7 +170,7 @@ fn a_handlers_error_ends_the_loop_without_an_answer() {
 #[test]
 fn rejections_are_bounded() {
     let again = |times| vec![event(7, ""); times];
-    let settings = Serve::new().reject_errors(true).max_rejections(2);
+    let settings = at_once().max_rejections(2);
     let (result, writes, _) = serve(settings.clone(), again(5), |_| Err("no".into()));
     result.unwrap();
     let (fail, ok) = ("RESULT 4\nFAILREADY\n", "RESULT 2\nOKREADY\n");
@@ -186,12 +196,12 @@ fn answers_of_a_result_handlers_own_are_no_rejections() {
 fn reports_go_to_the_sink() {
     static REPORTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
     let sink = |report: std::fmt::Arguments<'_>| REPORTS.lock().unwrap().push(report.to_string());
-    let settings = Serve::new().reject_errors(true).max_rejections(1).report(sink);
+    let settings = at_once().max_rejections(1).report(sink);
     let (result, _, _) = serve(settings, vec![event(7, ""); 2], |_| Err("no".into()));
     result.unwrap();
     let reports = REPORTS.lock().unwrap();
-    let failed = "event 7 (X) could not be handled, and is rejected: no";
-    assert_eq!(reports[..2], [failed, failed]);
+    let failed = ["event 7 (X) could not be handled, and is rejected: no", "event 7 (X) could not be handled: no"];
+    assert_eq!(reports[..2], failed);
     assert!(reports[2].starts_with("event 7 (X) was rejected once, and is accepted now: "), "{reports:?}");
     assert_eq!(reports.len(), 3);
 }
@@ -201,10 +211,10 @@ fn reports_go_to_the_sink() {
 #[test]
 fn a_standard_error_that_is_full_loses_reports_and_no_more() {
     use std::process::{Command, Stdio};
-    const NAME: &str = "a_standard_error_that_is_full_loses_reports_and_no_more";
+    const NAME: &str = "std_io::a_standard_error_that_is_full_loses_reports_and_no_more";
     const MARK: &str = "STANDARD_ERROR_IS_FULL";
     if std::env::var_os(MARK).is_some() {
-        let (result, writes, _) = serve(Serve::new().max_rejections(0), vec![event(7, "")], |_| Ok(Reply::FAIL));
+        let (result, writes, _) = serve(at_once().max_rejections(0), vec![event(7, "")], |_| Ok(Reply::FAIL));
         assert!(result.is_ok() && writes[1] == "RESULT 2\nOKREADY\n");
         return;
     }
@@ -216,7 +226,7 @@ fn a_standard_error_that_is_full_loses_reports_and_no_more() {
 
 #[test]
 fn an_error_is_a_sentence_and_is_told_once() {
-    let (result, _, _) = serve(Serve::new(), vec![event(1, "")], |_| Err("no".into()));
+    let (result, _, _) = serve(Serve::new().reject_errors(false), vec![event(1, "")], |_| Err("no".into()));
     let error = result.unwrap_err();
     assert_eq!(format!("{error:?}"), "the event could not be handled: no");
     assert!(error.source().is_none(), "the message has it");
@@ -239,4 +249,130 @@ fn what_cannot_be_written_ends_the_loop() {
     }
     let result = Serve::new().run(&event(1, "")[..], Full, |_| Ok(Reply::OK));
     assert!(matches!(result, Err(ServeError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe));
+}
+
+// ---- Recordings. ----
+
+#[test]
+fn a_recording_is_replayed_to_its_end() {
+    for Recording { name, bytes, unit, .. } in recordings() {
+        let mut decoder = Decoder::new(unit);
+        let (mut events, mut input) = (0, &bytes[..]);
+        let end = loop {
+            match decoder.advance(&mut input) {
+                Ok(Some(Step::Complete)) => events += 1,
+                Ok(Some(_)) => {}
+                Ok(None) => break decoder.end(),
+                Err(error) => break Err(error),
+            }
+        };
+        // In reads of a few bytes, of a pipe, and of all that there is.
+        for size in [7, 64 * 1024, usize::MAX] {
+            let pieces = bytes.chunks(size.min(bytes.len().max(1))).map(Vec::from).collect();
+            let mut seen = 0;
+            let (result, _, _) = serve(at_once().length_unit(unit).replay(true), pieces, |_| {
+                seen += 1;
+                Ok(Reply::OK)
+            });
+            assert_eq!(seen, events, "{name}");
+            match (result, end) {
+                (Ok(()), Ok(())) => {}
+                (Err(ServeError::Protocol(error)), Err(expected)) => {
+                    assert_eq!(error.offset, expected.offset, "{name}")
+                }
+                (result, end) => panic!("{name}: {result:?}, {end:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn without_a_replay_a_recording_is_input_out_of_turn() {
+    let (result, writes, _) = serve(at_once(), vec![[event(0, ""), event(1, "")].concat()], |_| Ok(Reply::OK));
+    let Err(ServeError::Protocol(error)) = result else { panic!("{result:?}") };
+    assert_eq!(error.kind, ProtocolErrorKind::OutOfTurn);
+    assert!(error.to_string().contains("replay"), "{error}");
+    assert_eq!(writes, ["READY\n"]);
+}
+
+// ---- Rejections. ----
+
+#[test]
+fn rejections_are_spaced_and_a_handler_knows_the_last_try() {
+    let delay = Duration::from_millis(50);
+    let mut left = Vec::new();
+    let since = Instant::now();
+    let settings = Serve::new().rejection_delay(delay).max_rejections(2);
+    let (result, writes, _) = serve(settings, vec![event(7, ""); 3], |event| {
+        left.push(event.retries_left);
+        Err("no".into())
+    });
+    result.unwrap();
+    assert_eq!(left, [Some(2), Some(1), Some(0)]);
+    assert_eq!(writes[3], "RESULT 2\nOKREADY\n");
+    // Not less; how much more depends on the machine.
+    assert!(since.elapsed() >= 2 * delay);
+}
+
+// ---- A loop of one's own. ----
+
+#[cfg(unix)]
+#[test]
+fn events_and_deadlines_come_in_one_loop() {
+    use std::os::unix::net::UnixStream;
+    let (ours, mut peer) = UnixStream::pair().unwrap();
+    let mut events = Serve::new().over(&ours, &ours);
+    let past = Instant::now();
+    assert!(matches!(events.next_until(past), Ok(Wake::Deadline)));
+    let mut ready = [0; 6];
+    peer.read_exact(&mut ready).unwrap();
+    assert_eq!(&ready, b"READY\n");
+
+    // What has arrived comes before a deadline that has passed.
+    peer.write_all(&event(3, "é")).unwrap();
+    let Ok(Wake::Event(first)) = events.next_until(past) else { panic!("an event") };
+    assert_eq!(first.header.serial(), 3);
+    // The same event until it is answered, and one answer.
+    assert_eq!(events.next().unwrap().map(|event| event.header.serial()), Some(3));
+    events.reply(&Reply::OK).unwrap();
+    assert!(events.reply(&Reply::OK).is_err());
+    assert!(matches!(events.next_until(past), Ok(Wake::Deadline)));
+    let mut answer = [0; 17];
+    peer.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"RESULT 2\nOKREADY\n");
+
+    // Without READY at the end, for a program that ends before its input.
+    peer.write_all(&event(4, "")).unwrap();
+    assert!(matches!(events.next(), Ok(Some(_))));
+    events.reply(&Reply::OK).unwrap();
+    events.flush().unwrap();
+    drop(peer.shutdown(std::net::Shutdown::Write));
+    drop(events);
+    drop(ours);
+    let mut rest = Vec::new();
+    peer.read_to_end(&mut rest).unwrap();
+    assert_eq!(rest, b"RESULT 2\nOK");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_request_to_stop_ends_a_loop_that_waits() {
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+    let (ours, mut peer) = UnixStream::pair().unwrap();
+    let (stop, mut asker) = UnixStream::pair().unwrap();
+    asker.write_all(b"x").unwrap();
+    let mut events = Serve::new().stop_on(stop.as_fd()).over(&ours, &ours);
+    // Available input comes first.
+    peer.write_all(&event(0, "")).unwrap();
+    assert!(matches!(events.next(), Ok(Some(_))));
+    events.reply(&Reply::OK).unwrap();
+    assert!(matches!(events.next(), Ok(None)));
+
+    // An event of which the rest does not come.
+    let mut events = Serve::new().stop_on(stop.as_fd()).over(&ours, &ours);
+    peer.write_all(&event(1, "payload")[..70]).unwrap();
+    let error = events.next().unwrap_err();
+    assert!(matches!(error, ServeError::Incomplete(_)), "{error}");
+    assert!(error.to_string().starts_with("stopped while waiting for the rest of an event: "), "{error}");
 }

@@ -8,6 +8,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use embedded_io::{Error, ErrorKind, ErrorType};
 use proptest::collection::vec;
@@ -192,12 +193,14 @@ struct Seen {
     header: String,
     payload: String,
     omitted: u64,
+    retries_left: Option<u32>,
 }
 
 impl Seen {
     fn new(notification: &Notification<'_>) -> Self {
-        let Notification { header, payload, omitted, .. } = *notification;
-        Self { header: header.as_str().to_owned(), payload: String::from_utf8_lossy(payload).into(), omitted }
+        let Notification { header, payload, omitted, retries_left, .. } = *notification;
+        let (header, payload) = (header.as_str().to_owned(), String::from_utf8_lossy(payload).into());
+        Self { header, payload, omitted, retries_left }
     }
 }
 
@@ -240,7 +243,7 @@ type Replies = [Reply<'static>];
 fn with_std(input: Pipe, mut output: Pipe, unit: LengthUnit, replies: &Replies) -> Outcome {
     let mut seen = Vec::new();
     let mut replies = replies.iter().cloned().cycle();
-    let settings = hosted::Serve::new().length_unit(unit).max_event(BUFFER);
+    let settings = hosted::Serve::new().rejection_delay(Duration::ZERO).length_unit(unit).max_event(BUFFER);
     let result = settings.run(input, &mut output, |notification| {
         seen.push(Seen::new(notification));
         Ok(replies.next().unwrap())
@@ -348,8 +351,12 @@ impl Case {
     /// Everything goes well.
     fn new(name: &'static str, payloads: &[&str]) -> Self {
         let seen = payloads.iter().enumerate();
-        let seen =
-            seen.map(|(at, payload)| Seen { header: header(at, payload), payload: payload.to_string(), omitted: 0 });
+        let seen = seen.map(|(at, payload)| Seen {
+            header: header(at, payload),
+            payload: payload.to_string(),
+            omitted: 0,
+            retries_left: Some(3),
+        });
         let written = "READY\n".to_owned() + &"RESULT 2\nOKREADY\n".repeat(payloads.len());
         Self {
             name,
@@ -401,13 +408,14 @@ fn cases() -> Vec<Case> {
     // The same event, again and again; and two that take turns. Any answer but OK rejects.
     let (no, own) = ("RESULT 4\nFAILREADY\n", "RESULT 2\nnoREADY\n");
     let ok = "RESULT 2\nOKREADY\n";
-    for (serials, due) in [
-        (&[0; 6][..], [no, own, no, ok, no, own].concat()),
-        (&[0, 1, 0, 1, 0, 1, 0, 1], [no, own, no, own, no, own, ok, ok].concat()),
+    for (serials, due, left) in [
+        (&[0; 6][..], [no, own, no, ok, no, own].concat(), &[3, 2, 1, 0, 3, 2][..]),
+        (&[0, 1, 0, 1, 0, 1, 0, 1], [no, own, no, own, no, own, ok, ok].concat(), &[3, 3, 2, 2, 1, 1, 0, 0]),
     ] {
         let mut case = Case::new("rejections are bounded", &vec!["a"; serials.len()]);
         case.input.pieces = serials.iter().map(|serial| format!("{}\na", header(*serial, "a")).into()).collect();
         case.due.seen.iter_mut().zip(serials).for_each(|(seen, serial)| seen.header = header(*serial, "a"));
+        case.due.seen.iter_mut().zip(left).for_each(|(seen, left)| seen.retries_left = Some(*left));
         case.replies = vec![Reply::FAIL, Reply::new(b"no")];
         case.due.written = format!("READY\n{due}");
         cases.push(case);
@@ -775,54 +783,4 @@ fn dropped_at_every_single_wait() {
     let undisturbed = run(ALL, &[false]);
     assert_eq!(undisturbed.seen.len(), 3);
     assert_eq!(run(&[Act::Pending, Act::Bytes(1)], &[true, true, true, false]), undisturbed);
-}
-
-// ---- The recipe for a host of one's own. ----
-
-#[cfg(unix)]
-#[test]
-fn poll_deadline_waits_for_events_and_for_a_deadline() {
-    use std::io::{BufRead, BufReader, Read, Write};
-    use std::process::{Command, Stdio};
-    use std::sync::mpsc;
-    use std::time::Duration;
-
-    let mut listener = Command::new(crate::support::examples::example("poll_deadline"))
-        .arg("0.02")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = listener.stdin.take().unwrap();
-    let mut output = listener.stdout.take().unwrap();
-    let log = BufReader::new(listener.stderr.take().unwrap());
-    let (send, lines) = mpsc::channel();
-    let reader = std::thread::spawn(move || log.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
-    let expect_warning = || {
-        let line = lines.recv_timeout(Duration::from_secs(60)).expect("a warning");
-        assert!(line.starts_with("WARNING: no TICK_5 for "), "{line}");
-    };
-
-    let mut expect = |answer: &str| {
-        let mut bytes = vec![0; answer.len()];
-        output.read_exact(&mut bytes).unwrap();
-        assert_eq!(String::from_utf8(bytes).unwrap(), answer);
-    };
-    expect("READY\n");
-    expect_warning();
-    expect_warning();
-    // The deadline passes within an event, and the event is answered all the same.
-    let tick = "ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:TICK_5 len:6\nwhen:5";
-    let (start, rest) = tick.split_at(30);
-    input.write_all(start.as_bytes()).unwrap();
-    expect_warning();
-    input.write_all(rest.as_bytes()).unwrap();
-    expect("RESULT 2\nOKREADY\n");
-    expect_warning();
-    drop(input);
-    assert!(listener.wait().unwrap().success());
-    // The test may have ended before the last warnings were read.
-    drop(lines);
-    let _ = reader.join().unwrap();
 }

@@ -4,6 +4,7 @@
 
 mod firmware;
 mod monitors;
+mod silence;
 mod supervisord;
 
 #[path = "../support/mod.rs"]

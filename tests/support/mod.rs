@@ -4,6 +4,7 @@
 
 pub mod events;
 pub mod examples;
+pub mod ground_truth;
 pub mod patience;
 pub mod python;
 pub mod receiver;

@@ -71,7 +71,8 @@ fn run() -> Result<(), Error> {
     let for_broker = queue.clone();
     thread::spawn(move || broker.publish_all(&for_broker, &config, longest_pause));
 
-    Serve::new().length_unit(unit).stop_on(stop.as_fd()).stdio(|event| {
+    // An event that could not be kept is not answered: supervisord gives it to the next process.
+    Serve::new().reject_errors(false).length_unit(unit).stop_on(stop.as_fd()).stdio(|event| {
         queue.take(&origin.event(event))?;
         Ok(Reply::OK)
     })?;

@@ -11,6 +11,8 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::fmt::Arguments;
+use std::io::{Write, stderr};
 use std::time::Duration;
 
 use embedded_io_adapters::tokio_1::FromTokio;
@@ -34,6 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut host = Host::new(input, output, vec![0; 64 * 1024], LengthUnit::CodePoints);
 
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
     let mut summary = interval(PERIOD);
     let mut counts = BTreeMap::new();
     loop {
@@ -42,17 +45,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 let Some(notification) = notification? else { break };
                 match timeout(LIMIT, handle(&notification, &mut counts)).await {
                     Ok(()) => {}
-                    Err(_) => eprintln!("event {} took too long", notification.header.serial()),
+                    Err(_) => say(format_args!("event {} took too long", notification.header.serial())),
                 }
                 host.reply(&Reply::OK)?;
             }
             // An event that has begun to arrive is read and answered first. Without READY no other one comes.
             _ = terminate.recv() => host.stop(),
-            _ = summary.tick() => eprintln!("so far: {counts:?}"),
+            _ = interrupt.recv() => host.stop(),
+            _ = summary.tick() => say(format_args!("so far: {counts:?}")),
         }
     }
-    eprintln!("in the end: {counts:?}");
+    say(format_args!("in the end: {counts:?}"));
     Ok(())
+}
+
+/// Not `eprintln!`: it panics if standard error is full or closed, and nobody would be listening any more.
+fn say(line: Arguments<'_>) {
+    let _ = writeln!(stderr(), "{line}");
 }
 
 /// Whatever takes its time: a request, a query. Dropped where it waits if it takes too long.

@@ -1,0 +1,31 @@
+//! Notes in a file which process is FATAL, and starts it again.
+//!
+//! ```ini
+//! [eventlistener:restart_fatal]
+//! command = /usr/local/bin/restart_fatal /var/log/fatal.log
+//! events = PROCESS_STATE_FATAL
+//! buffer_size = 100
+//! ```
+
+use std::env;
+use std::fs::File;
+use std::io::Write;
+use std::process::Command;
+
+use supervisor_events::host::std_io::{ServeError, serve_stdio};
+use supervisor_events::{Event, Reply};
+
+fn main() -> Result<(), ServeError> {
+    let path = env::args().nth(1).unwrap_or_else(|| "fatal.log".into());
+    // supervisord tells its children where it can be called.
+    let server = env::var("SUPERVISOR_SERVER_URL").unwrap_or_default();
+    serve_stdio(|notification| {
+        if let Ok(Event::ProcessState(event)) = notification.event() {
+            let process = format!("{}:{}", event.groupname, event.processname);
+            // With `?`, the event is rejected and comes again, up to three times.
+            writeln!(File::options().append(true).create(true).open(&path)?, "{process}")?;
+            Command::new("supervisorctl").args(["--serverurl", &server, "start", &process]).status()?;
+        }
+        Ok(Reply::OK)
+    })
+}

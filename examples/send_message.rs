@@ -1,0 +1,17 @@
+//! Sends its arguments as one PROCESS_COMMUNICATION event.
+//!
+//! ```ini
+//! [program:strategy]
+//! command = /usr/local/bin/send_message SIGNAL:ENTRY:strategy-7:BTC
+//! stdout_capture_maxbytes = 1MB
+//! ```
+
+use std::env;
+use std::io::{self, stdout};
+
+use supervisor_events::communication;
+
+fn main() -> io::Result<()> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    communication::write(&mut stdout(), arguments.join(" ").as_bytes())
+}

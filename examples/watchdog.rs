@@ -1,0 +1,46 @@
+//! Waits for an event or a deadline, whichever comes first, without threads and without an executor.
+//!
+//! supervisord sends TICK_5 every 5 seconds. When none has come for a while, it hangs, or its machine does, and somebody
+//! should know.
+//!
+//! ```ini
+//! [eventlistener:watchdog]
+//! command = /usr/local/bin/watchdog 15
+//! events = TICK_5
+//! ```
+//!
+//! The argument is how many seconds there may be between two ticks.
+
+use std::env;
+use std::error::Error;
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use supervisor_events::host::std_io::{Serve, Wake};
+use supervisor_events::{EventType, Reply};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let argument = env::args().nth(1).unwrap_or_else(|| "15".into());
+    let patience = Duration::try_from_secs_f64(argument.parse()?)?;
+    let mut events = Serve::new().open()?;
+    let mut last = Instant::now();
+    let mut deadline = last + patience;
+    loop {
+        match events.next_until(deadline)? {
+            Wake::Event(event) => {
+                if event.header.event_type() == EventType::Tick5 {
+                    last = Instant::now();
+                    deadline = last + patience;
+                }
+                events.reply(&Reply::OK)?;
+            }
+            Wake::Deadline => {
+                // Not `eprintln!`: it panics if standard error is full or closed, and then nobody watches.
+                let _ = writeln!(io::stderr(), "WARNING: no TICK_5 for {:.1} s", last.elapsed().as_secs_f64());
+                // Once in a while is enough.
+                deadline = Instant::now() + patience;
+            }
+            Wake::End => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Standard input and output, taken for the protocol. Where it can be known that they are not supervisord's, or were
+//! used before, this is an error: the listener would be UNKNOWN, and be shown as RUNNING.
+
+use std::fs::File;
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+
+/// Takes standard input and output for the protocol, and returns them on descriptors that child processes do not
+/// inherit. Descriptor 0 then reads from `/dev/null`, and descriptor 1 writes to standard error.
+///
+/// Stray output between two answers puts the listener into UNKNOWN, and a child process that reads from an inherited
+/// standard input takes events away; after this call neither can happen. Call it before anything is read or printed.
+/// Text that was printed without a line end, and is still in the buffer, goes to standard error.
+///
+/// # Errors
+///
+/// With the reason and the cure:
+///
+/// * Standard input is a terminal: supervisord starts listeners, not people.
+/// * Standard output and standard error are the same pipe or file (`2>&1`): every line of the log would go to
+///   supervisord as an answer.
+/// * Something was printed before, and supervisord has not read it yet; or something was read from standard input.
+///
+/// Also if `/dev/null` cannot be opened or the descriptors cannot be duplicated: standard input, output or error is
+/// closed, or there are too many open files.
+pub fn take_stdio() -> io::Result<(File, File)> {
+    if io::stdin().is_terminal() {
+        return Err(refusal(
+            "this is an event listener, and its standard input is a terminal: supervisord has to start it, as the \
+             'command' of an [eventlistener:NAME] section",
+        ));
+    }
+    if is_same_pipe_or_file(io::stdout().as_fd(), io::stderr().as_fd())? {
+        return Err(refusal(
+            "standard output and standard error are the same pipe or file: supervisord would take the log for answers; \
+             remove '2>&1' from the listener's command, and 'redirect_stderr' from its section",
+        ));
+    }
+    let null = File::open("/dev/null")?;
+    let input = io::stdin().as_fd().try_clone_to_owned()?;
+    let output = io::stdout().as_fd().try_clone_to_owned()?;
+    let printed = unread(output.as_fd())?;
+    if printed > 0 {
+        return Err(refusal(&std::format!(
+            "{printed} bytes were printed to standard output before the listener started: supervisord takes them for \
+             an answer; print to standard error, or after the listener has taken standard output"
+        )));
+    }
+    rustix::stdio::dup2_stdin(null)?;
+    rustix::stdio::dup2_stdout(io::stderr())?;
+    // To standard error, now.
+    let _ = io::stdout().flush();
+    // What the buffer holds was read before; it would otherwise be filled from `/dev/null`.
+    let read = io::stdin().lock().fill_buf()?.len();
+    if read > 0 {
+        return Err(refusal(&std::format!(
+            "{read} bytes of standard input were read into a buffer before the listener started: they are the first \
+             event; read nothing from standard input"
+        )));
+    }
+    Ok((input.into(), output.into()))
+}
+
+fn refusal(reason: &str) -> io::Error {
+    io::Error::other(reason)
+}
+
+/// Whether what is written to one also goes to the other. A device such as `/dev/null` or a terminal harms nobody.
+fn is_same_pipe_or_file(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> io::Result<bool> {
+    let [one, other] = [File::from(one.try_clone_to_owned()?), File::from(other.try_clone_to_owned()?)];
+    let [one, other] = [one.metadata()?, other.metadata()?];
+    let kind = one.file_type();
+    Ok(!kind.is_char_device() && (one.dev(), one.ino()) == (other.dev(), other.ino()))
+}
+
+/// How many bytes are in a pipe that nobody has read yet; 0 for anything else.
+fn unread(output: BorrowedFd<'_>) -> io::Result<u64> {
+    let is_pipe = File::from(output.try_clone_to_owned()?).metadata()?.file_type().is_fifo();
+    Ok(if is_pipe { rustix::io::ioctl_fionread(output)? } else { 0 })
+}

@@ -1,0 +1,223 @@
+//! What cannot continue says so, once, with the cure.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+use crate::support::examples::example;
+use crate::support::supervisord::Supervisord;
+use crate::support::{PATIENCE, events};
+use supervisor_events::LengthUnit;
+use supervisor_events::host::std_io::take_stdio;
+use supervisor_events::simulator::{Report, Simulator};
+use tempfile::TempDir;
+
+fn program(name: &str) -> String {
+    example(name).to_str().unwrap().to_owned()
+}
+
+fn failed(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+// ---- A server that counts bytes. ----
+
+const STATE: &str = "processname:zähler groupname: from_state:Stopped tries:0";
+
+/// Waits until the process ends by itself.
+fn end(simulator: &mut Simulator) -> ExitStatus {
+    simulator.wait(PATIENCE).unwrap().expect("it ends")
+}
+
+#[test]
+fn a_server_that_counts_bytes_is_reported_once_and_can_be_stopped() {
+    let mut monitor = Command::new(example("failure_monitor"));
+    monitor.env_clear().env("ALERT_URL", "http://127.0.0.1:1/").stderr(Stdio::piped());
+    let mut simulator = Simulator::spawn(&mut monitor).unwrap().length_unit(LengthUnit::Bytes);
+    let mut said = BufReader::new(simulator.take_stderr().unwrap()).lines();
+    simulator.notify("PROCESS_STATE_STARTING", STATE.as_bytes());
+    // The first step takes READY, and the second one sends.
+    simulator.step(PATIENCE);
+    assert!(matches!(simulator.step(Duration::ZERO)[0], Report::Sent(_)));
+
+    let report = said.next().unwrap().unwrap();
+    assert!(report.contains("the server counts bytes; set the length unit to 'bytes'"), "{report}");
+    simulator.terminate().unwrap();
+    assert_eq!(end(&mut simulator).code(), Some(1));
+    let rest: Vec<_> = said.map(Result::unwrap).collect();
+    assert_eq!(rest.len(), 1, "{rest:?}");
+    assert!(rest[0].contains("stopped while waiting for the rest of an event"), "{rest:?}");
+}
+
+#[test]
+fn with_the_right_unit_nothing_is_reported() {
+    let mut monitor = Command::new(example("failure_monitor"));
+    monitor.args(["--length-unit", "bytes"]).env_clear().env("ALERT_URL", "http://127.0.0.1:1/").stderr(Stdio::piped());
+    let mut simulator = Simulator::spawn(&mut monitor).unwrap().length_unit(LengthUnit::Bytes);
+    let mut said = simulator.take_stderr().unwrap();
+    simulator.notify("PROCESS_STATE_STARTING", STATE.as_bytes());
+    let reports = simulator.run(PATIENCE);
+    assert!(reports.iter().any(|report| matches!(report, Report::Result { accepted: true, .. })), "{reports:?}");
+    simulator.close_input();
+    assert_eq!(end(&mut simulator).code(), Some(0));
+    let mut text = String::new();
+    said.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "");
+}
+
+#[test]
+fn an_event_that_ends_too_early_is_reported() {
+    let mut watchdog = Command::new(example("watchdog"));
+    let mut simulator = Simulator::spawn(watchdog.arg("600").stderr(Stdio::piped())).unwrap();
+    let mut said = BufReader::new(simulator.take_stderr().unwrap()).lines();
+    // The first step takes READY.
+    simulator.step(PATIENCE);
+    let event = events::event(0, "TICK_5", "when:5");
+    simulator.write(&event[..event.len() - 1]);
+    let report = said.next().unwrap().unwrap();
+    assert!(report.starts_with("an event has arrived in part, and nothing more has come for 2 s"), "{report}");
+    simulator.write(&event[event.len() - 1..]);
+    simulator.close_input();
+    assert_eq!(end(&mut simulator).code(), Some(0));
+    assert_eq!(said.count(), 0);
+}
+
+// ---- An event that fails again and again. ----
+
+#[test]
+fn an_event_that_is_rejected_for_good_is_accepted_and_reported() {
+    let sections = format!(
+        "[eventlistener:restart_fatal]\ncommand = \"{}\" %(here)s/missing/fatal.log\nevents = PROCESS_STATE_FATAL\n\
+         stderr_logfile = %(here)s/said\nstartsecs = 0\n\
+         [program:one]\ncommand = false\nstartsecs = 60\nstartretries = 0\n\
+         [program:two]\ncommand = false\nstartsecs = 60\nstartretries = 0\nautostart = false\n",
+        program("restart_fatal")
+    );
+    let Some(supervisord) = Supervisord::start("s", &sections) else { return };
+    supervisord.wait_for("said", "could not be handled, and is rejected: No such file or directory", 3);
+    supervisord.wait_for("said", "(PROCESS_STATE_FATAL) was rejected 3 times, and is accepted now", 1);
+    // The next event comes all the same, and now it can be handled.
+    fs::create_dir(supervisord.directory().join("missing")).unwrap();
+    supervisord.ctl(&["start", "two"]);
+    supervisord.wait_for("missing/fatal.log", "two:two", 1);
+}
+
+#[test]
+fn a_fatal_process_is_noted_and_started_again() {
+    let sections = format!(
+        "[eventlistener:restart_fatal]\ncommand = \"{}\" %(here)s/fatal.log\nevents = PROCESS_STATE_FATAL\n\
+         stderr_logfile = %(here)s/said\nstartsecs = 0\n\
+         [program:odd]\ncommand = sh -c 'echo x >> %(here)s/tries; test $(wc -l < %(here)s/tries) -ge 3 && exec cat'\n\
+         startsecs = 1\nstartretries = 0\n",
+        program("restart_fatal"),
+    );
+    let Some(supervisord) = Supervisord::start("s", &sections) else { return };
+    supervisord.wait_for("supervisord.log", "success: odd entered RUNNING state", 1);
+    supervisord.wait_for("fatal.log", "odd:odd\n", 2);
+    assert_eq!(supervisord.file("fatal.log"), "odd:odd\n".repeat(2));
+}
+
+// ---- Standard streams that are not supervisord's. ----
+
+#[test]
+fn one_pipe_for_output_and_errors_is_refused() {
+    let monitor = program("failure_monitor");
+    let sections = format!(
+        "[eventlistener:one_pipe]\ncommand = sh -c 'exec \"$0\" 2>&1' \"{monitor}\"\nevents = PROCESS_STATE\n\
+         environment = ALERT_URL=\"http://127.0.0.1:1/\"\nstartretries = 0\nstdout_logfile = %(here)s/said\n"
+    );
+    let Some(supervisord) = Supervisord::start("s", &sections) else { return };
+    supervisord.wait_for("said", "standard output and standard error are the same pipe or file", 1);
+    supervisord.wait_for("supervisord.log", "one_pipe entered FATAL state", 1);
+}
+
+#[test]
+fn output_that_came_before_is_refused() {
+    let script = "echo hello; exec \"$0\"";
+    let mut listener = Command::new("sh");
+    listener.args(["-c", script, &program("watchdog")]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut listener = listener.stderr(Stdio::piped()).spawn().unwrap();
+    // The pipe is not read before the listener has ended.
+    listener.wait().unwrap();
+    let said = failed(&listener.wait_with_output().unwrap());
+    assert!(said.contains("6 bytes were printed to standard output before the listener started"), "{said}");
+}
+
+#[test]
+fn a_terminal_is_refused() {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let leader = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&leader).unwrap();
+    unlockpt(&leader).unwrap();
+    let name = ptsname(&leader, Vec::new()).unwrap();
+    let terminal = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let mut listener = Command::new(program("watchdog"));
+    listener.stdin(terminal).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = listener.output().unwrap();
+    let said = failed(&output);
+    assert!(said.contains("its standard input is a terminal: supervisord has to start it"), "{said}");
+    assert_eq!(output.stdout, b"", "no READY that nobody waits for");
+}
+
+#[test]
+fn a_recording_needs_a_replay() {
+    let recording = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ground-truth/streams/all_states__rec-1.bin");
+    let mut listener = Command::new(program("watchdog"));
+    listener.stdin(File::open(recording).unwrap()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let said = failed(&listener.output().unwrap());
+    assert!(said.contains("recording"), "{said}");
+}
+
+#[test]
+fn input_that_was_read_before_is_refused() {
+    let Some(output) = in_another_process("silence::input_that_was_read_before_is_refused", Stdio::null(), || {
+        std::io::stdin().read_line(&mut String::new()).unwrap();
+        take_stdio().map(drop)
+    }) else {
+        return;
+    };
+    let said = failed(&output);
+    assert!(said.contains("4 bytes of standard input were read into a buffer before the listener started"), "{said}");
+}
+
+#[test]
+fn output_in_a_buffer_goes_to_standard_error() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("output");
+    let file = File::create(&path).unwrap();
+    let name = "silence::output_in_a_buffer_goes_to_standard_error";
+    let Some(output) = in_another_process(name, file.into(), || {
+        print!("no line end");
+        let (_, mut output) = take_stdio()?;
+        output.write_all(b"READY\n")
+    }) else {
+        return;
+    };
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no line end"));
+    let written = fs::read_to_string(path).unwrap();
+    assert!(written.ends_with("READY\n") && !written.contains("no line end"), "{written}");
+}
+
+/// Runs `program` in a process of its own, which is this test once more, with two lines as its input. None in that
+/// process.
+fn in_another_process(name: &str, stdout: Stdio, program: impl FnOnce() -> io::Result<()>) -> Option<Output> {
+    const MARK: &str = "IN_ANOTHER_PROCESS";
+    if std::env::var_os(MARK).is_some() {
+        std::process::exit(program().map_or_else(
+            |error| {
+                eprintln!("{error}");
+                1
+            },
+            |()| 0,
+        ));
+    }
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", name, "--nocapture"]).env(MARK, "");
+    let mut child = again.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"one\ntwo\n").unwrap();
+    Some(child.wait_with_output().unwrap())
+}
