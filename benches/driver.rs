@@ -96,7 +96,7 @@ fn headers(line: &[u8], times: usize) {
     // At the start of a buffer, as after a read.
     let line = line.to_vec();
     for _ in 0..times {
-        let mut decoder: Decoder = Decoder::new(LengthUnit::CodePoints);
+        let mut decoder = Decoder::new(LengthUnit::CodePoints);
         let step = decoder.advance(&mut black_box(&line[..]));
         assert!(matches!(step, Ok(Some(Step::Header(_)))));
         black_box(&step);
@@ -119,7 +119,7 @@ fn events(times: usize) {
 }
 
 fn split() -> Vec<&'static [u8]> {
-    let mut decoder: Decoder = Decoder::default();
+    let mut decoder = Decoder::new(LengthUnit::default());
     let (mut input, mut start, mut events) = (STREAM, 0, Vec::new());
     while let Some(step) = decoder.advance(&mut input).expect("it was recorded") {
         if step == Step::Complete {
@@ -132,7 +132,7 @@ fn split() -> Vec<&'static [u8]> {
 }
 
 fn steps(times: usize) {
-    let mut decoder: Decoder = Decoder::default();
+    let mut decoder = Decoder::new(LengthUnit::default());
     for byte in STREAM.chunks(1).cycle().take(times) {
         let mut input = black_box(byte);
         while let Some(step) = decoder.advance(&mut input).expect("it was recorded") {
@@ -144,7 +144,7 @@ fn steps(times: usize) {
 fn code_points(times: usize) {
     let text = "Überwachung: ok ".repeat(64);
     let header = format!("ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:X len:{}\n", u64::MAX);
-    let mut decoder: Decoder = Decoder::default();
+    let mut decoder = Decoder::new(LengthUnit::default());
     decoder.advance(&mut header.as_bytes()).expect("a header");
     for _ in 0..times {
         black_box(decoder.advance(&mut black_box(&text.as_bytes()[..1024])).expect("a payload"));
@@ -185,7 +185,7 @@ fn newlines(times: usize, length: usize) {
     let refused = |error: ProtocolError| assert_eq!(error.kind, ProtocolErrorKind::NotAHeader);
     let mut buffer = stream.clone();
     for _ in 0..times {
-        let mut decoder: Decoder<LARGE> = Decoder::default();
+        let mut decoder = Decoder::<LARGE>::default();
         refused(decoder.advance(&mut black_box(&stream[..])).expect_err("no header is of so many lines"));
         // What is read into the buffer is there already.
         let mut session = Session::new(black_box(&mut buffer[..]), LengthUnit::CodePoints);

@@ -31,7 +31,7 @@ fn header(criterion: &mut Criterion) {
     group.throughput(Throughput::Bytes(LINE.len() as u64));
     group.bench_function("supervisor-events", |bencher| {
         bencher.iter(|| {
-            let mut decoder: Decoder = Decoder::new(LengthUnit::CodePoints);
+            let mut decoder = Decoder::new(LengthUnit::CodePoints);
             let step = decoder.advance(&mut black_box(&line[..]));
             assert!(matches!(step, Ok(Some(Step::Header(_)))));
             black_box(&step);
@@ -39,7 +39,7 @@ fn header(criterion: &mut Criterion) {
     });
     group.bench_function("spaced", |bencher| {
         bencher.iter(|| {
-            let mut decoder: Decoder = Decoder::new(LengthUnit::CodePoints);
+            let mut decoder = Decoder::new(LengthUnit::CodePoints);
             let step = decoder.advance(&mut black_box(&spaced[..]));
             assert!(matches!(step, Ok(Some(Step::Header(_)))));
             black_box(&step);

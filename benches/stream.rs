@@ -13,7 +13,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use supervisor_events::{Decoder, LengthUnit, Step};
 
 fn decode<'i>(pieces: impl Iterator<Item = &'i [u8]>) -> u64 {
-    let mut decoder: Decoder = Decoder::new(LengthUnit::CodePoints);
+    let mut decoder = Decoder::new(LengthUnit::CodePoints);
     for mut piece in pieces {
         while let Some(step) = decoder.advance(&mut piece).expect("it was recorded") {
             black_box(step);
@@ -56,7 +56,7 @@ fn notification(unit: LengthUnit, size: usize) -> Vec<u8> {
 
 /// One step each for the header, the payload and its end.
 fn decode_one(unit: LengthUnit, notification: &[u8]) {
-    let mut decoder: Decoder = Decoder::new(unit);
+    let mut decoder = Decoder::new(unit);
     let mut input = black_box(notification);
     let mut complete = false;
     while let Some(step) = decoder.advance(&mut input).expect("it is well-formed") {

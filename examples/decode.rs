@@ -145,7 +145,7 @@ impl Settings {
 
     fn decode(&self, file: &OsStr, mut input: impl Read, mut output: impl Write) -> Result<(), Failure> {
         let name = name(file);
-        let mut decoder: Decoder<MAX_HEADER> = Decoder::new(self.unit);
+        let mut decoder = Decoder::<MAX_HEADER>::with_header_limit(self.unit);
         let mut buffer = vec![0; 65_536];
         let mut offset = 0;
         let mut header = Value::Null;

@@ -49,7 +49,7 @@ pub enum Delivery {
 /// ```
 /// use supervisor_events::{Delivery, Header, SequenceAudit};
 ///
-/// let mut audit: SequenceAudit = SequenceAudit::new();
+/// let mut audit = SequenceAudit::new();
 /// let mut observe = |serial: u64, poolserial: u64| {
 ///     let line = format!("ver:3.0 server:s serial:{serial} pool:p poolserial:{poolserial} eventname:TICK_5 len:6");
 ///     audit.observe(&Header::parse(line.as_bytes()).unwrap())
@@ -80,9 +80,16 @@ struct Numbers {
 /// The largest number, 2⁶³ − 1, as a mask: 0 follows it.
 const MASK: u64 = (1 << 63) - 1;
 
-impl<const N: usize> SequenceAudit<N> {
-    /// An audit that has seen nothing.
+impl SequenceAudit {
+    /// An audit that has seen nothing. It remembers the last 16 events.
     pub const fn new() -> Self {
+        Self::with_history()
+    }
+}
+
+impl<const N: usize> SequenceAudit<N> {
+    /// Like [`new`](SequenceAudit::new), and remembers the last `N` events: `SequenceAudit::<64>::with_history()`.
+    pub const fn with_history() -> Self {
         Self { recent: Deque::new(), next: None, gap: (0, 0) }
     }
 
@@ -129,7 +136,7 @@ impl<const N: usize> SequenceAudit<N> {
 
 impl<const N: usize> Default for SequenceAudit<N> {
     fn default() -> Self {
-        Self::new()
+        Self::with_history()
     }
 }
 
@@ -140,7 +147,7 @@ mod tests {
     use Delivery::{First, Gap, Late, Redelivery, Restart};
 
     fn deliveries(numbers: &[(u64, u64)]) -> alloc::vec::Vec<Delivery> {
-        let mut audit: SequenceAudit = SequenceAudit::new();
+        let mut audit = SequenceAudit::new();
         numbers
             .iter()
             .map(|(serial, poolserial)| {

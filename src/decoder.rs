@@ -45,7 +45,7 @@ pub enum Step<'a> {
 ///
 /// let mut input: &[u8] =
 ///     b"ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:TICK_5 len:15\nwhen:1705063880";
-/// let mut decoder: Decoder = Decoder::new(LengthUnit::CodePoints);
+/// let mut decoder = Decoder::new(LengthUnit::CodePoints);
 /// while let Some(step) = decoder.advance(&mut input)? {
 ///     match step {
 ///         Step::Header(header) => assert_eq!(header.eventname(), "TICK_5"),
@@ -66,9 +66,23 @@ pub struct Decoder<const N: usize = 1024> {
     carry: Vec<u8, N>,
 }
 
-impl<const N: usize> Decoder<N> {
-    /// A decoder at the start of a stream whose `len` counts in `unit`.
+impl Decoder {
+    /// A decoder at the start of a stream whose `len` counts in `unit`. It accepts headers of up to 1024 bytes.
     pub const fn new(unit: LengthUnit) -> Self {
+        Self::with_header_limit(unit)
+    }
+}
+
+impl<const N: usize> Decoder<N> {
+    /// Like [`new`](Decoder::new), for headers of up to `N` bytes.
+    ///
+    /// ```
+    /// use supervisor_events::{Decoder, LengthUnit};
+    ///
+    /// let decoder = Decoder::<256>::with_header_limit(LengthUnit::CodePoints);
+    /// # let _ = decoder;
+    /// ```
+    pub const fn with_header_limit(unit: LengthUnit) -> Self {
         Self { frame: Frame::new(unit), offset: 0, carry: Vec::new() }
     }
 
@@ -185,7 +199,7 @@ impl<const N: usize> Decoder<N> {
 
 impl<const N: usize> Default for Decoder<N> {
     fn default() -> Self {
-        Self::new(LengthUnit::default())
+        Self::with_header_limit(LengthUnit::default())
     }
 }
 

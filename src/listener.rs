@@ -17,7 +17,7 @@ use crate::wire::reply::{EncodedReply, Reply};
 /// use supervisor_events::{LengthUnit, Listener, Reply, Step};
 ///
 /// let mut out = Vec::new();
-/// let mut listener: Listener = Listener::new(LengthUnit::CodePoints);
+/// let mut listener = Listener::new(LengthUnit::CodePoints);
 /// out.extend_from_slice(listener.ready()?);
 ///
 /// for read in [&b"ver:3.0 server:s serial:0 pool:p poolserial:0 ev"[..], b"entname:TICK_5 len:6\nwhen:5"] {
@@ -43,10 +43,18 @@ pub struct Listener<const N: usize = 1024> {
     decoder: Decoder<N>,
 }
 
-impl<const N: usize> Listener<N> {
-    /// A listener that has just started, of a supervisord whose `len` counts in `unit`.
+impl Listener {
+    /// A listener that has just started, of a supervisord whose `len` counts in `unit`. It accepts headers of up to
+    /// 1024 bytes.
     pub const fn new(unit: LengthUnit) -> Self {
-        Self { turn: Turn::new(), decoder: Decoder::new(unit) }
+        Self::with_header_limit(unit)
+    }
+}
+
+impl<const N: usize> Listener<N> {
+    /// Like [`new`](Listener::new), for headers of up to `N` bytes: `Listener::<256>::with_header_limit(unit)`.
+    pub const fn with_header_limit(unit: LengthUnit) -> Self {
+        Self { turn: Turn::new(), decoder: Decoder::with_header_limit(unit) }
     }
 
     /// The listener's state.
@@ -123,6 +131,6 @@ impl<const N: usize> Listener<N> {
 
 impl<const N: usize> Default for Listener<N> {
     fn default() -> Self {
-        Self::new(LengthUnit::default())
+        Self::with_header_limit(LengthUnit::default())
     }
 }

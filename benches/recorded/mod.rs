@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "not every bench needs all of it")]
 
-use supervisor_events::{Decoder, Step};
+use supervisor_events::{Decoder, LengthUnit, Step};
 
 /// All types of state changes, captured and logged data that is hard to read, odd names, and the ticks of an hour.
 /// `benches/compare` gives the same streams to Python's childutils.
@@ -18,7 +18,7 @@ pub const STREAMS: [&[u8]; 5] = [
 pub fn notifications() -> Vec<&'static [u8]> {
     let mut notifications = Vec::new();
     for stream in STREAMS {
-        let mut decoder: Decoder = Decoder::default();
+        let mut decoder = Decoder::new(LengthUnit::default());
         let (mut input, mut start) = (stream, 0);
         while let Some(step) = decoder.advance(&mut input).expect("it was recorded") {
             if step == Step::Complete {

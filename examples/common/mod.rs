@@ -66,7 +66,7 @@ fn serve(settings: &Settings, mut monitor: impl Monitor) -> Result<(), Failure> 
         other => return Err(format!("--length-unit is code-points or bytes, not {other:?}").into()),
     };
     let mut seen = Seen::open(settings)?;
-    let mut audit: SequenceAudit = SequenceAudit::new();
+    let mut audit = SequenceAudit::new();
     let (stop, signal) = UnixStream::pair()?;
     signal_hook::low_level::pipe::register(signal_hook::consts::SIGTERM, signal)?;
     let report = |report: fmt::Arguments<'_>| log("ERROR", report.to_string(), json!({}));

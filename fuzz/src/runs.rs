@@ -95,7 +95,7 @@ pub fn pieces<'a>(stream: &'a [u8], sizes: &[u8], cuts: &[usize]) -> Vec<&'a [u8
 /// What a [`Decoder`] makes of the pieces. Each call makes progress: it consumes input, or yields a step, or leaves the
 /// input empty.
 pub fn decode<const N: usize>(unit: LengthUnit, pieces: &[&[u8]]) -> Outcome {
-    let mut decoder = Decoder::<N>::new(unit);
+    let mut decoder = Decoder::<N>::with_header_limit(unit);
     let mut outcome = Outcome { events: Vec::new(), end: Ok(()) };
     let mut fed = 0;
     for piece in pieces {
@@ -126,7 +126,7 @@ pub fn decode<const N: usize>(unit: LengthUnit, pieces: &[&[u8]]) -> Outcome {
 /// What a [`Listener`] makes of the pieces when it answers each event. The stream has to be cut where events end, as
 /// supervisord does it: it sends nothing before the answer.
 pub fn listen<const N: usize>(unit: LengthUnit, pieces: &[&[u8]]) -> Outcome {
-    let mut listener = Listener::<N>::new(unit);
+    let mut listener = Listener::<N>::with_header_limit(unit);
     assert_eq!(listener.ready(), Ok(READY));
     let mut outcome = Outcome { events: Vec::new(), end: Ok(()) };
     for piece in pieces {

@@ -341,7 +341,7 @@ fn what_is_there_whole_is_borrowed_from_the_input() {
     };
     let stream = stream(LengthUnit::CodePoints, &events());
     let mut input = &stream[..];
-    let mut decoder: Decoder = Decoder::default();
+    let mut decoder = Decoder::new(LengthUnit::default());
     let (mut headers, mut payloads) = (0, 0);
     while let Some(step) = decoder.advance(&mut input).unwrap() {
         match step {
@@ -363,7 +363,7 @@ fn what_is_there_whole_is_borrowed_from_the_input() {
     // A header in two pieces is put together in the decoder; its payload is still the input's.
     let (first, second) = stream.split_at(20);
     let (mut first, mut second) = (first, second);
-    let mut decoder: Decoder = Decoder::default();
+    let mut decoder = Decoder::new(LengthUnit::default());
     assert_eq!(decoder.advance(&mut first), Ok(None));
     let Ok(Some(Step::Header(header))) = decoder.advance(&mut second) else { panic!("the header is there") };
     assert!(header.server() == "s" && !inside(header.as_str().as_bytes(), &stream));

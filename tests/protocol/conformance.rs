@@ -32,7 +32,7 @@ fn broken(error: ProtocolError) -> Broken {
 
 /// Decodes the pieces of a stream, one after the other. The last event is the incomplete one if the stream ends in it.
 fn decode<'a>(unit: LengthUnit, pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Decoded>, Result<(), Broken>) {
-    let mut decoder: Decoder = Decoder::new(unit);
+    let mut decoder = Decoder::new(unit);
     let mut events: Vec<Decoded> = Vec::new();
     let mut offset = 0;
     for mut input in pieces {

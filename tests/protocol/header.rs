@@ -55,7 +55,7 @@ fn identifiers_hold_anything() {
             assert_eq!(tokens, expected, "{line:?}");
             // The same header from a stream, byte by byte, with the newline at its end.
             let stream = line + "\n";
-            let mut decoder: Decoder = Decoder::new(LengthUnit::CodePoints);
+            let mut decoder = Decoder::new(LengthUnit::CodePoints);
             let mut read = None;
             for mut byte in stream.as_bytes().chunks(1) {
                 while let Some(step) = decoder.advance(&mut byte).unwrap() {
@@ -93,12 +93,12 @@ fn other_orders_and_unknown_keys() {
 
     // In a stream, too: the line ends where all keys have been seen, in it and in the lines of the identifier.
     let mut input = &b"ver:3.0 len:0 server:my\nhost serial:1 pool:p poolserial:0 eventname:E k:v\nver:"[..];
-    let mut decoder: Decoder = Decoder::default();
+    let mut decoder = Decoder::new(LengthUnit::default());
     let Some(Step::Header(header)) = decoder.advance(&mut input).unwrap() else { panic!() };
     assert_eq!((header.server(), header.get("k"), input), ("my\nhost", Some("v"), &b"ver:"[..]));
 
     let mut input = &b"ver:3.0 len:0 server:x serial:1 pool:p poolserial:0 eventname:E k:v\nver:"[..];
-    let mut decoder: Decoder = Decoder::default();
+    let mut decoder = Decoder::new(LengthUnit::default());
     let Some(Step::Header(header)) = decoder.advance(&mut input).unwrap() else { panic!() };
     assert_eq!(header.get("k"), Some("v"));
     assert_eq!(input, b"ver:");
@@ -246,7 +246,7 @@ fn a_header_that_cannot_be_read_ends_all_the_same() {
     ] {
         let stream = format!("{line}\n");
         for size in [1, 7, stream.len()] {
-            let mut decoder: Decoder = Decoder::default();
+            let mut decoder = Decoder::new(LengthUnit::default());
             let result =
                 stream.as_bytes().chunks(size).try_for_each(|mut piece| match decoder.advance(&mut piece)? {
                     None => Ok(()),
@@ -302,7 +302,7 @@ fn errors_carry_the_offset_in_the_stream() {
     ] {
         let stream = format!("{good}{bad}");
         for size in [1, 2, 5, stream.len()] {
-            let mut decoder: Decoder = Decoder::default();
+            let mut decoder = Decoder::new(LengthUnit::default());
             let mut events = 0;
             let mut result = Ok(());
             'stream: for mut input in stream.as_bytes().chunks(size) {

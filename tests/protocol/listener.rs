@@ -71,7 +71,7 @@ machine!(
 );
 
 fn machines() -> [Box<dyn Machine>; 2] {
-    [Box::new(<Listener>::new(LengthUnit::CodePoints)), Box::new(Session::new(vec![0; 4096], LengthUnit::CodePoints))]
+    [Box::new(Listener::new(LengthUnit::CodePoints)), Box::new(Session::new(vec![0; 4096], LengthUnit::CodePoints))]
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -394,8 +394,8 @@ fn a_stream_without_a_header_where_one_is_due_stays_broken() {
     let most = if cfg!(miri) { 2 } else { usize::MAX };
     for (stream, expected) in broken_streams(1024).into_iter().take(most) {
         for (before, size) in [(&b""[..], 1), (b"", usize::MAX), (EVENT, 1), (EVENT, usize::MAX)] {
-            let mut decoder: Decoder = Decoder::default();
-            let mut listener: Listener = Listener::default();
+            let mut decoder = Decoder::new(LengthUnit::default());
+            let mut listener = Listener::new(LengthUnit::default());
             let mut session = Session::new(vec![0; 1025], LengthUnit::CodePoints);
             listener.ready().unwrap();
             session.ready().unwrap();
@@ -432,7 +432,7 @@ fn a_stream_without_a_header_where_one_is_due_stays_broken() {
 fn input_out_of_turn_stays_an_error() {
     for (start, offset) in [(Acknowledged, 0), (BusyComplete, EVENT.len()), (AcknowledgedAgain, EVENT.len())] {
         for input in [&b"x"[..], EVENT] {
-            let mut listener: Listener = Listener::new(LengthUnit::CodePoints);
+            let mut listener = Listener::new(LengthUnit::CodePoints);
             start.reach(&mut listener);
             let error = listener.advance(&mut &input[..]).unwrap_err();
             assert_eq!((error.offset, error.kind), (offset as u64, OutOfTurn), "{start:?}");

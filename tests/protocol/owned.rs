@@ -39,7 +39,7 @@ proptest! {
 
             // The same, from the pieces that a decoder finds.
             if notification.omitted == 0 {
-                let mut decoder: Decoder = Decoder::default();
+                let mut decoder = Decoder::new(LengthUnit::default());
                 let mut pieces: Option<OwnedNotification<512>> = None;
                 for mut byte in bytes.chunks(5) {
                     while let Some(step) = decoder.advance(&mut byte).unwrap() {

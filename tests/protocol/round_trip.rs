@@ -234,7 +234,7 @@ fn what_supervisord_wrote_is_written_again() {
     for vector in crate::ground_truth::notifications() {
         let name = &vector["name"];
         let recorded = base64(&vector["envelope_b64"]);
-        let mut decoder: Decoder<8192> = Decoder::new(LengthUnit::CodePoints);
+        let mut decoder = Decoder::<8192>::with_header_limit(LengthUnit::CodePoints);
         let mut input = &recorded[..];
         let Ok(Some(Step::Header(header))) = decoder.advance(&mut input) else { panic!("{name}: a header") };
         let sent = Sent::new(

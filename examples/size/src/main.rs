@@ -66,7 +66,7 @@ mod state {
 #[cfg(feature = "listener")]
 #[inline(never)]
 fn piece_by_piece() {
-    let listener = &mut supervisor_events::Listener::<512>::new(black_box(Default::default()));
+    let listener = &mut supervisor_events::Listener::<512>::with_header_limit(black_box(Default::default()));
     let listener = black_box(listener);
     let _ = black_box(&listener.ready());
     loop {
