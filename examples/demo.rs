@@ -1,5 +1,5 @@
 //! Shows a monitor at work: a simulated supervisord sends it the events of a bad day, and each is printed with what the
-//! monitor says about it and what it replies. Both run in this process.
+//! monitor says about it and what it replies. Both run in this process, and need nothing but this crate.
 //!
 //! [`watch`] is the monitor. Under a real supervisord, `host::std_io::serve_stdio` would call it.
 
@@ -10,7 +10,6 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use lexopt::Arg;
 use supervisor_events::host::std_io::Serve;
 use supervisor_events::simulator::{PoolEvent, Report, Simulator};
 use supervisor_events::{Event, LengthUnit, ListenerState, ProcessState, Reply};
@@ -29,8 +28,8 @@ Exit codes:
   1  it did not, or the output cannot be written
   2  the command line is wrong
 
-Example:
-  cargo run --example demo
+Environment:
+  NO_COLOR  if it is set, the output has no colours; it has none either where it is not a terminal
 ";
 
 /// What supervisord would send. One name is odd on purpose: supervisord allows it.
@@ -61,16 +60,11 @@ fn watch(event: &Event<'_>) -> String {
 
 fn main() -> ExitCode {
     let mut text = None;
-    let mut arguments = lexopt::Parser::from_env();
-    loop {
-        match arguments.next() {
-            Ok(Some(Arg::Long("help") | Arg::Short('h'))) => text = Some(HELP.into()),
-            Ok(Some(Arg::Long("version") | Arg::Short('V'))) => {
-                text = Some(format!("demo {}\n", env!("CARGO_PKG_VERSION")));
-            }
-            Ok(Some(other)) => return fail(2, format!("{} (demo --help lists the options)", other.unexpected())),
-            Err(error) => return fail(2, error.to_string()),
-            Ok(None) => break,
+    for argument in env::args_os().skip(1) {
+        match argument.to_str() {
+            Some("--help" | "-h") => text = Some(HELP.into()),
+            Some("--version" | "-V") => text = Some(format!("demo {}\n", env!("CARGO_PKG_VERSION"))),
+            _ => return fail(2, format!("unexpected argument {argument:?} (demo --help lists the options)")),
         }
     }
     let done = match text {
