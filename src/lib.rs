@@ -1,4 +1,7 @@
-#![doc = include_str!("../README.md")]
+// The README's program needs `std`: without it, the README is documentation and no test.
+#![cfg_attr(any(not(doctest), feature = "std"), doc = include_str!("../README.md"))]
+// docs.rs shows which feature an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 // Slices are cut by functions that cannot panic, and what cannot happen is asserted in debug builds. Arithmetic is

@@ -23,6 +23,7 @@ pub const READY: &[u8] = b"READY\n";
 /// assert_eq!(Reply::OK.encode_with_ready().write_to(&mut buffer)?, b"RESULT 2\nOKREADY\n");
 /// assert_eq!(Reply::new("é".as_bytes()).encode().write_to(&mut buffer)?, b"RESULT 2\n\xc3\xa9");
 /// // With the feature `alloc`:
+/// # #[cfg(feature = "alloc")]
 /// assert_eq!(Reply::from(format!("{} of {}", 1, 2)).data(), b"1 of 2");
 /// # Ok::<(), supervisor_events::BufferTooSmall>(())
 /// ```
