@@ -31,7 +31,7 @@ impl<R: Read> Paced<R> {
 
     /// A recording of a server whose `len` counts in `unit`.
     pub(super) fn recording(input: R, unit: LengthUnit) -> Self {
-        let recording = Recording { decoder: Decoder::new(unit), rest: Vec::new() };
+        let recording = Recording { decoder: Decoder::with_header_limit(unit), rest: Vec::new() };
         Self { input, recording: Some(Box::new(recording)) }
     }
 
