@@ -5,14 +5,20 @@
 //!
 //! * An event that was rejected, or whose listener died while handling it, comes **again** with the same numbers. So
 //!   does an event that the pool subscribed to twice, by overlapping names in `events`.
+//! * An event that another pool did not accept is put at the head of this pool's queue with the newest number. The
+//!   numbers jump, and then the skipped numbers come **late**. This happens most often near a reload or a shutdown,
+//!   when listeners are stopped while they are BUSY.
 //! * The pool's buffer (`buffer_size`, 10 events by default) overflowed while the listener was busy: the oldest events
-//!   are **lost**, and the numbers jump.
-//! * An event that another pool rejected is put at the head of this pool's queue with the newest number. The numbers
-//!   jump, and then the skipped numbers come **late**.
+//!   are **lost**. The numbers jump, and the skipped numbers never come.
 //! * supervisord, or the pool, was restarted: the numbers start at 0 again. `serial` continues across SIGHUP, and
 //!   starts at 0 with a new supervisord.
 //!
+//! So a jump alone proves no loss. [`SequenceAudit::take_lost`] reports only what has not come after enough other
+//! events, or after the time that the caller allows.
+//!
 //! With several listeners in a pool, each sees only some of the numbers: what looks lost went to another listener.
+
+use core::fmt;
 
 use heapless::Deque;
 
@@ -30,44 +36,95 @@ pub enum Delivery {
         /// How often it has come again: 1 for the second delivery.
         times: u32,
     },
-    /// Events between the previous one and this one are missing.
+    /// Delivered for the first time, and the numbers between the previous event and this one are missing. They may
+    /// still come: see [`SequenceAudit::take_lost`].
     Gap {
-        /// How many.
-        lost: u64,
+        /// How many numbers are missing.
+        missing: u64,
     },
-    /// An event that was counted as lost in the last gap.
+    /// An event from an earlier gap. It may have been reported as lost in the meantime.
     Late,
     /// The numbering has started again.
     Restart,
 }
 
+/// Events that never came: the pool's buffer overflowed. A larger `buffer_size` prevents it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct Lost {
+    /// How many.
+    pub count: u64,
+    /// The first one's `poolserial`.
+    pub first: u64,
+    /// The last one's `poolserial`. If `count` is smaller than the range, some events in the range did come.
+    pub last: u64,
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { count, first, last } = self;
+        match count {
+            1 => write!(f, "1 event was lost: poolserial {first}"),
+            _ => write!(f, "{count} events were lost: poolserial {first} to {last}"),
+        }
+    }
+}
+
 /// Follows the numbers of one pool's events. Feed it each header.
 ///
-/// It remembers the last `N` events and recognises them: another pool may reject an event late, and then it comes again
-/// after newer ones.
+/// `N`, which is at least 1, is the length of its history, in events:
+///
+/// * An event that comes again is recognised among the last `N` events. It may come after newer ones, if another pool
+///   is slow to reject it.
+/// * A number that is missing counts as lost when `N` other events have been delivered for the first time since, in
+///   order or with a jump. The queue is in order but for the events that are put at its head, and every BUSY listener
+///   of this supervisord can put one there at once. So `N` should be no smaller than the number of listeners; 16 is
+///   enough for most systems. When the skipped numbers begin to come, the rest of them is waited for anew, however
+///   many there are.
+/// * At most `N` gaps are kept. If there are more, the oldest one counts as lost.
+///
+/// What is missing when the input ends, or when the numbering restarts, is never reported as lost: supervisord discards
+/// its queues then, and what was in them looks the same as what had been lost before.
 ///
 /// ```
 /// use supervisor_events::{Delivery, Header, SequenceAudit};
 ///
-/// let mut audit = SequenceAudit::new();
-/// let mut observe = |serial: u64, poolserial: u64| {
-///     let line = format!("ver:3.0 server:s serial:{serial} pool:p poolserial:{poolserial} eventname:TICK_5 len:6");
-///     audit.observe(&Header::parse(line.as_bytes()).unwrap())
+/// let line = |poolserial: u64| {
+///     format!("ver:3.0 server:s serial:{poolserial} pool:p poolserial:{poolserial} eventname:TICK_5 len:6")
 /// };
-/// assert_eq!(observe(4, 0), Delivery::First);
-/// assert_eq!(observe(4, 0), Delivery::Redelivery { times: 1 });
-/// assert_eq!(observe(9, 3), Delivery::Gap { lost: 2 });
-/// assert_eq!(observe(0, 0), Delivery::Restart);
+/// let mut audit = SequenceAudit::new();
+/// let mut observe = |poolserial| audit.observe(&Header::parse(line(poolserial).as_bytes()).unwrap());
+///
+/// assert_eq!(observe(0), Delivery::First);
+/// assert_eq!(observe(0), Delivery::Redelivery { times: 1 });
+/// assert_eq!(observe(4), Delivery::Gap { missing: 3 });
+/// assert_eq!(observe(1), Delivery::Late);
+///
+/// // 2 and 3 have not come yet. A host without a clock waits for 16 more events …
+/// for poolserial in 5..20 {
+///     assert_eq!(observe(poolserial), Delivery::First);
+/// }
+/// assert_eq!(audit.missing(), 2);
+/// // … and a host with a clock only for some seconds.
+/// audit.give_up();
+/// let lost = audit.take_lost().unwrap();
+/// assert_eq!((lost.count, lost.first, lost.last), (2, 2, 3));
+/// assert_eq!((audit.missing(), audit.take_lost()), (0, None));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SequenceAudit<const N: usize = 16> {
     /// The last events, each with the number of its redeliveries.
     recent: Deque<(Numbers, u32), N>,
-    /// The number expected next; `None` before the first event.
-    next: Option<u64>,
-    /// The numbers of the last gap that may still come, as a half-open range.
-    gap: (u64, u64),
+    /// The event with the highest number.
+    newest: Option<Numbers>,
+    /// If the numbers have gone back: the newest event before that, and its age in first deliveries.
+    before: Option<(Numbers, usize)>,
+    /// The numbers that were skipped, the oldest gap first.
+    skipped: Deque<Skipped, N>,
+    /// What is to be reported.
+    lost: Option<Lost>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,57 +137,190 @@ struct Numbers {
 /// The largest number, 2⁶³ − 1, as a mask: 0 follows it.
 const MASK: u64 = (1 << 63) - 1;
 
+const fn next(number: u64) -> u64 {
+    number.wrapping_add(1) & MASK
+}
+
+/// How many steps lead from one number to another.
+const fn steps(from: u64, to: u64) -> u64 {
+    to.wrapping_sub(from) & MASK
+}
+
+/// Whether a distance leads back: more than half the number space.
+const fn is_back(steps: u64) -> bool {
+    steps > MASK / 2
+}
+
 impl SequenceAudit {
-    /// An audit that has seen nothing. It remembers the last 16 events.
+    /// An audit that has seen nothing, with a history of 16 events.
     pub const fn new() -> Self {
         Self::with_history()
     }
 }
 
 impl<const N: usize> SequenceAudit<N> {
-    /// Like [`new`](SequenceAudit::new), and remembers the last `N` events: `SequenceAudit::<64>::with_history()`.
+    /// Like [`new`](SequenceAudit::new), with a history of `N` events: `SequenceAudit::<64>::with_history()`.
     pub const fn with_history() -> Self {
-        Self { recent: Deque::new(), next: None, gap: (0, 0) }
+        Self { recent: Deque::new(), newest: None, before: None, skipped: Deque::new(), lost: None }
     }
 
     /// Takes the next header.
     pub fn observe(&mut self, header: &Header<'_>) -> Delivery {
-        let numbers = Numbers { serial: header.serial(), poolserial: header.poolserial() };
-        if let Some((_, times)) = self.recent.iter_mut().find(|(known, _)| *known == numbers) {
+        let event = Numbers { serial: header.serial(), poolserial: header.poolserial() };
+        if let Some((_, times)) = self.recent.iter_mut().find(|(known, _)| *known == event) {
             *times = times.saturating_add(1);
             return Delivery::Redelivery { times: *times };
         }
-        let delivery = self.place(numbers.poolserial);
+        let delivery = self.place(event);
         if delivery == Delivery::Restart {
+            // A new supervisord uses the same numbers again.
             self.recent.clear();
         }
-        if self.recent.is_full() {
-            self.recent.pop_front();
-        }
-        let _ = self.recent.push_back((numbers, 0));
+        self.remember(event);
         delivery
     }
 
-    /// Classifies a number that was not seen before.
-    fn place(&mut self, number: u64) -> Delivery {
-        let (gap_from, gap_to) = self.gap;
-        if (number.wrapping_sub(gap_from) & MASK) < (gap_to.wrapping_sub(gap_from) & MASK) {
-            self.gap.0 = number.wrapping_add(1) & MASK;
+    /// The events that have turned out to be lost since the last call. Call it after every event; what is not taken
+    /// is added to what is lost later.
+    pub const fn take_lost(&mut self) -> Option<Lost> {
+        self.lost.take()
+    }
+
+    /// How many numbers are missing now that have not been given up. While there are any, a host with a clock needs a
+    /// timeout: [`give_up`](Self::give_up).
+    pub fn missing(&self) -> u64 {
+        self.skipped.iter().filter(|range| !range.lost).fold(0, |sum, range| sum.saturating_add(range.len()))
+    }
+
+    /// Says that enough time has passed: what is missing now is lost. A few seconds after the last
+    /// [`Gap`](Delivery::Gap) or [`Late`](Delivery::Late) are enough.
+    pub fn give_up(&mut self) {
+        for range in &mut self.skipped {
+            range.give_up(&mut self.lost);
+        }
+    }
+
+    fn remember(&mut self, event: Numbers) {
+        if self.recent.is_full() {
+            self.recent.pop_front();
+        }
+        let pushed = self.recent.push_back((event, 0));
+        debug_assert!(pushed.is_ok(), "there is room");
+    }
+
+    /// Classifies an event that is not among the recent ones.
+    fn place(&mut self, event: Numbers) -> Delivery {
+        let number = event.poolserial;
+        if self.has_been_skipped(number) {
             return Delivery::Late;
         }
-        let next = self.next.replace(number.wrapping_add(1) & MASK).unwrap_or(number);
-        match number.wrapping_sub(next) & MASK {
-            0 => Delivery::First,
-            // A forward distance of more than half the number space means that the sequence went back.
-            lost if lost <= MASK / 2 => {
-                self.gap = (next, number);
-                Delivery::Gap { lost }
-            }
-            _ => {
-                self.gap = (0, 0);
-                Delivery::Restart
+        let Some(newest) = self.newest.replace(event) else { return Delivery::First };
+        let expected = self.expected(newest, number);
+        let missing = steps(expected, number);
+        if is_back(missing) {
+            self.skipped.clear();
+            self.before.get_or_insert((newest, 0));
+            return Delivery::Restart;
+        }
+        self.age();
+        if missing == 0 {
+            return Delivery::First;
+        }
+        self.skip(Skipped { from: expected, to: number, age: 0, lost: false });
+        Delivery::Gap { missing }
+    }
+
+    /// The number that should have come instead of `number`.
+    ///
+    /// The numbers also go back if an event from before the history comes again. That is no restart, and after it the
+    /// numbers continue where they were.
+    fn expected(&mut self, newest: Numbers, number: u64) -> u64 {
+        let expected = next(newest.poolserial);
+        let Some((before, _)) = self.before else { return expected };
+        let before = next(before.poolserial);
+        if is_back(steps(before, number)) || steps(before, number) >= steps(expected, number) {
+            return expected;
+        }
+        self.before = None;
+        self.skipped.clear();
+        before
+    }
+
+    /// Takes a number out of the skipped ones. Returns whether it was one.
+    fn has_been_skipped(&mut self, number: u64) -> bool {
+        let Some(range) = self.skipped.iter_mut().find(|range| range.holds(number)) else { return false };
+        // What was skipped together is delivered in order: what follows is on its way.
+        let rest = Skipped { from: next(number), age: 0, ..*range };
+        range.to = number;
+        self.skipped.retain(|range| range.len() != 0);
+        if rest.len() != 0 {
+            self.skip(rest);
+        }
+        true
+    }
+
+    /// Keeps skipped numbers. If there is no room, the oldest ones count as lost.
+    fn skip(&mut self, range: Skipped) {
+        if self.skipped.is_full()
+            && let Some(mut oldest) = self.skipped.pop_front()
+        {
+            oldest.give_up(&mut self.lost);
+        }
+        let pushed = self.skipped.push_back(range);
+        debug_assert!(pushed.is_ok(), "there is room");
+    }
+
+    /// Counts a first delivery.
+    fn age(&mut self) {
+        for range in &mut self.skipped {
+            range.age = range.age.saturating_add(1);
+            if range.age >= N {
+                range.give_up(&mut self.lost);
             }
         }
+        // Kept for as long again, in case that they come after all.
+        self.skipped.retain(|range| range.age < N.saturating_mul(2));
+        self.before = self.before.map(|(before, age)| (before, age.saturating_add(1))).filter(|(_, age)| *age < N);
+    }
+}
+
+/// Numbers that were skipped, as a half-open range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+struct Skipped {
+    from: u64,
+    to: u64,
+    /// How many first deliveries there have been since.
+    age: usize,
+    /// Whether they count as lost.
+    lost: bool,
+}
+
+impl Skipped {
+    const fn len(&self) -> u64 {
+        steps(self.from, self.to)
+    }
+
+    const fn holds(&self, number: u64) -> bool {
+        steps(self.from, number) < self.len()
+    }
+
+    /// Adds the numbers to those that are lost, once.
+    fn give_up(&mut self, lost: &mut Option<Lost>) {
+        if self.lost {
+            return;
+        }
+        self.lost = true;
+        let Self { from: first, to, .. } = *self;
+        let (count, last) = (self.len(), to.wrapping_sub(1) & MASK);
+        *lost = Some(match *lost {
+            None => Lost { count, first, last },
+            Some(before) => Lost {
+                count: before.count.saturating_add(count),
+                first: if is_back(steps(before.first, first)) { first } else { before.first },
+                last: if is_back(steps(before.last, last)) { before.last } else { last },
+            },
+        });
     }
 }
 
@@ -145,11 +335,21 @@ mod tests {
     extern crate alloc;
     use super::*;
     use Delivery::{First, Gap, Late, Redelivery, Restart};
+    use alloc::vec::Vec;
 
-    fn deliveries(numbers: &[(u64, u64)]) -> alloc::vec::Vec<Delivery> {
-        let mut audit = SequenceAudit::new();
+    /// An audit, and what is said of events with these numbers.
+    fn observed<const N: usize>(numbers: impl IntoIterator<Item = (u64, u64)>) -> (SequenceAudit<N>, Vec<Delivery>) {
+        let mut audit = SequenceAudit::with_history();
+        let deliveries = observe(&mut audit, numbers);
+        (audit, deliveries)
+    }
+
+    fn observe<const N: usize>(
+        audit: &mut SequenceAudit<N>,
+        numbers: impl IntoIterator<Item = (u64, u64)>,
+    ) -> Vec<Delivery> {
         numbers
-            .iter()
+            .into_iter()
             .map(|(serial, poolserial)| {
                 let line =
                     alloc::format!("ver:3.0 server:s serial:{serial} pool:p poolserial:{poolserial} eventname:E len:0");
@@ -158,42 +358,164 @@ mod tests {
             .collect()
     }
 
+    /// Events that have the same number in the pool and over all pools.
+    fn events(numbers: impl IntoIterator<Item = u64>) -> impl Iterator<Item = (u64, u64)> {
+        numbers.into_iter().map(|number| (number, number))
+    }
+
+    fn deliveries(numbers: impl IntoIterator<Item = (u64, u64)>) -> Vec<Delivery> {
+        observed::<16>(numbers).1
+    }
+
+    fn lost(count: u64, first: u64, last: u64) -> Option<Lost> {
+        Some(Lost { count, first, last })
+    }
+
     #[test]
     fn in_order() {
-        assert_eq!(deliveries(&[(7, 3), (8, 4), (20, 5)]), [First, First, First]);
+        assert_eq!(deliveries([(7, 3), (8, 4), (20, 5)]), [First, First, First]);
     }
 
     #[test]
     fn redeliveries_are_counted() {
         let expected = [First, Redelivery { times: 1 }, Redelivery { times: 2 }, First, Redelivery { times: 1 }];
-        assert_eq!(deliveries(&[(0, 0), (0, 0), (0, 0), (1, 1), (1, 1)]), expected);
+        assert_eq!(deliveries([(0, 0), (0, 0), (0, 0), (1, 1), (1, 1)]), expected);
     }
 
     #[test]
     fn an_event_comes_again_after_newer_ones() {
         // Another pool was slow to reject it.
-        let numbers = [(5, 5), (6, 6), (7, 7), (5, 5), (5, 5), (8, 8)];
         let expected = [First, First, First, Redelivery { times: 1 }, Redelivery { times: 2 }, First];
-        assert_eq!(deliveries(&numbers), expected);
+        assert_eq!(deliveries(events([5, 6, 7, 5, 5, 8])), expected);
     }
 
     #[test]
-    fn what_was_jumped_over_may_come_late() {
+    fn an_event_that_comes_again_after_the_history_looks_like_a_restart_but_nothing_is_lost() {
+        let (mut audit, deliveries) = observed::<4>(events([0, 1, 2, 3, 4, 5, 6, 7, 2, 0, 8, 9]));
+        assert_eq!(deliveries[8..], [Restart, Restart, First, First]);
+        // One forwards, from one that went back.
+        assert_eq!(
+            observe(&mut audit, events([1, 3, 10, 12])),
+            [Restart, Gap { missing: 1 }, First, Gap { missing: 1 }]
+        );
+        assert_eq!(audit.missing(), 1);
+        observe(&mut audit, events(13..40));
+        assert_eq!(audit.take_lost(), lost(1, 11, 11));
+    }
+
+    #[test]
+    fn what_was_skipped_may_come_late() {
         // Another pool rejected an event: it is put at the head, with the newest number.
-        assert_eq!(deliveries(&[(0, 0), (5, 3), (2, 1), (3, 2), (6, 4)]), [First, Gap { lost: 2 }, Late, Late, First]);
+        let (mut audit, deliveries) = observed::<16>([(0, 0), (5, 3), (2, 1), (3, 2), (6, 4)]);
+        assert_eq!(deliveries, [First, Gap { missing: 2 }, Late, Late, First]);
+        assert_eq!(audit.missing(), 0);
+        observe(&mut audit, events(7..100));
+        assert_eq!(audit.take_lost(), lost(2, 5, 6));
+    }
+
+    #[test]
+    fn several_gaps_are_open_at_a_time() {
+        // Two events were put at the head, one after the other.
+        let (mut audit, deliveries) = observed::<16>(events([0, 5, 7, 6, 1, 2, 3, 4, 8]));
+        let late = [Late; 5];
+        assert_eq!(deliveries[..3], [First, Gap { missing: 4 }, Gap { missing: 1 }]);
+        assert_eq!((&deliveries[3..8], deliveries[8]), (&late[..], First));
+        assert_eq!(audit.missing(), 0);
+        observe(&mut audit, events(9..100));
+        assert_eq!(audit.take_lost(), None);
+    }
+
+    #[test]
+    fn what_does_not_come_is_lost_after_as_many_events_as_the_history_holds() {
+        let (mut audit, _) = observed::<16>(events([0, 3]));
+        for number in 4..19 {
+            assert_eq!(observe(&mut audit, events([number, number])), [First, Redelivery { times: 1 }]);
+            assert_eq!((audit.take_lost(), audit.missing()), (None, 2));
+        }
+        observe(&mut audit, events([19]));
+        assert_eq!((audit.take_lost(), audit.missing()), (lost(2, 1, 2), 0));
+        assert_eq!(audit.take_lost(), None);
+        // Late is late, and nothing is lost twice.
+        assert_eq!(observe(&mut audit, events([1])), [Late]);
+        observe(&mut audit, events(20..100));
+        assert_eq!(audit.take_lost(), None);
+    }
+
+    #[test]
+    fn while_skipped_numbers_come_the_rest_is_waited_for() {
+        // A large buffer is drained, and other pools go on rejecting events.
+        let (mut audit, _) = observed::<4>(events([0, 100]));
+        let mut newest = 100;
+        for number in (1..100).filter(|number| *number != 50) {
+            observe(&mut audit, events([number]));
+            if number % 2 == 0 {
+                newest += 1;
+                observe(&mut audit, events([newest]));
+            }
+        }
+        assert_eq!(audit.take_lost(), lost(1, 50, 50));
+        assert_eq!(audit.missing(), 0);
+    }
+
+    #[test]
+    fn a_caller_with_a_clock_gives_up() {
+        let (mut audit, _) = observed::<16>(events([0, 3, 7]));
+        assert_eq!((audit.missing(), audit.take_lost()), (5, None));
+        observe(&mut audit, events([1, 5]));
+        audit.give_up();
+        assert_eq!((audit.missing(), audit.take_lost()), (0, lost(3, 2, 6)));
+        audit.give_up();
+        assert_eq!(audit.take_lost(), None);
+        assert_eq!(observe(&mut audit, events([2])), [Late]);
+    }
+
+    #[test]
+    fn losses_that_are_not_taken_add_up() {
+        let (mut audit, _) = observed::<4>(events([0, 2]));
+        audit.give_up();
+        observe(&mut audit, events([5]));
+        audit.give_up();
+        assert_eq!(audit.take_lost(), lost(3, 1, 4));
+        let say = |count, first, last| Lost { count, first, last }.to_string();
+        assert_eq!(say(1, 3, 3), "1 event was lost: poolserial 3");
+        assert_eq!(say(2, 3, 7), "2 events were lost: poolserial 3 to 7");
+    }
+
+    #[test]
+    fn the_oldest_gap_is_lost_if_there_are_too_many() {
+        // Late arrivals split a gap, and there is room for four parts.
+        let (mut audit, _) = observed::<4>(events([0, 20, 2, 4, 6]));
+        assert_eq!((audit.take_lost(), audit.missing()), (None, 16));
+        observe(&mut audit, events([8]));
+        assert_eq!((audit.take_lost(), audit.missing()), (lost(1, 1, 1), 14));
+        // The shortest history.
+        let (mut audit, deliveries) = observed::<1>(events([0, 2, 2, 1, 4, 5]));
+        let expected = [First, Gap { missing: 1 }, Redelivery { times: 1 }, Late, Gap { missing: 1 }, First];
+        assert_eq!(deliveries, expected);
+        assert_eq!((audit.take_lost(), audit.missing()), (lost(1, 3, 3), 0));
     }
 
     #[test]
     fn numbers_wrap() {
-        assert_eq!(deliveries(&[(1, MASK - 1), (2, MASK), (3, 0), (4, 2)]), [First, First, First, Gap { lost: 1 }]);
+        let (mut audit, deliveries) = observed::<16>([(1, MASK - 1), (2, MASK), (3, 0), (4, 2)]);
+        assert_eq!(deliveries, [First, First, First, Gap { missing: 1 }]);
+        audit.give_up();
+        assert_eq!(audit.take_lost(), lost(1, 1, 1));
+        let (mut audit, _) = observed::<16>(events([MASK - 2, 1, 0]));
+        audit.give_up();
+        assert_eq!(audit.take_lost(), lost(2, MASK - 1, MASK));
     }
 
     #[test]
     fn a_restart_is_told_from_a_gap() {
-        assert_eq!(deliveries(&[(90, 41), (92, 43), (0, 0), (1, 1)]), [First, Gap { lost: 1 }, Restart, First]);
+        let (mut audit, deliveries) = observed::<16>([(90, 41), (92, 43), (0, 0), (1, 1)]);
+        assert_eq!(deliveries, [First, Gap { missing: 1 }, Restart, First]);
+        // What was missing is not known to be lost.
+        audit.give_up();
+        assert_eq!((audit.missing(), audit.take_lost()), (0, None));
         // SIGHUP: the pool's numbers start again, the global ones continue.
-        assert_eq!(deliveries(&[(2, 2), (4, 0), (5, 1)]), [First, Restart, First]);
+        assert_eq!(self::deliveries([(2, 2), (4, 0), (5, 1)]), [First, Restart, First]);
         // A new supervisord that happens to be at the same number.
-        assert_eq!(deliveries(&[(90, 0), (0, 0)]), [First, Restart]);
+        assert_eq!(self::deliveries([(90, 0), (0, 0)]), [First, Restart]);
     }
 }

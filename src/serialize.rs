@@ -8,7 +8,7 @@ use core::fmt::Display;
 
 use serde::ser::{Serialize, SerializeMap, SerializeStructVariant, Serializer};
 
-use crate::audit::Delivery;
+use crate::audit::{Delivery, Lost};
 use crate::notification::Notification;
 use crate::owned::OwnedNotification;
 use crate::wire::data::Data;
@@ -59,14 +59,14 @@ impl Serialize for Text<'_> {
     }
 }
 
-/// As an enum: `"first"`, `{"gap": {"lost": 2}}`.
+/// As an enum: `"first"`, `{"gap": {"missing": 2}}`.
 impl Serialize for Delivery {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let unit = |index, name| (index, name, None);
         let (index, name, number) = match self {
             Self::First => unit(0, "first"),
             Self::Redelivery { times } => (1, "redelivery", Some(("times", u64::from(*times)))),
-            Self::Gap { lost } => (2, "gap", Some(("lost", *lost))),
+            Self::Gap { missing } => (2, "gap", Some(("missing", *missing))),
             Self::Late => unit(3, "late"),
             Self::Restart => unit(4, "restart"),
         };
@@ -76,6 +76,14 @@ impl Serialize for Delivery {
         let mut fields = serializer.serialize_struct_variant("Delivery", index, name, 1)?;
         fields.serialize_field(key, &number)?;
         fields.end()
+    }
+}
+
+/// As a map of its fields.
+impl Serialize for Lost {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { count, first, last } = self;
+        serializer.collect_map([("count", count), ("first", first), ("last", last)])
     }
 }
 
@@ -167,11 +175,13 @@ mod tests {
         let deliveries = [
             Delivery::First,
             Delivery::Redelivery { times: 2 },
-            Delivery::Gap { lost: 3 },
+            Delivery::Gap { missing: 3 },
             Delivery::Late,
             Delivery::Restart,
         ];
-        let names = json!(["first", { "redelivery": { "times": 2 } }, { "gap": { "lost": 3 } }, "late", "restart"]);
+        let names = json!(["first", { "redelivery": { "times": 2 } }, { "gap": { "missing": 3 } }, "late", "restart"]);
         assert_eq!(json!(deliveries), names);
+        let lost = Lost { count: 2, first: 4, last: 7 };
+        assert_eq!(json!(lost), json!({ "count": 2, "first": 4, "last": 7 }));
     }
 }

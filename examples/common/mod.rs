@@ -14,9 +14,9 @@ pub mod status_page;
 pub mod supervisord;
 pub mod trail;
 
+mod losses;
 mod seen;
 
-use std::env;
 use std::error::Error;
 use std::fmt;
 use std::os::fd::AsFd;
@@ -25,9 +25,10 @@ use std::process::ExitCode;
 
 use serde_json::json;
 use supervisor_events::host::std_io::Serve;
-use supervisor_events::{Delivery, Event, EventError, Header, LengthUnit, Notification, Reply, SequenceAudit};
+use supervisor_events::{Event, EventError, Header, LengthUnit, Notification, Reply};
 
 use log::log;
+use losses::Losses;
 use seen::{Seen, Sighting};
 use settings::{Setting, Settings};
 
@@ -66,17 +67,15 @@ fn serve(settings: &Settings, mut monitor: impl Monitor) -> Result<(), Failure> 
         other => return Err(format!("--length-unit is code-points or bytes, not {other:?}").into()),
     };
     let mut seen = Seen::open(settings)?;
-    let mut audit = SequenceAudit::new();
+    let mut losses = Losses::new();
     let (stop, signal) = UnixStream::pair()?;
     signal_hook::low_level::pipe::register(signal_hook::consts::SIGTERM, signal)?;
     let report = |report: fmt::Arguments<'_>| log("ERROR", report.to_string(), json!({}));
     Serve::new().length_unit(unit).stop_on(stop.as_fd()).report(report).stdio(|notification| {
         let header = &notification.header;
         let which = json!({ "serial": header.serial(), "eventname": header.eventname() });
-        if let Delivery::Gap { lost } = audit.observe(header)
-            && is_alone()
-        {
-            log("ERROR", format!("{lost} events were lost before this one: buffer_size is too small"), which.clone());
+        if let Some(lost) = losses.observe(header) {
+            log("ERROR", format!("{lost}: buffer_size is too small"), json!({}));
         }
         match seen.begin(header.serial()) {
             // Another pool rejected it, and supervisord then gives it to all; or our last incarnation died over its reply.
@@ -103,10 +102,4 @@ fn handle(monitor: &mut impl Monitor, notification: &Notification<'_>) {
     if let Err(error) = handled {
         log("ERROR", error.to_string(), json!({ "serial": header.serial(), "eventname": header.eventname() }));
     }
-}
-
-/// Whether this process is its pool's only one, by the names that supervisord gives: with `numprocs`, processes need
-/// names of their own. Only then are numbers that are missing events that are lost.
-fn is_alone() -> bool {
-    env::var_os("SUPERVISOR_PROCESS_NAME").is_some_and(|name| env::var_os("SUPERVISOR_GROUP_NAME") == Some(name))
 }

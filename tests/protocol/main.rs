@@ -1,6 +1,7 @@
 //! The protocol: the crate against the recordings of real servers, against itself, and against random bytes. These tests
 //! start no process and open no socket.
 
+mod audit;
 mod chunking;
 mod conformance;
 mod header;

@@ -1,6 +1,6 @@
 //! What the switch makes of an event.
 
-use supervisor_events::{Delivery, Event, Notification, ProcessState, ProcessStateEvent, SequenceAudit, TickEvent};
+use supervisor_events::{Event, Notification, ProcessState, ProcessStateEvent, SequenceAudit, TickEvent};
 
 use crate::{heartbeat, kill_line};
 
@@ -22,8 +22,9 @@ impl Switch {
 
     /// Acts on an event.
     pub fn take(&mut self, notification: &Notification<'_>) {
-        if let Delivery::Gap { lost } = self.audit.observe(&notification.header) {
-            defmt::warn!("{} events are missing: is the pool's buffer_size too small?", lost);
+        self.audit.observe(&notification.header);
+        if let Some(lost) = self.audit.take_lost() {
+            defmt::warn!("{} events were lost: is the pool's buffer_size too small?", lost.count);
         }
         match notification.event() {
             Ok(Event::Tick(TickEvent { period: 5, .. })) => {
