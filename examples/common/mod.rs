@@ -14,7 +14,6 @@ pub mod status_page;
 pub mod supervisord;
 pub mod trail;
 
-mod losses;
 mod seen;
 
 use std::error::Error;
@@ -28,7 +27,6 @@ use supervisor_events::host::std_io::Serve;
 use supervisor_events::{Event, EventError, Header, LengthUnit, Notification, Reply};
 
 use log::log;
-use losses::Losses;
 use seen::{Seen, Sighting};
 use settings::{Setting, Settings};
 
@@ -67,16 +65,12 @@ fn serve(settings: &Settings, mut monitor: impl Monitor) -> Result<(), Failure> 
         other => return Err(format!("--length-unit is code-points or bytes, not {other:?}").into()),
     };
     let mut seen = Seen::open(settings)?;
-    let mut losses = Losses::new();
     let (stop, signal) = UnixStream::pair()?;
     signal_hook::low_level::pipe::register(signal_hook::consts::SIGTERM, signal)?;
     let report = |report: fmt::Arguments<'_>| log("ERROR", report.to_string(), json!({}));
     Serve::new().length_unit(unit).stop_on(stop.as_fd()).report(report).stdio(|notification| {
         let header = &notification.header;
         let which = json!({ "serial": header.serial(), "eventname": header.eventname() });
-        if let Some(lost) = losses.observe(header) {
-            log("ERROR", format!("{lost}: buffer_size is too small"), json!({}));
-        }
         match seen.begin(header.serial()) {
             // Another pool rejected it, and supervisord then gives it to all; or our last incarnation died over its reply.
             Sighting::Handled => log("INFO", "event came again: nothing more to do", which),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::support::examples::example;
 use crate::support::supervisord::Supervisord;
 use crate::support::{PATIENCE, events};
+use rustix::process::{Pid, Signal, kill_process};
 use supervisor_events::LengthUnit;
 use supervisor_events::host::std_io::take_stdio;
 use supervisor_events::simulator::{Report, Simulator};
@@ -110,13 +111,67 @@ fn a_fatal_process_is_noted_and_started_again() {
         "[eventlistener:restart_fatal]\ncommand = \"{}\" %(here)s/fatal.log\nevents = PROCESS_STATE_FATAL\n\
          stderr_logfile = %(here)s/said\nstartsecs = 0\n\
          [program:odd]\ncommand = sh -c 'echo x >> %(here)s/tries; test $(wc -l < %(here)s/tries) -ge 3 && exec cat'\n\
-         startsecs = 1\nstartretries = 0\n",
+         startsecs = 60\nstartretries = 0\n",
         program("restart_fatal"),
     );
     let Some(supervisord) = Supervisord::start("s", &sections) else { return };
-    supervisord.wait_for("supervisord.log", "success: odd entered RUNNING state", 1);
-    supervisord.wait_for("fatal.log", "odd:odd\n", 2);
+    supervisord.wait_for("tries", "x\n", 3);
     assert_eq!(supervisord.file("fatal.log"), "odd:odd\n".repeat(2));
+}
+
+// ---- Events that are lost. ----
+
+/// A listener of all events, alone in its pool, whose buffer is small.
+fn small_buffer() -> String {
+    format!(
+        "[eventlistener:small]\ncommand = \"{}\"\nevents = PROCESS_STATE,SUPERVISOR_STATE_CHANGE\nbuffer_size = 2\n\
+         stderr_logfile = %(here)s/said\n\
+         [program:cat]\ncommand = cat\nautostart = false\nstartsecs = 0\n",
+        program("stop_on_signal")
+    )
+}
+
+fn number(digits: &str) -> u64 {
+    digits.parse().unwrap()
+}
+
+#[test]
+fn lost_events_are_counted() {
+    let Some(supervisord) = Supervisord::start("s", &small_buffer()) else { return };
+    supervisord.wait_for("supervisord.log", "small entered RUNNING state", 1);
+    // Stopped, the listener is busy with the first event while others come.
+    let pid = Pid::from_raw(supervisord.pid("small") as i32).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    for _ in 0..3 {
+        supervisord.ctl(&["start", "cat"]);
+        supervisord.ctl(&["stop", "cat"]);
+    }
+    kill_process(pid, Signal::CONT).unwrap();
+    // Nothing else happens: the time has to come by itself.
+    supervisord.wait_for("said", "lost: poolserial", 1);
+    let said = supervisord.file("said");
+    // What was discarded before the listener was there, it cannot know of.
+    let first = said.split_once(" serial:").unwrap().1.split(' ').next().unwrap();
+    let log = supervisord.log();
+    let discarded = log.split("event buffer overflowed, discarding event ").skip(1);
+    let discarded = discarded.filter(|rest| number(rest.lines().next().unwrap()) > number(first)).count();
+    let report = said.lines().find(|line| line.contains("lost: poolserial")).unwrap();
+    assert!(discarded > 2 && report.starts_with(&format!("{discarded} events were lost: ")), "{discarded}: {said}");
+    assert!(report.ends_with("raise 'buffer_size' in its section (10 unless it is set)"), "{report}");
+}
+
+#[test]
+fn a_reload_and_a_shutdown_are_no_losses() {
+    let sections = small_buffer().replace("buffer_size = 2", "buffer_size = 100").replace("autostart = false\n", "");
+    let Some(mut supervisord) = Supervisord::start("s", &sections) else { return };
+    for times in 1..=3 {
+        supervisord.wait_for("supervisord.log", "success: cat entered RUNNING state", times);
+        supervisord.ctl(&["reload"]);
+    }
+    supervisord.wait_for("supervisord.log", "success: cat entered RUNNING state", 4);
+    supervisord.stop();
+    let said = supervisord.file("said");
+    assert!(said.contains("SUPERVISOR_STATE_CHANGE_STOPPING") && !said.contains("lost"), "{said}");
 }
 
 // ---- Standard streams that are not supervisord's. ----

@@ -7,6 +7,7 @@ use std::vec;
 use std::vec::Vec;
 
 use super::error::{HandlerError, ServeError};
+use super::losses::Losses;
 use super::recording::Paced;
 use super::serve::Serve;
 use super::wait::Wait;
@@ -71,6 +72,9 @@ pub struct Events<'a, R, W> {
     quiet_since: Option<Instant>,
     /// Whether it was reported that an event does not arrive whole.
     reported: bool,
+    losses: Option<Losses>,
+    /// Whether the losses know of the event that waits for its answer.
+    observed: bool,
 }
 
 /// Why [`Events::advance`] has returned.
@@ -87,7 +91,19 @@ impl<'a, R: Read, W: Write> Events<'a, R, W> {
             .max_rejections(settings.max_rejections)
             .result_handler(settings.result_handler);
         let input = if settings.replay { Paced::recording(input, settings.unit) } else { Paced::live(input) };
-        Self { settings, input, wait, output, driver, stopping: false, quiet_since: None, reported: false }
+        let losses = (settings.audit == Some(true)).then(Losses::new);
+        Self {
+            settings,
+            input,
+            wait,
+            output,
+            driver,
+            stopping: false,
+            quiet_since: None,
+            reported: false,
+            losses,
+            observed: false,
+        }
     }
 
     /// Waits for the next event; `None` if the input has ended, or the loop was asked to [stop](Serve::stop_on). Called
@@ -132,7 +148,9 @@ impl<'a, R: Read, W: Write> Events<'a, R, W> {
             }
             replied => replied,
         };
-        if let Replied::Accepted(accepted) = replied? {
+        let replied = replied?;
+        self.observed = false;
+        if let Replied::Accepted(accepted) = replied {
             (self.settings.report)(format_args!("{accepted}"));
         }
         Ok(())
@@ -191,7 +209,16 @@ impl<'a, R: Read, W: Write> Events<'a, R, W> {
                         return Ok(woken);
                     }
                 }
-                Next::Handle(_) => return Ok(Woken::Event),
+                Next::Handle(event) => {
+                    if let Some(losses) = &mut self.losses
+                        && !self.observed
+                    {
+                        losses.observe(&event.header);
+                        self.observed = true;
+                    }
+                    self.report_losses();
+                    return Ok(Woken::Event);
+                }
                 Next::End => return Ok(Woken::End),
             }
         }
@@ -211,13 +238,15 @@ impl<'a, R: Read, W: Write> Events<'a, R, W> {
         let arriving = !self.driver.is_idle();
         let patience = (arriving && (self.stopping || !self.reported))
             .then(|| *self.quiet_since.get_or_insert_with(Instant::now) + PATIENCE);
-        let until = [deadline, patience].into_iter().flatten().min();
+        let losses = self.losses.as_ref().and_then(Losses::until);
+        let until = [deadline, patience, losses].into_iter().flatten().min();
         let stop = if self.stopping { None } else { self.settings.stop };
         let mut stopped = false;
         if !self.input.has_more() && (until.is_some() || stop.is_some()) {
             let ready = (self.wait)(self.input.get_ref(), stop, until)?;
             stopped = ready.stop;
             if !ready.input && !ready.stop {
+                self.report_losses();
                 let now = Instant::now();
                 return match (deadline, patience) {
                     (Some(deadline), _) if deadline <= now => Ok(Some(Woken::Deadline)),
@@ -274,6 +303,14 @@ impl<'a, R: Read, W: Write> Events<'a, R, W> {
             ));
         }
         Ok(())
+    }
+
+    fn report_losses(&mut self) {
+        if let Some(lost) = self.losses.as_mut().and_then(Losses::take) {
+            (self.settings.report)(format_args!(
+                "{lost}; the pool's buffer was full: raise 'buffer_size' in its section (10 unless it is set)"
+            ));
+        }
     }
 
     /// Waits, but not longer than until a request to stop.

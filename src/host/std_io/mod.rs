@@ -23,11 +23,12 @@
 //! * a payload that is complete in bytes but not in code points: the server counts bytes;
 //! * an event that did not arrive whole;
 //! * an event that was accepted because it had been rejected too often;
-//! * lost events, if this process is its pool's only one;
+//! * lost events, if this process is its pool's only one (see [`Serve::audit`]);
 //! * and, as an error at the start, standard streams that are not supervisord's: see [`take_stdio`].
 
 mod error;
 mod events;
+mod losses;
 mod recording;
 mod serve;
 #[cfg(unix)]

@@ -11,6 +11,8 @@ use std::time::Duration;
 use super::error::{HandlerError, ServeError};
 use super::events::Events;
 #[cfg(unix)]
+use super::losses::is_alone;
+#[cfg(unix)]
 use super::wait::wait_for_input;
 use super::wait::{Stop, wait_in_read};
 use crate::{LengthUnit, Notification, Reply};
@@ -51,6 +53,7 @@ pub struct Serve<'a> {
     pub(super) rejection_delay: Duration,
     pub(super) result_handler: bool,
     pub(super) replay: bool,
+    pub(super) audit: Option<bool>,
     pub(super) report: fn(fmt::Arguments<'_>),
     pub(super) stop: Stop<'a>,
 }
@@ -67,6 +70,7 @@ impl<'a> Serve<'a> {
             rejection_delay: Duration::from_secs(1),
             result_handler: false,
             replay: false,
+            audit: None,
             report: to_stderr,
             stop: None,
         }
@@ -119,6 +123,15 @@ impl<'a> Serve<'a> {
     /// counts as a rejection.
     pub const fn result_handler(mut self, own: bool) -> Self {
         self.result_handler = own;
+        self
+    }
+
+    /// Whether to report events that were lost because the pool's buffer overflowed. Unless this is called, the loop does
+    /// so on standard input if this process is its pool's only one, by the names that supervisord gives it: in a larger
+    /// pool, other processes get the events that are missing here. An event counts as lost when it has not come within
+    /// 16 other events or 5 seconds: supervisord sends some out of order.
+    pub const fn audit(mut self, audit: bool) -> Self {
+        self.audit = Some(audit);
         self
     }
 
@@ -182,7 +195,8 @@ impl<'a> Serve<'a> {
     #[cfg(unix)]
     pub fn open(self) -> Result<Events<'a, File, File>, ServeError> {
         let (input, output) = super::take_stdio()?;
-        Ok(self.over(input, output))
+        let audit = self.audit.unwrap_or_else(is_alone);
+        Ok(self.audit(audit).over(input, output))
     }
 
     /// The events that come from `input`, for a loop of your own.

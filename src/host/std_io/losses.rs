@@ -1,0 +1,51 @@
+//! Which events were lost, because the pool's buffer overflowed while the listener was busy.
+
+use std::env;
+use std::time::{Duration, Instant};
+
+use crate::{Delivery, Header, Lost, SequenceAudit};
+
+/// How long an event may come after one that followed it. Near a reload or a shutdown, supervisord sends some out of
+/// order, milliseconds apart.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is missing of a pool's events.
+#[derive(Debug)]
+pub(super) struct Losses {
+    audit: SequenceAudit,
+    /// When what is missing is given up.
+    until: Option<Instant>,
+}
+
+impl Losses {
+    pub(super) const fn new() -> Self {
+        Self { audit: SequenceAudit::new(), until: None }
+    }
+
+    /// Takes the next header.
+    pub(super) fn observe(&mut self, header: &Header<'_>) {
+        if let Delivery::Gap { .. } | Delivery::Late = self.audit.observe(header) {
+            self.until = Some(Instant::now() + PATIENCE);
+        }
+    }
+
+    /// When to look at what is lost, if no event comes before.
+    pub(super) const fn until(&self) -> Option<Instant> {
+        self.until
+    }
+
+    /// The events that have turned out to be lost by now.
+    pub(super) fn take(&mut self) -> Option<Lost> {
+        if self.until.is_some_and(|until| until <= Instant::now()) {
+            self.until = None;
+            self.audit.give_up();
+        }
+        self.audit.take_lost()
+    }
+}
+
+/// Whether this process is its pool's only one, by the names that supervisord gives it: with `numprocs`, processes need
+/// names of their own. In a pool with several processes, what one of them does not see has gone to another.
+pub(super) fn is_alone() -> bool {
+    env::var_os("SUPERVISOR_PROCESS_NAME").is_some_and(|name| env::var_os("SUPERVISOR_GROUP_NAME") == Some(name))
+}
