@@ -71,6 +71,16 @@ impl fmt::Display for Lost {
     }
 }
 
+/// The numbers of an event, to be saved when a listener ends: [`SequenceAudit::resume_from`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Position {
+    /// The event's number over all pools.
+    pub serial: u64,
+    /// The event's number in its pool.
+    pub poolserial: u64,
+}
+
 /// Follows the numbers of one pool's events. Feed it each header.
 ///
 /// `N`, which is at least 1, is the length of its history, in events:
@@ -116,22 +126,15 @@ impl fmt::Display for Lost {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SequenceAudit<const N: usize = 16> {
     /// The last events, each with the number of its redeliveries.
-    recent: Deque<(Numbers, u32), N>,
+    recent: Deque<(Position, u32), N>,
     /// The event with the highest number.
-    newest: Option<Numbers>,
+    newest: Option<Position>,
     /// If the numbers have gone back: the newest event before that, and its age in first deliveries.
-    before: Option<(Numbers, usize)>,
+    before: Option<(Position, usize)>,
     /// The numbers that were skipped, the oldest gap first.
     skipped: Deque<Skipped, N>,
     /// What is to be reported.
     lost: Option<Lost>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-struct Numbers {
-    serial: u64,
-    poolserial: u64,
 }
 
 /// The largest number, 2⁶³ − 1, as a mask: 0 follows it.
@@ -164,9 +167,51 @@ impl<const N: usize> SequenceAudit<N> {
         Self { recent: Deque::new(), newest: None, before: None, skipped: Deque::new(), lost: None }
     }
 
+    /// Continues at a saved [`position`](Self::position), so that events that are lost while no listener runs are
+    /// found.
+    ///
+    /// The first event is compared with the saved one. The same event again is a `Redelivery`, the next one `First`,
+    /// and a later one makes a `Gap`. If the numbers have gone back, it is a `Restart`: of supervisord, or of the pool
+    /// by a reload.
+    ///
+    /// Do not use a position of another pool, nor of another supervisord run: a new run's numbers start at 0, so it is
+    /// recognised only until they have passed the saved ones. After that it looks like a gap. If a listener may be down
+    /// for that long, save with the position what identifies the run, such as supervisord's process id and start time.
+    ///
+    /// ```
+    /// use supervisor_events::{Delivery, Header, Position, SequenceAudit};
+    ///
+    /// // Saved by the listener's last process, with `audit.position()`.
+    /// let saved = Some(Position { serial: 40, poolserial: 12 });
+    ///
+    /// let mut audit = SequenceAudit::new();
+    /// if let Some(position) = saved {
+    ///     audit = audit.resume_from(position);
+    /// }
+    /// let header = Header::parse(b"ver:3.0 server:s serial:44 pool:p poolserial:16 eventname:TICK_5 len:15")?;
+    /// assert_eq!(audit.observe(&header), Delivery::Gap { missing: 3 });
+    /// assert_eq!(audit.position(), Some(Position { serial: 44, poolserial: 16 }));
+    /// # Ok::<(), supervisor_events::TokenError>(())
+    /// ```
+    #[must_use = "it returns the audit that continues"]
+    pub fn resume_from(self, position: Position) -> Self {
+        let mut resumed = Self { newest: Some(position), lost: self.lost, ..Self::with_history() };
+        resumed.remember(position);
+        resumed
+    }
+
+    /// The newest event: the one with the highest number in the current numbering. `None` before the first event.
+    ///
+    /// Save it after each event, once the event is answered. Numbers that are [missing](Self::missing) at that moment
+    /// are not saved with it: if they come after [`resume_from`](Self::resume_from), the first of them looks like a
+    /// restart, but nothing is counted as lost because of it.
+    pub const fn position(&self) -> Option<Position> {
+        self.newest
+    }
+
     /// Takes the next header.
     pub fn observe(&mut self, header: &Header<'_>) -> Delivery {
-        let event = Numbers { serial: header.serial(), poolserial: header.poolserial() };
+        let event = Position { serial: header.serial(), poolserial: header.poolserial() };
         if let Some((_, times)) = self.recent.iter_mut().find(|(known, _)| *known == event) {
             *times = times.saturating_add(1);
             return Delivery::Redelivery { times: *times };
@@ -200,7 +245,7 @@ impl<const N: usize> SequenceAudit<N> {
         }
     }
 
-    fn remember(&mut self, event: Numbers) {
+    fn remember(&mut self, event: Position) {
         if self.recent.is_full() {
             self.recent.pop_front();
         }
@@ -209,7 +254,7 @@ impl<const N: usize> SequenceAudit<N> {
     }
 
     /// Classifies an event that is not among the recent ones.
-    fn place(&mut self, event: Numbers) -> Delivery {
+    fn place(&mut self, event: Position) -> Delivery {
         let number = event.poolserial;
         if self.has_been_skipped(number) {
             return Delivery::Late;
@@ -234,7 +279,7 @@ impl<const N: usize> SequenceAudit<N> {
     ///
     /// The numbers also go back if an event from before the history comes again. That is no restart, and after it the
     /// numbers continue where they were.
-    fn expected(&mut self, newest: Numbers, number: u64) -> u64 {
+    fn expected(&mut self, newest: Position, number: u64) -> u64 {
         let expected = next(newest.poolserial);
         let Some((before, _)) = self.before else { return expected };
         let before = next(before.poolserial);
@@ -284,7 +329,7 @@ impl<const N: usize> SequenceAudit<N> {
     }
 }
 
-/// Numbers that were skipped, as a half-open range.
+/// Position that were skipped, as a half-open range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 struct Skipped {
@@ -517,5 +562,48 @@ mod tests {
         assert_eq!(self::deliveries([(2, 2), (4, 0), (5, 1)]), [First, Restart, First]);
         // A new supervisord that happens to be at the same number.
         assert_eq!(self::deliveries([(90, 0), (0, 0)]), [First, Restart]);
+    }
+
+    #[test]
+    fn an_audit_continues_where_another_one_ended() {
+        let (audit, _) = observed::<16>([(40, 12)]);
+        let position = audit.position().unwrap();
+        assert_eq!((position.serial, position.poolserial), (40, 12));
+        let resumed = || SequenceAudit::<16>::with_history().resume_from(position);
+        let first = |serial, poolserial| observe(&mut resumed(), [(serial, poolserial)])[0];
+        assert_eq!(first(40, 12), Redelivery { times: 1 });
+        assert_eq!(first(43, 13), First);
+        assert_eq!(first(44, 16), Gap { missing: 3 });
+        // A reload, another supervisord, and another supervisord that is at the same number of the pool.
+        assert_eq!([first(41, 0), first(0, 0), first(17, 12)], [Restart; 3]);
+
+        let mut audit = resumed();
+        assert_eq!(audit.position(), Some(position));
+        observe(&mut audit, [(44, 16)]);
+        audit.give_up();
+        assert_eq!(audit.take_lost(), lost(3, 13, 15));
+    }
+
+    #[test]
+    fn the_position_is_that_of_the_newest_event() {
+        assert_eq!(SequenceAudit::new().position(), None);
+        let newest = |numbers: &[(u64, u64)]| {
+            let position = observed::<16>(numbers.iter().copied()).0.position().unwrap();
+            (position.serial, position.poolserial)
+        };
+        // Late and repeated events are older ones; after a restart, the old numbers mean nothing.
+        assert_eq!(newest(&[(3, 0), (9, 5), (4, 1), (9, 5), (3, 0)]), (9, 5));
+        assert_eq!(newest(&[(3, 9), (4, 0)]), (4, 0));
+    }
+
+    #[test]
+    fn what_was_missing_before_comes_after_it_without_a_false_loss() {
+        let position = observed::<16>(events([0, 11, 1, 2])).0.position().unwrap();
+        let mut audit = SequenceAudit::new().resume_from(position);
+        let deliveries = observe(&mut audit, events(3..11));
+        assert_eq!((deliveries[0], &deliveries[1..]), (Restart, &[First; 7][..]));
+        assert_eq!(observe(&mut audit, events([12, 14])), [First, Gap { missing: 1 }]);
+        audit.give_up();
+        assert_eq!(audit.take_lost(), lost(1, 13, 13));
     }
 }

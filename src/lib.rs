@@ -37,7 +37,7 @@ mod format;
 #[cfg(feature = "serde")]
 mod serialize;
 
-pub use audit::{Delivery, Lost, SequenceAudit};
+pub use audit::{Delivery, Lost, Position, SequenceAudit};
 pub use decoder::{Decoder, Step};
 pub use listener::Listener;
 pub use listener_state::ListenerState;

@@ -8,7 +8,7 @@ use core::fmt::Display;
 
 use serde::ser::{Serialize, SerializeMap, SerializeStructVariant, Serializer};
 
-use crate::audit::{Delivery, Lost};
+use crate::audit::{Delivery, Lost, Position};
 use crate::notification::Notification;
 use crate::owned::OwnedNotification;
 use crate::wire::data::Data;
@@ -84,6 +84,14 @@ impl Serialize for Lost {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { count, first, last } = self;
         serializer.collect_map([("count", count), ("first", first), ("last", last)])
+    }
+}
+
+/// As a map of its fields.
+impl Serialize for Position {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { serial, poolserial } = self;
+        serializer.collect_map([("serial", serial), ("poolserial", poolserial)])
     }
 }
 
@@ -183,5 +191,6 @@ mod tests {
         assert_eq!(json!(deliveries), names);
         let lost = Lost { count: 2, first: 4, last: 7 };
         assert_eq!(json!(lost), json!({ "count": 2, "first": 4, "last": 7 }));
+        assert_eq!(json!(Position { serial: 8, poolserial: 3 }), json!({ "serial": 8, "poolserial": 3 }));
     }
 }
