@@ -11,7 +11,7 @@ use crate::support::ground_truth::{Recording, recordings};
 #[cfg(unix)]
 use supervisor_events::host::std_io::Wake;
 use supervisor_events::host::std_io::{HandlerError, Serve, ServeError};
-use supervisor_events::{Decoder, LengthUnit, Notification, ProtocolErrorKind, Reply, Step};
+use supervisor_events::{Decoder, LengthUnit, Notification, Position, ProtocolErrorKind, Reply, Step};
 
 fn event(serial: u64, payload: &str) -> Vec<u8> {
     events::event(serial, "X", payload)
@@ -375,4 +375,20 @@ fn a_request_to_stop_ends_a_loop_that_waits() {
     let error = events.next().unwrap_err();
     assert!(matches!(error, ServeError::Incomplete(_)), "{error}");
     assert!(error.to_string().starts_with("stopped while waiting for the rest of an event: "), "{error}");
+}
+
+// ---- Lost events. ----
+
+#[test]
+fn events_that_were_lost_between_two_processes_are_reported() {
+    static REPORTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let sink = |report: std::fmt::Arguments<'_>| REPORTS.lock().unwrap().push(report.to_string());
+    let settings = at_once().report(sink).audit(true).resume(Position { serial: 3, poolserial: 3 });
+    // 4 to 6 are missing, and are given up after 16 other events.
+    let pieces = (7..24).map(|serial| event(serial, "")).collect();
+    let (result, _, _) = serve(settings, pieces, |_| Ok(Reply::OK));
+    result.unwrap();
+    let reports = REPORTS.lock().unwrap();
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    assert!(reports[0].starts_with("3 events were lost: poolserial 4 to 6; "), "{reports:?}");
 }

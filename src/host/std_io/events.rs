@@ -91,7 +91,7 @@ impl<'a, R: Read, W: Write> Events<'a, R, W> {
             .max_rejections(settings.max_rejections)
             .result_handler(settings.result_handler);
         let input = if settings.replay { Paced::recording(input, settings.unit) } else { Paced::live(input) };
-        let losses = (settings.audit == Some(true)).then(Losses::new);
+        let losses = (settings.audit == Some(true)).then(|| Losses::new(settings.resume));
         Self {
             settings,
             input,

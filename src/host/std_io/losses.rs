@@ -3,7 +3,7 @@
 use std::env;
 use std::time::{Duration, Instant};
 
-use crate::{Delivery, Header, Lost, SequenceAudit};
+use crate::{Delivery, Header, Lost, Position, SequenceAudit};
 
 /// How long an event may come after one that followed it. Near a reload or a shutdown, supervisord sends some out of
 /// order, milliseconds apart.
@@ -18,8 +18,14 @@ pub(super) struct Losses {
 }
 
 impl Losses {
-    pub(super) const fn new() -> Self {
-        Self { audit: SequenceAudit::new(), until: None }
+    /// What is missing after the event at `newest`, or after the first event.
+    pub(super) fn new(newest: Option<Position>) -> Self {
+        let audit = SequenceAudit::new();
+        let audit = match newest {
+            Some(newest) => audit.resume_from(newest),
+            None => audit,
+        };
+        Self { audit, until: None }
     }
 
     /// Takes the next header.

@@ -15,7 +15,7 @@ use super::losses::is_alone;
 #[cfg(unix)]
 use super::wait::wait_for_input;
 use super::wait::{Stop, wait_in_read};
-use crate::{LengthUnit, Notification, Reply};
+use crate::{LengthUnit, Notification, Position, Reply};
 
 /// Handles the events that come on standard input until it ends, with the settings of [`Serve::new`].
 ///
@@ -54,6 +54,7 @@ pub struct Serve<'a> {
     pub(super) result_handler: bool,
     pub(super) replay: bool,
     pub(super) audit: Option<bool>,
+    pub(super) resume: Option<Position>,
     pub(super) report: fn(fmt::Arguments<'_>),
     pub(super) stop: Stop<'a>,
 }
@@ -71,6 +72,7 @@ impl<'a> Serve<'a> {
             result_handler: false,
             replay: false,
             audit: None,
+            resume: None,
             report: to_stderr,
             stop: None,
         }
@@ -132,6 +134,13 @@ impl<'a> Serve<'a> {
     /// 16 other events or 5 seconds: supervisord sends some out of order.
     pub const fn audit(mut self, audit: bool) -> Self {
         self.audit = Some(audit);
+        self
+    }
+
+    /// The newest event that an earlier process of this listener has answered, so that events that were lost in between
+    /// are [reported](Self::audit) as well. Its numbers are in its header.
+    pub const fn resume(mut self, newest: Position) -> Self {
+        self.resume = Some(newest);
         self
     }
 
