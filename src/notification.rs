@@ -54,6 +54,22 @@ pub(crate) struct Held {
 impl Held {
     pub(crate) const NONE: Self = Self { places: Places::NONE, line: 0, end: 0, omitted: 0 };
 
+    /// Those of a notification whose payload has not arrived.
+    pub(crate) fn of_header(header: &Header<'_>) -> Self {
+        let line = header.as_bytes().len();
+        Self { places: header.places(), line, end: line + 1, omitted: 0 }
+    }
+
+    /// Takes the next piece of the payload, of which `room` bytes can be kept: returns the part to keep, and counts the
+    /// rest as omitted. After that nothing is kept, since it would not be where it belongs.
+    pub(crate) fn keep<'p>(&mut self, piece: &'p [u8], room: usize) -> &'p [u8] {
+        let room = if self.omitted == 0 { room } else { 0 };
+        let (kept, omitted) = piece.split_at_checked(room).unwrap_or((piece, b""));
+        self.end += kept.len();
+        self.omitted = self.omitted.saturating_add(omitted.len() as u64);
+        kept
+    }
+
     /// The notification, borrowed again.
     pub(crate) fn notification<'a>(&self, memory: &'a [u8]) -> Notification<'a> {
         let (line, payload) = (subslice(memory, 0, self.line), subslice(memory, self.line + 1, self.end));

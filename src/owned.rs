@@ -58,18 +58,15 @@ impl<const N: usize> OwnedNotification<N> {
         let mut bytes = Vec::new();
         bytes.extend_from_slice(line).map_err(|_| no_room)?;
         bytes.push(b'\n').map_err(|_| no_room)?;
-        Ok(Self { held: Held { places: header.places(), line: line.len(), end: bytes.len(), omitted: 0 }, bytes })
+        Ok(Self { held: Held::of_header(header), bytes })
     }
 
     /// Appends a piece of the payload, such as one from [`Step::Payload`](crate::Step::Payload). Bytes that do not fit
     /// are counted as [omitted](Notification::omitted), and so is everything after them.
     pub fn push(&mut self, piece: &[u8]) {
-        let room = if self.held.omitted == 0 { N.saturating_sub(self.bytes.len()) } else { 0 };
-        let (kept, omitted) = piece.split_at_checked(room).unwrap_or((piece, b""));
+        let kept = self.held.keep(piece, N.saturating_sub(self.bytes.len()));
         let pushed = self.bytes.extend_from_slice(kept);
         debug_assert!(pushed.is_ok(), "it fits");
-        self.held.end = self.bytes.len();
-        self.held.omitted = self.held.omitted.saturating_add(omitted.len() as u64);
     }
 
     /// The notification, borrowed.

@@ -38,6 +38,13 @@ impl<const N: usize> Serialize for OwnedNotification<N> {
     }
 }
 
+#[cfg(feature = "std")]
+impl Serialize for crate::host::capture::CapturedNotification {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.notification().serialize(serializer)
+    }
+}
+
 impl Serialize for Header<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;

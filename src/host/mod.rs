@@ -3,8 +3,12 @@
 //!
 //! [`driver`] decides: write this, read here, handle this event, end. The hosts around it differ only in their traits
 //! for input and output: all write RESULT and the next READY at once, and all limit rejections.
+//!
+//! `capture` reads streams that were recorded, with nobody to answer.
 
 // Documented in the modules themselves.
+#[cfg(feature = "std")]
+pub mod capture;
 pub mod driver;
 #[cfg(feature = "embedded-io")]
 pub mod embedded;

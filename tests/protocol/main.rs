@@ -2,6 +2,7 @@
 //! start no process and open no socket.
 
 mod audit;
+mod capture;
 mod chunking;
 mod conformance;
 mod header;
