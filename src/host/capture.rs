@@ -181,8 +181,8 @@ impl fmt::Debug for CapturedNotification {
     }
 }
 
-/// Why a captured stream cannot be read any further.
-#[derive(Debug)]
+/// Why a captured stream cannot be read any further. Its `Debug` is the sentence of its `Display`, for a `main` that
+/// returns it.
 #[non_exhaustive]
 pub enum CaptureError {
     /// Reading failed.
@@ -203,6 +203,12 @@ impl CaptureError {
             Self::Io { offset, .. } => *offset,
             Self::Protocol(error) => error.offset,
         }
+    }
+}
+
+impl fmt::Debug for CaptureError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -72,3 +72,18 @@ fn a_watchdog_waits_for_events_and_for_a_deadline() {
     drop(lines);
     let _ = reader.join().unwrap();
 }
+
+#[test]
+fn a_capture_is_read_to_its_end() {
+    let streams = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ground-truth/streams");
+    let output = run(Command::new(example("read_capture")).arg(streams.join("all_states__rec-1.bin")));
+    assert!(output.status.success(), "{output:?}");
+    let lines: Vec<_> = text(&output.stdout).lines().collect();
+    assert!(lines.iter().any(|line| line.starts_with("PROCESS_STATE_FATAL: Ok(ProcessState(")), "{lines:?}");
+
+    // One event of this recording has a wrong length.
+    let output = run(Command::new(example("read_capture")).arg(streams.join("custom_events__rec-1.bin")));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).starts_with("Error: "), "{output:?}");
+    assert!(text(&output.stderr).contains("byte 728"), "{output:?}");
+}
