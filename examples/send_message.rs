@@ -13,5 +13,5 @@ use supervisor_events::communication;
 
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    communication::write(&mut stdout(), arguments.join(" ").as_bytes())
+    communication::write(stdout(), arguments.join(" "))
 }

@@ -4,6 +4,7 @@
 
 use defmt::{Format, Formatter, write};
 
+use crate::communication::EncodedMessage;
 use crate::{
     Data, EncodedReply, Envelope, Header, Key, ListenerOutput, Notification, OwnedNotification, READY, Reply,
     ResultLine, Step, Text, Violation,
@@ -49,6 +50,13 @@ impl Format for EncodedReply<'_> {
     fn format(&self, f: Formatter<'_>) {
         let (_, data, ready) = self.parts();
         write!(f, "RESULT {=usize} {=[u8]:a}, READY: {=bool}", data.len(), data, ready == READY);
+    }
+}
+
+impl Format for EncodedMessage<'_> {
+    fn format(&self, f: Formatter<'_>) {
+        let [_, data, _] = self.parts();
+        write!(f, "EncodedMessage({=[u8]:a})", data);
     }
 }
 
