@@ -6,7 +6,7 @@
 
 use std::env;
 use std::error::Error;
-use std::io::{Read, Write};
+use std::io::{Read, Write, stdout};
 use std::process::{Command, Stdio};
 
 use supervisor_events::{Envelope, LengthUnit, ListenerOutput, ListenerState, Supervisor};
@@ -20,35 +20,27 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut supervisor = Supervisor::new(LengthUnit::CodePoints);
     let mut buffer = [0; 4096];
-    for serial in 0..=3 {
-        while supervisor.state() != ListenerState::Ready {
-            let read = output.read(&mut buffer)?;
-            let mut said = &buffer[..read];
-            while let Some(step) = supervisor.advance(&mut said) {
-                match step {
-                    ListenerOutput::ResultData(data) => println!("replied {}", data.escape_ascii()),
-                    ListenerOutput::Violation(violation) => return Err(format!("{violation:?}").into()),
-                    _ => {}
-                }
+    for serial in 0..3 {
+        read_until_ready(&mut supervisor, &mut output)?;
+        let envelope =
+            Envelope { server: "own", serial, pool: "p", poolserial: serial, eventname: "TICK_5", payload: b"when:5" };
+        input.write_all(supervisor.notify(&envelope, &mut buffer)?)?;
+    }
+    read_until_ready(&mut supervisor, &mut output)
+}
+
+fn read_until_ready(supervisor: &mut Supervisor, output: &mut impl Read) -> Result<(), Box<dyn Error>> {
+    while supervisor.state() != ListenerState::Ready {
+        let mut buffer = [0; 4096];
+        let read = output.read(&mut buffer)?;
+        let mut said = buffer.get(..read).filter(|said| !said.is_empty()).ok_or("the listener has ended")?;
+        while let Some(step) = supervisor.advance(&mut said) {
+            match step {
+                ListenerOutput::ResultData(data) => writeln!(stdout(), "replied {}", data.escape_ascii())?,
+                ListenerOutput::Violation(violation) => return Err(format!("{violation:?}").into()),
+                _ => {}
             }
-            if read == 0 {
-                return Err("the listener has ended".into());
-            }
-        }
-        if serial < 3 {
-            let envelope = Envelope {
-                server: "own",
-                serial,
-                pool: "p",
-                poolserial: serial,
-                eventname: "TICK_5",
-                payload: b"when:5",
-            };
-            input.write_all(supervisor.notify(&envelope, &mut buffer)?)?;
         }
     }
-    // The end of its input ends the listener.
-    drop(input);
-    println!("{}", listener.wait()?);
     Ok(())
 }

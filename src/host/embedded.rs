@@ -1,7 +1,33 @@
 //! A blocking loop over the traits of `embedded-io` 0.7, in the caller's memory: for devices that have a serial line or
 //! a socket but no operating system.
 //!
-//! [`serve`] is all that most listeners need; [`drive`] takes a [`Driver`] with settings.
+//! [`serve`] is all that most listeners need; [`drive`] takes a [`Driver`] with settings. On a microcontroller, with the
+//! two halves of a UART and a relay:
+//!
+//! ```
+//! use core::convert::Infallible;
+//! use embedded_io::{Read, Write};
+//! use supervisor_events::host::embedded::{ServeError, serve};
+//! use supervisor_events::{Event, LengthUnit, ProcessState, Reply};
+//!
+//! fn listen<R: Read, W: Write>(
+//!     receiver: R,
+//!     transmitter: W,
+//!     mut relay: impl FnMut(bool),
+//! ) -> Result<(), ServeError<R::Error, W::Error, Infallible>> {
+//!     serve(receiver, transmitter, &mut [0; 1024], LengthUnit::CodePoints, |notification| {
+//!         if let Ok(Event::ProcessState(event)) = notification.event() {
+//!             relay(event.state != ProcessState::Fatal);
+//!         }
+//!         Ok(Reply::OK)
+//!     })
+//! }
+//! # let input = &b"ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:PROCESS_STATE_FATAL len:48\n\
+//! #     processname:feed groupname:g from_state:BACKOFF "[..];
+//! # let (mut line, mut relays) = ([0; 64], Vec::new());
+//! # listen(input, &mut line[..], |on| relays.push(on)).unwrap();
+//! # assert_eq!(relays, [false]);
+//! ```
 
 use core::fmt;
 

@@ -25,7 +25,7 @@ fn a_message_is_one_event() {
 #[test]
 fn an_own_supervisor_has_a_listener_reply() {
     let output = run(Command::new(example("own_supervisor")).arg(example("restart_fatal")));
-    assert_eq!(text(&output.stdout), "replied OK\nreplied OK\nreplied OK\nexit status: 0\n", "{output:?}");
+    assert_eq!(text(&output.stdout), "replied OK\nreplied OK\nreplied OK\n", "{output:?}");
 
     let output = run(Command::new(example("own_supervisor")).arg("true"));
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(1), "Error: \"the listener has ended\"\n"));
@@ -86,4 +86,20 @@ fn a_capture_is_read_to_its_end() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).starts_with("Error: "), "{output:?}");
     assert!(text(&output.stderr).contains("byte 728"), "{output:?}");
+}
+
+/// What `docs/programs.md` says about their size.
+#[test]
+fn they_are_as_short_as_the_documentation_says() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/programs.md")).unwrap();
+    let rows: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("| [")?.split_once("](../")).collect();
+    assert_eq!(rows.len(), 7);
+    for (name, rest) in rows {
+        let (path, rest) = rest.split_once(')').unwrap();
+        let said: usize = rest.trim_end_matches(" |").rsplit(' ').next().unwrap().parse().unwrap();
+        let text = std::fs::read_to_string(root.join(path)).unwrap();
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//")).count();
+        assert_eq!(lines, said, "{name}");
+    }
 }

@@ -1,0 +1,28 @@
+//! The least that a listener on tokio needs: events, and an end at Ctrl-C or SIGTERM.
+
+use embedded_io_adapters::tokio_1::FromTokio;
+use supervisor_events::host::embedded_async::Host;
+use supervisor_events::host::std_io::take_stdio;
+use supervisor_events::{LengthUnit, Reply};
+use tokio::net::unix::pipe::{Receiver, Sender};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let (input, output) = take_stdio()?;
+    let (input, output) = (Receiver::from_file(input)?, Sender::from_file(output)?);
+    let (input, output) = (FromTokio::new(input), FromTokio::new(output));
+    let mut host = Host::new(input, output, vec![0; 64 * 1024], LengthUnit::CodePoints);
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    loop {
+        tokio::select! {
+            event = host.next() => match event? {
+                Some(_event) => host.reply(&Reply::OK).map(drop)?,
+                None => return Ok(()),
+            },
+            _ = interrupt.recv() => host.stop(),
+            _ = terminate.recv() => host.stop(),
+        }
+    }
+}
