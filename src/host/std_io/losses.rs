@@ -1,5 +1,6 @@
 //! Which events were lost, because the pool's buffer overflowed while the listener was busy.
 
+#[cfg(unix)]
 use std::env;
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,7 @@ impl Losses {
 
 /// Whether this process is its pool's only one, by the names that supervisord gives it: with `numprocs`, processes need
 /// names of their own. In a pool with several processes, what one of them does not see has gone to another.
+#[cfg(unix)]
 pub(super) fn is_alone() -> bool {
     env::var_os("SUPERVISOR_PROCESS_NAME").is_some_and(|name| env::var_os("SUPERVISOR_GROUP_NAME") == Some(name))
 }
