@@ -157,7 +157,7 @@ impl Settings {
                 Ok(0) => return decoder.end().map_err(Failure::input),
                 Ok(read) => read,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Failure::Input(format!("{error} at byte {}", decoder.offset()))),
+                Err(error) => return Err(Failure::Input(format!("byte {}: {error}", decoder.offset()))),
             };
             let mut input = buffer.get(..read).unwrap_or_default();
             while let Some(step) = decoder.advance(&mut input).map_err(Failure::input)? {
@@ -173,8 +173,8 @@ impl Settings {
                             complain(
                                 "warning",
                                 format_args!(
-                                    "{name}: {omitted} bytes of the payload are omitted (--max-payload {limit}) \
-                                     in the event at byte {offset}"
+                                    "{name}: byte {offset}: {omitted} bytes of this event's payload are omitted \
+                                     (--max-payload {limit})"
                                 ),
                             );
                         }

@@ -46,7 +46,7 @@ pub struct TokenError {
 }
 
 impl TokenError {
-    /// Writes the error without its offset: [`ProtocolError`] writes the offset in the stream instead.
+    /// Writes the error without its offset: [`ProtocolError`] has written the offset in the stream.
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let key = self.key;
         match self.kind {
@@ -63,8 +63,8 @@ impl TokenError {
 
 impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.describe(f)?;
-        write!(f, " at byte {}", self.offset)
+        write!(f, "byte {}: ", self.offset)?;
+        self.describe(f)
     }
 }
 
@@ -126,7 +126,9 @@ pub enum ProtocolErrorKind {
     },
     /// The header cannot be read.
     Header(TokenError),
-    /// Input arrived although the listener had not said READY.
+    /// Input arrived although the listener had not said READY. Either bytes are left over after a payload, since the
+    /// server counts `len` in another unit; or the input is a recording, which has all events at once. A
+    /// [`Decoder`](crate::Decoder) reads those.
     OutOfTurn,
     /// The stream ended inside a header.
     TruncatedHeader,
@@ -151,28 +153,28 @@ impl ProtocolErrorKind {
 
 impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "byte {}: ", self.offset)?;
         match self.kind {
             ProtocolErrorKind::NotAHeader => f.write_str(
                 "no header where one was due (it begins with 'ver:'); \
                  if bytes are left over after a payload, the length unit is probably wrong",
-            )?,
+            ),
             ProtocolErrorKind::HeaderTooLong { limit } => {
-                write!(f, "the header does not end within the {limit} bytes that there is room for")?;
+                write!(f, "the header does not end within the {limit} bytes that there is room for")
             }
             ProtocolErrorKind::Header(error) => {
                 f.write_str("header: ")?;
-                error.describe(f)?;
+                error.describe(f)
             }
             ProtocolErrorKind::OutOfTurn => f.write_str(
-                "input before READY was said; \
-                 if bytes are left over after a payload, the length unit is probably wrong",
-            )?,
-            ProtocolErrorKind::TruncatedHeader => f.write_str("the input ends inside a header")?,
+                "input before READY was said: the length unit is wrong, and bytes are left over after a payload; \
+                 or this is a recording, which only a replay can take",
+            ),
+            ProtocolErrorKind::TruncatedHeader => f.write_str("the input ends inside a header"),
             ProtocolErrorKind::TruncatedPayload { missing } => {
-                write!(f, "the input ends inside a payload: {missing} of its 'len' had not arrived")?;
+                write!(f, "the input ends inside a payload: {missing} of its 'len' had not arrived")
             }
         }
-        write!(f, " at byte {}", self.offset)
     }
 }
 
@@ -206,3 +208,42 @@ impl fmt::Display for UnknownName {
 }
 
 impl core::error::Error for UnknownName {}
+
+#[cfg(test)]
+mod tests {
+    extern crate alloc;
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn a_text_begins_with_the_offset_and_says_it_once() {
+        let token = TokenError { key: Key::Len, kind: TokenErrorKind::Missing, offset: 12 };
+        assert_eq!(token.to_string(), "byte 12: the token 'len' is missing");
+        assert_eq!(EventError::Payload(token).to_string(), "payload: byte 12: the token 'len' is missing");
+        let cases = [
+            (
+                ProtocolErrorKind::NotAHeader,
+                "byte 1234: no header where one was due (it begins with 'ver:'); \
+                 if bytes are left over after a payload, the length unit is probably wrong",
+            ),
+            (
+                ProtocolErrorKind::HeaderTooLong { limit: 64 },
+                "byte 1234: the header does not end within the 64 bytes that there is room for",
+            ),
+            (ProtocolErrorKind::Header(token), "byte 1234: header: the token 'len' is missing"),
+            (
+                ProtocolErrorKind::OutOfTurn,
+                "byte 1234: input before READY was said: the length unit is wrong, and bytes are left over after a \
+                 payload; or this is a recording, which only a replay can take",
+            ),
+            (ProtocolErrorKind::TruncatedHeader, "byte 1234: the input ends inside a header"),
+            (
+                ProtocolErrorKind::TruncatedPayload { missing: 7 },
+                "byte 1234: the input ends inside a payload: 7 of its 'len' had not arrived",
+            ),
+        ];
+        for (kind, text) in cases {
+            assert_eq!(ProtocolError { offset: 1234, kind }.to_string(), text);
+        }
+    }
+}

@@ -98,7 +98,7 @@ fn every_stream() {
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(error.is_empty(), clean, "{error}");
         let named = format!("error: {}: ", path.display());
-        assert!(clean || error.starts_with(&named) && error.contains(" at byte "), "{error}");
+        assert!(clean || error.starts_with(&named) && error.contains(": byte "), "{error}");
         tested += 1;
     }
     assert!(tested >= 34);
@@ -128,7 +128,7 @@ fn the_line_of_the_documentation() {
     let ended = decode.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(1));
     let error = String::from_utf8(ended.stderr).unwrap();
-    assert_eq!(error, "error: standard input: the input ends inside a header at byte 172\n");
+    assert_eq!(error, "error: standard input: byte 172: the input ends inside a header\n");
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn several_files_and_standard_input() {
     let [first, second] = standard_input;
     assert_eq!(printed, [line(&good, 0, 5), line(&torn, 0, 5), first, second, line(&odd, 0, 5)]);
     let errors: Vec<_> = text(&output.stderr).lines().collect();
-    let truncated = format!("error: {torn}: the input ends inside a header at byte {}", tick.len() + 4);
+    let truncated = format!("error: {torn}: byte {}: the input ends inside a header", tick.len() + 4);
     assert_eq!((output.status.code(), errors[0]), (Some(1), &*truncated));
     assert!(errors[1].starts_with(&format!("error: {gone}: ")) && errors.len() == 2, "{errors:?}");
 
@@ -279,8 +279,8 @@ fn a_large_payload_is_cut_and_the_rest_is_counted() {
         assert_eq!((&printed[0]["omitted"], &printed[0]["event"]["data"]), (&json!(omitted), &json!(payload)), "{max}");
         assert!(printed[1..].iter().all(|line| line.get("omitted").is_none()));
         let warning = format!(
-            "warning: standard input: {omitted} bytes of the payload are omitted (--max-payload {max}) \
-             in the event at byte 0\n"
+            "warning: standard input: byte 0: {omitted} bytes of this event's payload are omitted \
+             (--max-payload {max})\n"
         );
         assert_eq!(said, warning);
     }
@@ -316,7 +316,7 @@ fn memory_is_bounded_whatever_arrives() {
         });
         child.wait_with_output().unwrap()
     });
-    let warning = format!("warning: standard input: {} bytes of the payload are omitted ", 48 * PIECE);
+    let warning = format!("warning: standard input: byte 0: {} bytes of this event's payload are omitted ", 48 * PIECE);
     let said = text(&output.stderr);
     assert!(output.status.success() && said.starts_with(&warning), "{}: {said}", output.status);
 }
