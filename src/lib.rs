@@ -44,7 +44,7 @@ pub use listener_state::ListenerState;
 pub use notification::Notification;
 pub use owned::OwnedNotification;
 pub use session::Session;
-pub use supervisor::{EndlessResult, ListenerOutput, NotifyError, Quirk, Supervisor, Violation};
+pub use supervisor::{EndlessResult, ListenerOutput, NotifyError, Supervisor, Violation};
 pub use turn::TurnError;
 // For the fuzz target `readers`.
 #[cfg(fuzzing)]
@@ -66,6 +66,7 @@ pub use wire::payload::{
     TickEvent,
 };
 pub use wire::reply::{EncodedReply, READY, Reply, ResultLine};
+pub use wire::result_line::Quirk;
 pub use wire::text::Text;
 pub use wire::token::{Tokens, TokensIter};
 pub use wire::word::{Channel, GroupChange, ProcessState, StateName, SupervisorState};

@@ -167,6 +167,13 @@ pub enum Report {
     Violation(Violation),
     /// The listener announced a RESULT that never ends.
     EndlessResult(EndlessResult),
+    /// The listener rejects one event again and again: [`Simulator::run`] returns. The event is at the head of the queue.
+    EndlessRejection {
+        /// The event's number.
+        serial: u64,
+        /// How often it was rejected.
+        rejections: u32,
+    },
     /// The pool was full: this event is lost.
     Discarded(PoolEvent),
     /// The listener closed its output. An event that it had has gone back to the head of the queue.
@@ -174,6 +181,9 @@ pub enum Report {
     /// The time ran out, and the listener is not READY.
     TimedOut,
 }
+
+/// How often [`Simulator::run`] sends one event.
+const MAX_REJECTIONS: u32 = 100;
 
 /// A pool with one listener.
 ///
@@ -238,20 +248,34 @@ impl Simulator {
     }
 
     /// Sends events and takes answers until the queue is empty and the listener is READY again, or can never be READY
-    /// again. Waits at most `patience` for each piece of output. Does not return while a listener rejects the same
-    /// event again and again.
+    /// again. Waits at most `patience` for each piece of output.
+    ///
+    /// supervisord would send a rejected event again and again, endlessly. This does so 100 times, which is more than a
+    /// listener needs that rejects what may succeed soon, and then returns with [`Report::EndlessRejection`]. Another
+    /// call continues.
     pub fn run(&mut self, patience: Duration) -> Vec<Report> {
         let mut reports = Vec::new();
         loop {
             let new = self.step(patience);
             let stop =
                 new.iter().any(|report| matches!(report, Report::Ended | Report::TimedOut | Report::EndlessResult(_)));
+            let rejected = new.iter().any(|report| matches!(report, Report::Result { accepted: false, .. }));
             reports.extend(new);
+            if rejected && let Some(endless) = self.endless_rejection() {
+                reports.push(endless);
+                return reports;
+            }
             let idle = self.state() == ListenerState::Ready && self.pool.waiting() == 0;
             if stop || idle || self.state() == ListenerState::Unknown {
                 return reports;
             }
         }
+    }
+
+    /// Whether an event was just rejected once too often.
+    fn endless_rejection(&self) -> Option<Report> {
+        let PoolEvent { serial, deliveries, .. } = *self.pool.events().next()?;
+        (deliveries % MAX_REJECTIONS == 0).then_some(Report::EndlessRejection { serial, rejections: deliveries })
     }
 
     /// Sends the next event if the listener is READY, then waits for the listener's output, at most for `patience`.

@@ -17,6 +17,7 @@ use crate::wire::envelope::Envelope;
 use crate::wire::error::BufferTooSmall;
 use crate::wire::length::LengthUnit;
 use crate::wire::reply::READY;
+use crate::wire::result_line::{Line, Number, Quirk};
 
 /// Something that a listener said, and its effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,17 +44,6 @@ pub enum ListenerOutput<'i> {
     Violation(Violation),
     /// A RESULT that never ends: the listener stays BUSY.
     EndlessResult(EndlessResult),
-}
-
-/// What is odd about a RESULT's line, though supervisord takes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum Quirk {
-    /// It does not begin with `RESULT `. supervisord skips the first 7 bytes of the line without looking at them.
-    Prefix,
-    /// The number is more than decimal digits: spaces, a sign, underscores, a carriage return, leading zeros.
-    Number,
 }
 
 /// How a listener broke the protocol.
@@ -237,58 +227,80 @@ impl Supervisor {
         }
         loop {
             let (&byte, rest) = input.split_first()?;
-            match &mut self.phase {
-                Phase::Acknowledged(bytes, count) => {
+            let heard = match &mut self.phase {
+                Phase::Acknowledged(..) => {
                     *input = rest;
-                    if let Some(place) = bytes.get_mut(usize::from(*count)) {
-                        *place = byte;
-                    }
-                    *count = count.saturating_add(1);
-                    if usize::from(*count) < bytes.len() {
-                        continue;
-                    }
-                    if bytes.as_slice() == READY {
-                        self.phase = Phase::Ready;
-                        return Some(ListenerOutput::Ready);
-                    }
-                    let bytes = *bytes;
-                    return Some(self.violation(Violation::NotReady(bytes)));
+                    self.byte_of_ready(byte)
                 }
-                Phase::Ready => return Some(self.violation(Violation::Spurious(byte))),
+                Phase::Ready => Some(self.violation(Violation::Spurious(byte))),
                 Phase::Line(line) => {
                     *input = rest;
-                    if byte != b'\n' {
+                    if byte == b'\n' {
+                        let line = *line;
+                        Some(self.end_of_line(line))
+                    } else {
                         line.put(byte);
-                        continue;
+                        None
                     }
-                    let line = *line;
-                    return Some(match line.end() {
-                        Number::None => self.violation(Violation::BadResultLine),
-                        Number::Negative => self.stuck(EndlessResult::NegativeLength),
-                        Number::Huge => self.stuck(EndlessResult::HugeLength),
-                        Number::Is(len) => {
-                            self.phase = Phase::Data { due: len, read: 0, ok: len == OK.len() as u64 };
-                            ListenerOutput::ResultLine { len, quirk: line.quirk() }
-                        }
-                    });
                 }
                 // A RESULT of no bytes is acted on when the next byte comes.
-                Phase::Data { due: 0, .. } => return Some(self.result()),
-                Phase::Data { due, read, ok } => {
-                    let missing = usize::try_from(due.saturating_sub(*read)).unwrap_or(usize::MAX);
-                    let (data, rest) = input.split_at_checked(missing).unwrap_or((input, b""));
-                    *input = rest;
-                    if *ok {
-                        let place = OK.get(*read as usize..).unwrap_or_default();
-                        *ok = place.starts_with(data);
-                    }
-                    *read = read.saturating_add(data.len() as u64);
-                    return Some(ListenerOutput::ResultData(data));
+                Phase::Data { due: 0, .. } => Some(self.result()),
+                Phase::Data { .. } => self.piece_of_data(input),
+                Phase::EndlessResult | Phase::Unknown => {
+                    // Read and dropped.
+                    *input = b"";
+                    None
                 }
-                // Read and dropped.
-                Phase::EndlessResult | Phase::Unknown => *input = b"",
+            };
+            if heard.is_some() {
+                return heard;
             }
         }
+    }
+
+    /// ACKNOWLEDGED → READY at the sixth byte, or → UNKNOWN.
+    fn byte_of_ready(&mut self, byte: u8) -> Option<ListenerOutput<'static>> {
+        let Phase::Acknowledged(bytes, count) = &mut self.phase else { return None };
+        if let Some(place) = bytes.get_mut(usize::from(*count)) {
+            *place = byte;
+        }
+        *count = count.saturating_add(1);
+        if usize::from(*count) < bytes.len() {
+            return None;
+        }
+        if bytes.as_slice() == READY {
+            self.phase = Phase::Ready;
+            return Some(ListenerOutput::Ready);
+        }
+        let bytes = *bytes;
+        Some(self.violation(Violation::NotReady(bytes)))
+    }
+
+    /// BUSY: from the line to the data, or BUSY for good, or → UNKNOWN.
+    fn end_of_line(&mut self, line: Line) -> ListenerOutput<'static> {
+        match line.end() {
+            Number::None => self.violation(Violation::BadResultLine),
+            Number::Negative => self.stuck(EndlessResult::NegativeLength),
+            Number::Huge => self.stuck(EndlessResult::HugeLength),
+            Number::Is(len) => {
+                self.phase = Phase::Data { due: len, read: 0, ok: len == OK.len() as u64 };
+                ListenerOutput::ResultLine { len, quirk: line.quirk() }
+            }
+        }
+    }
+
+    /// BUSY: takes as much data as there is, and is due.
+    fn piece_of_data<'i>(&mut self, input: &mut &'i [u8]) -> Option<ListenerOutput<'i>> {
+        let Phase::Data { due, read, ok } = &mut self.phase else { return None };
+        let missing = usize::try_from(due.saturating_sub(*read)).unwrap_or(usize::MAX);
+        let (data, rest) = input.split_at_checked(missing).unwrap_or((input, b""));
+        *input = rest;
+        if *ok {
+            let place = OK.get(*read as usize..).unwrap_or_default();
+            *ok = place.starts_with(data);
+        }
+        *read = read.saturating_add(data.len() as u64);
+        Some(ListenerOutput::ResultData(data))
     }
 
     fn result(&mut self) -> ListenerOutput<'static> {
@@ -305,95 +317,5 @@ impl Supervisor {
     fn stuck(&mut self, stuck: EndlessResult) -> ListenerOutput<'static> {
         self.phase = Phase::EndlessResult;
         ListenerOutput::EndlessResult(stuck)
-    }
-}
-
-/// A RESULT's line, read as supervisord reads it: 7 bytes that are skipped, and a number as Python's `int()` reads it.
-#[derive(Clone, Copy, Debug)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-struct Line {
-    /// How many bytes have arrived.
-    len: u64,
-    /// Whether the first 7 were `RESULT `.
-    usual: bool,
-    place: Place,
-    negative: bool,
-    /// Saturating.
-    value: u64,
-    digits: u32,
-    plain: bool,
-}
-
-/// The position in the number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-enum Place {
-    Before,
-    Sign,
-    Digit,
-    Underscore,
-    After,
-    NotANumber,
-}
-
-enum Number {
-    None,
-    Negative,
-    Huge,
-    Is(u64),
-}
-
-const RESULT: &[u8] = b"RESULT ";
-/// Python refuses to parse more digits than this, since 3.11 and in security releases of older versions.
-const MOST_DIGITS: u32 = 4300;
-
-impl Line {
-    const fn new() -> Self {
-        Self { len: 0, usual: true, place: Place::Before, negative: false, value: 0, digits: 0, plain: true }
-    }
-
-    fn put(&mut self, byte: u8) {
-        let at = self.len;
-        self.len = at.saturating_add(1);
-        if at < RESULT.len() as u64 {
-            self.usual &= RESULT.get(at as usize) == Some(&byte);
-            return;
-        }
-        self.place = match (self.place, byte) {
-            (Place::Before, b'+' | b'-') => {
-                self.negative = byte == b'-';
-                Place::Sign
-            }
-            (Place::Before | Place::Sign | Place::Digit | Place::Underscore, b'0'..=b'9') => {
-                // A leading zero is odd, but accepted.
-                self.plain &= !(self.digits == 1 && self.value == 0);
-                self.digits = self.digits.saturating_add(1);
-                self.value = self.value.saturating_mul(10).saturating_add(u64::from(byte.wrapping_sub(b'0')));
-                Place::Digit
-            }
-            (Place::Digit, b'_') => Place::Underscore,
-            (Place::Before, b' ' | 0x09..=0x0d) => Place::Before,
-            (Place::Digit | Place::After, b' ' | 0x09..=0x0d) => Place::After,
-            _ => Place::NotANumber,
-        };
-        self.plain &= self.place == Place::Digit;
-    }
-
-    fn end(&self) -> Number {
-        match self.place {
-            Place::Digit | Place::After if self.digits > MOST_DIGITS => Number::None,
-            Place::Digit | Place::After if self.negative && self.value != 0 => Number::Negative,
-            Place::Digit | Place::After if self.value == u64::MAX => Number::Huge,
-            Place::Digit | Place::After => Number::Is(self.value),
-            _ => Number::None,
-        }
-    }
-
-    fn quirk(&self) -> Option<Quirk> {
-        match (self.usual, self.plain) {
-            (false, _) => Some(Quirk::Prefix),
-            (true, false) => Some(Quirk::Number),
-            (true, true) => None,
-        }
     }
 }

@@ -8,7 +8,7 @@
 //! * [`event`]: payloads by the types of their events. [`data`], [`text`], [`token`], [`value`]: their parts.
 //! * [`length`]: what `len` counts, and where a payload of that length ends.
 //! * [`envelope`]: writes header and payload. [`writer`]: writes their parts.
-//! * [`reply`]: READY and RESULT.
+//! * [`reply`]: READY and RESULT. [`result_line`]: reads a RESULT's line as supervisord does.
 //! * [`communication`]: the tags around data that a process sends as PROCESS_COMMUNICATION.
 //! * `agreement`: checks the readers of a line against each other, for tests and fuzzing.
 //! * [`error`]: everything that can be wrong. [`bytes`]: searching, counting, slicing.
@@ -32,6 +32,7 @@ pub mod length;
 pub mod payload;
 pub(crate) mod places;
 pub mod reply;
+pub mod result_line;
 mod short_cut;
 mod table;
 pub mod text;

@@ -1,8 +1,11 @@
 //! The simulator's pool against what supervisor's own pools did: order, overflow, rejection, serials.
 
+use std::io::{Read, Write};
+use std::time::Duration;
+
 use crate::ground_truth::recorded;
 use serde_json::Value;
-use supervisor_events::simulator::{Pool, PoolEvent};
+use supervisor_events::simulator::{Pool, PoolEvent, Report, Simulator};
 use supervisor_events::{EventType, LengthUnit, ListenerOutput, ListenerState, Supervisor};
 
 /// A pool and its listeners, as supervisord's main loop runs them.
@@ -120,4 +123,47 @@ fn every_recorded_pool_of_its_own() {
         tested += 1;
     }
     assert!(tested >= 20, "{tested}");
+}
+
+/// A listener that answers with `answers`, and then always with the last of them.
+fn run_with(answers: &'static [&'static [u8]]) -> (Simulator, Vec<Report>) {
+    let (mut listener_input, to_listener) = std::io::pipe().unwrap();
+    let (from_listener, mut listener_output) = std::io::pipe().unwrap();
+    std::thread::spawn(move || {
+        listener_output.write_all(b"READY\n").unwrap();
+        let (mut answers, mut last) = (answers.iter(), &answers[0]);
+        // Such a small event comes in one read.
+        while listener_input.read(&mut [0; 1000]).unwrap() != 0 {
+            last = answers.next().unwrap_or(last);
+            listener_output.write_all(last).unwrap();
+        }
+    });
+    let mut simulator = Simulator::new(from_listener, to_listener);
+    simulator.notify("TICK_5", b"when:5");
+    simulator.notify("TICK_5", b"when:10");
+    let reports = simulator.run(Duration::from_secs(60));
+    (simulator, reports)
+}
+
+#[test]
+fn a_run_ends_though_a_listener_rejects_an_event_endlessly() {
+    let (mut simulator, reports) = run_with(&[b"RESULT 4\nFAILREADY\n"]);
+    let rejections = |reports: &[Report]| {
+        reports.iter().filter(|report| matches!(report, Report::Result { serial: 0, accepted: false, .. })).count()
+    };
+    let last = |rejections| Some(Report::EndlessRejection { serial: 0, rejections });
+    assert_eq!((rejections(&reports), reports.last().cloned()), (100, last(100)));
+    assert_eq!(simulator.pool.events().map(|event| event.deliveries).collect::<Vec<_>>(), [100, 0]);
+    // Another call continues.
+    let reports = simulator.run(Duration::from_secs(60));
+    assert_eq!((rejections(&reports), reports.last().cloned()), (100, last(200)));
+}
+
+#[test]
+fn a_run_outlasts_a_listener_that_rejects_at_first() {
+    let mut answers = vec![&b"RESULT 4\nFAILREADY\n"[..]; 99];
+    answers.push(b"RESULT 2\nOKREADY\n");
+    let (simulator, reports) = run_with(answers.leak());
+    let accepted = reports.iter().filter(|report| matches!(report, Report::Result { accepted: true, .. })).count();
+    assert_eq!((accepted, simulator.pool.waiting(), simulator.state()), (2, 0, ListenerState::Ready));
 }
