@@ -37,7 +37,7 @@ fn read_until_ready(supervisor: &mut Supervisor, output: &mut impl Read) -> Resu
         while let Some(step) = supervisor.advance(&mut said) {
             match step {
                 ListenerOutput::ResultData(data) => writeln!(stdout(), "replied {}", data.escape_ascii())?,
-                ListenerOutput::Violation(violation) => return Err(format!("{violation:?}").into()),
+                ListenerOutput::Violation(violation) => return Err(violation.to_string().into()),
                 _ => {}
             }
         }

@@ -48,6 +48,19 @@ pub enum Delivery {
     Restart,
 }
 
+impl fmt::Display for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::First => f.write_str("delivered for the first time"),
+            Self::Redelivery { times: 1 } => f.write_str("delivered again"),
+            Self::Redelivery { times } => write!(f, "delivered again, {times} times"),
+            Self::Gap { missing } => write!(f, "delivered for the first time; {missing} before it are missing"),
+            Self::Late => f.write_str("delivered late"),
+            Self::Restart => f.write_str("the first one of a new numbering"),
+        }
+    }
+}
+
 /// Events that never came: the pool's buffer overflowed. A larger `buffer_size` prevents it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

@@ -24,7 +24,7 @@ impl Format for Text<'_> {
 
 impl Format for ResultLine {
     fn format(&self, f: Formatter<'_>) {
-        write!(f, "{=[u8]:a}", self);
+        write!(f, "{=[u8]:a}", self.as_bytes());
     }
 }
 

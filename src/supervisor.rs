@@ -12,6 +12,8 @@
 //! For tests and tools. The machine reads the listener's output byte by byte, with no I/O and no buffer. Each step says
 //! what supervisord makes of it, with all of supervisord's leniency, and what a stricter server would object to.
 
+use core::fmt;
+
 use crate::listener_state::ListenerState;
 use crate::wire::envelope::Envelope;
 use crate::wire::error::BufferTooSmall;
@@ -20,7 +22,7 @@ use crate::wire::reply::READY;
 use crate::wire::result_line::{Line, Number, Quirk};
 
 /// Something that a listener said, and its effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ListenerOutput<'i> {
     /// READY: ACKNOWLEDGED → READY.
@@ -61,6 +63,24 @@ pub enum Violation {
     HandlerFailed,
 }
 
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotReady(bytes) => {
+                write!(f, "'{}' instead of READY", bytes.escape_ascii())?;
+                if bytes.starts_with(b"\n") {
+                    f.write_str("; the last RESULT was probably printed with a line end")
+                } else {
+                    Ok(())
+                }
+            }
+            Self::Spurious(byte) => write!(f, "'{}', although no event was sent", byte.escape_ascii()),
+            Self::BadResultLine => f.write_str("a line without a length instead of RESULT"),
+            Self::HandlerFailed => f.write_str("the result_handler failed"),
+        }
+    }
+}
+
 /// Why a RESULT never ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -72,8 +92,17 @@ pub enum EndlessResult {
     HugeLength,
 }
 
+impl fmt::Display for EndlessResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NegativeLength => "a RESULT of negative length never ends",
+            Self::HugeLength => "a RESULT of a length that nobody can write never ends",
+        })
+    }
+}
+
 /// Why an event may not be sent. Nothing was changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum NotifyError {
@@ -83,8 +112,8 @@ pub enum NotifyError {
     BufferTooSmall(BufferTooSmall),
 }
 
-impl core::fmt::Display for NotifyError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Display for NotifyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotReady(state) => write!(f, "an event is not due: the listener is {}", state.name()),
             Self::BufferTooSmall(error) => error.fmt(f),

@@ -22,7 +22,7 @@ use crate::wire::error::ProtocolError;
 use crate::wire::reply::READY;
 
 /// The caller's fault: something was asked for that the protocol does not allow now. Nothing was changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum TurnError {
@@ -62,7 +62,7 @@ pub(crate) struct Turn {
 }
 
 /// The states; BUSY is split in two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Phase {
     Acknowledged,

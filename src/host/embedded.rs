@@ -38,7 +38,7 @@ use crate::{BufferTooSmall, LengthUnit, Notification, ProtocolError, Reply, Turn
 
 /// Why a loop ended before its input did: the errors of the reader, the writer and the handler, the peer's, and a
 /// buffer that is too small.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ServeError<R, W, H> {

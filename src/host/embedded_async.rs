@@ -33,7 +33,7 @@ use super::driver::{Driver, DriverError, Next, Replied};
 use crate::{BufferTooSmall, LengthUnit, Notification, ProtocolError, Reply, TurnError};
 
 /// Why a host cannot go on: the errors of the reader and the writer, the peer's, and the caller's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum HostError<R, W> {

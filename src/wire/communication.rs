@@ -47,7 +47,7 @@ pub fn encode(data: &[u8]) -> Result<EncodedMessage<'_>, EndTagInData> {
 }
 
 /// The bytes of a message. Write them at once, so that no output of another thread gets between the tags.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[must_use = "a message is sent by writing these bytes"]
 pub struct EncodedMessage<'a> {
     data: &'a [u8],
@@ -117,7 +117,7 @@ pub fn write(mut writer: impl std::io::Write, data: impl AsRef<[u8]>) -> std::io
 }
 
 /// The data of a message holds the tag that ends it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct EndTagInData;
 

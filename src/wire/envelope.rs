@@ -26,7 +26,7 @@ use super::writer::Writer;
 /// );
 /// # Ok::<(), supervisor_events::BufferTooSmall>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Envelope<'a> {
     /// supervisord's identifier.
     pub server: &'a str,

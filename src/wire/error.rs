@@ -12,7 +12,7 @@ use core::fmt;
 use super::key::Key;
 
 /// What is wrong with a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum TokenErrorKind {
@@ -34,7 +34,7 @@ pub enum TokenErrorKind {
 
 /// A line that cannot be read. If several things are wrong, a refused line (too long, not UTF-8) comes first, then a
 /// missing key, then the leftmost error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TokenError {
     /// The key of the token. For [`TokenErrorKind::NotAToken`] and [`TokenErrorKind::NotUtf8`], the last known key before the fault.
@@ -71,7 +71,7 @@ impl fmt::Display for TokenError {
 impl core::error::Error for TokenError {}
 
 /// Why a notification has no typed [`Event`](crate::Event). Its name, header and payload are still available.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum EventError {
@@ -102,7 +102,7 @@ impl core::error::Error for EventError {}
 ///
 /// Sticky: a machine that has returned it returns it again from every further call. The exception is an error of `end`,
 /// which is not stored. The way out is to end the process and let supervisord start it again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct ProtocolError {
@@ -113,7 +113,7 @@ pub struct ProtocolError {
 }
 
 /// What is wrong with the stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ProtocolErrorKind {
@@ -181,7 +181,7 @@ impl fmt::Display for ProtocolError {
 impl core::error::Error for ProtocolError {}
 
 /// A caller's buffer is too small. After a `write_to`, its contents are unspecified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct BufferTooSmall {
     /// How many bytes are needed.
@@ -197,7 +197,7 @@ impl fmt::Display for BufferTooSmall {
 impl core::error::Error for BufferTooSmall {}
 
 /// A name that the table of supervisor 4.3.0 does not have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct UnknownName;
 

@@ -27,7 +27,7 @@ pub const READY: &[u8] = b"READY\n";
 /// assert_eq!(Reply::from(format!("{} of {}", 1, 2)).data(), b"1 of 2");
 /// # Ok::<(), supervisor_events::BufferTooSmall>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reply<'a> {
     data: Bytes<'a>,
 }
@@ -115,7 +115,7 @@ impl From<String> for Reply<'_> {
 
 /// The bytes of a RESULT, with or without the next READY. Write them at once; nothing may be written between or after
 /// them.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[must_use = "supervisord waits for these bytes"]
 pub struct EncodedReply<'a> {
     data: &'a [u8],
@@ -130,7 +130,7 @@ impl<'a> EncodedReply<'a> {
     /// use supervisor_events::Reply;
     ///
     /// let (head, data, ready) = Reply::OK.encode_with_ready().parts();
-    /// assert_eq!([&head, data, ready].concat(), b"RESULT 2\nOKREADY\n");
+    /// assert_eq!([head.as_bytes(), data, ready].concat(), b"RESULT 2\nOKREADY\n");
     /// ```
     pub fn parts(&self) -> (ResultLine, &'a [u8], &'static [u8]) {
         (ResultLine::of_len(self.data.len()), self.data, self.ready)
@@ -140,7 +140,7 @@ impl<'a> EncodedReply<'a> {
     #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
     pub fn len(&self) -> usize {
         let (head, data, ready) = self.parts();
-        head.len().saturating_add(data.len()).saturating_add(ready.len())
+        head.as_bytes().len().saturating_add(data.len()).saturating_add(ready.len())
     }
 
     /// Writes all the bytes to the start of `buffer`, and returns that part.
@@ -185,26 +185,29 @@ impl ResultLine {
         this.len = written.map_or(0, <[u8]>::len);
         this
     }
+
+    /// The line, with its newline.
+    pub fn as_bytes(&self) -> &[u8] {
+        subslice(&self.line, 0, self.len)
+    }
 }
 
-impl core::ops::Deref for ResultLine {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        subslice(&self.line, 0, self.len)
+impl AsRef<[u8]> for ResultLine {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
     }
 }
 
 impl core::fmt::Debug for ResultLine {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "\"{}\"", self.escape_ascii())
+        write!(f, "\"{}\"", self.as_bytes().escape_ascii())
     }
 }
 
 impl core::fmt::Debug for EncodedReply<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let (head, data, ready) = self.parts();
-        write!(f, "EncodedReply(\"{}{}{}\")", head.escape_ascii(), data.escape_ascii(), ready.escape_ascii())
+        write!(f, "EncodedReply(\"{}{}{}\")", head.as_bytes().escape_ascii(), data.escape_ascii(), ready.escape_ascii())
     }
 }
 
@@ -220,7 +223,7 @@ mod tests {
             let reply = Reply::new(&data);
             let answer = reply.encode();
             let (head, data, ready) = answer.parts();
-            let bytes = [&head, data, ready].concat();
+            let bytes = [head.as_bytes(), data, ready].concat();
             assert_eq!(bytes, alloc::format!("RESULT {len}\n{}", "x".repeat(len)).as_bytes());
             assert_eq!(answer.len(), bytes.len());
         }

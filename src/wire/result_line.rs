@@ -13,6 +13,15 @@ pub enum Quirk {
     Number,
 }
 
+impl core::fmt::Display for Quirk {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Prefix => "the line of RESULT does not begin with 'RESULT '",
+            Self::Number => "the length in the line of RESULT is more than decimal digits",
+        })
+    }
+}
+
 /// A RESULT's line, read as supervisord reads it: 7 bytes that are skipped, and a number as Python's `int()` reads it.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

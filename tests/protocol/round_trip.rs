@@ -344,7 +344,7 @@ impl Machine {
 
     fn bytes(answer: EncodedReply<'_>) -> Vec<u8> {
         let (head, data, ready) = answer.parts();
-        [&head, data, ready].concat()
+        [head.as_bytes(), data, ready].concat()
     }
 
     /// Takes a piece of the stream, which ends at an event's end at the latest.
