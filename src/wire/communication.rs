@@ -7,6 +7,7 @@
 //! ```no_run
 //! use supervisor_events::communication;
 //!
+//! # #[cfg(feature = "std")]
 //! communication::write(std::io::stdout(), "ALERT:HIGH_DRAWDOWN:genetic_engine:5.2%")?;
 //! # Ok::<(), std::io::Error>(())
 //! ```
