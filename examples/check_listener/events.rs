@@ -37,14 +37,64 @@ pub const PLAIN: Words<'_> = Words { process: "cat", group: "pets", data: "a lin
 
 /// A payload as supervisord makes it, for each concrete type.
 pub fn samples(words: Words<'_>) -> Vec<Sample> {
+    let named = |event: Event<'_>| {
+        let mut buffer = [0; 1024];
+        let payload = event.write_to(&mut buffer).expect("samples are short").to_vec();
+        Sample { eventname: event.event_type().expect("samples are of known types").name(), payload }
+    };
+    process_states(words).into_iter().chain(supervisors_own(words)).chain(outputs(words)).map(named).collect()
+}
+
+fn process_states(words: Words<'_>) -> [Event<'_>; 9] {
+    use ProcessState::*;
+    let pid = Some(2766);
+    [
+        // One that most listeners have no reason to act on comes first.
+        (Running, Starting, None, None, pid),
+        (Starting, Stopped, Some(0), None, None),
+        (Backoff, Starting, Some(1), None, None),
+        (Stopping, Running, None, None, pid),
+        (Exited, Running, None, Some(false), pid),
+        (Exited, Running, None, Some(true), pid),
+        (Stopped, Stopping, None, None, pid),
+        (Fatal, Backoff, None, None, None),
+        (Unknown, Running, None, None, None),
+    ]
+    .map(|(state, from_state, tries, expected, pid)| {
+        let mut event = ProcessStateEvent::new(state);
+        (event.processname, event.groupname) = (Text::new(words.process), Text::new(words.group));
+        (event.from_state, event.tries, event.expected, event.pid) = (from_state.into(), tries, expected, pid);
+        Event::ProcessState(event)
+    })
+}
+
+/// The time, and what happens to groups and to supervisord itself.
+fn supervisors_own(words: Words<'_>) -> [Event<'_>; 7] {
+    let tick = |period, when| {
+        let mut event = TickEvent::new(period);
+        event.when = when;
+        Event::Tick(event)
+    };
+    let group = |change| {
+        let mut event = ProcessGroupEvent::new(change);
+        event.groupname = Text::new(words.group);
+        Event::ProcessGroup(event)
+    };
+    [
+        tick(5, 1_705_063_880),
+        tick(60, 1_705_063_860),
+        tick(3600, 1_705_060_800),
+        group(GroupChange::Added),
+        group(GroupChange::Removed),
+        Event::SupervisorStateChange(SupervisorState::Running),
+        Event::SupervisorStateChange(SupervisorState::Stopping),
+    ]
+}
+
+/// What processes and people say.
+fn outputs(words: Words<'_>) -> [Event<'_>; 5] {
     let (processname, groupname) = (Text::new(words.process), Text::new(words.group));
     let (data, pid) = (Data::new(words.data.as_bytes()), Some(2766));
-    let state = |state, from_state: ProcessState, tries, expected, pid| {
-        let mut event = ProcessStateEvent::new(state);
-        (event.processname, event.groupname, event.from_state) = (processname, groupname, from_state.into());
-        (event.tries, event.expected, event.pid) = (tries, expected, pid);
-        Event::ProcessState(event)
-    };
     let log = |channel| {
         let mut event = ProcessLogEvent::new(channel);
         (event.processname, event.groupname, event.pid, event.data) = (processname, groupname, pid, data);
@@ -55,52 +105,15 @@ pub fn samples(words: Words<'_>) -> Vec<Sample> {
         (event.processname, event.groupname, event.pid, event.data) = (processname, groupname, pid, data);
         Event::ProcessCommunication(event)
     };
-    let remote = || {
-        let mut event = RemoteCommunicationEvent::new();
-        (event.remote_type, event.data) = (processname, data);
-        Event::RemoteCommunication(event)
-    };
-    let tick = |period, when| {
-        let mut event = TickEvent::new(period);
-        event.when = when;
-        Event::Tick(event)
-    };
-    let group = |change| {
-        let mut event = ProcessGroupEvent::new(change);
-        event.groupname = groupname;
-        Event::ProcessGroup(event)
-    };
-    use ProcessState::*;
-    let events = [
-        // One that most listeners have no reason to act on comes first.
-        state(Running, Starting, None, None, pid),
-        state(Starting, Stopped, Some(0), None, None),
-        state(Backoff, Starting, Some(1), None, None),
-        state(Stopping, Running, None, None, pid),
-        state(Exited, Running, None, Some(false), pid),
-        state(Exited, Running, None, Some(true), pid),
-        state(Stopped, Stopping, None, None, pid),
-        state(Fatal, Backoff, None, None, None),
-        state(Unknown, Running, None, None, None),
-        tick(5, 1_705_063_880),
-        tick(60, 1_705_063_860),
-        tick(3600, 1_705_060_800),
-        group(GroupChange::Added),
-        group(GroupChange::Removed),
-        remote(),
+    let mut remote = RemoteCommunicationEvent::new();
+    (remote.remote_type, remote.data) = (processname, data);
+    [
+        Event::RemoteCommunication(remote),
         log(Channel::Stdout),
         log(Channel::Stderr),
         communication(Channel::Stdout),
         communication(Channel::Stderr),
-        Event::SupervisorStateChange(SupervisorState::Running),
-        Event::SupervisorStateChange(SupervisorState::Stopping),
-    ];
-    let named = |event: &Event<'_>| {
-        let mut buffer = [0; 1024];
-        let payload = event.write_to(&mut buffer).expect("samples are short").to_vec();
-        Sample { eventname: event.event_type().expect("samples are of known types").name(), payload }
-    };
-    events.iter().map(named).collect()
+    ]
 }
 
 /// The event of this type, if there is one.
