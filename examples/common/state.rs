@@ -30,7 +30,8 @@ impl<T: Default + Serialize + DeserializeOwned> State<T> {
         let this = Self { path, value: T::default() };
         if let Some(path) = &this.path {
             let explain = |error| format!("--state-dir {directory:?} has to be a directory to write in: {error}");
-            fs::create_dir_all(directory).and_then(|()| lock(path)).map_err(explain)?;
+            // It may be locked: the other processes of the pool are at work.
+            fs::create_dir_all(directory).and_then(|()| lock_file(path)).map_err(explain)?;
         }
         Ok(this)
     }
@@ -97,7 +98,7 @@ fn write_beside(path: &Path, text: &[u8]) -> io::Result<(File, PathBuf)> {
 /// Locks what stands at `path` for as long as the result lives, by a file beside it. Waits for a second at most: a
 /// process that was stopped must not stop all others.
 pub fn lock(path: &Path) -> io::Result<File> {
-    let file = File::options().create(true).append(true).open(path.with_extension("lock"))?;
+    let file = lock_file(path)?;
     let deadline = Instant::now() + Duration::from_secs(1);
     loop {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -106,4 +107,8 @@ pub fn lock(path: &Path) -> io::Result<File> {
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+fn lock_file(path: &Path) -> io::Result<File> {
+    File::options().create(true).append(true).open(path.with_extension("lock"))
 }

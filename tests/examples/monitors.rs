@@ -15,8 +15,10 @@ use crate::support::receiver::{ClosedPort, Collector, Receiver};
 use crate::support::{PATIENCE, wait_for};
 use dxr::{FaultResponse, MethodCall, MethodResponse, TryToValue, Value as XmlRpcValue};
 use jiff::Timestamp;
+use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use supervisor_events::ListenerState;
 use supervisor_events::simulator::{Report, Simulator};
 use tempfile::TempDir;
 
@@ -330,6 +332,20 @@ fn state_that_cannot_be_read_begins_anew_and_is_kept_aside() {
     assert_eq!(fs::read(path("heartbeat_monitor.unreadable")).unwrap(), b"{\"when\":10");
     assert_eq!(json_file(&path("heartbeat_monitor.json"))["when"], 20);
     assert_eq!(levels(&monitor.send("TICK_5", "when:25"), "WARNING"), [] as [&str; 0]);
+    monitor.end();
+}
+
+#[test]
+fn a_process_starts_while_another_one_of_its_pool_holds_the_state() {
+    let directory = TempDir::new().unwrap();
+    fs::create_dir(directory.path().join("state")).unwrap();
+    let lock = File::create(directory.path().join("state/startup_monitor.lock")).unwrap();
+    flock(&lock, FlockOperation::LockExclusive).unwrap();
+    let mut monitor = Driven::start("startup_monitor", directory.path(), &["--state-dir", "state"]);
+    monitor.simulator.step(PATIENCE);
+    assert_eq!(monitor.simulator.state(), ListenerState::Ready, "{:?}", monitor.lines());
+    drop(lock);
+    monitor.send("TICK_5", "when:20");
     monitor.end();
 }
 
