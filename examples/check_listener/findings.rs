@@ -101,7 +101,8 @@ impl Finding {
 
     /// Whether it may be the machine that was slow.
     pub fn may_be_load(&self) -> bool {
-        let never_ready = matches!(self.trouble.seen, Seen::Silence { .. }) && !self.trouble.was_ready;
+        // What comes at the end was in a buffer of the listener's.
+        let never_ready = matches!(self.trouble.seen, Seen::Silence { at_end: false }) && !self.trouble.was_ready;
         never_ready || matches!(self.trouble.seen, Seen::Late(_))
     }
 

@@ -29,6 +29,10 @@ const KEPT: usize = 1 << 20;
 /// How often supervisord's redelivery of a rejected event is tried.
 const REDELIVERIES: usize = 2;
 
+/// How much longer than the slowest answer a listener must say nothing to count as quiet, and how long at least.
+const SLOWEST_ANSWERS: u32 = 8;
+const QUIET_AT_LEAST: Duration = Duration::from_millis(100);
+
 /// What supervisord tells its listeners, unless the caller's environment does.
 const ENVIRONMENT: [(&str, &str); 4] = [
     ("SUPERVISOR_ENABLED", "1"),
@@ -102,6 +106,10 @@ pub struct Subject<'b> {
     stderr_text: Arc<Mutex<Vec<u8>>>,
     /// When the listener was started, or was last given an event.
     since: Instant,
+    /// When something was last written to it.
+    written: Instant,
+    /// The longest time that an answer has taken after that.
+    slowest: Option<Duration>,
     /// The last event, and how many bytes it has.
     event: Option<(PoolEvent, usize)>,
     said: Vec<u8>,
@@ -135,6 +143,8 @@ impl<'b> Subject<'b> {
             stderr: streams::collect(stderr, Arc::clone(&stderr_text)),
             stderr_text,
             since: Instant::now(),
+            written: Instant::now(),
+            slowest: None,
             event: None,
             said: Vec::new(),
             heard: 0,
@@ -158,9 +168,16 @@ impl<'b> Subject<'b> {
         Ok((streams::reader(move |buffer| Ok((ours.read(buffer)?, None))), theirs.into()))
     }
 
-    /// How long a listener must say nothing to count as quiet: 250 ms unless asked for more patience.
-    fn quiet(&self) -> Duration {
+    /// How long to wait for what need not come: 250 ms unless asked for more patience.
+    fn short_while(&self) -> Duration {
         self.bench.patience / 20
+    }
+
+    /// How long a listener must say nothing to count as quiet. What is said too early takes no longer than an answer, and
+    /// both take longer on a busy machine.
+    fn quiet(&self) -> Duration {
+        let longest = self.short_while();
+        self.slowest.map_or(longest, |slowest| (slowest * SLOWEST_ANSWERS).max(QUIET_AT_LEAST).min(longest))
     }
 
     // ---- Events. ----
@@ -204,11 +221,12 @@ impl<'b> Subject<'b> {
         if let Some(input) = &mut self.input {
             input.write(bytes);
         }
+        self.written = Instant::now();
     }
 
     /// Waits until the listener has read all that was written, but not for long: not every one reads on at once.
     pub fn let_read(&mut self) {
-        self.let_read_for(self.quiet());
+        self.let_read_for(self.short_while());
     }
 
     pub fn let_read_for(&mut self, time: Duration) {
@@ -316,10 +334,15 @@ impl<'b> Subject<'b> {
                 return Err(self.finding(Seen::Late(self.since.elapsed())));
             }
         }
-        while let Some(piece) = self.next_piece(self.quiet()) {
-            self.hear(piece)?;
+        let status = self.parent.status();
+        // The output ends with the process, unless somebody else holds it.
+        let since = Instant::now();
+        while status.is_some() && !self.output_ended && since.elapsed() < self.bench.patience {
+            if let Some(piece) = self.next_piece(Duration::from_millis(50)) {
+                self.hear(piece)?;
+            }
         }
-        Ok(self.parent.status())
+        Ok(status)
     }
 
     fn exits_within(&mut self, time: Duration) -> Checked {
@@ -372,6 +395,9 @@ impl<'b> Subject<'b> {
 
     fn wait_for(&mut self, state: ListenerState) -> Checked {
         if self.reaches(state, self.bench.patience)? {
+            if self.event.is_some() {
+                self.slowest = self.slowest.max(Some(self.written.elapsed()));
+            }
             return Ok(());
         }
         if self.reaches(state, self.bench.grace)? {
@@ -445,10 +471,12 @@ impl<'b> Subject<'b> {
     /// Waits for what tells one cause of a violation from another, and takes what else is said, to show it.
     fn see_it_through(&mut self, violation: Violation) {
         let awaited: &[u8] = match violation {
-            // A listener that greets, or a program that is no listener?
-            Violation::NotReady(_) if !self.was_ready => READY,
-            // One READY too many, or one instead of a RESULT?
-            Violation::BadResultLine if self.said.starts_with(READY) => b"RESULT ",
+            // These bytes tell enough.
+            Violation::NotReady(bytes) if bytes.starts_with(b"READY\r") => return self.linger(),
+            // A listener that greets, or a program that is no listener? And what is the rest of an answer?
+            Violation::NotReady(_) => READY,
+            // Is it said instead of the RESULT, or before it?
+            Violation::BadResultLine if !self.said.starts_with(b"RESULT") => b"RESULT ",
             _ => return self.linger(),
         };
         let since = Instant::now();
@@ -490,7 +518,7 @@ impl<'b> Subject<'b> {
             return self.finding(Seen::Closed);
         }
         let since = Instant::now();
-        while self.input.as_ref().is_some_and(|input| !input.is_settled()) && since.elapsed() < self.quiet() {
+        while self.input.as_ref().is_some_and(|input| !input.is_settled()) && since.elapsed() < self.bench.patience {
             thread::sleep(Duration::from_millis(1));
         }
         let unread = self.input.as_ref().filter(|input| input.is_settled()).map_or(0, Input::unread);
@@ -503,7 +531,7 @@ impl<'b> Subject<'b> {
         let before = self.heard;
         self.close_input();
         let since = Instant::now();
-        let patience = self.bench.patience.min(Duration::from_secs(2));
+        let patience = self.bench.patience.min(Duration::from_secs(5));
         while self.heard == before && !self.output_ended && since.elapsed() < patience {
             if let Some((bytes, writer)) = self.next_piece(Duration::from_millis(50)) {
                 self.keep(&bytes, writer);
@@ -520,7 +548,7 @@ impl<'b> Subject<'b> {
         let signal = self.parent.signal();
         if status.is_some() {
             // Its last words, if nobody else holds the stream.
-            let _ = self.stderr.recv_timeout(self.quiet());
+            let _ = self.stderr.recv_timeout(self.bench.patience);
         }
         let stderr = String::from_utf8_lossy(&self.stderr_text.lock().unwrap()).into_owned();
         let trouble = Trouble {
