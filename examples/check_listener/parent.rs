@@ -19,7 +19,7 @@ use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
 };
 use rustix::process::{Pid, Signal, WaitOptions};
-use signal_hook::consts::{FORBIDDEN, SIGCHLD, SIGCONT, SIGPIPE, SIGSTOP, SIGURG, SIGWINCH};
+use signal_hook::consts::{FORBIDDEN, SIGCHLD, SIGCONT, SIGPIPE, SIGSEGV, SIGSTOP, SIGURG, SIGWINCH};
 use signal_hook::iterator::Signals;
 
 /// The first argument that makes this program the parent. Not for users.
@@ -152,6 +152,7 @@ fn read_numbers(mut control: &UnixStream) -> io::Result<Option<[i32; 2]>> {
 /// Starts the listener, and answers questions about it until the checker has no more.
 pub fn run(listener: &[OsString]) -> io::Result<()> {
     rustix::process::setsid()?;
+    let_sigsegv_end_us()?;
     let harmless = [SIGCHLD, SIGCONT, SIGPIPE, SIGSTOP, SIGURG, SIGWINCH];
     let mut signals = Signals::new((1..32).filter(|signal| ![FORBIDDEN, &harmless].concat().contains(signal)))?;
     let mut control = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
@@ -175,6 +176,15 @@ pub fn run(listener: &[OsString]) -> io::Result<()> {
         let _ = rustix::process::kill_process_group(pid, Signal::KILL);
     }
     listener.wait().map(drop)
+}
+
+/// Rust's handler forgives one SIGSEGV that is no fault, and leaves the next one to the system, which ends this process.
+fn let_sigsegv_end_us() -> io::Result<()> {
+    // Elsewhere there may be no such handler.
+    if cfg!(any(target_os = "linux", target_os = "macos", target_os = "freebsd")) {
+        signal_hook::low_level::raise(SIGSEGV)?;
+    }
+    Ok(())
 }
 
 /// supervisord's children are leaders of process groups, too.

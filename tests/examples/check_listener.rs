@@ -277,7 +277,9 @@ fn one_that_died_at_its_start_shows_how() {
 #[test]
 fn a_signal_to_the_parent_is_named() {
     let Some(python) = python::python() else { return };
-    for (name, signal) in [("kills-its-parent", "SIGTERM"), ("kills-its-parent-for-good", "SIGKILL")] {
+    for (name, signal) in
+        [("kills-its-parent", "SIGTERM"), ("kills-its-parent-for-good", "SIGKILL"), ("faults-its-parent", "SIGSEGV")]
+    {
         let report = report_with(&["--timeout", "15", "--only", "event-types"], &python, name);
         let finding = &report.check("event-types")["findings"][0];
         assert_eq!((&finding["signal"], &finding["eventname"]), (&json!(signal), &json!("PROCESS_STATE_FATAL")));
@@ -417,6 +419,7 @@ fn no_script_is_forgotten() {
     let others = [
         "good",
         "childutils",
+        "faults-its-parent",
         "hangs-at-unknown-event",
         "rejects-at-first",
         "shows-its-locale.sh",

@@ -1,0 +1,12 @@
+"""Ends supervisord at FATAL, as if that had made a mistake."""
+import os
+import signal
+import sys
+
+while True:
+    print("READY", flush=True)
+    header = sys.stdin.readline() or sys.exit()
+    payload = sys.stdin.read(int(header.rsplit(":", 1)[1]))
+    if "eventname:PROCESS_STATE_FATAL" in header:
+        os.kill(os.getppid(), signal.SIGSEGV)
+    print("RESULT 2\nOK", end="", flush=True)
