@@ -3,6 +3,12 @@
 //!
 //! Data and payloads are strings where they are UTF-8, and arrays of byte values where they are not. Tokens that the
 //! crate has no field for follow the fields under their own keys, as strings.
+//!
+//! No key of a map occurs twice, whatever a server sends: many readers of JSON refuse that, or keep the last value. A
+//! token that has no field but is named like one, such as a `type` in a process's payload, is called `extra:type`: no
+//! token's own key holds a colon. Of several tokens without a field that have one key, the map has the first, as
+//! [`Tokens::get`] does. To make sure of that takes time that grows with the square of their number, so the map has only
+//! those among the first 64 tokens.
 
 use core::fmt::Display;
 
@@ -14,6 +20,8 @@ use crate::owned::OwnedNotification;
 use crate::wire::data::Data;
 use crate::wire::event::Event;
 use crate::wire::header::Header;
+use crate::wire::key::Key;
+use crate::wire::places;
 use crate::wire::text::Text;
 use crate::wire::token::Tokens;
 
@@ -48,12 +56,14 @@ impl Serialize for crate::host::capture::CapturedNotification {
 impl Serialize for Header<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        for (key, value) in self.tokens() {
-            match key {
-                "serial" => map.serialize_entry(key, &self.serial())?,
-                "poolserial" => map.serialize_entry(key, &self.poolserial())?,
-                "len" => map.serialize_entry(key, &self.len())?,
-                _ => map.serialize_entry(key, value)?,
+        for (index, (key, value)) in self.tokens().enumerate() {
+            match places::KEYS.find(key.as_bytes()) {
+                Some(Key::Serial) => map.serialize_entry(key, &self.serial())?,
+                Some(Key::Poolserial) => map.serialize_entry(key, &self.poolserial())?,
+                Some(Key::Len) => map.serialize_entry(key, &self.len())?,
+                Some(_) => map.serialize_entry(key, value)?,
+                None if is_first(self.tokens(), index, key) => map.serialize_entry(key, value)?,
+                None => {}
             }
         }
         map.end()
@@ -104,8 +114,29 @@ impl Serialize for Position {
 
 impl Serialize for Tokens<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self)
+        let mut map = serializer.serialize_map(None)?;
+        tokens(&mut map, *self, &[])?;
+        map.end()
     }
+}
+
+/// Entries for tokens that have no field, after entries with the keys `entries`.
+pub(crate) fn tokens<M: SerializeMap>(map: &mut M, tokens: Tokens<'_>, entries: &[&str]) -> Result<(), M::Error> {
+    for (index, (key, value)) in tokens.iter().enumerate() {
+        if !is_first(tokens.iter(), index, key) {
+            continue;
+        }
+        match entries.contains(&key) {
+            true => map.serialize_entry(&Displayed(format_args!("extra:{key}")), value)?,
+            false => map.serialize_entry(key, value)?,
+        }
+    }
+    Ok(())
+}
+
+/// Whether the token at `index`, which has this key, is the first of its key, and among the first 64.
+fn is_first<'a>(tokens: impl Iterator<Item = (&'a str, &'a str)>, index: usize, key: &str) -> bool {
+    index < 64 && tokens.take(index).all(|(other, _)| other != key)
 }
 
 impl Serialize for Data<'_> {
@@ -153,8 +184,12 @@ fn optional<M: SerializeMap>(map: &mut M, key: &str, value: Option<impl Serializ
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::event_type::EventType;
     use crate::wire::word::{Channel, GroupChange, SupervisorState};
     use serde_json::json;
+    use std::string::{String, ToString};
+    use std::vec;
+    use std::vec::Vec;
 
     fn notification<'a>(header: &'a str, payload: &'a [u8]) -> Notification<'a> {
         Notification { header: Header::parse(header.as_bytes()).unwrap(), payload, omitted: 0, retries_left: None }
@@ -179,6 +214,88 @@ mod tests {
         assert_eq!(written["event"], json!(null));
         assert_eq!(written["event_error"], tick.event().unwrap_err().to_string());
         assert_eq!((&written["payload"], &written["omitted"]), (&json!([119, 104, 255]), &json!(3)));
+    }
+
+    /// The keys of a JSON object, with those that occur twice.
+    fn keys(json: &str) -> Vec<String> {
+        struct Keys;
+        impl<'de> serde::de::Visitor<'de> for Keys {
+            type Value = Vec<String>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a map")
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Vec<String>, A::Error> {
+                let mut keys = Vec::new();
+                while let Some((key, _)) = map.next_entry::<String, serde::de::IgnoredAny>()? {
+                    keys.push(key);
+                }
+                Ok(keys)
+            }
+        }
+        serde::Deserializer::deserialize_map(&mut serde_json::Deserializer::from_str(json), Keys).unwrap()
+    }
+
+    #[test]
+    fn a_token_that_is_named_like_an_entry_is_kept_beside_it() {
+        let parse =
+            |name, payload: &'static str| json!(Event::parse(EventType::from_name(name), payload.as_bytes()).unwrap());
+        assert_eq!(
+            parse("PROCESS_STATE_FATAL", "processname:p groupname:g from_state:BACKOFF type:t data:d x:1 type:u x:2"),
+            json!({
+                "type": "PROCESS_STATE_FATAL", "processname": "p", "groupname": "g", "from_state": "BACKOFF",
+                "extra:type": "t", "data": "d", "x": "1",
+            })
+        );
+        assert_eq!(
+            parse("PROCESS_LOG_STDOUT", "processname:p groupname:g pid:1 channel:stdout data:d\nx"),
+            json!({
+                "type": "PROCESS_LOG_STDOUT", "processname": "p", "groupname": "g", "pid": 1, "channel": "stdout",
+                "data": "x", "extra:data": "d",
+            })
+        );
+        let header = Header::parse(b"ver:3.0 server:s serial:1 pool:p poolserial:0 eventname:E len:6 x:1 y:2 x:3");
+        let written = json!(header.unwrap());
+        assert_eq!((&written["x"], &written["y"]), (&json!("1"), &json!("2")));
+    }
+
+    #[test]
+    fn tokens_that_are_too_many_are_left_out_but_none_that_has_a_field() {
+        let many: String = (0..100).map(|number| std::format!("k{number}:v ")).collect();
+        assert_eq!(keys(&json!(Tokens::new(&many)).to_string()).len(), 64);
+        let line = std::format!("ver:3.0 {many}eventname:E poolserial:0 serial:1 len:6 pool:p server:s");
+        let keys = keys(&serde_json::to_string(&Header::parse(line.as_bytes()).unwrap()).unwrap());
+        assert_eq!(keys.len(), 63 + 7, "`ver` is one of 64");
+        assert!(
+            ["eventname", "pool", "poolserial", "serial", "len", "server"]
+                .iter()
+                .all(|key| keys.contains(&(*key).into()))
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_key_occurs_twice(
+            name in "PROCESS_STATE_(FATAL|EXITED)|PROCESS_LOG_STDOUT|TICK_5|PROCESS_GROUP_ADDED|PROCESS_COMMUNICATION_STDERR",
+            extra in "( (type|data|channel|state|when|change|period|extra|x|pid|groupname|tries):[a-z1:]{0,3}){0,8}",
+        ) {
+            let line = match name.as_str() {
+                "TICK_5" => std::format!("when:5{extra}"),
+                "PROCESS_GROUP_ADDED" => std::format!("groupname:g{extra}\n"),
+                _ => std::format!("processname:p groupname:g from_state:RUNNING{extra}"),
+            };
+            let header = std::format!("ver:3.0 server:s serial:1 pool:p poolserial:0 eventname:{name} len:6{extra}");
+            let header = Header::parse(header.as_bytes()).unwrap();
+            let mut written = vec![serde_json::to_string(&header).unwrap()];
+            if let Ok(event) = Event::parse(header.event_type(), line.as_bytes()) {
+                written.push(serde_json::to_string(&event).unwrap());
+            }
+            for json in written {
+                let mut distinct = keys(&json);
+                distinct.sort();
+                distinct.dedup();
+                proptest::prop_assert_eq!(distinct.len(), keys(&json).len(), "{}", json);
+            }
+        }
     }
 
     #[test]

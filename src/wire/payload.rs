@@ -95,11 +95,19 @@ macro_rules! make_payloads {
                 }
             }
 
-            /// As a map: the event's type, the fields that have a token or data, and the unknown tokens.
+            /// As a map: the event's type, the fields that have a token or data, and the tokens without a field.
             #[cfg(feature = "serde")]
             impl serde::Serialize for $Struct<'_> {
                 fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                     use serde::ser::SerializeMap;
+                    /// The keys of the entries before the tokens without a field.
+                    #[allow(dead_code, reason = "one of the payloads has no such tokens")]
+                    const ENTRIES: &[&str] = &[
+                        "type",
+                        $(stringify!($field),)*
+                        $($(Key::$NamedKey.name(),)?)?
+                        $(stringify!($data),)?
+                    ];
                     let mut map = serializer.serialize_map(None)?;
                     map.serialize_entry("type", &self.shape().event_type())?;
                     $(if !self.$field.is_absent() {
@@ -107,9 +115,7 @@ macro_rules! make_payloads {
                     })*
                     $($(map.serialize_entry(Key::$NamedKey.name(), &self.$named)?;)?)?
                     $(map.serialize_entry(stringify!($data), &self.$data)?;)?
-                    $(for (key, value) in &self.$extra {
-                        map.serialize_entry(key, value)?;
-                    })?
+                    $(crate::serialize::tokens(&mut map, self.$extra, ENTRIES)?;)?
                     map.end()
                 }
             }
