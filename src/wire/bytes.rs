@@ -137,6 +137,7 @@ pub(crate) fn place_in(list: &str, name: &[u8], same: fn(&[u8], &[u8]) -> bool) 
 }
 
 /// Whether all names differ, for assertions about the table.
+#[allow(dead_code, reason = "used at compile time, which rustc 1.88 does not count")]
 pub(crate) const fn distinct(names: &[&str]) -> bool {
     let mut rest = names;
     while let Some((first, others)) = rest.split_first() {
@@ -152,6 +153,7 @@ pub(crate) const fn distinct(names: &[&str]) -> bool {
     true
 }
 
+#[allow(dead_code, reason = "used at compile time, which rustc 1.88 does not count")]
 const fn equal(one: &[u8], other: &[u8]) -> bool {
     match (one, other) {
         ([], []) => true,

@@ -115,6 +115,7 @@ macro_rules! make_event_types {
             );)*
         };
 
+        #[allow(dead_code, reason = "used at compile time, which rustc 1.88 does not count")]
         const fn is_parent(event_type: EventType<'_>) -> bool {
             $(matches!(event_type, EventType::$parent) ||)* false
         }

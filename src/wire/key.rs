@@ -24,6 +24,7 @@ macro_rules! make_keys {
             /// All keys, in the order of the table.
             pub(crate) const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
+            #[allow(dead_code, reason = "used at compile time, which rustc 1.88 does not count")]
             const NAMES: &'static [&'static str] = &[$($name,)*];
 
             /// The key's name, as it is written before the colon.
@@ -75,6 +76,7 @@ impl core::fmt::Display for Key {
 }
 
 /// Whether the keys are in the order of the table, for assertions about its other sections.
+#[allow(dead_code, reason = "used at compile time, which rustc 1.88 does not count")]
 pub(crate) const fn in_order(keys: &[Key]) -> bool {
     let mut rest = keys;
     while let Some((key, others)) = rest.split_first() {
@@ -110,6 +112,7 @@ impl Keys {
         Self(self.0 | 1 << key as u32)
     }
 
+    #[allow(dead_code, reason = "used at compile time, which rustc 1.88 does not count")]
     pub(crate) const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }

@@ -122,6 +122,7 @@ macro_rules! make_payloads {
         )*
 
         /// The keys of all payloads.
+        #[allow(dead_code, reason = "used at compile time, which rustc 1.88 does not count")]
         pub(crate) const KEYS: Keys = Keys::NONE$(.union($Struct::KEYS))*;
     };
 }
