@@ -1,11 +1,9 @@
-//! The examples as programs: the tools, the small ones, and each monitor by itself under the simulator.
+//! The examples as programs: the tools, and the small ones.
 
 #[cfg(unix)]
 mod check_listener;
 mod decode;
 mod demo;
-#[cfg(unix)]
-mod monitors;
 #[cfg(unix)]
 mod programs;
 

@@ -3,7 +3,6 @@
 #![cfg(unix)]
 
 mod firmware;
-mod monitors;
 mod silence;
 mod supervisord;
 

@@ -1,4 +1,4 @@
-//! The examples as programs: cargo builds them for a whole `cargo test`, but not for a single test file.
+//! The crate's examples as programs: cargo builds them for a whole `cargo test`, but not for a single test file.
 
 use std::env;
 use std::path::PathBuf;
@@ -10,7 +10,14 @@ pub fn example(name: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
     let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--example", name]);
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args([
+        "build",
+        "--quiet",
+        "--package",
+        "supervisor-events",
+        "--example",
+        name,
+    ]);
     cargo.arg("--target-dir").arg(profile.parent().unwrap());
     if profile.ends_with("release") {
         cargo.arg("--release");

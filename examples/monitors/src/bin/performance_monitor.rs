@@ -1,0 +1,146 @@
+//! Measures the system and the trading processes each minute; alerts above thresholds, and when memory leaks.
+//!
+//! ```ini
+//! [eventlistener:performance_monitor]
+//! command = /usr/local/bin/performance_monitor --processes trading_system:*
+//! events = TICK_60
+//! buffer_size = 50
+//! ```
+//!
+//! The processes are found by their ids in supervisord's own list. A leak is a steady rise over up to an hour.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use supervisor_events::{Event, Header};
+
+use supervisor_monitors::Failure;
+use supervisor_monitors::alerts::{Alert, Alerts};
+use supervisor_monitors::log::log;
+use supervisor_monitors::metrics::{ProcessMetrics, SystemMetrics, Trend, measure};
+use supervisor_monitors::run::{Monitor, run};
+use supervisor_monitors::settings::{Setting, Settings};
+use supervisor_monitors::state::State;
+use supervisor_monitors::supervisord::{Process, Supervisord};
+
+const ABOUT: &str =
+    "Measures the system and the trading processes each minute; alerts above thresholds, and when memory leaks.";
+
+const PROCESSES: &str = "genetic_engine,risk_manager,hyperliquid_feed,order_executor,backtest_worker";
+
+const SETTINGS: [Setting; 7] = [
+    ("processes", PROCESSES, "processes to measure: NAME, GROUP:NAME, or GROUP:*"),
+    ("interval", "1", "seconds over which use of the CPU is measured"),
+    ("cpu-threshold", "80", "percent of all CPUs"),
+    ("memory-threshold", "85", "percent of the system's memory"),
+    ("process-memory-threshold", "1000", "MB (2^20 bytes) that one process may hold"),
+    ("leak-threshold", "100", "MB an hour by which a process may grow steadily"),
+    ("leak-samples", "15", "ticks that it takes to call a rise steady"),
+];
+
+fn main() -> ExitCode {
+    run(env!("CARGO_BIN_NAME"), ABOUT, &SETTINGS, PerformanceMonitor::new)
+}
+
+struct PerformanceMonitor {
+    processes: Vec<String>,
+    interval: Duration,
+    cpu_threshold: f64,
+    memory_threshold: f64,
+    process_memory_threshold: f64,
+    leak_threshold: f64,
+    leak_samples: usize,
+    trends: State<BTreeMap<String, Trend>>,
+    alerts: Alerts,
+    supervisord: Supervisord,
+}
+
+impl Monitor for PerformanceMonitor {
+    fn handle(&mut self, _: &Header<'_>, event: &Event<'_>) -> Result<(), Failure> {
+        let Event::Tick(tick) = event else { return Ok(()) };
+        // Without the list, the system's own figures are still worth having.
+        let all = self.supervisord.processes().unwrap_or_else(|error| {
+            log("ERROR", error.to_string(), json!({ "processes": self.processes }));
+            Vec::new()
+        });
+        let watched: Vec<_> = all.iter().filter(|process| process.pid != 0 && self.is_watched(process)).collect();
+        let (system, processes) = measure(&watched, self.interval);
+        let mut exceeded = self.exceeded(&system, &processes);
+        exceeded.extend(self.leaks(&processes, tick.when));
+
+        let mut by_name = serde_json::Map::new();
+        for (process, metrics) in &processes {
+            let taken = by_name.contains_key(&process.name);
+            by_name.insert(if taken { process.full_name() } else { process.name.clone() }, json!(metrics));
+        }
+        log("INFO", "Performance metrics", json!({ "system": system, "processes": by_name, "alerts": exceeded }));
+        self.alerts.send(exceeded.iter().map(|details| Alert {
+            severity: "WARNING",
+            process: details["process"].as_str().zip(details["group"].as_str()),
+            event: details["type"].as_str().unwrap_or_default(),
+            details: details.clone(),
+        }));
+        Ok(())
+    }
+}
+
+impl PerformanceMonitor {
+    fn new(settings: &Settings) -> Result<Self, Failure> {
+        Ok(Self {
+            processes: settings.names("processes"),
+            interval: settings.seconds("interval")?,
+            cpu_threshold: settings.number("cpu-threshold")?,
+            memory_threshold: settings.number("memory-threshold")?,
+            process_memory_threshold: settings.number("process-memory-threshold")?,
+            leak_threshold: settings.number("leak-threshold")?,
+            leak_samples: settings.number("leak-samples")?,
+            trends: State::open(settings, "")?,
+            alerts: Alerts::new(settings)?,
+            supervisord: Supervisord::from_env(),
+        })
+    }
+
+    fn is_watched(&self, process: &Process) -> bool {
+        let names = [process.name.clone(), process.full_name(), format!("{}:*", process.group)];
+        self.processes.iter().any(|watched| names.contains(watched))
+    }
+
+    fn exceeded(&self, system: &SystemMetrics, processes: &[(&Process, ProcessMetrics)]) -> Vec<Value> {
+        let mut exceeded = Vec::new();
+        let of_system = [
+            ("HIGH_CPU", f64::from(system.cpu_percent), self.cpu_threshold),
+            ("HIGH_MEMORY", system.memory_percent, self.memory_threshold),
+        ];
+        for (kind, value, threshold) in of_system.into_iter().filter(|(_, value, threshold)| value > threshold) {
+            exceeded.push(json!({ "type": kind, "value": value, "threshold": threshold }));
+        }
+        for (process, metrics) in processes {
+            if metrics.memory_mb > self.process_memory_threshold {
+                let threshold = self.process_memory_threshold;
+                exceeded.push(of_process("PROCESS_HIGH_MEMORY", process, metrics.memory_mb, threshold));
+            }
+        }
+        exceeded
+    }
+
+    /// Adds these figures to the trends, and tells which processes grow.
+    fn leaks(&mut self, processes: &[(&Process, ProcessMetrics)], when: u64) -> Vec<Value> {
+        let (threshold, least) = (self.leak_threshold, self.leak_samples);
+        let leak = |trends: &mut BTreeMap<_, Trend>, process: &Process, metrics: &ProcessMetrics| {
+            let trend = trends.entry(process.full_name()).or_default();
+            trend.add(metrics.pid, when, metrics.memory_mb);
+            let growth = trend.growth(least).filter(|growth| *growth > threshold)?;
+            Some(of_process("MEMORY_LEAK", process, growth, threshold))
+        };
+        self.trends.update(|trends| {
+            trends.retain(|name, _| processes.iter().any(|(process, _)| process.full_name() == *name));
+            processes.iter().filter_map(|(process, metrics)| leak(trends, process, metrics)).collect()
+        })
+    }
+}
+
+fn of_process(kind: &str, Process { name, group, .. }: &Process, value: f64, threshold: f64) -> Value {
+    json!({ "type": kind, "process": name, "group": group, "value": value, "threshold": threshold })
+}

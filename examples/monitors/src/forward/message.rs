@@ -1,0 +1,171 @@
+//! An event as a message of the stream: subject, headers, payload.
+//!
+//! What may hold anything is percent-encoded, as UTF-8: in subjects everything but ASCII letters, digits, `-` and `_`; in
+//! headers everything but visible ASCII, and `%`. So both can be taken back to what supervisord sent.
+
+use std::env;
+use std::fs;
+use std::io;
+use std::os::unix::process::parent_id;
+
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use supervisor_events::{Header, Notification};
+
+use super::log::now;
+
+const TOKEN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
+const HEADER: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
+
+/// The header by which the broker knows a message again.
+pub const ID: &str = "Nats-Msg-Id";
+/// In place of an event's name, where events were dropped.
+pub const DROPPED: &str = "FORWARD_MONITOR_DROPPED";
+
+/// What is published. Headers are encoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    pub subject: String,
+    pub headers: Vec<(String, String)>,
+    pub payload: Vec<u8>,
+}
+
+impl Message {
+    /// As bytes, for the spool: lines of text, an empty one, the payload.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let lines = self.headers.iter().map(|(name, value)| format!("{name}: {value}\n"));
+        let mut bytes = format!("{}\n{}\n", self.subject, lines.collect::<String>()).into_bytes();
+        bytes.extend_from_slice(&self.payload);
+        bytes
+    }
+
+    /// From the spool's bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let end = bytes.windows(2).position(|pair| pair == b"\n\n")?;
+        let mut lines = str::from_utf8(&bytes[..end]).ok()?.split('\n');
+        let subject = lines.next()?.into();
+        let pair = |line: &str| line.split_once(": ").map(|(name, value)| (name.into(), value.into()));
+        Some(Self { subject, headers: lines.map(pair).collect::<Option<_>>()?, payload: bytes[end + 2..].into() })
+    }
+
+    /// A header's value, encoded.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|header| header.0 == name).map(|header| header.1.as_str())
+    }
+
+    /// The id of the event that it carries; of the last one, if it tells of dropped ones.
+    pub fn last_id(&self) -> &str {
+        self.header("Forward-Last-Id").or(self.header(ID)).unwrap_or_default()
+    }
+
+    /// Cuts the payload where headers and payload are larger than the broker takes. None if the headers alone are.
+    pub fn cut_to(mut self, limit: usize) -> Option<Self> {
+        // With room for the header that tells of the cut, and for what the broker's protocol puts around them.
+        let around = self.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum::<usize>() + 64;
+        if around + self.payload.len() > limit {
+            let keep = limit.checked_sub(around)?;
+            let omitted: u64 = self.header("Forward-Omitted").and_then(|omitted| omitted.parse().ok()).unwrap_or(0);
+            let omitted = omitted + (self.payload.len() - keep) as u64;
+            self.payload.truncate(keep);
+            self.headers.retain(|header| header.0 != "Forward-Omitted");
+            self.headers.push(("Forward-Omitted".into(), omitted.to_string()));
+        }
+        Some(self)
+    }
+}
+
+/// Where messages come from: this listener, and the supervisord that started it.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// What subjects begin with.
+    pub prefix: String,
+    /// The machine.
+    pub host: String,
+    /// What tells this run of supervisord from any other on this machine: serials begin at 0 with each.
+    pub run: String,
+    /// The listener's group and name.
+    pub process: String,
+}
+
+impl Origin {
+    /// The message of an event.
+    pub fn event(&self, event: &Notification<'_>) -> Message {
+        let headers = [
+            (ID, self.id(&event.header)),
+            ("Forward-Host", encode(&self.host)),
+            ("Forward-Run", encode(&self.run)),
+            ("Forward-Process", encode(&self.process)),
+            ("Forward-Time", now()),
+        ];
+        let mut message = Message {
+            subject: format!("{}.{}.{}", self.prefix, token(&self.host), token(event.header.eventname())),
+            headers: headers.map(|(name, value)| (name.into(), value)).into(),
+            payload: event.payload.into(),
+        };
+        if event.omitted > 0 {
+            message.headers.push(("Forward-Omitted".into(), event.omitted.to_string()));
+        }
+        // The prefix keeps them apart from the headers that mean something to the broker.
+        let tokens = event.header.tokens();
+        message.headers.extend(tokens.map(|(key, value)| (format!("Supervisor-{}", encode(key)), encode(value))));
+        message
+    }
+
+    /// The same for the same event of the same pool, whoever delivers it, and never again for another one.
+    fn id(&self, header: &Header<'_>) -> String {
+        let [host, run, server, pool] = [&self.host, &self.run, header.server(), header.pool()].map(token);
+        format!("{host}/{run}/{server}/{pool}/{}", header.serial())
+    }
+}
+
+/// The message in place of events that were dropped: `count` of them, from `first` to `last`.
+pub fn dropped(count: u64, first: &Message, last: &Message) -> Message {
+    let subject = first.subject.rsplit_once('.').map_or("", |(before, _)| before);
+    // What is true of all of them, and the last one's time.
+    let kept =
+        ["Forward-Host", "Forward-Run", "Forward-Process", "Forward-Time", "Supervisor-server", "Supervisor-pool"];
+    let mut headers = vec![(ID.into(), format!("{}/dropped", first.last_id()))];
+    headers.extend(last.headers.iter().filter(|(name, _)| kept.contains(&&name[..])).cloned());
+    headers.push(("Forward-Dropped".into(), count.to_string()));
+    headers.push(("Forward-First-Id".into(), first.last_id().into()));
+    headers.push(("Forward-Last-Id".into(), last.last_id().into()));
+    Message { subject: format!("{subject}.{DROPPED}"), headers, payload: Vec::new() }
+}
+
+/// A part of a subject. Never empty, which the broker forbids.
+pub fn token(text: &str) -> String {
+    if text.is_empty() { "%".into() } else { utf8_percent_encode(text, TOKEN).to_string() }
+}
+
+/// A header's value.
+pub fn encode(text: &str) -> String {
+    utf8_percent_encode(text, HEADER).to_string()
+}
+
+/// What a header's value was made of.
+pub fn decode(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+/// The machine's name.
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// The listener's own name, as supervisord tells it.
+pub fn process_name() -> String {
+    let from_env = |variable| env::var(variable).unwrap_or_else(|_| "forward_monitor".into());
+    format!("{}:{}", from_env("SUPERVISOR_GROUP_NAME"), from_env("SUPERVISOR_PROCESS_NAME"))
+}
+
+/// What tells this run of supervisord from all others: the machine's boot, its process id, and when it was started.
+///
+/// A reload by SIGHUP is the same process, and goes on with the serials: the same run.
+pub fn run_of_parent() -> io::Result<String> {
+    let pid = parent_id();
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The second field, the program's name, may hold anything; the start is the 22nd.
+    let start = stat.rsplit_once(") ").and_then(|(_, fields)| fields.split(' ').nth(19));
+    let start = start.ok_or_else(|| io::Error::other("its format is not known"))?;
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    Ok(format!("{}-{pid}-{start}", boot.trim()))
+}

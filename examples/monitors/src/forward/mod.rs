@@ -1,0 +1,17 @@
+//! Forwards supervisord's events to NATS JetStream, and shows from there what runs where. README.md says how to use it.
+//!
+//! ```text
+//! supervisord ─▶ main (Serve) ─▶ queue ─▶ broker ─▶ JetStream ─▶ fleet
+//!                  │              │
+//!                message        spool (a file)
+//! ```
+//!
+//! The main thread takes events and answers them. A second one publishes them, one after the other. Between them is a
+//! queue that lives in a file, so that it outlives both.
+
+pub mod broker;
+pub mod log;
+pub mod message;
+pub mod queue;
+pub mod settings;
+pub mod spool;

@@ -1,0 +1,200 @@
+//! What lies between the thread that answers supervisord and the one that talks to the broker.
+//!
+//! Every event goes through the spool, which keeps the order. While the broker is there the spool holds one event at most,
+//! the answer waits for the broker, and nothing waits for the disk.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio::sync::Notify;
+
+use super::log::log;
+use super::message::Message;
+use super::spool::{Spool, Stored};
+use crate::Failure;
+
+/// How long to wait before a disk is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The messages on their way, for both threads.
+pub struct Queue {
+    state: Mutex<State>,
+    /// The broker has taken a message, has come or has gone.
+    changed: Condvar,
+    /// There is a message for the broker.
+    work: Notify,
+    /// How long an event may wait for the broker before it waits for the disk instead.
+    deadline: Duration,
+    /// Whether to end.
+    stop: Arc<AtomicBool>,
+}
+
+struct State {
+    spool: Spool,
+    /// The newest message, if it cannot be written to the spool.
+    held: Option<Message>,
+    broker: Broker,
+    /// How many messages the broker has taken.
+    taken: usize,
+    /// Whether the last event was dropped.
+    dropping: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Broker {
+    /// Nobody has tried yet.
+    Unknown,
+    Here,
+    Away,
+}
+
+impl State {
+    /// How many messages the broker will have taken when it has taken all.
+    fn all(&self) -> usize {
+        self.taken + self.spool.messages() + usize::from(self.held.is_some())
+    }
+
+    fn is_away(&self) -> bool {
+        self.broker == Broker::Away
+    }
+}
+
+impl Queue {
+    /// A queue in this spool.
+    pub fn new(spool: Spool, deadline: Duration, stop: Arc<AtomicBool>) -> Self {
+        let state = State { spool, held: None, broker: Broker::Unknown, taken: 0, dropping: false };
+        Self { state: state.into(), changed: Condvar::new(), work: Notify::new(), deadline, stop }
+    }
+
+    /// Takes a message in. When it returns, the broker has it, or it is safe in the spool, or it was dropped and counted.
+    pub fn take(&self, message: &Message) -> Result<(), Failure> {
+        let since = Instant::now();
+        let left = || self.deadline.saturating_sub(since.elapsed());
+        let mut state = self.lock();
+        let mut complained = false;
+        loop {
+            let safe = match state.spool.append(message) {
+                Ok(Stored::Full) if !state.is_away() && !left().is_zero() => {
+                    // It is sending what is there.
+                    state = self.wait(state, left());
+                    continue;
+                }
+                Ok(Stored::Full) => Self::drop_message(&mut state, message),
+                Ok(Stored::Written | Stored::Again) => {
+                    (state.held, state.dropping) = (None, false);
+                    self.work.notify_one();
+                    let all = state.all();
+                    // With others in front of it, it would wait for them too.
+                    while state.taken < all && state.spool.messages() == 1 && !state.is_away() && !left().is_zero() {
+                        state = self.wait(state, left());
+                    }
+                    if state.taken >= all { Ok(()) } else { state.spool.sync() }
+                }
+                Err(error) => {
+                    // The broker can still have it, after those before it.
+                    state.held = Some(message.clone());
+                    Err(error)
+                }
+            };
+            let Err(error) = safe else { return Ok(()) };
+            if !complained {
+                let advice = "make room on the spool's disk, or mend it: the event is held until then, or until the \
+                              broker has it, and no other event is taken";
+                log("error", advice, json!({ "error": error.to_string() }));
+                complained = true;
+            }
+            self.work.notify_one();
+            let (all, since) = (state.all(), Instant::now());
+            while state.taken < all && since.elapsed() < PAUSE {
+                state = self.wait(state, PAUSE.saturating_sub(since.elapsed()));
+            }
+            if state.taken >= all {
+                return Ok(());
+            }
+            if self.stop.load(Ordering::Relaxed) {
+                return Err("it is neither on the disk nor with the broker".into());
+            }
+        }
+    }
+
+    fn drop_message(state: &mut State, message: &Message) -> io::Result<()> {
+        if let Err(error) = state.spool.drop_message(message) {
+            state.held = Some(message.clone());
+            return Err(error);
+        }
+        state.held = None;
+        if !state.dropping {
+            let details = json!({ "spooled": state.spool.messages() });
+            log("error", "the spool is full: events are dropped and counted", details);
+            state.dropping = true;
+        }
+        state.spool.sync()
+    }
+
+    /// The oldest message; waits for one.
+    pub async fn oldest(&self) -> io::Result<Message> {
+        loop {
+            {
+                let state = self.lock();
+                if let Some(message) = state.spool.head()?.or_else(|| state.held.clone()) {
+                    return Ok(message);
+                }
+            }
+            self.work.notified().await;
+        }
+    }
+
+    /// The broker has the oldest message.
+    pub fn taken(&self, message: &Message) {
+        let mut state = self.lock();
+        if state.spool.messages() == 0 {
+            state.held = None;
+        } else {
+            state.spool.done();
+        }
+        state.taken += 1;
+        if let Some(count) = message.header("Forward-Dropped") {
+            let count: Option<u64> = count.parse().ok();
+            log("error", "events were dropped while the spool was full", json!({ "dropped": count }));
+        }
+        self.is_here(state);
+    }
+
+    /// The broker can be reached. With messages for it, the first one has to show whether it takes them.
+    pub fn reached(&self) {
+        let state = self.lock();
+        if state.taken == state.all() {
+            self.is_here(state);
+        }
+    }
+
+    fn is_here(&self, mut state: MutexGuard<'_, State>) {
+        if state.broker != Broker::Here {
+            log("info", "the broker takes events", json!({ "spooled": state.spool.messages() }));
+        }
+        state.broker = Broker::Here;
+        self.changed.notify_all();
+    }
+
+    /// The broker cannot be reached, or does not take messages.
+    pub fn away(&self, error: &Failure) {
+        let mut state = self.lock();
+        if !state.is_away() {
+            let details = json!({ "error": error.to_string(), "spooled": state.spool.messages() });
+            log("warn", "the broker does not take events: they go to the spool", details);
+        }
+        state.broker = Broker::Away;
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>, time: Duration) -> MutexGuard<'a, State> {
+        self.changed.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0
+    }
+}

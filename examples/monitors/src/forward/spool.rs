@@ -1,0 +1,259 @@
+//! The messages that the broker has not taken yet, in a file.
+//!
+//! The file is a row of records: the body's length and its CRC-32, four bytes each, the low one first; then the body, whose
+//! first byte tells what it is:
+//!
+//! * `M`: a message. The rest is the message.
+//! * `D`: the oldest message was taken by the broker.
+//! * `L`: the rest is the id of the last event before this file was begun.
+//!
+//! It only grows, until more than half of it is done with; then a new one takes its place. So whoever is killed leaves a
+//! whole file, but perhaps for its last record: that one was not answered for, and is cut off.
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::log::log;
+use super::message::{self, Message};
+
+const HEAD: usize = 8;
+/// A file that holds less than this is not worth replacing.
+const WORTH: u64 = 1 << 20;
+
+/// A queue of messages in a file.
+pub struct Spool {
+    file: File,
+    path: PathBuf,
+    /// Holds the lock, for as long as this lives.
+    _lock: File,
+    /// Where the next record goes.
+    end: u64,
+    queue: VecDeque<Entry>,
+    /// How many bytes the messages in the queue may take, and do take.
+    bound: u64,
+    waiting: u64,
+    /// The id of the last event that was stored or dropped.
+    last: String,
+    /// The last message in the queue, if it tells of dropped events, and more can be added to it.
+    gap: Option<Gap>,
+    /// Messages that were taken and could not be marked so.
+    marks_due: usize,
+}
+
+/// A record that holds a message.
+#[derive(Clone, Copy)]
+struct Entry {
+    at: u64,
+    len: u64,
+}
+
+struct Gap {
+    count: u64,
+    first: Message,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// It is in the file, though perhaps not on the disk.
+    Written,
+    /// It was the last one already: supervisord sent the event again.
+    Again,
+    /// There is no room for it.
+    Full,
+}
+
+impl Spool {
+    /// Opens the spool of this name, and locks it; waits for the process that has it.
+    pub fn open(directory: &Path, name: &str, bound: u64) -> io::Result<Self> {
+        fs::create_dir_all(directory)?;
+        let path = directory.join(format!("{name}.spool"));
+        // Not the spool itself, which is replaced.
+        let lock = File::create(directory.join(format!("{name}.lock")))?;
+        if lock.try_lock().is_err() {
+            log("warn", "another process has the spool: it is waited for", json!({ "spool": path.to_string_lossy() }));
+            lock.lock()?;
+        }
+        let file = File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
+        sync_directory(directory)?;
+        let (queue, last) = (VecDeque::new(), String::new());
+        let mut spool =
+            Self { file, path, _lock: lock, end: 0, queue, bound, waiting: 0, last, gap: None, marks_due: 0 };
+        spool.load()?;
+        log("info", "the spool is open", json!({ "spooled": spool.messages() }));
+        Ok(spool)
+    }
+
+    fn load(&mut self) -> io::Result<()> {
+        let size = self.file.metadata()?.len();
+        let mut input = BufReader::new(self.file.try_clone()?);
+        while let Some(body) = read_record(&mut input, size - self.end)? {
+            let len = (HEAD + body.len()) as u64;
+            match body.split_first() {
+                Some((b'M', rest)) => {
+                    self.last = Message::from_bytes(rest).map(|message| message.last_id().into()).unwrap_or_default();
+                    self.queue.push_back(Entry { at: self.end, len });
+                    self.waiting += len;
+                }
+                Some((b'D', _)) => self.waiting -= self.queue.pop_front().map_or(0, |entry| entry.len),
+                Some((b'L', id)) => self.last = String::from_utf8_lossy(id).into(),
+                _ => break,
+            }
+            self.end += len;
+        }
+        if self.end < size {
+            let details = json!({ "bytes": size - self.end });
+            log("warn", "the spool's last record is not whole: it is cut off", details);
+            self.file.set_len(self.end)?;
+        }
+        Ok(())
+    }
+
+    /// Puts a message at the end, if there is room. One that is larger than all room has it when nothing else is there.
+    pub fn append(&mut self, message: &Message) -> io::Result<Stored> {
+        if message.last_id() == self.last {
+            return Ok(Stored::Again);
+        }
+        let record = record(b'M', &message.to_bytes());
+        if !self.queue.is_empty() && self.waiting + record.len() as u64 > self.bound {
+            return Ok(Stored::Full);
+        }
+        self.push(&record)?;
+        self.gap = None;
+        self.last = message.last_id().into();
+        Ok(Stored::Written)
+    }
+
+    /// Drops a message for which there was no room, and counts it in a message of its own, which goes beyond the bound.
+    pub fn drop_message(&mut self, message: &Message) -> io::Result<()> {
+        // One that may be on its way to the broker, or has something behind it in the file, is left as it is.
+        let tail = self.queue.back().filter(|tail| self.queue.len() > 1 && tail.at + tail.len == self.end);
+        match (&mut self.gap, tail.copied()) {
+            (Some(gap), Some(tail)) => {
+                let new = record(b'M', &message::dropped(gap.count + 1, &gap.first, message).to_bytes());
+                self.file.write_all_at(&new, tail.at)?;
+                gap.count += 1;
+                let len = new.len() as u64;
+                (self.end, self.waiting) = (tail.at + len, self.waiting - tail.len + len);
+                self.queue.pop_back();
+                self.queue.push_back(Entry { len, ..tail });
+                // In case it is shorter than the one before.
+                let _ = self.file.set_len(self.end);
+            }
+            _ => {
+                self.push(&record(b'M', &message::dropped(1, message, message).to_bytes()))?;
+                self.gap = Some(Gap { count: 1, first: message.clone() });
+            }
+        }
+        self.last = message.last_id().into();
+        Ok(())
+    }
+
+    /// The oldest message.
+    pub fn head(&self) -> io::Result<Option<Message>> {
+        let Some(entry) = self.queue.front() else { return Ok(None) };
+        let mut bytes = vec![0; entry.len as usize];
+        self.file.read_exact_at(&mut bytes, entry.at)?;
+        let body = read_record(&mut &bytes[..], entry.len)?.unwrap_or_default();
+        let message = body.get(1..).and_then(Message::from_bytes);
+        message.map(Some).ok_or_else(|| io::Error::other("the spool was changed by somebody else"))
+    }
+
+    /// Takes the oldest message away: the broker has it. That is not synced: what is not marked after a power failure is
+    /// published again, and known by its id.
+    pub fn done(&mut self) {
+        let Some(entry) = self.queue.pop_front() else { return };
+        self.waiting -= entry.len;
+        self.marks_due += 1;
+        if self.write(&record(b'D', b"").repeat(self.marks_due)).is_ok() {
+            self.marks_due = 0;
+        }
+        let dead = self.end - self.waiting;
+        if dead > WORTH && dead > self.waiting {
+            // Without a new one, the old one goes on.
+            let _ = self.replace();
+        }
+    }
+
+    /// How many messages there are.
+    pub fn messages(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Sees to it that all that was written outlives a power failure.
+    pub fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn push(&mut self, record: &[u8]) -> io::Result<()> {
+        let at = self.end;
+        self.write(record)?;
+        self.queue.push_back(Entry { at, len: record.len() as u64 });
+        self.waiting += record.len() as u64;
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, self.end).inspect_err(|_| {
+            // What a part of it may have become.
+            let _ = self.file.set_len(self.end);
+        })?;
+        self.end += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Puts a new file with what waits in the place of this one.
+    fn replace(&mut self) -> io::Result<()> {
+        let path = self.path.with_extension("new");
+        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
+        let mut end = 0;
+        let mut put = |bytes: &[u8]| {
+            file.write_all_at(bytes, end)?;
+            end += bytes.len() as u64;
+            io::Result::Ok(end - bytes.len() as u64)
+        };
+        put(&record(b'L', self.last.as_bytes()))?;
+        let mut queue = VecDeque::with_capacity(self.queue.len());
+        for entry in &self.queue {
+            let mut bytes = vec![0; entry.len as usize];
+            self.file.read_exact_at(&mut bytes, entry.at)?;
+            queue.push_back(Entry { at: put(&bytes)?, ..*entry });
+        }
+        file.sync_data()?;
+        fs::rename(&path, &self.path)?;
+        (self.file, self.end, self.queue, self.marks_due) = (file, end, queue, 0);
+        sync_directory(self.path.parent().unwrap_or(Path::new(".")))
+    }
+}
+
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+fn record(kind: u8, rest: &[u8]) -> Vec<u8> {
+    let body = [&[kind], rest].concat();
+    [&(body.len() as u32).to_le_bytes(), &crc32fast::hash(&body).to_le_bytes(), &body[..]].concat()
+}
+
+/// Reads the body of a record that has at most `left` bytes. None if it is not whole.
+fn read_record(input: &mut impl Read, left: u64) -> io::Result<Option<Vec<u8>>> {
+    if left < HEAD as u64 {
+        return Ok(None);
+    }
+    let mut numbers = [[0; 4]; 2];
+    for number in &mut numbers {
+        input.read_exact(number)?;
+    }
+    let [len, checksum] = numbers.map(u32::from_le_bytes);
+    if u64::from(len) > left - HEAD as u64 {
+        return Ok(None);
+    }
+    let mut body = vec![0; len as usize];
+    input.read_exact(&mut body)?;
+    Ok(Some(body).filter(|body| crc32fast::hash(body) == checksum))
+}

@@ -1,0 +1,19 @@
+//! What the monitors share. Each program under `src/bin/` says what is decided, and nothing else.
+
+pub mod alerts;
+pub mod endpoints;
+pub mod forward;
+pub mod log;
+pub mod metrics;
+pub mod net;
+pub mod run;
+pub mod settings;
+pub mod state;
+pub mod status_page;
+pub mod supervisord;
+pub mod trail;
+
+use std::error::Error;
+
+/// Why something could not be done, in words.
+pub type Failure = Box<dyn Error + Send + Sync>;

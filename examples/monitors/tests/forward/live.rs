@@ -1,0 +1,111 @@
+//! The listener under a real supervisord, and before the crate's own `check_listener`.
+
+use std::process::Command;
+
+use crate::nats::{Nats, Place, fleet, header};
+use crate::support::examples::example;
+use crate::support::supervisord::Supervisord;
+use crate::support::wait_for;
+use async_nats::jetstream::message::StreamMessage;
+
+fn sections(nats: &Nats, place: &Place) -> String {
+    let (program, url, spool) = (env!("CARGO_BIN_EXE_forward_monitor"), nats.url(), place.path().display());
+    format!(
+        "[eventlistener:forward]\ncommand = {program} --nats-url {url} --spool-dir {spool} --longest-pause 0.2\n\
+         events = EVENT\nbuffer_size = 1000\nstartsecs = 0\nautorestart = true\nstderr_logfile = %(here)s/forward.err\n\
+         [program:cat]\ncommand = cat\nstartsecs = 0\nautorestart = false\n"
+    )
+}
+
+#[test]
+fn two_runs_of_a_real_supervisord() {
+    let Some(mut nats) = Nats::start() else { return };
+    let place = Place::new();
+    for run in 1..=2u64 {
+        let Some(mut supervisord) = Supervisord::start("trading host één", &sections(&nats, &place)) else { return };
+        wait_for("cat", || (supervisord.status("cat") == "RUNNING").then_some(()));
+        nats.kill();
+        supervisord.ctl(&["restart", "cat"]);
+        supervisord.wait_for("forward.err", "they go to the spool", 1);
+        // Killed, and started again: what was on its way is sent again.
+        supervisord.ctl(&["signal", "KILL", "forward"]);
+        supervisord.wait_for("supervisord.log", "spawned: 'forward'", 2);
+        nats.restart();
+        supervisord.ctl(&["restart", "cat"]);
+        let pid = supervisord.pid("cat");
+        let expected = format!("trading host één {pid}");
+        // The fleet knows of `cat` what supervisord does.
+        wait_for("the fleet", || {
+            let output = fleet(&nats, &["--once", "--json"]).output().unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+            let cat = lines.into_iter().find(|line| line["process"] == "cat" && line["state"] == "RUNNING")?;
+            (format!("{} {}", cat["server"].as_str()?, cat["pid"]) == expected).then_some(())
+        });
+        supervisord.stop();
+        for fault in ["-> UNKNOWN", "bad result line", "event was rejected", "overflowed", "Traceback"] {
+            assert!(!supervisord.log().contains(fault), "{fault}");
+        }
+        let messages = nats.messages(1);
+        let mut ids: Vec<_> = messages.iter().map(|message| header(message, "Nats-Msg-Id")).collect();
+        let mut runs: Vec<_> = messages.iter().map(|message| header(message, "Forward-Run")).collect();
+        runs.dedup();
+        assert_eq!(runs.len() as u64, run, "{runs:?}");
+        // In this run, each serial once.
+        let of_this = messages.iter().filter(|message| header(message, "Forward-Run") == runs[runs.len() - 1]);
+        let poolserials: Vec<u64> =
+            of_this.map(|message| header(message, "Supervisor-poolserial").parse().unwrap()).collect();
+        assert!(poolserials.len() > 10, "{poolserials:?}");
+        assert_eq!(poolserials, (0..poolserials.len() as u64).collect::<Vec<_>>());
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), messages.len());
+    }
+}
+
+/// The serials go on, the poolserials begin anew, and it is one run.
+#[test]
+fn a_reload() {
+    let Some(nats) = Nats::start() else { return };
+    let place = Place::new();
+    let Some(mut supervisord) = Supervisord::start("supervisor", &sections(&nats, &place)) else { return };
+    wait_for("cat", || (supervisord.status("cat") == "RUNNING").then_some(()));
+    supervisord.ctl(&["reload"]);
+    supervisord.wait_for("supervisord.log", "spawned: 'cat'", 2);
+    supervisord.wait_for("supervisord.log", "spawned: 'forward'", 2);
+    let number = |message: &StreamMessage, name: &str| header(message, name).parse::<u64>().unwrap();
+    let messages = wait_for("events of both", || {
+        let messages = nats.messages(1);
+        let begun = messages.iter().filter(|message| number(message, "Supervisor-poolserial") == 0).count();
+        (begun == 2).then_some(messages)
+    });
+    assert!(messages.iter().all(|message| header(message, "Forward-Run") == header(&messages[0], "Forward-Run")));
+    assert!(messages.is_sorted_by(|a, b| number(a, "Supervisor-serial") < number(b, "Supervisor-serial")));
+    supervisord.stop();
+}
+
+/// Each of the listeners that it starts at the same time has a spool of its own.
+fn check_listener(url: &str) {
+    let place = Place::new();
+    let mut command = Command::new(example("check_listener"));
+    command.args(["--timeout", "15", "--", "sh", "-c"]);
+    command.arg(r#"exec "$0" --nats-url "$1" --spool-dir "$(mktemp -d -p "$2")""#);
+    let output = command.args([env!("CARGO_BIN_EXE_forward_monitor"), url]).arg(place.path()).output().unwrap();
+    std::fs::write(place.path().join("log"), &output.stderr).unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.ends_with(" passed, 0 failed\n"), "{text}");
+}
+
+#[test]
+fn check_listener_finds_nothing_wrong() {
+    let Some(nats) = Nats::start() else { return };
+    check_listener(&nats.url());
+    assert!(nats.count() > 0);
+}
+
+#[test]
+fn nor_while_the_broker_is_away() {
+    let Some(mut nats) = Nats::start() else { return };
+    nats.kill();
+    check_listener(&nats.url());
+}

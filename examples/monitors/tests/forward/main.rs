@@ -1,0 +1,13 @@
+//! `forward_monitor` and `fleet`, with brokers, listeners and supervisords that come and go.
+
+#![cfg(unix)]
+
+mod delivery;
+mod fleet;
+mod live;
+mod messages;
+mod nats;
+mod spool;
+
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,283 @@
+//! `failure_monitor` under a real supervisord, which has the last word on what it makes of a listener: its
+//! debug log tells every state that the listener went through.
+
+use std::net::TcpListener;
+
+use crate::support::program;
+use crate::support::receiver::{ClosedPort, Received, Receiver};
+use crate::support::supervisord::{Supervisord, assert_clean};
+use serde_json::{Value, json};
+
+/// A name with spaces and a character of two bytes, in every header.
+const IDENTIFIER: &str = "trading host één";
+
+/// The listener, to be given `arguments` and `url`. Output of processes comes as well, to see that it does no harm.
+fn monitor(name: &str, arguments: &str, url: &str) -> String {
+    let program = program("failure_monitor");
+    let program = program.to_str().unwrap().replace('%', "%%");
+    format!(
+        "[eventlistener:{name}]\ncommand = \"{program}\" {arguments}\nenvironment = ALERT_URL=\"{url}\"\n\
+         events = PROCESS_STATE_FATAL,PROCESS_STATE_EXITED,PROCESS_LOG\nbuffer_size = 100\nstartsecs = 0\n\
+         stderr_logfile = %(here)s/{name}.err\n"
+    )
+}
+
+/// A program that runs until it is signalled.
+fn lasting(name: &str) -> String {
+    format!("[program:{name}]\ncommand = cat\nstartsecs = 0\nautorestart = false\n")
+}
+
+/// A program that cannot be started. However late supervisord hears of its end, it was too early.
+fn failing(name: &str, autostart: bool) -> String {
+    format!("[program:{name}]\ncommand = false\nstartsecs = 60\nstartretries = 0\nautostart = {autostart}\n")
+}
+
+fn assert_alert(received: &Received, expected: &Value) {
+    let (method, path, content_type) = (&received.method, &received.path, received.content_type.as_deref());
+    assert_eq!((method.as_str(), path.as_str(), content_type), ("POST", "/alerts", Some("application/json")));
+    let mut alert = received.body.clone();
+    let timestamp = alert.as_object_mut().unwrap().shift_remove("timestamp").unwrap();
+    assert!(timestamp.as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{timestamp}");
+    assert_eq!(&alert, expected);
+}
+
+/// How a line of the log goes on after its time.
+fn logged(level: &str, message: &str) -> String {
+    format!(r#""level":"{level}","monitor":"failure_monitor","message":"{message}""#)
+}
+
+fn unexpected_exit(process: &str, group: &str, pid: u32) -> Value {
+    json!({
+        "severity": "CRITICAL", "process": process, "group": group, "event": "UNEXPECTED_EXIT",
+        "details": { "pid": pid, "from_state": "RUNNING", "requires_investigation": true },
+        "system": "trading_system",
+    })
+}
+
+#[test]
+fn losses_are_alerted_and_trading_is_stopped() {
+    let receiver = Receiver::start();
+    let talker = "[program:talker]\ncommand = sh talker.sh\ndirectory = %(here)s\nstartsecs = 0\n\
+                  autorestart = false\nautostart = false\nstdout_events_enabled = true\nstderr_events_enabled = true\n";
+    let sections = [
+        monitor("failure_monitor", "--alert-timeout 60", &receiver.url()),
+        "[group:trading_system]\nprograms = order_executor,hyperliquid_feed,risk_manager,archiver,job\n".into(),
+        lasting("order_executor"),
+        lasting("hyperliquid_feed"),
+        failing("risk_manager", false),
+        failing("archiver", true),
+        "[program:job]\ncommand = true\nstartsecs = 0\nautorestart = false\n".into(),
+        talker.into(),
+    ];
+    let Some(mut supervisord) = Supervisord::start(IDENTIFIER, &sections.concat()) else { return };
+    let (log, said) = ("supervisord.log", "failure_monitor.err");
+
+    // Neither an expected exit nor the loss of a process that is not critical is worth an alert.
+    supervisord.wait_for(said, &logged("CRITICAL", "Process archiver entered FATAL state"), 1);
+    supervisord.wait_for(log, "exited: job (exit status 0; expected)", 1);
+
+    // Payloads with more bytes than characters, in front of all that follows.
+    supervisord.write("talker.sh", "echo 'prix: 12 € — ✓ 日本 🦀'\necho 'één' >&2\nexec cat\n");
+    assert!(supervisord.ctl(&["start", "talker"]).status.success());
+    supervisord.wait_for(log, "'talker' stdout output", 1);
+    supervisord.wait_for(log, "'talker' stderr output", 1);
+
+    supervisord.wait_for(log, "success: order_executor entered RUNNING state", 1);
+    supervisord.wait_for(log, "success: hyperliquid_feed entered RUNNING state", 1);
+    let pid = supervisord.pid("order_executor");
+    supervisord.ctl(&["signal", "USR1", "trading_system:order_executor"]);
+    let alert = receiver.next();
+    assert_alert(&alert, &unexpected_exit("order_executor", "trading_system", pid));
+    alert.answer(200);
+    supervisord.wait_for(
+        said,
+        &logged("WARNING", &format!("Process order_executor (PID {pid}) exited unexpectedly")),
+        1,
+    );
+
+    // Trading is stopped whether or not anybody takes in the alert.
+    supervisord.ctl(&["start", "trading_system:risk_manager"]);
+    let alert = receiver.next();
+    supervisord.wait_for(said, &logged("EMERGENCY", "trading is being stopped"), 1);
+    let fatal = json!({
+        "severity": "CRITICAL", "process": "risk_manager", "group": "trading_system", "event": "PROCESS_FATAL",
+        "details": {
+            "message": "Critical process risk_manager failed to start",
+            "from_state": "BACKOFF",
+            "action_required": "immediate_intervention",
+        },
+        "system": "trading_system",
+    });
+    assert_alert(&alert, &fatal);
+    alert.answer(200);
+    supervisord.wait_for(log, "stopped: hyperliquid_feed (terminated by SIGTERM)", 1);
+    assert_eq!(supervisord.status("trading_system:hyperliquid_feed"), "STOPPED");
+    assert_eq!(supervisord.status("talker"), "RUNNING");
+    let lines = supervisord.file(said);
+    let [failed, emergency, stopping] = [
+        logged("CRITICAL", "Process risk_manager entered FATAL state"),
+        logged("EMERGENCY", "Risk manager failed - stopping all trading"),
+        r#""processes":[["hyperliquid_feed","OK"]]"#.into(),
+    ]
+    .map(|text| lines.find(&text).unwrap_or_else(|| panic!("{text} in {lines}")));
+    assert!(failed < emergency && emergency < stopping);
+
+    // Another process, another start of the numbers' audit, the same group's name as the process's.
+    let before = supervisord.pid("failure_monitor");
+    assert!(supervisord.ctl(&["restart", "failure_monitor"]).status.success());
+    assert!(supervisord.log().contains("stopped: failure_monitor (exit status 0)"));
+    assert_ne!(supervisord.pid("failure_monitor"), before);
+    let pid = supervisord.pid("talker");
+    supervisord.ctl(&["signal", "KILL", "talker"]);
+    let alert = receiver.next();
+    assert_alert(&alert, &unexpected_exit("talker", "talker", pid));
+    alert.answer(202);
+
+    // The events of six processes, and the output of one, each answered.
+    supervisord.wait_for(log, "event was processed", 7);
+    assert!(supervisord.stop().success());
+    let log = supervisord.log();
+    assert_clean(&log);
+    let count = |text| log.matches(text).count();
+    assert_eq!(count("sent to listener failure_monitor"), count("failure_monitor: event was processed"));
+    assert_eq!(count("stopped: failure_monitor (exit status 0)"), 2);
+    assert!(receiver.is_idle(), "one alert too many");
+    let lines = supervisord.file(said);
+    assert!(!lines.contains("ERROR") && !lines.contains("Failed") && !lines.contains("job"), "{lines}");
+}
+
+#[test]
+fn what_cannot_be_done_is_said_and_the_event_is_accepted() {
+    let (receiver, closed) = (Receiver::start(), ClosedPort::new());
+    let sections = [
+        monitor("refused", "--backup nowhere", &format!("http://{}/", closed.address())),
+        monitor("unheard", "--trading-group nowhere", &receiver.url()),
+        lasting("worker"),
+        failing("risk_manager", false),
+    ];
+    let Some(mut supervisord) = Supervisord::start(IDENTIFIER, &sections.concat()) else { return };
+    let log = "supervisord.log";
+
+    supervisord.wait_for(log, "success: worker entered RUNNING state", 1);
+    supervisord.ctl(&["signal", "KILL", "worker"]);
+    receiver.next().answer(500);
+    supervisord.wait_for("unheard.err", "Failed to send alert: http status: 500", 1);
+    supervisord.wait_for("refused.err", "Failed to send alert: io: Connection refused", 1);
+
+    supervisord.ctl(&["start", "risk_manager"]);
+    receiver.next().answer(500);
+    let not_stopped = "trading is NOT being stopped: supervisord: stopProcessGroup: BAD_NAME: nowhere";
+    supervisord.wait_for("unheard.err", &logged("EMERGENCY", not_stopped), 1);
+    let no_backup = "backup was NOT started: supervisord: startProcess: BAD_NAME: nowhere";
+    supervisord.wait_for("refused.err", &logged("EMERGENCY", no_backup), 1);
+
+    supervisord.wait_for(log, "unheard: event was processed", 2);
+    supervisord.wait_for(log, "refused: event was processed", 2);
+    assert!(supervisord.stop().success());
+    assert_clean(&supervisord.log());
+}
+
+#[test]
+fn an_event_survives_its_listener() {
+    let receiver = Receiver::start();
+    let sections =
+        [monitor("failure_monitor", "--alert-timeout 60", &receiver.url()), lasting("worker"), lasting("other")];
+    let Some(mut supervisord) = Supervisord::start(IDENTIFIER, &sections.concat()) else { return };
+    let log = "supervisord.log";
+
+    // Killed while it handles an event: its next incarnation gets the same one.
+    supervisord.wait_for(log, "success: worker entered RUNNING state", 1);
+    supervisord.wait_for(log, "success: other entered RUNNING state", 1);
+    let expected = unexpected_exit("worker", "worker", supervisord.pid("worker"));
+    supervisord.ctl(&["signal", "KILL", "worker"]);
+    let unanswered = receiver.next();
+    assert_alert(&unanswered, &expected);
+    let killed = supervisord.pid("failure_monitor");
+    supervisord.ctl(&["signal", "KILL", "failure_monitor"]);
+    let again = receiver.next();
+    assert_alert(&again, &expected);
+    again.answer(200);
+    // It is told of its own end, too.
+    let own_end = receiver.next();
+    assert_alert(&own_end, &unexpected_exit("failure_monitor", "failure_monitor", killed));
+    own_end.answer(200);
+
+    // SIGTERM while it handles an event: it answers, and ends.
+    let expected = unexpected_exit("other", "other", supervisord.pid("other"));
+    supervisord.ctl(&["signal", "KILL", "other"]);
+    let alert = receiver.next();
+    assert_alert(&alert, &expected);
+    supervisord.ctl(&["signal", "TERM", "failure_monitor"]);
+    alert.answer(200);
+    supervisord.wait_for(log, "exited: failure_monitor (exit status 0; expected)", 1);
+
+    assert!(supervisord.stop().success());
+    let log = supervisord.log();
+    assert_clean(&log);
+    assert_eq!(log.matches("exited: failure_monitor (terminated by SIGKILL; not expected)").count(), 1);
+    assert_eq!(log.matches("sent to listener failure_monitor").count(), 4);
+    assert_eq!(log.matches("failure_monitor: event was processed").count(), 3);
+    assert!(!supervisord.file("failure_monitor.err").contains("Failed"));
+    assert!(receiver.is_idle());
+}
+
+#[test]
+fn an_event_that_another_pool_rejects_is_acted_on_once() {
+    let receiver = Receiver::start();
+    // Says READY, takes a header, rejects the event, and never wants another one.
+    let rejecter = "[eventlistener:rejecter]\ncommand = sh rejecter.sh\ndirectory = %(here)s\nstartsecs = 0\n\
+                    autostart = false\nevents = PROCESS_STATE_EXITED\n";
+    let sections =
+        [monitor("failure_monitor", "--alert-timeout 60", &receiver.url()), rejecter.into(), lasting("worker")];
+    let Some(mut supervisord) = Supervisord::start(IDENTIFIER, &sections.concat()) else { return };
+    let log = "supervisord.log";
+
+    supervisord.write("rejecter.sh", "echo READY\nread header\nprintf 'RESULT 4\\nFAIL'\nexec cat > /dev/null\n");
+    assert!(supervisord.ctl(&["start", "rejecter"]).status.success());
+    supervisord.wait_for(log, "rejecter: ACKNOWLEDGED -> READY", 1);
+    supervisord.wait_for(log, "success: worker entered RUNNING state", 1);
+    supervisord.ctl(&["signal", "KILL", "worker"]);
+    receiver.next().answer(200);
+    supervisord.wait_for("failure_monitor.err", "event came again: nothing more to do", 1);
+    supervisord.wait_for(log, "failure_monitor: event was processed", 2);
+
+    assert!(supervisord.stop().success());
+    assert_eq!(supervisord.file("failure_monitor.err").matches("exited unexpectedly\"").count(), 1);
+    assert!(supervisord.log().contains("rejecter: event was rejected"));
+    assert!(!supervisord.log().contains("-> UNKNOWN"));
+    assert!(receiver.is_idle());
+}
+
+#[test]
+fn supervisord_is_called_over_tcp_with_an_account() {
+    let receiver = Receiver::start();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let server = format!("[inet_http_server]\nport = 127.0.0.1:{port}\nusername = één\npassword = p:w\n");
+    let account = |password| {
+        format!(
+            "serverurl = http://127.0.0.1:{port}\nenvironment = ALERT_URL=\"{}\",SUPERVISOR_USERNAME=\"één\",\
+             SUPERVISOR_PASSWORD=\"{password}\"\n",
+            receiver.url()
+        )
+    };
+    let sections = [
+        server,
+        // A later setting of the same name is the one that counts.
+        monitor("right", "--alert-timeout 60", "") + &account("p:w"),
+        monitor("wrong", "--alert-timeout 60", "") + &account("guessed"),
+        "[group:trading_system]\nprograms = risk_manager,order_executor\n".into(),
+        lasting("order_executor"),
+        failing("risk_manager", false),
+    ];
+    let Some(mut supervisord) = Supervisord::start(IDENTIFIER, &sections.concat()) else { return };
+    supervisord.wait_for("supervisord.log", "success: order_executor entered RUNNING state", 1);
+    supervisord.ctl(&["start", "trading_system:risk_manager"]);
+    receiver.next().answer(200);
+    receiver.next().answer(200);
+    supervisord.wait_for("right.err", r#""processes":[["order_executor","OK"]]"#, 1);
+    let refused = "stopProcessGroup: SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD are missing or wrong";
+    supervisord.wait_for("wrong.err", &format!("trading is NOT being stopped: supervisord: {refused}"), 1);
+    supervisord.wait_for("supervisord.log", "stopped: order_executor (terminated by SIGTERM)", 1);
+    assert!(supervisord.stop().success());
+    assert_clean(&supervisord.log());
+}

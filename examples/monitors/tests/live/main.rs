@@ -1,0 +1,9 @@
+//! Under a real supervisord.
+
+#![cfg(unix)]
+
+mod failure_monitor;
+mod trading_system;
+
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,52 @@
+//! Every monitor passes what `check_listener` tries.
+
+use std::ffi::OsStr;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use crate::support::examples::example;
+use crate::support::program;
+use tempfile::TempDir;
+
+/// With settings that keep them in their directory and off the network.
+///
+/// Each process has a directory of its own: how long one waits for another's lock is not what is tried here.
+const MONITORS: [(&str, &[&str]); 7] = [
+    ("failure_monitor", &[]),
+    ("performance_monitor", &["--interval", "0.01"]),
+    ("comm_monitor", &["--audit-file", "audit.jsonl"]),
+    ("heartbeat_monitor", &["--vpn-interface", "lo"]),
+    ("startup_monitor", &["--state-dir", "state"]),
+    ("maintenance_monitor", &["--audit-file", "audit.jsonl"]),
+    ("trading_monitor", &["--listen", "127.0.0.1:0"]),
+];
+
+#[test]
+fn all_monitors_pass() {
+    let (tool, next) = (example("check_listener"), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some((name, settings)) = MONITORS.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let directory = TempDir::new().unwrap();
+                    let mut command = Command::new(&tool);
+                    // The machine may be busy with other tests: what is late is not wrong.
+                    command.args([
+                        "--timeout",
+                        "15",
+                        "--",
+                        "sh",
+                        "-c",
+                        r#"mkdir -p "$0/$$" && cd "$0/$$" && exec "$@""#,
+                    ]);
+                    command.args([directory.path().as_os_str(), program(name).as_os_str()]);
+                    command.args(settings.iter().map(OsStr::new)).env_remove("SUPERVISOR_SERVER_URL");
+                    let output = command.output().unwrap();
+                    let text = String::from_utf8(output.stdout).unwrap();
+                    assert!(output.status.success() && text.ends_with(" passed, 0 failed\n"), "{name}: {text}");
+                }
+            });
+        }
+    });
+}

@@ -1,0 +1,9 @@
+//! Each monitor by itself, under the simulator and under `check_listener`.
+
+#![cfg(unix)]
+
+mod check_listener;
+mod programs;
+
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,33 @@
+//! What the tests share: the programs, a real supervisord, and somebody who takes in alerts.
+
+#![allow(dead_code, reason = "no test needs all of it")]
+
+#[path = "../../../../tests/support/examples.rs"]
+pub mod examples;
+#[path = "../../../../tests/support/patience.rs"]
+pub mod patience;
+#[path = "../../../../tests/support/python.rs"]
+pub mod python;
+pub mod receiver;
+#[path = "../../../../tests/support/supervisord.rs"]
+pub mod supervisord;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use patience::{wait_for, within_patience};
+
+/// What takes longer than this does not happen.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The program of a monitor.
+pub fn program(name: &str) -> PathBuf {
+    // Cargo builds all of this package's programs, in one directory.
+    let path = Path::new(env!("CARGO_BIN_EXE_failure_monitor"));
+    path.with_file_name(name)
+}
+
+/// A client for servers on this machine, which are not reached by way of the proxy that its environment may name.
+pub fn client() -> ureq::Agent {
+    ureq::Agent::config_builder().proxy(None).build().new_agent()
+}
