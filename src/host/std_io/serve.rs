@@ -144,7 +144,7 @@ impl<'a> Serve<'a> {
         self
     }
 
-    /// Where the loop [reports](super::std_io#what-is-reported) what it has done by itself, and what cannot continue: one
+    /// Where the loop [reports](super#what-is-reported) what it has done by itself, and what cannot continue: one
     /// line, without the line end. Standard error by default; if that is full or closed, the report is lost and the
     /// loop continues.
     pub const fn report(mut self, sink: fn(fmt::Arguments<'_>)) -> Self {
