@@ -33,27 +33,17 @@ use core::fmt;
 
 use embedded_io::{Error, ErrorKind, Read, Write};
 
+use super::HostError;
 use super::driver::{Accepted, Driver, DriverError, Next, Replied};
-use crate::{BufferTooSmall, LengthUnit, Notification, ProtocolError, Reply, TurnError};
+use crate::{LengthUnit, Notification, Reply};
 
-/// Why a loop ended before its input did: the errors of the reader, the writer and the handler, the peer's, and a
-/// buffer that is too small.
+/// Why a loop ended before its input did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ServeError<R, W, H> {
-    /// Reading failed.
-    Read(R),
-    /// Writing failed.
-    Write(W),
-    /// The writer took no byte, which its trait forbids.
-    WriteZero,
-    /// The input is not what supervisord sends, or ended inside an event.
-    Protocol(ProtocolError),
-    /// An answer was given out of turn. The loop itself never does that.
-    Turn(TurnError),
-    /// The reply, with the next READY, does not fit into the buffer. The event was not answered.
-    BufferTooSmall(BufferTooSmall),
+    /// The host cannot go on.
+    Host(HostError<R, W>),
     /// The handler failed. The event was not answered.
     Handler(H),
 }
@@ -61,12 +51,7 @@ pub enum ServeError<R, W, H> {
 impl<R: fmt::Display, W: fmt::Display, H: fmt::Display> fmt::Display for ServeError<R, W, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Read(error) => write!(f, "cannot read from supervisord: {error}"),
-            Self::Write(error) => write!(f, "cannot write to supervisord: {error}"),
-            Self::WriteZero => f.write_str("cannot write to supervisord: no byte is taken"),
-            Self::Protocol(error) => error.fmt(f),
-            Self::Turn(error) => error.fmt(f),
-            Self::BufferTooSmall(error) => error.fmt(f),
+            Self::Host(error) => error.fmt(f),
             Self::Handler(error) => write!(f, "the event could not be handled: {error}"),
         }
     }
@@ -81,21 +66,21 @@ where
     /// The cause of the error, unless `Display` already says it.
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
-            Self::Read(error) => error.source(),
-            Self::Write(error) => error.source(),
+            Self::Host(error) => error.source(),
             Self::Handler(error) => error.source(),
-            Self::WriteZero | Self::Protocol(_) | Self::Turn(_) | Self::BufferTooSmall(_) => None,
         }
+    }
+}
+
+impl<R, W, H> From<HostError<R, W>> for ServeError<R, W, H> {
+    fn from(error: HostError<R, W>) -> Self {
+        Self::Host(error)
     }
 }
 
 impl<R, W, H> From<DriverError> for ServeError<R, W, H> {
     fn from(error: DriverError) -> Self {
-        match error {
-            DriverError::Protocol(error) => Self::Protocol(error),
-            DriverError::Turn(error) => Self::Turn(error),
-            DriverError::BufferTooSmall(error) => Self::BufferTooSmall(error),
-        }
+        Self::Host(error.into())
     }
 }
 
@@ -151,19 +136,19 @@ pub fn drive<'r, R: Read, W: Write, H, B: AsRef<[u8]> + AsMut<[u8]>>(
     loop {
         match driver.next()? {
             Next::Write(bytes) => match output.write(bytes) {
-                Ok(0) => return Err(ServeError::WriteZero),
+                Ok(0) => return Err(HostError::WriteZero.into()),
                 Ok(written) => driver.written(written),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(ServeError::Write(error)),
+                Err(error) => return Err(HostError::Write(error).into()),
             },
             Next::Flush => {
-                output.flush().map_err(ServeError::Write)?;
+                output.flush().map_err(HostError::Write)?;
                 driver.flushed();
             }
             Next::Read(space) => match input.read(space) {
                 Ok(read) => driver.received(read),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(ServeError::Read(error)),
+                Err(error) => return Err(HostError::Read(error).into()),
             },
             Next::Handle(event) => {
                 let reply = handler(&event).map_err(ServeError::Handler)?;

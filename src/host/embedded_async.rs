@@ -25,65 +25,11 @@
 //! # assert!(listen.as_mut().poll(&mut context).is_ready());
 //! ```
 
-use core::fmt;
-
 use embedded_io_async::{Error, ErrorKind, Read, Write};
 
-use super::driver::{Driver, DriverError, Next, Replied};
-use crate::{BufferTooSmall, LengthUnit, Notification, ProtocolError, Reply, TurnError};
-
-/// Why a host cannot go on: the errors of the reader and the writer, the peer's, and the caller's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum HostError<R, W> {
-    /// Reading failed.
-    Read(R),
-    /// Writing failed.
-    Write(W),
-    /// The writer took no byte, which its trait forbids.
-    WriteZero,
-    /// The input is not what supervisord sends, or ended inside an event.
-    Protocol(ProtocolError),
-    /// No reply is due. Nothing was changed.
-    Turn(TurnError),
-    /// The reply does not fit into the buffer. Nothing was changed.
-    BufferTooSmall(BufferTooSmall),
-}
-
-impl<R: fmt::Display, W: fmt::Display> fmt::Display for HostError<R, W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Read(error) => write!(f, "cannot read from supervisord: {error}"),
-            Self::Write(error) => write!(f, "cannot write to supervisord: {error}"),
-            Self::WriteZero => f.write_str("cannot write to supervisord: no byte is taken"),
-            Self::Protocol(error) => error.fmt(f),
-            Self::Turn(error) => error.fmt(f),
-            Self::BufferTooSmall(error) => error.fmt(f),
-        }
-    }
-}
-
-impl<R: core::error::Error + 'static, W: core::error::Error + 'static> core::error::Error for HostError<R, W> {
-    /// The cause of the error, unless `Display` already says it.
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Read(error) => error.source(),
-            Self::Write(error) => error.source(),
-            Self::WriteZero | Self::Protocol(_) | Self::Turn(_) | Self::BufferTooSmall(_) => None,
-        }
-    }
-}
-
-impl<R, W> From<DriverError> for HostError<R, W> {
-    fn from(error: DriverError) -> Self {
-        match error {
-            DriverError::Protocol(error) => Self::Protocol(error),
-            DriverError::Turn(error) => Self::Turn(error),
-            DriverError::BufferTooSmall(error) => Self::BufferTooSmall(error),
-        }
-    }
-}
+use super::HostError;
+use super::driver::{Driver, Next, Replied};
+use crate::{LengthUnit, Notification, Reply};
 
 /// A listener over a reader and a writer. `B` is the memory for events: an array, a `&mut [u8]`, a `Vec<u8>`.
 ///

@@ -16,3 +16,8 @@ pub mod embedded;
 pub mod embedded_async;
 #[cfg(feature = "std")]
 pub mod std_io;
+
+#[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
+mod error;
+#[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
+pub use error::HostError;

@@ -14,6 +14,7 @@ use embedded_io::{Error, ErrorKind, ErrorType};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
+use supervisor_events::host::HostError;
 use supervisor_events::host::driver::{Driver, DriverError, Next, Replied};
 use supervisor_events::host::{embedded as blocking, embedded_async as nonblocking, std_io as hosted};
 use supervisor_events::{BufferTooSmall, LengthUnit, Notification, ProtocolError, ProtocolErrorKind, Reply, TurnError};
@@ -258,7 +259,8 @@ fn with_std(input: Pipe, mut output: Pipe, unit: LengthUnit, replies: &Replies) 
 }
 
 fn with_embedded_io(input: Pipe, mut output: Pipe, unit: LengthUnit, replies: &Replies) -> Outcome {
-    use blocking::ServeError::{BufferTooSmall, Protocol, Read, Write};
+    use HostError::{BufferTooSmall, Protocol, Read, Write};
+    use blocking::ServeError::Host;
     let mut seen = Vec::new();
     let mut replies = replies.iter().cloned().cycle();
     let result = blocking::serve(input, &mut output, &mut [0; BUFFER], unit, |notification| {
@@ -267,9 +269,9 @@ fn with_embedded_io(input: Pipe, mut output: Pipe, unit: LengthUnit, replies: &R
     });
     let end = match result {
         Ok(()) => End::Clean,
-        Err(Protocol(error)) => error.into(),
-        Err(BufferTooSmall(error)) => End::BufferTooSmall(error.needed),
-        Err(Read(Broken(ErrorKind::BrokenPipe)) | Write(Broken(ErrorKind::BrokenPipe))) => End::BrokenPipe,
+        Err(Host(Protocol(error))) => error.into(),
+        Err(Host(BufferTooSmall(error))) => End::BufferTooSmall(error.needed),
+        Err(Host(Read(Broken(ErrorKind::BrokenPipe)) | Write(Broken(ErrorKind::BrokenPipe)))) => End::BrokenPipe,
         Err(error) => panic!("{error}"),
     };
     Outcome::new(seen, output, end)
@@ -289,7 +291,7 @@ fn with_interruptions(
     buffer: usize,
     drops: &[bool],
 ) -> Outcome {
-    use nonblocking::HostError::{BufferTooSmall, Protocol, Read, Write};
+    use HostError::{BufferTooSmall, Protocol, Read, Write};
     let mut seen = Vec::new();
     let mut replies = replies.iter().cloned().cycle();
     let mut drops = drops.iter().copied().cycle();
@@ -550,11 +552,11 @@ fn a_buffer_that_is_too_small_is_no_end_of_the_input() {
             |_| Ok::<_, Infallible>(Reply::OK),
         );
         let error = match result {
-            Err(blocking::ServeError::BufferTooSmall(error)) => {
+            Err(blocking::ServeError::Host(HostError::BufferTooSmall(error))) => {
                 assert!(size < error.needed && error.needed == 6);
                 continue;
             }
-            Err(blocking::ServeError::Protocol(error)) => error,
+            Err(blocking::ServeError::Host(HostError::Protocol(error))) => error,
             other => panic!("{size}: {other:?}"),
         };
         assert_eq!(error.kind, ProtocolErrorKind::HeaderTooLong { limit: size - 1 });
@@ -562,9 +564,9 @@ fn a_buffer_that_is_too_small_is_no_end_of_the_input() {
         let input = Pipe::new(events(&["a"]), ALL);
         let mut host = nonblocking::Host::new(input, Pipe::new(Vec::new(), ALL), vec![0; size], LengthUnit::Bytes);
         match now(host.next()) {
-            Err(nonblocking::HostError::Protocol(again)) => {
+            Err(HostError::Protocol(again)) => {
                 assert_eq!(again.kind, error.kind);
-                assert_eq!(now(host.next()), Err(nonblocking::HostError::Protocol(again)), "it stays broken");
+                assert_eq!(now(host.next()), Err(HostError::Protocol(again)), "it stays broken");
             }
             other => panic!("{size}: {other:?}"),
         }
@@ -576,17 +578,15 @@ fn what_is_refused_changes_nothing() {
     let mut output = Pipe::new(Vec::new(), ALL);
     let input = Pipe::new(events(&["a", "b"]), ALL);
     let mut host = nonblocking::Host::new(input, &mut output, [0; 128], LengthUnit::Bytes);
-    assert!(matches!(host.reply(&Reply::OK), Err(nonblocking::HostError::Turn(TurnError::NoEvent(_)))));
+    assert!(matches!(host.reply(&Reply::OK), Err(HostError::Turn(TurnError::NoEvent(_)))));
     assert!(host.is_idle());
     assert_eq!(now(host.next()).unwrap().unwrap().payload, b"a");
     assert!(!host.is_idle());
     let large = [b'x'; 128];
-    assert!(
-        matches!(host.reply(&Reply::new(&large)), Err(nonblocking::HostError::BufferTooSmall(error)) if error.needed == 145)
-    );
+    assert!(matches!(host.reply(&Reply::new(&large)), Err(HostError::BufferTooSmall(error)) if error.needed == 145));
     assert_eq!(now(host.next()).unwrap().unwrap().payload, b"a", "the event still waits");
     host.reply(&Reply::FAIL).unwrap();
-    assert!(matches!(host.reply(&Reply::OK), Err(nonblocking::HostError::Turn(TurnError::NoEvent(_)))));
+    assert!(matches!(host.reply(&Reply::OK), Err(HostError::Turn(TurnError::NoEvent(_)))));
     assert_eq!(now(host.next()).unwrap().unwrap().payload, b"b");
     // The last answer, without READY: no further event is asked for.
     host.reply(&Reply::OK).unwrap();
