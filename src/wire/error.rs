@@ -36,6 +36,7 @@ pub enum TokenErrorKind {
 /// missing key, then the leftmost error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct TokenError {
     /// The key of the token. For [`TokenErrorKind::NotAToken`] and [`TokenErrorKind::NotUtf8`], the last known key before the fault.
     pub key: Key,
@@ -128,7 +129,7 @@ pub enum ProtocolErrorKind {
     Header(TokenError),
     /// Input arrived although the listener had not said READY. Either bytes are left over after a payload, since the
     /// server counts `len` in another unit; or the input is a recording, which has all events at once. A
-    /// [`Decoder`](crate::Decoder) reads those.
+    /// [`Decoder`](crate::Decoder) reads those, and so does `host::std_io::Serve::replay`.
     OutOfTurn,
     /// The stream ended inside a header.
     TruncatedHeader,

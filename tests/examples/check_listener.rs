@@ -89,7 +89,6 @@ fn report_with(arguments: &[&str], python: &Path, name: &str) -> Report {
 const OURS: [(&str, &[&str]); 3] = [("restart_fatal", &[]), ("stop_on_signal", &["code-points"]), ("watchdog", &[])];
 
 #[test]
-#[cfg(unix)]
 fn our_listeners_pass() {
     for (name, arguments) in OURS {
         let directory = TempDir::new().unwrap();

@@ -19,6 +19,22 @@ use crate::{LengthUnit, Notification, Position, Reply};
 
 /// Handles the events that come on standard input until it ends, with the settings of [`Serve::new`].
 ///
+/// If the handler fails, by `?` for example, the event is rejected, and comes again: up to 3 times, a second apart. Then
+/// it is accepted, and one line on standard error says so. See [`Serve::reject_errors`] for the alternative, and what
+/// it costs.
+///
+/// ```no_run
+/// use supervisor_events::Reply;
+/// use supervisor_events::host::std_io::{ServeError, serve_stdio};
+///
+/// fn main() -> Result<(), ServeError> {
+///     serve_stdio(|notification| {
+///         std::fs::write("last-event", notification.header.eventname())?;
+///         Ok(Reply::OK)
+///     })
+/// }
+/// ```
+///
 /// # Errors
 ///
 /// As [`Serve::run`].
