@@ -100,10 +100,11 @@ impl Accepted {
 impl fmt::Display for Accepted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { serial, eventname, rejections } = self;
-        write!(f, "event {serial} ({eventname}) was rejected ")?;
+        write!(f, "event {serial} ({eventname}) ")?;
         match rejections {
-            1 => f.write_str("once")?,
-            times => write!(f, "{times} times")?,
+            0 => f.write_str("may not be rejected")?,
+            1 => f.write_str("was rejected once")?,
+            times => write!(f, "was rejected {times} times")?,
         }
         f.write_str(
             ", and is accepted now: supervisord would send it again and again. \

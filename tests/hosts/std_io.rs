@@ -314,6 +314,21 @@ fn rejections_are_spaced_and_a_handler_knows_the_last_try() {
     assert!(since.elapsed() >= 2 * delay);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_delay_that_is_too_long_ends_with_a_request_to_stop() {
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+    let (ours, mut peer) = UnixStream::pair().unwrap();
+    let (stop, mut asker) = UnixStream::pair().unwrap();
+    peer.write_all(&event(0, "")).unwrap();
+    let mut events = Serve::new().rejection_delay(Duration::MAX).stop_on(stop.as_fd()).over(&ours, &ours);
+    assert!(matches!(events.next(), Ok(Some(_))));
+    asker.write_all(b"x").unwrap();
+    events.reply(&Reply::FAIL).unwrap();
+    assert!(matches!(events.next(), Ok(None)));
+}
+
 // ---- A loop of one's own. ----
 
 #[cfg(unix)]
@@ -335,7 +350,7 @@ fn events_and_deadlines_come_in_one_loop() {
     // The same event until it is answered, and one answer.
     assert_eq!(events.next().unwrap().map(|event| event.header.serial()), Some(3));
     events.reply(&Reply::OK).unwrap();
-    assert!(events.reply(&Reply::OK).is_err());
+    assert!(matches!(events.reply(&Reply::OK), Err(ServeError::Turn(_))));
     assert!(matches!(events.next_until(past), Ok(Wake::Deadline)));
     let mut answer = [0; 17];
     peer.read_exact(&mut answer).unwrap();
@@ -372,7 +387,14 @@ fn a_request_to_stop_ends_a_loop_that_waits() {
     // An event of which the rest does not come.
     let mut events = Serve::new().stop_on(stop.as_fd()).over(&ours, &ours);
     peer.write_all(&event(1, "payload")[..70]).unwrap();
-    let error = events.next().unwrap_err();
+    // Also for a loop whose deadlines have always passed.
+    let error = loop {
+        match events.next_until(Instant::now()) {
+            Ok(Wake::Deadline) => {}
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => break error,
+        }
+    };
     assert!(matches!(error, ServeError::Incomplete(_)), "{error}");
     assert!(error.to_string().starts_with("stopped while waiting for the rest of an event: "), "{error}");
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 
 use crate::host::driver::DriverError;
-use crate::{ProtocolError, Reply};
+use crate::{ProtocolError, Reply, TurnError};
 
 /// What a handler may fail with: anything that `?` turns into it.
 pub type HandlerError = Box<dyn Error + Send + Sync>;
@@ -64,6 +64,8 @@ pub enum ServeError {
     /// The handler failed, and errors are not [rejected](super::Serve::reject_errors). The event was not answered:
     /// supervisord gives it to the next listener, or to this one when it runs again.
     Handler(HandlerError),
+    /// No reply is due. Nothing was changed. Only [`Events::reply`](super::Events::reply) fails so.
+    Turn(TurnError),
     /// The loop was [stopped](super::Serve::stop_on) while an event was arriving, and the rest of it did not come.
     Incomplete(ProtocolError),
 }
@@ -80,6 +82,7 @@ impl fmt::Display for ServeError {
             Self::Io(error) => write!(f, "cannot talk to supervisord: {error}"),
             Self::Protocol(error) => error.fmt(f),
             Self::Handler(error) => write!(f, "the event could not be handled: {error}"),
+            Self::Turn(error) => error.fmt(f),
             Self::Incomplete(error) => write!(f, "stopped while waiting for the rest of an event: {error}"),
         }
     }
@@ -90,7 +93,7 @@ impl Error for ServeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Io(error) => error.source(),
-            Self::Protocol(_) | Self::Incomplete(_) => None,
+            Self::Protocol(_) | Self::Turn(_) | Self::Incomplete(_) => None,
             Self::Handler(error) => error.source(),
         }
     }
@@ -106,8 +109,9 @@ impl From<DriverError> for ServeError {
     fn from(error: DriverError) -> Self {
         match error {
             DriverError::Protocol(error) => Self::Protocol(error),
-            // Cannot happen: the loop takes its turns in order, and grows its buffer.
-            error => Self::Io(io::Error::other(error)),
+            DriverError::Turn(error) => Self::Turn(error),
+            // Cannot happen: the loop grows its buffer.
+            DriverError::BufferTooSmall(error) => Self::Io(io::Error::other(error)),
         }
     }
 }

@@ -248,11 +248,10 @@ impl<'a, R: Read, W: Write> Events<'a, R, W> {
             if !ready.input && !ready.stop {
                 self.report_losses();
                 let now = Instant::now();
-                return match (deadline, patience) {
-                    (Some(deadline), _) if deadline <= now => Ok(Some(Woken::Deadline)),
-                    (_, Some(patience)) if patience <= now => self.incomplete().map(|()| None),
-                    _ => Ok(None),
-                };
+                if patience.is_some_and(|patience| patience <= now) {
+                    self.incomplete()?;
+                }
+                return Ok(deadline.filter(|deadline| *deadline <= now).map(|_| Woken::Deadline));
             }
             if !ready.input {
                 self.stop();
@@ -317,7 +316,8 @@ impl<'a, R: Read, W: Write> Events<'a, R, W> {
     fn pause(&self, time: Duration) -> io::Result<()> {
         #[cfg(unix)]
         if let Some(stop) = self.settings.stop {
-            super::wait::wait_for_input(&stop, None, Some(Instant::now() + time))?;
+            // A time too long to be told is waited for until the request.
+            super::wait::wait_for_input(&stop, None, Instant::now().checked_add(time))?;
             return Ok(());
         }
         thread::sleep(time);

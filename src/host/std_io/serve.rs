@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 #[cfg(unix)]
 use std::os::fd::AsFd;
+use std::string::ToString;
 use std::time::Duration;
 
 use super::error::{HandlerError, ServeError};
@@ -101,7 +102,7 @@ impl<'a> Serve<'a> {
     }
 
     /// The largest event, header included, that is kept whole. A larger one is delivered with the start of its payload;
-    /// see [`Notification::omitted`]. The buffer is never smaller than 64 KiB, and a reply that does not fit makes it
+    /// see [`Notification::omitted`]. A header may have up to 64 KiB, whatever this limit is. The buffer is never smaller than 64 KiB, and a reply that does not fit makes it
     /// larger than this limit.
     pub const fn max_event(mut self, bytes: usize) -> Self {
         self.max_event = bytes;
@@ -180,6 +181,9 @@ impl<'a> Serve<'a> {
 
     /// Handles the events that come from `input` until it ends, and answers on `output`.
     ///
+    /// It waits in the reads of `input` only. So it cannot tell that nothing more comes of an event, and has no time
+    /// limits; [`over`](Self::over) has them, for input that is a descriptor.
+    ///
     /// # Errors
     ///
     /// Errors of reading and writing, and input that breaks the protocol or ends inside an event. The handler's errors
@@ -248,7 +252,7 @@ impl Default for Serve<'_> {
     }
 }
 
-/// Not `eprintln!`, which panics if standard error is full or closed.
+/// Not `eprintln!`, which panics if standard error is full or closed. A handler's error may have several lines.
 fn to_stderr(report: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "{report}");
+    let _ = writeln!(io::stderr(), "{}", report.to_string().trim_end().replace('\n', "; "));
 }

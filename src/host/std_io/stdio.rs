@@ -1,10 +1,11 @@
 //! Standard input and output, taken for the protocol. Where it can be known that they are not supervisord's, or were
 //! used before, this is an error: the listener would be UNKNOWN, and be shown as RUNNING.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Takes standard input and output for the protocol, and returns them on descriptors that child processes do not
 /// inherit. Descriptor 0 then reads from `/dev/null`, and descriptor 1 writes to standard error.
@@ -20,11 +21,16 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 /// * Standard input is a terminal: supervisord starts listeners, not people.
 /// * Standard output and standard error are the same pipe or file (`2>&1`): every line of the log would go to
 ///   supervisord as an answer.
+/// * Standard output is closed, or `/dev/null`.
+/// * They were taken before.
 /// * Something was printed before, and supervisord has not read it yet; or something was read from standard input.
 ///
-/// Also if `/dev/null` cannot be opened or the descriptors cannot be duplicated: standard input, output or error is
-/// closed, or there are too many open files.
+/// Also if `/dev/null` cannot be opened or the descriptors cannot be duplicated: there are too many open files.
 pub fn take_stdio() -> io::Result<(File, File)> {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    if TAKEN.load(Ordering::Relaxed) {
+        return Err(refusal("standard input and output have been taken before: this can be done once in a process"));
+    }
     if io::stdin().is_terminal() {
         return Err(refusal(
             "this is an event listener, and its standard input is a terminal: supervisord has to start it, as the \
@@ -38,6 +44,12 @@ pub fn take_stdio() -> io::Result<(File, File)> {
         ));
     }
     let null = File::open("/dev/null")?;
+    if is_same(io::stdout().as_fd(), null.as_fd())? {
+        return Err(refusal(
+            "standard output is closed, or '/dev/null': nobody would see READY, and no event would come; supervisord has \
+             to start the listener",
+        ));
+    }
     let input = io::stdin().as_fd().try_clone_to_owned()?;
     let output = io::stdout().as_fd().try_clone_to_owned()?;
     let printed = unread(output.as_fd())?;
@@ -49,6 +61,7 @@ pub fn take_stdio() -> io::Result<(File, File)> {
     }
     rustix::stdio::dup2_stdin(null)?;
     rustix::stdio::dup2_stdout(io::stderr())?;
+    TAKEN.store(true, Ordering::Relaxed);
     // To standard error, now.
     let _ = io::stdout().flush();
     // What the buffer holds was read before; it would otherwise be filled from `/dev/null`.
@@ -68,14 +81,20 @@ fn refusal(reason: &str) -> io::Error {
 
 /// Whether what is written to one also goes to the other. A device such as `/dev/null` or a terminal harms nobody.
 fn is_same_pipe_or_file(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> io::Result<bool> {
-    let [one, other] = [File::from(one.try_clone_to_owned()?), File::from(other.try_clone_to_owned()?)];
-    let [one, other] = [one.metadata()?, other.metadata()?];
-    let kind = one.file_type();
-    Ok(!kind.is_char_device() && (one.dev(), one.ino()) == (other.dev(), other.ino()))
+    Ok(!metadata(one)?.file_type().is_char_device() && is_same(one, other)?)
+}
+
+fn is_same(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> io::Result<bool> {
+    let [one, other] = [metadata(one)?, metadata(other)?];
+    Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
+}
+
+fn metadata(stream: BorrowedFd<'_>) -> io::Result<Metadata> {
+    File::from(stream.try_clone_to_owned()?).metadata()
 }
 
 /// How many bytes are in a pipe that nobody has read yet; 0 for anything else.
 fn unread(output: BorrowedFd<'_>) -> io::Result<u64> {
-    let is_pipe = File::from(output.try_clone_to_owned()?).metadata()?.file_type().is_fifo();
+    let is_pipe = metadata(output)?.file_type().is_fifo();
     Ok(if is_pipe { rustix::io::ioctl_fionread(output)? } else { 0 })
 }
