@@ -48,11 +48,11 @@ pub enum Wake<'e> {
 ///     loop {
 ///         match events.next_until(due)? {
 ///             Wake::Event(event) => {
-///                 writeln!(stderr(), "{}", event.header.eventname())?;
+///                 let _ = writeln!(stderr(), "{}", event.header.eventname());
 ///                 events.reply(&Reply::OK)?;
 ///             }
 ///             Wake::Deadline => {
-///                 writeln!(stderr(), "two seconds have passed")?;
+///                 let _ = writeln!(stderr(), "two seconds have passed");
 ///                 due += Duration::from_secs(2);
 ///             }
 ///             Wake::End => return Ok(()),
