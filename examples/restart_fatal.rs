@@ -1,10 +1,12 @@
-//! Notes in a file which process is FATAL, and starts it again.
+//! Notes in a file which process is FATAL, and starts it again: without end, if it cannot run at all.
 //!
 //! ```ini
 //! [eventlistener:restart_fatal]
 //! command = /usr/local/bin/restart_fatal /var/log/fatal.log
 //! events = PROCESS_STATE_FATAL
 //! buffer_size = 100
+//! autorestart = true
+//! stderr_logfile = /var/log/restart_fatal.log
 //! ```
 
 use std::env;

@@ -5,6 +5,8 @@
 //! command = /usr/local/bin/stop_on_signal code-points
 //! events = EVENT
 //! buffer_size = 100
+//! autorestart = true
+//! stderr_logfile = /var/log/stop_on_signal.log
 //! ```
 //!
 //! The argument is what the server's `len` counts: `code-points` (supervisor 4) or `bytes` (supervisor 3, and servers

@@ -7,6 +7,8 @@
 //! [eventlistener:watchdog]
 //! command = /usr/local/bin/watchdog 15
 //! events = TICK_5
+//! autorestart = true
+//! stderr_logfile = /var/log/watchdog.log
 //! ```
 //!
 //! The argument is how many seconds there may be between two ticks.

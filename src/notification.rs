@@ -23,7 +23,12 @@ pub struct Notification<'a> {
 }
 
 impl<'a> Notification<'a> {
-    /// The payload, typed. If bytes were [omitted](Self::omitted), the view is of the bytes that are left.
+    /// The payload, typed.
+    ///
+    /// In a handler, write `if let Ok(event) = notification.event()`, not `notification.event()?`: an event of a type that
+    /// is not supervisor's own would be an error of the handler, and so be rejected.
+    ///
+    /// If bytes were [omitted](Self::omitted), the view is of the bytes that are left.
     ///
     /// # Errors
     ///

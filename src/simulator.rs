@@ -4,7 +4,14 @@
 //! ones back at its head. [`Simulator`] connects a pool to a listener: a program that it starts, or anything that can
 //! be read from and written to. It judges what the listener says as supervisord does, with [`Supervisor`].
 //!
-//! A test of a handler, in one process:
+//! A program's `Cargo.toml` has it for its tests only:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! supervisor-events = { version = "0.1", features = ["simulator"] }
+//! ```
+//!
+//! A test of a handler, in one process. (If the handler rejects, `Serve::rejection_delay` makes the test faster.)
 //!
 //! ```
 //! use std::time::Duration;

@@ -1,6 +1,9 @@
 //! A host over the traits of `embedded-io-async` 0.7, in the caller's memory: for any executor, with an operating
 //! system or without.
 //!
+//! On tokio, `embedded_io_adapters::tokio_1::FromTokio` makes reader and writer of `tokio::net::unix::pipe`'s `Receiver` and
+//! `Sender`, and those come `from_file` from the two files of `host::std_io::take_stdio`: see `examples/tokio`.
+//!
 //! The caller writes the loop, and can wait for other things besides the next event:
 //!
 //! ```

@@ -158,7 +158,7 @@ impl fmt::Display for ProtocolError {
         match self.kind {
             ProtocolErrorKind::NotAHeader => f.write_str(
                 "no header where one was due (it begins with 'ver:'); \
-                 if bytes are left over after a payload, the length unit is probably wrong",
+                 if bytes are left over after a payload, set the other length unit",
             ),
             ProtocolErrorKind::HeaderTooLong { limit } => {
                 write!(f, "the header does not end within the {limit} bytes that there is room for")
@@ -168,8 +168,8 @@ impl fmt::Display for ProtocolError {
                 error.describe(f)
             }
             ProtocolErrorKind::OutOfTurn => f.write_str(
-                "input before READY was said: the length unit is wrong, and bytes are left over after a payload; \
-                 or this is a recording, which only a replay can take",
+                "input before READY was said: if bytes are left over after a payload, set the other length unit; if this is a \
+                 recording, only a replay can take it",
             ),
             ProtocolErrorKind::TruncatedHeader => f.write_str("the input ends inside a header"),
             ProtocolErrorKind::TruncatedPayload { missing } => {
@@ -197,14 +197,36 @@ impl fmt::Display for BufferTooSmall {
 
 impl core::error::Error for BufferTooSmall {}
 
-/// A name that the table of supervisor 4.3.0 does not have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct UnknownName;
+/// A name that is none of those that can be parsed. Its `Debug` is the sentence of its `Display`, for a `main` that
+/// returns it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct UnknownName {
+    expected: &'static str,
+}
+
+impl UnknownName {
+    /// A name that is not `expected`: what it should be, in words.
+    pub(crate) const fn instead_of(expected: &'static str) -> Self {
+        Self { expected }
+    }
+}
+
+impl fmt::Debug for UnknownName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 impl fmt::Display for UnknownName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("supervisor 4.3.0 has no such name")
+        write!(f, "not {}", self.expected)
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for UnknownName {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "not {=str}", self.expected);
     }
 }
 
@@ -225,7 +247,7 @@ mod tests {
             (
                 ProtocolErrorKind::NotAHeader,
                 "byte 1234: no header where one was due (it begins with 'ver:'); \
-                 if bytes are left over after a payload, the length unit is probably wrong",
+                 if bytes are left over after a payload, set the other length unit",
             ),
             (
                 ProtocolErrorKind::HeaderTooLong { limit: 64 },
@@ -234,8 +256,8 @@ mod tests {
             (ProtocolErrorKind::Header(token), "byte 1234: header: the token 'len' is missing"),
             (
                 ProtocolErrorKind::OutOfTurn,
-                "byte 1234: input before READY was said: the length unit is wrong, and bytes are left over after a \
-                 payload; or this is a recording, which only a replay can take",
+                "byte 1234: input before READY was said: if bytes are left over after a payload, set the other length \
+                 unit; if this is a recording, only a replay can take it",
             ),
             (ProtocolErrorKind::TruncatedHeader, "byte 1234: the input ends inside a header"),
             (

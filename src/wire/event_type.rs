@@ -159,12 +159,14 @@ impl core::fmt::Display for EventType<'_> {
     }
 }
 
+const NO_TYPE: UnknownName = UnknownName::instead_of("an event type of supervisor 4.3.0");
+
 /// Parses a name that is in the table. For any other name, use [`EventType::from_name`].
 impl core::str::FromStr for EventType<'static> {
     type Err = UnknownName;
 
     fn from_str(name: &str) -> Result<Self, UnknownName> {
-        Self::ALL.iter().copied().find(|event_type| event_type.name() == name).ok_or(UnknownName)
+        Self::ALL.iter().copied().find(|event_type| event_type.name() == name).ok_or(NO_TYPE)
     }
 }
 
@@ -195,7 +197,7 @@ mod tests {
         assert_eq!(EventType::from_name("PROCESS").parent(), Some(EventType::Event));
         for name in ["tick_5", "TICK_", "EVENT_", "_", "", "PROCESS_STATE_", "TICK_5 ", "TICK 5", "TICK_5\nX"] {
             assert_eq!(EventType::from_name(name), EventType::Other(name.into()));
-            assert_eq!(name.parse::<EventType<'_>>(), Err(UnknownName));
+            assert_eq!(name.parse::<EventType<'_>>(), Err(NO_TYPE));
         }
     }
 

@@ -51,7 +51,7 @@ impl core::str::FromStr for LengthUnit {
         match name {
             "code-points" => Ok(Self::CodePoints),
             "bytes" => Ok(Self::Bytes),
-            _ => Err(UnknownName),
+            _ => Err(UnknownName::instead_of("a length unit: 'code-points' or 'bytes'")),
         }
     }
 }

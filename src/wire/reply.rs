@@ -59,8 +59,11 @@ impl<'a> Reply<'a> {
     /// pool but to every pool that holds a process of equal priority. A last resort.
     pub const FAIL: Reply<'static> = Reply { data: borrowed!(b"FAIL") };
 
-    /// Any data, for a pool with a `result_handler` of its own. supervisord's default handler takes everything but `OK`
+    /// Any data that outlives the event, for a pool with a `result_handler` of its own. supervisord's default handler takes everything but `OK`
     /// for a rejection.
+    ///
+    /// For data of the event itself, use `Reply::from(notification.payload.to_vec())` (feature `alloc`): the event's
+    /// memory is free once the handler has returned.
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self { data: borrowed!(bytes) }
     }

@@ -5,7 +5,7 @@ use super::bytes::{subslice, utf8_error};
 /// Text from the stream, which is UTF-8: a name, a state, a line. A `&str` in another form.
 ///
 /// It compares and prints as text, and derefs to `str`. [`as_str`](Self::as_str) gives a `&str` that lives as long as
-/// the input.
+/// the input: `match event.processname.as_str() { "feed" => … }`.
 ///
 /// ```
 /// use supervisor_events::{Event, EventType};
@@ -86,6 +86,55 @@ impl PartialEq<Text<'_>> for &str {
     }
 }
 
+impl AsRef<str> for Text<'_> {
+    fn as_ref(&self) -> &str {
+        self
+    }
+}
+
+impl AsRef<[u8]> for Text<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self.0
+    }
+}
+
+/// For `Command::arg`.
+#[cfg(feature = "std")]
+impl AsRef<std::ffi::OsStr> for Text<'_> {
+    fn as_ref(&self) -> &std::ffi::OsStr {
+        self.as_str().as_ref()
+    }
+}
+
+/// For `File::open`.
+#[cfg(feature = "std")]
+impl AsRef<std::path::Path> for Text<'_> {
+    fn as_ref(&self) -> &std::path::Path {
+        self.as_str().as_ref()
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl PartialEq<alloc::string::String> for Text<'_> {
+    fn eq(&self, other: &alloc::string::String) -> bool {
+        self == other.as_str()
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl PartialEq<Text<'_>> for alloc::string::String {
+    fn eq(&self, other: &Text<'_>) -> bool {
+        other == self
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl From<Text<'_>> for alloc::string::String {
+    fn from(text: Text<'_>) -> Self {
+        text.as_str().into()
+    }
+}
+
 impl core::fmt::Debug for Text<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         self.as_str().fmt(f)
@@ -139,6 +188,8 @@ mod tests {
         assert_ne!(text, "naïve");
         assert_ne!("naïve", text);
         assert!(text == *"naïve cat" && *"naïve" != text);
+        let (bytes, str): (&[u8], &str) = (text.as_ref(), text.as_ref());
+        assert_eq!((bytes, str), (text.as_bytes(), "naïve cat"));
         assert!(text > Text::from("naïve") && text.starts_with("naïve") && Text::default().is_empty());
         assert_eq!(alloc::format!("{text} {text:?} {text:>11}|"), "naïve cat \"naïve cat\"   naïve cat|");
         assert_eq!(Span::new(2, 6).of(text.as_bytes()), "ïve".as_bytes());

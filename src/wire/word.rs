@@ -6,6 +6,8 @@ use super::table::table;
 use super::text::Text;
 use super::token::is_plain;
 
+const NO_WORD: UnknownName = UnknownName::instead_of("a word that supervisor 4.3.0 uses here");
+
 macro_rules! make_words {
     (
         keys { $($keys:tt)* }
@@ -61,7 +63,7 @@ macro_rules! make_words {
                 type Err = UnknownName;
 
                 fn from_str(name: &str) -> Result<Self, UnknownName> {
-                    Self::from_name(name).ok_or(UnknownName)
+                    Self::from_name(name).ok_or(NO_WORD)
                 }
             }
 
@@ -185,7 +187,7 @@ mod tests {
             assert_ne!(written, StateName::from(state));
         }
         for name in ["", "SUSPENDED", "FATAL ", "FATA", "RUNNİNG"] {
-            assert_eq!(name.parse::<ProcessState>(), Err(UnknownName));
+            assert_eq!(name.parse::<ProcessState>(), Err(NO_WORD));
             assert_eq!(StateName::from(name).state(), None);
         }
         assert_eq!(Channel::from_name("stderr"), Some(Channel::Stderr));

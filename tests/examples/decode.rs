@@ -140,7 +140,7 @@ fn the_unit_is_a_setting() {
     assert_eq!(lines(&decode(&["--length-unit", "code-points", stream]).output().unwrap()), whole);
     let bytes = decode(&["--length-unit=bytes", stream]).output().unwrap();
     assert_eq!(bytes.status.code(), Some(1));
-    assert!(text(&bytes.stderr).contains("the length unit is probably wrong"), "{:?}", text(&bytes.stderr));
+    assert!(text(&bytes.stderr).contains("set the other length unit"), "{:?}", text(&bytes.stderr));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What cannot continue says so, once, with the cure.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::support::supervisord::Supervisord;
 use crate::support::{PATIENCE, events};
 use rustix::process::{Pid, Signal, kill_process};
 use supervisor_events::LengthUnit;
-use supervisor_events::host::std_io::take_stdio;
+use supervisor_events::host::std_io::{ServeError, take_stdio};
 use supervisor_events::simulator::{Report, Simulator};
 use tempfile::TempDir;
 
@@ -272,7 +272,7 @@ fn output_in_a_buffer_goes_to_standard_error() {
     let Some(output) = in_another_process(name, file.into(), || {
         print!("no line end");
         let (_, mut output) = take_stdio()?;
-        output.write_all(b"READY\n")
+        Ok(output.write_all(b"READY\n")?)
     }) else {
         return;
     };
@@ -284,7 +284,7 @@ fn output_in_a_buffer_goes_to_standard_error() {
 
 /// Runs `program` in a process of its own, which is this test once more, with two lines as its input. None in that
 /// process.
-fn in_another_process(name: &str, stdout: Stdio, program: impl FnOnce() -> io::Result<()>) -> Option<Output> {
+fn in_another_process(name: &str, stdout: Stdio, program: impl FnOnce() -> Result<(), ServeError>) -> Option<Output> {
     const MARK: &str = "IN_ANOTHER_PROCESS";
     if std::env::var_os(MARK).is_some() {
         std::process::exit(program().map_or_else(

@@ -57,6 +57,8 @@ pub type HandlerResult = Result<Reply<'static>, HandlerError>;
 /// Why a loop ended before its input did. Its `Debug` is the sentence of its `Display`, for a `main` that returns it.
 #[non_exhaustive]
 pub enum ServeError {
+    /// Standard input and output cannot be [taken](super::take_stdio) for the protocol.
+    Streams(io::Error),
     /// Reading or writing failed.
     Io(io::Error),
     /// The input is not what supervisord sends, or ended inside an event.
@@ -79,6 +81,7 @@ impl fmt::Debug for ServeError {
 impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Streams(error) => error.fmt(f),
             Self::Io(error) => write!(f, "cannot talk to supervisord: {error}"),
             Self::Protocol(error) => error.fmt(f),
             Self::Handler(error) => write!(f, "the event could not be handled: {error}"),
@@ -92,7 +95,7 @@ impl Error for ServeError {
     /// The cause of the error, unless `Display` already says it.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Io(error) => error.source(),
+            Self::Streams(error) | Self::Io(error) => error.source(),
             Self::Protocol(_) | Self::Turn(_) | Self::Incomplete(_) => None,
             Self::Handler(error) => error.source(),
         }

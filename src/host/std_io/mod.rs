@@ -9,8 +9,8 @@
 //! # If the handler fails
 //!
 //! An error that a handler returns, by `?` for example, rejects the event: supervisord sends it again at once. The loop
-//! waits a second before each rejection, and accepts the event when it has been rejected three times, with one line on
-//! standard error. So a failure that passes costs nothing, and one that stays costs one event.
+//! waits a second before each rejection, and accepts the event when it has been rejected three times. Each of these is a
+//! line on standard error. So a failure that passes costs nothing, and one that stays costs one event.
 //! [`Notification::retries_left`](crate::Notification::retries_left) tells a handler that a try is the last one.
 //!
 //! With [`reject_errors(false)`](Serve::reject_errors), an error ends the loop, and the event is not answered.
@@ -18,7 +18,7 @@
 //!
 //! # What is reported
 //!
-//! What cannot continue says so, once and in one line, through one replaceable [sink](Serve::report):
+//! Each failure of the handler is one line. What cannot continue says so, once and in one line, through one replaceable [sink](Serve::report):
 //!
 //! * a payload that is complete in bytes but not in code points: the server counts bytes;
 //! * an event that did not arrive whole;

@@ -22,7 +22,11 @@ use crate::{LengthUnit, Notification, Position, Reply};
 ///
 /// If the handler fails, by `?` for example, the event is rejected, and comes again: up to 3 times, a second apart. Then
 /// it is accepted, and one line on standard error says so. See [`Serve::reject_errors`] for the alternative, and what
-/// it costs.
+/// it costs. A handler that is a function or a method returns a [`HandlerResult`](super::HandlerResult), which has
+/// examples of all forms; a closure in a variable names its argument's type, `|event: &Notification| …`. A handler that
+/// panics ends the process with the event unanswered: supervisord starts it again, and sends it the same event.
+///
+/// Call this first in `main`, before anything is printed: supervisord would take it for an answer.
 ///
 /// ```no_run
 /// use supervisor_events::Reply;

@@ -7,6 +7,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::error::ServeError;
+
 /// Takes standard input and output for the protocol, and returns them on descriptors that child processes do not
 /// inherit. Descriptor 0 then reads from `/dev/null`, and descriptor 1 writes to standard error.
 ///
@@ -16,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 ///
 /// # Errors
 ///
-/// With the reason and the cure:
+/// [`ServeError::Streams`], with the reason and the cure:
 ///
 /// * Standard input is a terminal: supervisord starts listeners, not people.
 /// * Standard output and standard error are the same pipe or file (`2>&1`): every line of the log would go to
@@ -26,7 +28,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// * Something was printed before, and supervisord has not read it yet; or something was read from standard input.
 ///
 /// Also if `/dev/null` cannot be opened or the descriptors cannot be duplicated: there are too many open files.
-pub fn take_stdio() -> io::Result<(File, File)> {
+pub fn take_stdio() -> Result<(File, File), ServeError> {
+    take().map_err(ServeError::Streams)
+}
+
+fn take() -> io::Result<(File, File)> {
     static TAKEN: AtomicBool = AtomicBool::new(false);
     if TAKEN.load(Ordering::Relaxed) {
         return Err(refusal("standard input and output have been taken before: this can be done once in a process"));

@@ -1,11 +1,14 @@
 //! The least that a listener on tokio needs: events, and an end at Ctrl-C or SIGTERM.
 
+use std::time::Duration;
+
 use embedded_io_adapters::tokio_1::FromTokio;
 use supervisor_events::host::embedded_async::Host;
 use supervisor_events::host::std_io::take_stdio;
 use supervisor_events::{LengthUnit, Reply};
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -21,8 +24,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 Some(_event) => host.reply(&Reply::OK).map(drop)?,
                 None => return Ok(()),
             },
-            _ = interrupt.recv() => host.stop(),
-            _ = terminate.recv() => host.stop(),
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
         }
     }
+    // An event that has begun to arrive is answered, if its rest comes.
+    host.stop();
+    while let Ok(Some(_event)) = timeout(Duration::from_secs(1), host.next()).await? {
+        host.reply(&Reply::OK)?;
+    }
+    Ok(())
 }
