@@ -1,6 +1,7 @@
 //! Whether something answers at a URL, and how soon.
 
 use std::fs;
+use std::str::FromStr;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,10 +11,30 @@ use ureq::Agent;
 
 use super::Failure;
 use super::net::connect;
+use super::settings::Named;
+
+/// Something that can be checked, and what it is called.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    pub name: String,
+    pub url: String,
+}
+
+impl FromStr for Endpoint {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Named { name, value: url } = text.parse()?;
+        if !SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
+            return Err(format!("has {url:?}, which begins with none of {SCHEMES:?}"));
+        }
+        Ok(Self { name, url })
+    }
+}
 
 /// What can be checked: that a connection is accepted, that a request succeeds, that a ping is answered, that a network
 /// interface is up.
-pub const SCHEMES: [&str; 4] = ["tcp://", "http://", "ws://", "interface:"];
+const SCHEMES: [&str; 4] = ["tcp://", "http://", "ws://", "interface:"];
 
 /// How long the answer took, or why there was none.
 pub type Finding = Result<Duration, String>;

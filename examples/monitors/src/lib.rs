@@ -2,8 +2,12 @@
 
 pub mod alerts;
 pub mod endpoints;
+pub mod files;
+pub mod flapping;
 pub mod forward;
+pub mod lock;
 pub mod log;
+pub mod message;
 pub mod metrics;
 pub mod net;
 pub mod run;

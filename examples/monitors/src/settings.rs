@@ -1,102 +1,150 @@
-//! Settings: arguments before environment before defaults.
+//! Settings, by `clap`: arguments before environment before defaults. `alert_url` is `--alert-url` and `ALERT_URL`.
+//!
+//! A module with settings of its own has them in a struct of its own name that derives `Args`, and [`Common`] flattens it.
 
-use std::collections::HashMap;
 use std::env;
+use std::error::Error;
+use std::fmt::Display;
+use std::ops::Deref;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use lexopt::ValueExt;
+use clap::error::{ContextKind, ContextValue};
+use clap::{Args, Parser};
+use supervisor_events::LengthUnit;
 
-use super::Failure;
-use super::log::monitor;
-
-/// A setting: its name, default, and meaning. `alert-url` is the argument `--alert-url` and the variable `ALERT_URL`.
-pub type Setting = (&'static str, &'static str, &'static str);
+use crate::Failure;
+use crate::alerts;
 
 /// What every monitor can be told.
-const COMMON: [Setting; 5] = [
-    ("alert-url", "", "where alerts go, http://HOST/PATH; to the log alone if empty"),
-    ("alert-timeout", "5", "seconds that the alerts of one event may take"),
-    ("system", "trading_system", "what alerts say that they are about"),
-    ("state-dir", "", "directory for what outlives the process, and is shared by a pool's processes; none if empty"),
-    ("length-unit", "code-points", "what the server's `len` counts: code-points or bytes"),
-];
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Settings of every monitor")]
+pub struct Common {
+    #[command(flatten)]
+    pub alerts: alerts::AlertSettings,
+    /// Directory for what outlives the process, and is shared by a pool's processes; none if empty
+    #[arg(long, env, default_value = "")]
+    pub state_dir: Optional<PathBuf>,
+    #[command(flatten)]
+    pub server: Server,
+}
 
-/// All settings of a monitor, by name.
-pub struct Settings(HashMap<&'static str, String>);
+/// What every listener can be told.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Server {
+    /// What the server's `len` counts: code-points or bytes
+    #[arg(long, env, default_value = "code-points", value_parser = length_unit)]
+    pub length_unit: LengthUnit,
+}
 
-impl Settings {
-    /// Reads a monitor's own settings and the common ones. None if only help was asked for, which is then printed.
-    pub fn read(about: &str, own: &'static [Setting]) -> Result<Option<Self>, Failure> {
-        let table = || own.iter().chain(&COMMON);
-        let mut settings = HashMap::new();
-        for (name, default, _) in table() {
-            let value = match env::var(variable(name)) {
-                Err(env::VarError::NotPresent) => (*default).to_owned(),
-                given => given.map_err(|error| format!("{}: {error}", variable(name)))?,
-            };
-            settings.insert(*name, value);
+/// Reads a program's settings. None if only help or the version was asked for, which is then printed.
+pub fn read<S: Parser>(program: &'static str) -> Result<Option<S>, Failure> {
+    let command = S::command().name(program).version(env!("CARGO_PKG_VERSION")).args_override_self(true);
+    // They may hold what nobody else should see.
+    let command = command.mut_args(|argument| argument.hide_env_values(true));
+    for variable in command.get_arguments().filter_map(|argument| argument.get_env()) {
+        if env::var_os(variable).is_some_and(|value| value.to_str().is_none()) {
+            return Err(format!("{} is not UTF-8", variable.display()).into());
         }
-        let unknown = |argument: lexopt::Arg<'_>| format!("{}: --help tells the settings", argument.unexpected());
-        let mut arguments = lexopt::Parser::from_env();
-        while let Some(argument) = arguments.next()? {
-            match argument {
-                lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => {
-                    println!("{about}\n\nusage: {} [--SETTING VALUE]...\n", monitor());
-                    for (name, default, meaning) in table() {
-                        println!("  --{name} VALUE  [environment: {}; default: {default:?}]", variable(name));
-                        println!("        {meaning}");
-                    }
-                    return Ok(None);
-                }
-                lexopt::Arg::Long(name) => {
-                    let name = table().map(|setting| setting.0).find(|known| *known == name);
-                    let name = name.ok_or_else(|| unknown(argument))?;
-                    settings.insert(name, arguments.value()?.string()?);
-                }
-                other => return Err(unknown(other).into()),
-            }
+    }
+    match command.try_get_matches().and_then(|matches| S::from_arg_matches(&matches)) {
+        Ok(settings) => Ok(Some(settings)),
+        Err(error) if error.use_stderr() => Err(in_words(&error).into()),
+        Err(help) => {
+            // Where nobody reads it, there is nobody to complain to.
+            let _ = help.print();
+            Ok(None)
         }
-        Ok(Some(Self(settings)))
-    }
-
-    /// The text of a setting, which has to be in the monitor's table.
-    pub fn get(&self, name: &str) -> &str {
-        &self.0[name]
-    }
-
-    /// The parts of a list with commas; none of an empty text.
-    pub fn list(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.get(name).split(',').map(str::trim).filter(|part| !part.is_empty())
-    }
-
-    /// The same, owned.
-    pub fn names(&self, name: &str) -> Vec<String> {
-        self.list(name).map(Into::into).collect()
-    }
-
-    /// A list of `KEY=VALUE`.
-    pub fn pairs(&self, name: &str) -> Result<Vec<(String, String)>, Failure> {
-        let pair = |part: &str| part.split_once('=').map(|(key, value)| (key.trim().into(), value.trim().into()));
-        let wrong = |part| format!("--{name} is a list of NAME=VALUE with commas; {part:?} is not one");
-        self.list(name).map(|part| pair(part).ok_or_else(|| wrong(part).into())).collect()
-    }
-
-    pub fn number<T: FromStr + PartialOrd>(&self, name: &str) -> Result<T, Failure> {
-        // NaN is one that cannot be compared, not even with itself.
-        let number = self.get(name).parse().ok().filter(|number: &T| number.partial_cmp(number).is_some());
-        number.ok_or_else(|| format!("--{name} is a number, not {:?}", self.get(name)).into())
-    }
-
-    /// A number of seconds.
-    pub fn seconds(&self, name: &str) -> Result<Duration, Failure> {
-        let seconds = self.get(name).parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        seconds
-            .filter(|seconds| !seconds.is_zero())
-            .ok_or_else(|| format!("--{name} is a number of seconds above 0, not {:?}", self.get(name)).into())
     }
 }
 
-fn variable(name: &str) -> String {
-    name.to_uppercase().replace('-', "_")
+/// The setting, and what is wrong with it, in one line.
+fn in_words(error: &clap::Error) -> String {
+    match (error.get(ContextKind::InvalidArg), error.source()) {
+        (Some(ContextValue::String(setting)), Some(why)) => {
+            format!("{} {why}", setting.split(' ').next().unwrap_or(setting))
+        }
+        _ => {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default();
+            format!("{}: --help tells the settings", first.trim_start_matches("error: "))
+        }
+    }
+}
+
+/// A list with commas.
+#[derive(Clone, Debug)]
+pub struct List<T>(Vec<T>);
+
+impl<T: FromStr<Err: Display>> FromStr for List<T> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        parts.map(|part| part.parse().map_err(|error: T::Err| error.to_string())).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl<T> Deref for List<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+/// `NAME=VALUE`, a part of a list.
+#[derive(Clone, Debug)]
+pub struct Named {
+    pub name: String,
+    pub value: String,
+}
+
+impl FromStr for Named {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) =
+            text.split_once('=').ok_or_else(|| format!("is a list of NAME=VALUE with commas; {text:?} is not one"))?;
+        Ok(Self { name: name.trim().into(), value: value.trim().into() })
+    }
+}
+
+/// What may be empty, and is none then: clap takes an empty variable for one that is set.
+#[derive(Clone, Debug)]
+pub struct Optional<T>(pub Option<T>);
+
+impl<T: FromStr> FromStr for Optional<T> {
+    type Err = T::Err;
+
+    fn from_str(text: &str) -> Result<Self, T::Err> {
+        if text.is_empty() { Ok(Self(None)) } else { text.parse().map(|value| Self(Some(value))) }
+    }
+}
+
+impl<T> Deref for Optional<T> {
+    type Target = Option<T>;
+
+    fn deref(&self) -> &Option<T> {
+        &self.0
+    }
+}
+
+/// Parses a number.
+pub fn number<T: FromStr + PartialOrd>(text: &str) -> Result<T, String> {
+    // NaN is one that cannot be compared, not even with itself.
+    let number = text.parse().ok().filter(|number: &T| number.partial_cmp(number).is_some());
+    number.ok_or_else(|| format!("is a number, not {text:?}"))
+}
+
+/// Parses a number of seconds.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let seconds = seconds.filter(|seconds| !seconds.is_zero());
+    seconds.ok_or_else(|| format!("is a number of seconds above 0, not {text:?}"))
+}
+
+fn length_unit(text: &str) -> Result<LengthUnit, String> {
+    text.parse().map_err(|_| format!("is code-points or bytes, not {text:?}"))
 }

@@ -3,17 +3,15 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, flock};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::Failure;
-use super::log::{log, monitor};
-use super::settings::Settings;
+use crate::Failure;
+use crate::lock;
+use crate::log::{Level, log, monitor};
+use crate::settings::Common;
 
 /// A value of a monitor: `STATE_DIR/MONITOR.json`, or in memory alone where no directory is set.
 pub struct State<T> {
@@ -23,14 +21,14 @@ pub struct State<T> {
 
 impl<T: Default + Serialize + DeserializeOwned> State<T> {
     /// The value that this monitor calls `name`: empty for its only one.
-    pub fn open(settings: &Settings, name: &str) -> Result<Self, Failure> {
-        let directory = settings.get("state-dir");
-        let path = (!directory.is_empty()).then(|| Path::new(directory).join(format!("{}{name}.json", monitor())));
+    pub fn open(settings: &Common, name: &str) -> Result<Self, Failure> {
+        let directory = settings.state_dir.as_ref();
+        let path = directory.map(|directory| directory.join(format!("{}{name}.json", monitor())));
         let this = Self { path, value: T::default() };
-        if let Some(path) = &this.path {
+        if let (Some(directory), Some(path)) = (directory, &this.path) {
             let explain = |error| format!("--state-dir {directory:?} has to be a directory to write in: {error}");
             // It may be locked: the other processes of the pool are at work.
-            fs::create_dir_all(directory).and_then(|()| lock_file(path)).map_err(explain)?;
+            fs::create_dir_all(directory).and_then(|()| lock::beside(path)).map_err(explain)?;
         }
         Ok(this)
     }
@@ -39,8 +37,9 @@ impl<T: Default + Serialize + DeserializeOwned> State<T> {
     /// written, that is logged, and the value in memory serves.
     pub fn update<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> R {
         let Some(path) = &self.path else { return change(&mut self.value) };
-        let complain = |error: io::Error| log("ERROR", format!("cannot keep state: {error}"), json!({ "path": path }));
-        let lock = lock(path).map_err(complain);
+        let complain =
+            |error: io::Error| log(Level::Error, format!("cannot keep state: {error}"), json!({ "path": path }));
+        let lock = lock::soon(path).map_err(complain);
         let mut stored = Vec::new();
         if lock.is_ok() {
             match load(path) {
@@ -72,7 +71,7 @@ fn load<T: Default + DeserializeOwned>(path: &Path) -> io::Result<(T, Vec<u8>)> 
         Err(error) => {
             // Another version's, or another program's, or cut off by a crash of the machine.
             let aside = path.with_extension("unreadable");
-            log("WARNING", format!("state begins anew: {error}"), json!({ "path": path, "kept_as": aside }));
+            log(Level::Warning, format!("state begins anew: {error}"), json!({ "path": path, "kept_as": aside }));
             fs::rename(path, aside)?;
             Ok(Default::default())
         }
@@ -92,22 +91,4 @@ fn write_beside(path: &Path, text: &[u8]) -> io::Result<(File, PathBuf)> {
     let mut file = File::create(&new)?;
     file.write_all(text)?;
     Ok((file, new))
-}
-
-/// Locks what stands at `path` for as long as the result lives, by a file beside it. Waits for a second at most: a
-/// process that was stopped must not stop all others.
-pub fn lock(path: &Path) -> io::Result<File> {
-    let file = lock_file(path)?;
-    let deadline = Instant::now() + Duration::from_secs(1);
-    loop {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(file),
-            Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < deadline => thread::sleep(Duration::from_millis(2)),
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-fn lock_file(path: &Path) -> io::Result<File> {
-    File::options().create(true).append(true).open(path.with_extension("lock"))
 }

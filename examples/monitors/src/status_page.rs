@@ -1,18 +1,24 @@
 //! A read-only page about all processes: HTML for people, and the text format of Prometheus.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::net::SocketAddr;
+use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tiny_http::{Header, Method, Response, Server};
 
-use super::Failure;
-use super::log::log;
-use super::state::State;
+use crate::log::{Level, log};
+use crate::state::State;
 
 /// All that is known.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -35,21 +41,31 @@ pub struct Status {
     pub since: i64,
 }
 
-/// Shows the page at this address of the loopback interface for as long as the process lives.
+/// Where the page can be shown: only on this machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Listen(SocketAddr);
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let address = text.parse().ok().filter(|address: &SocketAddr| address.ip().is_loopback());
+        address.map(Self).ok_or_else(|| format!("is an address of the loopback interface, not {text:?}"))
+    }
+}
+
+/// Shows the page for as long as the process lives.
 ///
 /// Where the address is taken, that is logged: it is so for all but one of a pool's processes, which share what the page
 /// shows.
-pub fn serve(listen: &str, overview: Arc<Mutex<State<Overview>>>) -> Result<(), Failure> {
-    let address: Option<SocketAddr> = listen.parse().ok().filter(|address: &SocketAddr| address.ip().is_loopback());
-    let address = address.ok_or_else(|| format!("--listen is an address of the loopback interface, not {listen:?}"))?;
+pub fn serve(Listen(address): Listen, overview: Arc<Mutex<State<Overview>>>) {
     match Server::http(address) {
         Ok(server) => {
-            log("INFO", "status page", json!({ "url": format!("http://{}/", server.server_addr()) }));
+            log(Level::Info, "status page", json!({ "url": format!("http://{}/", server.server_addr()) }));
             thread::spawn(move || answer(&server, &overview));
         }
-        Err(error) => log("WARNING", format!("no status page at {address} by this process: {error}"), json!({})),
+        Err(error) => log(Level::Warning, format!("no status page at {address} by this process: {error}"), json!({})),
     }
-    Ok(())
 }
 
 fn answer(server: &Server, overview: &Mutex<State<Overview>>) {
@@ -58,7 +74,7 @@ fn answer(server: &Server, overview: &Mutex<State<Overview>>) {
         let (status, kind, body) = match (request.method(), request.url()) {
             (Method::Get | Method::Head, "/") => (200, "text/html; charset=utf-8", html(&overview)),
             (Method::Get | Method::Head, "/metrics") => {
-                (200, "text/plain; version=0.0.4; charset=utf-8", metrics(&overview))
+                (200, "application/openmetrics-text; version=1.0.0; charset=utf-8", metrics(&overview))
             }
             (Method::Get | Method::Head, _) => (404, "text/plain", "there are / and /metrics\n".to_owned()),
             _ => (405, "text/plain", "this page can only be read\n".to_owned()),
@@ -87,33 +103,53 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-fn metrics(overview: &Overview) -> String {
-    let mut text = String::new();
-    let mut metric = |name: &str, kind: &str, help: &str, samples: &mut dyn Iterator<Item = (String, i64)>| {
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-        for (labels, value) in samples {
-            let _ = writeln!(text, "{name}{labels} {value}");
-        }
-    };
-    let label = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-    let of_process = |name: &str, more: &str| {
-        let (group, process) = name.split_once(':').unwrap_or(("", name));
-        format!("{{group=\"{}\",process=\"{}\"{more}}}", label(group), label(process))
-    };
-    let processes = &overview.processes;
-    let mut up = processes.iter().map(|(name, status)| (of_process(name, ""), i64::from(status.state == "RUNNING")));
-    metric("supervisor_process_up", "gauge", "Whether the process is RUNNING.", &mut up);
-    let state = |state: &str| format!(",state=\"{}\"", label(state));
-    let mut states = processes.iter().map(|(name, status)| (of_process(name, &state(&status.state)), 1));
-    metric("supervisor_process_state", "gauge", "The state that the process is in.", &mut states);
-    let mut since = processes.iter().map(|(name, status)| (of_process(name, ""), status.since));
-    metric("supervisor_process_state_since_seconds", "gauge", "When it came into this state.", &mut since);
-    for (name, help, value) in [
-        ("supervisor_state_changes_total", "Events of processes that changed their state.", overview.state_changes),
-        ("supervisor_reconciliations_total", "Comparisons with supervisord's own list.", overview.reconciliations),
-        ("supervisor_differences_total", "States that events had told otherwise.", overview.differences),
-    ] {
-        metric(name, "counter", help, &mut [(String::new(), value as i64)].into_iter());
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfProcess {
+    group: Label,
+    process: Label,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct InState {
+    group: Label,
+    process: Label,
+    state: Label,
+}
+
+/// Any text: `prometheus_client` writes the values of labels as they are.
+#[derive(Clone, Debug, Hash, PartialEq, Eq)]
+struct Label(String);
+
+impl EncodeLabelValue for Label {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        encoder.write_str(&self.0.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
     }
+}
+
+fn metrics(overview: &Overview) -> String {
+    let [up, since] = [(); 2].map(|()| Family::<OfProcess, Gauge>::default());
+    let states = Family::<InState, Gauge>::default();
+    for (name, status) in &overview.processes {
+        let (group, process) = name.split_once(':').unwrap_or(("", name));
+        let (group, process, state) = (Label(group.into()), Label(process.into()), Label(status.state.clone()));
+        let of_process = OfProcess { group: group.clone(), process: process.clone() };
+        up.get_or_create(&of_process).set(i64::from(status.state == "RUNNING"));
+        since.get_or_create(&of_process).set(status.since);
+        states.get_or_create(&InState { group, process, state }).set(1);
+    }
+    let mut registry = Registry::with_prefix("supervisor");
+    registry.register("process_up", "Whether the process is RUNNING", up);
+    registry.register("process_state", "The state that the process is in", states);
+    registry.register_with_unit("process_state_since", "When it came into this state", Unit::Seconds, since);
+    for (name, help, value) in [
+        ("state_changes", "Events of processes that changed their state", overview.state_changes),
+        ("reconciliations", "Comparisons with supervisord's own list", overview.reconciliations),
+        ("differences", "States that events had told otherwise", overview.differences),
+    ] {
+        registry.register(name, help, ConstCounter::new(value));
+    }
+    let mut text = String::new();
+    // A text takes in anything.
+    let _ = encode(&mut text, &registry);
     text
 }

@@ -42,6 +42,15 @@ impl Process {
     pub fn full_name(&self) -> String {
         format!("{}:{}", self.group, self.name)
     }
+
+    pub fn runs(&self) -> bool {
+        self.state == "RUNNING"
+    }
+
+    /// Whether it neither runs nor is about to.
+    pub fn is_down(&self) -> bool {
+        matches!(self.state.as_str(), "STOPPED" | "EXITED" | "FATAL")
+    }
 }
 
 impl Supervisord {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::state::lock;
+use crate::lock;
 
 /// The audit trail at a path. Any number of processes may use it at once.
 pub struct Trail(PathBuf);
@@ -22,7 +22,7 @@ impl Trail {
 
     /// Adds a record, and returns once it is on the disk. After an error the trail is as it was.
     pub fn append(&self, record: &Value) -> io::Result<()> {
-        let _lock = lock(&self.0)?;
+        let _lock = lock::soon(&self.0)?;
         // By its name each time: it may have been rotated.
         let mut file = File::options().create(true).read(true).append(true).open(&self.0)?;
         let end = whole_lines(&mut file)?;
@@ -39,7 +39,7 @@ impl Trail {
     pub fn read(&self, mut take: impl FnMut(Value)) -> io::Result<()> {
         // Opened under the lock, read without it: a long trail must not keep others from adding to it. What is there
         // does not change, and a file that is renamed meanwhile stays open.
-        let locked = lock(&self.0)?;
+        let locked = lock::soon(&self.0)?;
         let mut files = Vec::new();
         for path in [&self.rotated(1), &self.0] {
             match File::open(path) {
@@ -66,7 +66,7 @@ impl Trail {
     /// Renames a trail of at least so many bytes to `NAME.1`, what was `NAME.1` to `NAME.2`, and so on; the oldest of more
     /// than `kept` goes. Whether that was due.
     pub fn rotate(&self, least: u64, kept: u32) -> io::Result<bool> {
-        let _lock = lock(&self.0)?;
+        let _lock = lock::soon(&self.0)?;
         if fs::metadata(&self.0).map_or(0, |metadata| metadata.len()) < least.max(1) {
             return Ok(false);
         }

@@ -10,42 +10,77 @@
 //! Critical processes that became FATAL, and all that exited unexpectedly, are alerts.
 
 use std::process::ExitCode;
+use std::str::FromStr;
 
+use clap::Parser;
 use serde_json::{Value, json};
 use supervisor_events::{Event, Header, ProcessState, ProcessStateEvent};
-
 use supervisor_monitors::Failure;
 use supervisor_monitors::alerts::{Alert, Alerts};
-use supervisor_monitors::log::log;
-use supervisor_monitors::run::{Monitor, run};
-use supervisor_monitors::settings::{Setting, Settings};
+use supervisor_monitors::log::{Level, log};
+use supervisor_monitors::run::{Monitor, monitor};
+use supervisor_monitors::settings::{Common, List, Optional};
 use supervisor_monitors::supervisord::Supervisord;
 
-const ABOUT: &str = "Alerts when processes are lost; without the risk manager, stops trading and starts the backup.";
+/// Alerts when processes are lost; without the risk manager, stops trading and starts the backup.
+#[derive(Parser)]
+struct Settings {
+    /// Alert when one of these is FATAL
+    #[arg(long, env, default_value = "risk_manager,hyperliquid_feed,order_executor")]
+    critical_processes: List<String>,
+    /// The process without which there is no trading
+    #[arg(long, env, default_value = "risk_manager")]
+    risk_manager: String,
+    /// States in which the risk manager is lost: FATAL, or FATAL,EXITED (unexpectedly)
+    #[arg(long, env, default_value = "FATAL")]
+    lost_when: List<Lost>,
+    /// The group to stop then
+    #[arg(long, env, default_value = "trading_system")]
+    trading_group: String,
+    /// The process to start then, GROUP:NAME; not one of the group that is stopped; none if empty
+    #[arg(long, env, default_value = "")]
+    backup: Optional<String>,
+    #[command(flatten)]
+    common: Common,
+}
 
-const SETTINGS: [Setting; 5] = [
-    ("critical-processes", "risk_manager,hyperliquid_feed,order_executor", "alert when one of these is FATAL"),
-    ("risk-manager", "risk_manager", "the process without which there is no trading"),
-    ("lost-when", "FATAL", "states in which the risk manager is lost: FATAL, or FATAL,EXITED (unexpectedly)"),
-    ("trading-group", "trading_system", "the group to stop then"),
-    ("backup", "", "the process to start then, GROUP:NAME; not one of the group that is stopped"),
-];
+/// A state in which a process is lost.
+#[derive(Clone)]
+struct Lost(ProcessState);
+
+impl FromStr for Lost {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "FATAL" => Ok(Self(ProcessState::Fatal)),
+            "EXITED" => Ok(Self(ProcessState::Exited)),
+            _ => Err(format!("is FATAL or FATAL,EXITED, not {text:?}")),
+        }
+    }
+}
 
 fn main() -> ExitCode {
-    run(env!("CARGO_BIN_NAME"), ABOUT, &SETTINGS, FailureMonitor::new)
+    monitor::<FailureMonitor>(env!("CARGO_BIN_NAME"))
 }
 
 struct FailureMonitor {
-    critical: Vec<String>,
-    risk_manager: String,
-    lost_when: Vec<String>,
-    trading_group: String,
-    backup: String,
+    settings: Settings,
     alerts: Alerts,
     supervisord: Supervisord,
 }
 
 impl Monitor for FailureMonitor {
+    type Settings = Settings;
+
+    fn common(settings: &Settings) -> &Common {
+        &settings.common
+    }
+
+    fn new(settings: Settings) -> Result<Self, Failure> {
+        Ok(Self { alerts: Alerts::new(&settings.common.alerts), supervisord: Supervisord::from_env(), settings })
+    }
+
     fn handle(&mut self, _: &Header<'_>, event: &Event<'_>) -> Result<(), Failure> {
         match event {
             Event::ProcessState(event) if event.state == ProcessState::Fatal => self.fatal(event),
@@ -57,28 +92,12 @@ impl Monitor for FailureMonitor {
 }
 
 impl FailureMonitor {
-    fn new(settings: &Settings) -> Result<Self, Failure> {
-        let lost_when = settings.names("lost-when");
-        if let Some(state) = lost_when.iter().find(|state| !matches!(state.as_str(), "FATAL" | "EXITED")) {
-            return Err(format!("--lost-when is FATAL or FATAL,EXITED, not {state:?}").into());
-        }
-        Ok(Self {
-            critical: settings.names("critical-processes"),
-            risk_manager: settings.get("risk-manager").into(),
-            lost_when,
-            trading_group: settings.get("trading-group").into(),
-            backup: settings.get("backup").into(),
-            alerts: Alerts::new(settings)?,
-            supervisord: Supervisord::from_env(),
-        })
-    }
-
     fn fatal(&self, event: &ProcessStateEvent<'_>) {
         let name = event.processname.as_str();
-        log("CRITICAL", format!("Process {name} entered FATAL state"), json!({ "process": event }));
+        log(Level::Critical, format!("Process {name} entered FATAL state"), json!({ "process": event }));
         // Before the alert, which may take its time.
         self.stop_trading_without_risk_manager(event);
-        if self.critical.iter().any(|critical| critical == name) {
+        if self.settings.critical_processes.iter().any(|critical| critical == name) {
             let details = json!({
                 "message": format!("Critical process {name} failed to start"),
                 "from_state": event.from_state,
@@ -91,27 +110,27 @@ impl FailureMonitor {
     fn exited_unexpectedly(&self, event: &ProcessStateEvent<'_>) {
         let pid = event.pid.map_or_else(|| "unknown".into(), |pid| pid.to_string());
         let message = format!("Process {} (PID {pid}) exited unexpectedly", event.processname);
-        log("WARNING", message, json!({ "process": event }));
+        log(Level::Warning, message, json!({ "process": event }));
         self.stop_trading_without_risk_manager(event);
         let details = json!({ "pid": event.pid, "from_state": event.from_state, "requires_investigation": true });
         self.alert(event, "UNEXPECTED_EXIT", details);
     }
 
     fn stop_trading_without_risk_manager(&self, event: &ProcessStateEvent<'_>) {
-        if event.processname.as_str() != self.risk_manager
-            || !self.lost_when.iter().any(|state| state == event.state.name())
-        {
+        let Settings { risk_manager, lost_when, trading_group, backup, .. } = &self.settings;
+        if event.processname != risk_manager.as_str() || !lost_when.iter().any(|lost| lost.0 == event.state) {
             return;
         }
-        log("EMERGENCY", "Risk manager failed - stopping all trading", json!({ "group": self.trading_group }));
-        match self.supervisord.stop_group(&self.trading_group) {
-            Ok(stopping) => log("EMERGENCY", "trading is being stopped", json!({ "processes": stopping })),
-            Err(error) => log("EMERGENCY", format!("trading is NOT being stopped: {error}"), json!({})),
+        let emergency = |message: &str, fields| log(Level::Emergency, message, fields);
+        emergency("Risk manager failed - stopping all trading", json!({ "group": trading_group }));
+        match self.supervisord.stop_group(trading_group) {
+            Ok(stopping) => emergency("trading is being stopped", json!({ "processes": stopping })),
+            Err(error) => emergency(&format!("trading is NOT being stopped: {error}"), json!({})),
         }
-        if !self.backup.is_empty() {
-            match self.supervisord.start(&self.backup) {
-                Ok(()) => log("EMERGENCY", "backup was started", json!({ "process": self.backup })),
-                Err(error) => log("EMERGENCY", format!("backup was NOT started: {error}"), json!({})),
+        if let Some(backup) = &**backup {
+            match self.supervisord.start(backup) {
+                Ok(()) => emergency("backup was started", json!({ "process": backup })),
+                Err(error) => emergency(&format!("backup was NOT started: {error}"), json!({})),
             }
         }
     }

@@ -1,38 +1,44 @@
 //! Shows who runs where: the last state of every process of every supervisord, from what the forwarders published.
 //! `--help` tells the settings.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use async_nats::jetstream::{self, Message, consumer::DeliverPolicy, consumer::pull::OrderedConfig};
+use async_nats::jetstream::{self, consumer::DeliverPolicy, consumer::pull::OrderedConfig};
+use clap::Parser;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
-use supervisor_events::{Event, EventType, GroupChange, ProcessStateEvent, SupervisorState};
-use tokio::runtime::Builder;
-
 use supervisor_monitors::Failure;
 use supervisor_monitors::forward::broker::Broker;
-use supervisor_monitors::forward::log::{exit_code, joined, log};
-use supervisor_monitors::forward::message::decode;
-use supervisor_monitors::forward::settings::{OFF, Settings, Table};
+use supervisor_monitors::forward::fleet::Fleet;
+use supervisor_monitors::forward::settings::Connection;
+use supervisor_monitors::log::{Level, log};
+use supervisor_monitors::run;
+use supervisor_monitors::settings::seconds;
+use tokio::runtime::Builder;
 
-const SETTINGS: Table = &[
-    ("once", "FLEET_ONCE", OFF, "print the table and end, instead of each change after it"),
-    ("json", "FLEET_JSON", OFF, "lines of JSON instead of text"),
-    ("deadline", "FLEET_DEADLINE", "5", "seconds that the broker may take for an answer"),
-];
-
-fn main() -> ExitCode {
-    exit_code(run())
+/// Shows who runs where: the last state of every process of every supervisord, from what the forwarders published.
+#[derive(Parser)]
+struct Settings {
+    /// Print the table and end, instead of each change after it
+    #[arg(long, env = "FLEET_ONCE")]
+    once: bool,
+    /// Lines of JSON instead of text
+    #[arg(long, env = "FLEET_JSON")]
+    json: bool,
+    /// Seconds that the broker may take for an answer
+    #[arg(long, env = "FLEET_DEADLINE", default_value = "5", value_parser = seconds)]
+    deadline: Duration,
+    #[command(flatten)]
+    connection: Connection,
 }
 
-fn run() -> Result<(), Failure> {
-    let Some(settings) = Settings::read("fleet", SETTINGS)? else { return Ok(()) };
-    let broker = Broker::new(&settings, "fleet", settings.seconds("deadline")?)?;
-    let (once, json) = (settings.is_on("once"), settings.is_on("json"));
-    Builder::new_current_thread().enable_all().build()?.block_on(follow(&broker, once, json))
+fn main() -> ExitCode {
+    run::main(env!("CARGO_BIN_NAME"), |settings: Settings| {
+        let broker = Broker::new(&settings.connection, "fleet", settings.deadline)?;
+        Builder::new_current_thread().enable_all().build()?.block_on(follow(&broker, settings.once, settings.json))
+    })
 }
 
 async fn follow(broker: &Broker, once: bool, json: bool) -> Result<(), Failure> {
@@ -42,7 +48,7 @@ async fn follow(broker: &Broker, once: bool, json: bool) -> Result<(), Failure> 
         if reader.next == 0 && !reader.caught_up || error.is::<io::Error>() {
             return Err(error);
         }
-        log("warn", "the stream cannot be read", json!({ "error": error.to_string() }));
+        log(Level::Warning, "the stream cannot be read", json!({ "error": error.to_string() }));
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     Ok(())
@@ -88,116 +94,11 @@ impl Reader {
 
     fn show(&mut self) -> io::Result<()> {
         self.caught_up = true;
-        self.fleet.print(self.json)
-    }
-}
-
-/// One supervisord: its machine and its identifier.
-type Server = (String, String);
-
-/// All supervisords that were heard of.
-#[derive(Default)]
-struct Fleet(BTreeMap<Server, Run>);
-
-/// What is known of one run of a supervisord.
-#[derive(Default)]
-struct Run {
-    name: String,
-    since: String,
-    /// By group and name.
-    processes: BTreeMap<(String, String), Process>,
-}
-
-struct Process {
-    state: String,
-    pid: Option<u32>,
-    since: String,
-    serial: u64,
-    /// Events were dropped after this one: it may have another state by now.
-    uncertain: bool,
-}
-
-impl Fleet {
-    /// Takes a message in, and returns what there is to say about it.
-    fn apply(&mut self, message: &Message) -> Vec<Value> {
-        let header = |name: &str| message.headers.as_ref()?.get(name).map(|value| decode(value.as_str()));
-        let (Some(host), Some(name), Some(time)) =
-            (header("Forward-Host"), header("Forward-Run"), header("Forward-Time"))
-        else {
-            return Vec::new();
-        };
-        let server = (host, header("Supervisor-server").unwrap_or_default());
-        let run = self.0.entry(server.clone()).or_default();
-        let mut changes = Vec::new();
-        if run.name != name {
-            if time < run.since {
-                // From the spool of another listener, which is behind.
-                return changes;
-            }
-            changes.push(line("started", &server, json!({ "since": time })));
-            *run = Run { name, since: time.clone(), processes: BTreeMap::new() };
-        }
-        if let Some(count) = header("Forward-Dropped") {
-            run.processes.values_mut().for_each(|process| process.uncertain = true);
-            changes.push(line("dropped", &server, json!({ "count": count.parse::<u64>().ok(), "since": time })));
-            return changes;
-        }
-        let number = header("Supervisor-serial").and_then(|serial| serial.parse().ok());
-        let (Some(serial), Some(eventname)) = (number, header("Supervisor-eventname")) else { return changes };
-        match Event::parse(EventType::from_name(&eventname), &message.payload) {
-            Ok(Event::ProcessState(event)) => changes.extend(run.enter(&server, &event, serial, time)),
-            // After a reload too, which keeps the serials: all processes are started anew.
-            Ok(Event::SupervisorStateChange(SupervisorState::Running)) => {
-                run.processes.retain(|_, process| process.serial > serial);
-            }
-            Ok(Event::ProcessGroup(event)) if event.change == GroupChange::Removed => {
-                run.processes
-                    .retain(|(group, _), process| event.groupname != group.as_str() || process.serial > serial);
-            }
-            _ => {}
-        }
-        changes
-    }
-
-    fn print(&self, json: bool) -> io::Result<()> {
-        if !json {
+        if !self.json {
             show(["HOST", "SERVER", "PROCESS", "STATE", "PID", "SINCE"])?;
         }
-        for (server, run) in &self.0 {
-            run.processes.iter().try_for_each(|(name, process)| say(&process.line("state", server, name), json))?;
-        }
-        Ok(())
+        self.fleet.lines().try_for_each(|line| say(&line, self.json))
     }
-}
-
-impl Run {
-    /// The event's process enters the event's state, unless a later event was there before.
-    fn enter(&mut self, server: &Server, event: &ProcessStateEvent<'_>, serial: u64, since: String) -> Option<Value> {
-        let name = (event.groupname.to_string(), event.processname.to_string());
-        if self.processes.get(&name).is_some_and(|known| known.serial >= serial) {
-            return None;
-        }
-        let pid = event.pid.filter(|pid| *pid != 0);
-        let process = Process { state: event.state.name().into(), pid, since, serial, uncertain: false };
-        let mut change = process.line("change", server, &name);
-        change["from_state"] = event.from_state.name().into();
-        self.processes.insert(name, process);
-        Some(change)
-    }
-}
-
-impl Process {
-    fn line(&self, kind: &str, server: &Server, (group, name): &(String, String)) -> Value {
-        let Self { state, pid, since, uncertain, .. } = self;
-        let process = json!({
-            "group": group, "process": name, "state": state, "pid": pid, "since": since, "uncertain": uncertain,
-        });
-        line(kind, server, process)
-    }
-}
-
-fn line(kind: &str, (host, server): &Server, details: Value) -> Value {
-    joined(json!({ "kind": kind, "host": host, "server": server }), details)
 }
 
 fn say(line: &Value, json: bool) -> io::Result<()> {

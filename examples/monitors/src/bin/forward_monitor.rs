@@ -1,80 +1,97 @@
 //! Publishes every event of a supervisord to NATS JetStream. `--help` tells the settings, README.md the rest.
 
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
+use std::time::Duration;
 
 use async_nats::jetstream::stream;
+use clap::Parser;
 use signal_hook::consts::SIGTERM;
+use supervisor_events::Reply;
 use supervisor_events::host::std_io::Serve;
-use supervisor_events::{LengthUnit, Reply};
 use supervisor_monitors::Failure;
 use supervisor_monitors::forward::broker::Broker;
-use supervisor_monitors::forward::log::exit_code;
 use supervisor_monitors::forward::message::{self, Origin, token};
 use supervisor_monitors::forward::queue::Queue;
-use supervisor_monitors::forward::settings::{Settings, Table};
+use supervisor_monitors::forward::settings::Connection;
 use supervisor_monitors::forward::spool::Spool;
+use supervisor_monitors::run;
+use supervisor_monitors::settings::{Optional, Server, number, seconds};
 
-const SETTINGS: Table = &[
-    ("subject", "FORWARD_SUBJECT", "supervisor", "what subjects begin with: SUBJECT.HOST.EVENTNAME"),
-    ("duplicate-window", "FORWARD_DUPLICATE_WINDOW", "120", "of a stream that is created: seconds"),
-    ("host", "FORWARD_HOST", "", "this machine; its host name if empty"),
-    ("run", "FORWARD_RUN", "", "what tells this run of supervisord from others; from its process if empty"),
-    ("spool-dir", "FORWARD_SPOOL_DIR", "/var/spool/forward_monitor", "where events wait for the broker"),
-    ("spool-bytes", "FORWARD_SPOOL_BYTES", "67108864", "how many bytes of them; then new ones are dropped"),
-    ("deadline", "FORWARD_DEADLINE", "2", "seconds that the broker may take for an event"),
-    ("longest-pause", "FORWARD_LONGEST_PAUSE", "10", "seconds between two attempts to reach the broker, at most"),
-    ("length", "LENGTH_UNIT", "code-points", "what the server's `len` counts: code-points or bytes"),
-];
-
-fn main() -> ExitCode {
-    exit_code(run())
+/// Publishes every event of a supervisord to NATS JetStream.
+#[derive(Parser)]
+struct Settings {
+    /// What subjects begin with: SUBJECT.HOST.EVENTNAME
+    #[arg(long, env = "FORWARD_SUBJECT", default_value = "supervisor")]
+    subject: String,
+    /// Of a stream that is created: seconds
+    #[arg(long, env = "FORWARD_DUPLICATE_WINDOW", default_value = "120", value_parser = seconds)]
+    duplicate_window: Duration,
+    /// This machine; its host name if empty
+    #[arg(long, env = "FORWARD_HOST", default_value = "")]
+    host: Optional<String>,
+    /// What tells this run of supervisord from others; from its process if empty
+    #[arg(long, env = "FORWARD_RUN", default_value = "")]
+    run: Optional<String>,
+    /// Where events wait for the broker
+    #[arg(long, env = "FORWARD_SPOOL_DIR", default_value = "/var/spool/forward_monitor")]
+    spool_dir: PathBuf,
+    /// How many bytes of them; then new ones are dropped
+    #[arg(long, env = "FORWARD_SPOOL_BYTES", default_value = "67108864", value_parser = number::<u64>)]
+    spool_bytes: u64,
+    /// Seconds that the broker may take for an event
+    #[arg(long, env = "FORWARD_DEADLINE", default_value = "2", value_parser = seconds)]
+    deadline: Duration,
+    /// Seconds between two attempts to reach the broker, at most
+    #[arg(long, env = "FORWARD_LONGEST_PAUSE", default_value = "10", value_parser = seconds)]
+    longest_pause: Duration,
+    #[command(flatten)]
+    server: Server,
+    #[command(flatten)]
+    connection: Connection,
 }
 
-fn run() -> Result<(), Failure> {
-    let Some(settings) = Settings::read("forward_monitor", SETTINGS)? else { return Ok(()) };
-    let unit = match settings.text("length") {
-        "code-points" => LengthUnit::CodePoints,
-        "bytes" => LengthUnit::Bytes,
-        other => return Err(format!("--length is code-points or bytes, not {other:?}").into()),
-    };
-    let of_parent = || message::run_of_parent().map_err(|error| format!("set --run: {error}"));
+fn main() -> ExitCode {
+    run::main(env!("CARGO_BIN_NAME"), forward)
+}
+
+fn forward(settings: Settings) -> Result<(), Failure> {
+    let of_parent = || run::run_of_parent().map_err(|error| format!("set --run: {error}"));
     let origin = Origin {
-        prefix: settings.text("subject").into(),
-        host: settings.optional("host").map_or_else(message::host_name, Into::into),
-        run: settings.optional("run").map_or_else(of_parent, |run| Ok(run.into()))?,
+        prefix: settings.subject,
+        host: settings.host.0.unwrap_or_else(message::host_name),
+        run: settings.run.0.map_or_else(of_parent, Ok)?,
         process: message::process_name(),
     };
-    let deadline = settings.seconds("deadline")?;
-    let longest_pause = settings.seconds("longest-pause")?;
-    let broker = Broker::new(&settings, &format!("{} {}", origin.host, origin.process), deadline)?;
+    let (deadline, longest_pause) = (settings.deadline, settings.longest_pause);
+    let broker = Broker::new(&settings.connection, &format!("{} {}", origin.host, origin.process), deadline)?;
     let config = stream::Config {
         name: broker.stream.clone(),
         subjects: vec![format!("{}.>", origin.prefix)],
-        duplicate_window: settings.seconds("duplicate-window")?,
+        duplicate_window: settings.duplicate_window,
         ..Default::default()
     };
 
-    let directory = Path::new(settings.text("spool-dir"));
-    let spool = Spool::open(directory, &token(&origin.process), settings.number("spool-bytes")?);
+    let directory = &settings.spool_dir;
+    let spool = Spool::open(directory, &token(&origin.process), settings.spool_bytes);
     let spool = spool.map_err(|error| format!("--spool-dir {}: {error}", directory.display()))?;
     let stopping = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(SIGTERM, stopping.clone())?;
-    let (stop, signal) = UnixStream::pair()?;
-    signal_hook::low_level::pipe::register(SIGTERM, signal)?;
+    let stop = run::at_sigterm()?;
     let queue = Arc::new(Queue::new(spool, deadline, stopping));
     let for_broker = queue.clone();
     thread::spawn(move || broker.publish_all(&for_broker, &config, longest_pause));
 
     // An event that could not be kept is not answered: supervisord gives it to the next process.
-    Serve::new().reject_errors(false).length_unit(unit).stop_on(stop.as_fd()).stdio(|event| {
-        queue.take(&origin.event(event))?;
-        Ok(Reply::OK)
-    })?;
+    Serve::new().reject_errors(false).length_unit(settings.server.length_unit).stop_on(stop.as_fd()).stdio(
+        |event| {
+            queue.take(&origin.event(event))?;
+            Ok(Reply::OK)
+        },
+    )?;
     Ok(())
 }

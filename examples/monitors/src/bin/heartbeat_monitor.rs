@@ -13,33 +13,46 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::Parser;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use supervisor_events::{Event, Header};
-
 use supervisor_monitors::Failure;
 use supervisor_monitors::alerts::{Alert, Alerts};
-use supervisor_monitors::endpoints::{SCHEMES, check_all};
-use supervisor_monitors::log::log;
-use supervisor_monitors::run::{Monitor, run};
-use supervisor_monitors::settings::{Setting, Settings};
+use supervisor_monitors::endpoints::{Endpoint, check_all};
+use supervisor_monitors::log::{Level, log};
+use supervisor_monitors::run::{Monitor, monitor};
+use supervisor_monitors::settings::{Common, List, Optional, seconds};
 use supervisor_monitors::state::State;
 
-const ABOUT: &str =
-    "Checks every five seconds that what trading depends on answers, and reports when it goes down and comes up.";
+/// Checks every five seconds that what trading depends on answers, and reports when it goes down and comes up.
+#[derive(Parser)]
+struct Settings {
+    /// What to check, NAME=URL with commas; tcp://HOST:PORT, http://HOST/PATH or ws://HOST/PATH
+    #[arg(long, env, default_value = "")]
+    endpoints: List<Endpoint>,
+    /// The network interface that has to be up; none if empty
+    #[arg(long, env, default_value = "")]
+    vpn_interface: Optional<String>,
+    /// Seconds within which everything has to answer: well under the five of a tick
+    #[arg(long, env, default_value = "2", value_parser = deadline)]
+    deadline: Duration,
+    #[command(flatten)]
+    common: Common,
+}
 
-const SETTINGS: [Setting; 3] = [
-    ("endpoints", "", "what to check, NAME=URL with commas; tcp://HOST:PORT, http://HOST/PATH or ws://HOST/PATH"),
-    ("vpn-interface", "", "the network interface that has to be up; none if empty"),
-    ("deadline", "2", "seconds within which everything has to answer: well under the five of a tick"),
-];
+fn deadline(text: &str) -> Result<Duration, String> {
+    let deadline = seconds(text)?;
+    let late = deadline > Duration::from_secs(4);
+    if late { Err("leaves no time before the next tick: 4 seconds at most".into()) } else { Ok(deadline) }
+}
 
 fn main() -> ExitCode {
-    run(env!("CARGO_BIN_NAME"), ABOUT, &SETTINGS, HeartbeatMonitor::new)
+    monitor::<HeartbeatMonitor>(env!("CARGO_BIN_NAME"))
 }
 
 struct HeartbeatMonitor {
-    endpoints: Vec<(String, String)>,
+    endpoints: Vec<Endpoint>,
     deadline: Duration,
     state: State<Known>,
     alerts: Alerts,
@@ -54,15 +67,29 @@ struct Known {
 }
 
 impl Monitor for HeartbeatMonitor {
+    type Settings = Settings;
+
+    fn common(settings: &Settings) -> &Common {
+        &settings.common
+    }
+
+    fn new(settings: Settings) -> Result<Self, Failure> {
+        let mut endpoints = settings.endpoints.to_vec();
+        let vpn = settings.vpn_interface.as_ref();
+        endpoints.extend(vpn.map(|vpn| Endpoint { name: "vpn".into(), url: format!("interface:{vpn}") }));
+        let state = State::open(&settings.common, "")?;
+        Ok(Self { endpoints, deadline: settings.deadline, state, alerts: Alerts::new(&settings.common.alerts) })
+    }
+
     fn handle(&mut self, _: &Header<'_>, event: &Event<'_>) -> Result<(), Failure> {
         let Event::Tick(tick) = event else { return Ok(()) };
-        let urls: Vec<_> = self.endpoints.iter().map(|(_, url)| url.as_str()).collect();
+        let urls: Vec<_> = self.endpoints.iter().map(|endpoint| endpoint.url.as_str()).collect();
         let findings = check_all(&urls, self.deadline);
         let (missed, changed) = self.state.update(|known| {
             let last = known.when.replace(tick.when).unwrap_or(tick.when);
             let missed = (tick.when.saturating_sub(last) / u64::from(tick.period.max(1))).saturating_sub(1);
             let mut changed = Vec::new();
-            for ((name, _), found) in self.endpoints.iter().zip(&findings) {
+            for (Endpoint { name, .. }, found) in self.endpoints.iter().zip(&findings) {
                 // What is up when it is first checked is as it should be.
                 let was_up = known.up.insert(name.clone(), found.is_ok()).unwrap_or(true);
                 changed.push(was_up != found.is_ok());
@@ -70,11 +97,11 @@ impl Monitor for HeartbeatMonitor {
             (missed, changed)
         });
         if missed > 0 {
-            log("WARNING", format!("{missed} ticks did not come before this one"), json!({ "when": tick.when }));
+            log(Level::Warning, format!("{missed} ticks did not come before this one"), json!({ "when": tick.when }));
         }
         let mut alerts = Vec::new();
         let mut summary = serde_json::Map::new();
-        for (((name, url), found), changed) in self.endpoints.iter().zip(&findings).zip(changed) {
+        for ((Endpoint { name, url }, found), changed) in self.endpoints.iter().zip(&findings).zip(changed) {
             let mut details = json!({ "endpoint": name, "url": url });
             match found {
                 Ok(latency) => details["latency_ms"] = json!(latency.as_secs_f64() * 1000.0),
@@ -87,27 +114,12 @@ impl Monitor for HeartbeatMonitor {
             }
             summary.insert(name.clone(), details);
         }
-        log("INFO", "Heartbeat", json!({ "when": tick.when, "missed": missed, "endpoints": Value::Object(summary) }));
+        log(
+            Level::Info,
+            "Heartbeat",
+            json!({ "when": tick.when, "missed": missed, "endpoints": Value::Object(summary) }),
+        );
         self.alerts.send(alerts);
         Ok(())
-    }
-}
-
-impl HeartbeatMonitor {
-    fn new(settings: &Settings) -> Result<Self, Failure> {
-        let mut endpoints = settings.pairs("endpoints")?;
-        if let Some((_, url)) = endpoints.iter().find(|(_, url)| !SCHEMES.iter().any(|scheme| url.starts_with(scheme)))
-        {
-            return Err(format!("--endpoints has {url:?}, which begins with none of {SCHEMES:?}").into());
-        }
-        let vpn = settings.get("vpn-interface");
-        if !vpn.is_empty() {
-            endpoints.push(("vpn".into(), format!("interface:{vpn}")));
-        }
-        let deadline = settings.seconds("deadline")?;
-        if deadline > Duration::from_secs(4) {
-            return Err("--deadline leaves no time before the next tick: 4 seconds at most".into());
-        }
-        Ok(Self { endpoints, deadline, state: State::open(settings, "")?, alerts: Alerts::new(settings)? })
     }
 }

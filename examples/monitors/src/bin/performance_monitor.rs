@@ -13,60 +13,82 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::Parser;
 use serde_json::{Value, json};
 use supervisor_events::{Event, Header};
-
 use supervisor_monitors::Failure;
 use supervisor_monitors::alerts::{Alert, Alerts};
-use supervisor_monitors::log::log;
+use supervisor_monitors::log::{Level, log};
 use supervisor_monitors::metrics::{ProcessMetrics, SystemMetrics, Trend, measure};
-use supervisor_monitors::run::{Monitor, run};
-use supervisor_monitors::settings::{Setting, Settings};
+use supervisor_monitors::run::{Monitor, monitor};
+use supervisor_monitors::settings::{Common, List, number, seconds};
 use supervisor_monitors::state::State;
 use supervisor_monitors::supervisord::{Process, Supervisord};
 
-const ABOUT: &str =
-    "Measures the system and the trading processes each minute; alerts above thresholds, and when memory leaks.";
-
-const PROCESSES: &str = "genetic_engine,risk_manager,hyperliquid_feed,order_executor,backtest_worker";
-
-const SETTINGS: [Setting; 7] = [
-    ("processes", PROCESSES, "processes to measure: NAME, GROUP:NAME, or GROUP:*"),
-    ("interval", "1", "seconds over which use of the CPU is measured"),
-    ("cpu-threshold", "80", "percent of all CPUs"),
-    ("memory-threshold", "85", "percent of the system's memory"),
-    ("process-memory-threshold", "1000", "MB (2^20 bytes) that one process may hold"),
-    ("leak-threshold", "100", "MB an hour by which a process may grow steadily"),
-    ("leak-samples", "15", "ticks that it takes to call a rise steady"),
-];
+/// Measures the system and the trading processes each minute; alerts above thresholds, and when memory leaks.
+#[derive(Parser)]
+struct Settings {
+    /// Processes to measure: NAME, GROUP:NAME, or GROUP:*
+    #[arg(long, env, default_value = "genetic_engine,risk_manager,hyperliquid_feed,order_executor,backtest_worker")]
+    processes: List<String>,
+    /// Seconds over which use of the CPU is measured
+    #[arg(long, env, default_value = "1", value_parser = seconds)]
+    interval: Duration,
+    /// Percent of all CPUs
+    #[arg(long, env, default_value = "80", value_parser = number::<f64>)]
+    cpu_threshold: f64,
+    /// Percent of the system's memory
+    #[arg(long, env, default_value = "85", value_parser = number::<f64>)]
+    memory_threshold: f64,
+    /// MB (2^20 bytes) that one process may hold
+    #[arg(long, env, default_value = "1000", value_parser = number::<f64>)]
+    process_memory_threshold: f64,
+    /// MB an hour by which a process may grow steadily
+    #[arg(long, env, default_value = "100", value_parser = number::<f64>)]
+    leak_threshold: f64,
+    /// Ticks that it takes to call a rise steady
+    #[arg(long, env, default_value = "15", value_parser = number::<usize>)]
+    leak_samples: usize,
+    #[command(flatten)]
+    common: Common,
+}
 
 fn main() -> ExitCode {
-    run(env!("CARGO_BIN_NAME"), ABOUT, &SETTINGS, PerformanceMonitor::new)
+    monitor::<PerformanceMonitor>(env!("CARGO_BIN_NAME"))
 }
 
 struct PerformanceMonitor {
-    processes: Vec<String>,
-    interval: Duration,
-    cpu_threshold: f64,
-    memory_threshold: f64,
-    process_memory_threshold: f64,
-    leak_threshold: f64,
-    leak_samples: usize,
+    settings: Settings,
     trends: State<BTreeMap<String, Trend>>,
     alerts: Alerts,
     supervisord: Supervisord,
 }
 
 impl Monitor for PerformanceMonitor {
+    type Settings = Settings;
+
+    fn common(settings: &Settings) -> &Common {
+        &settings.common
+    }
+
+    fn new(settings: Settings) -> Result<Self, Failure> {
+        Ok(Self {
+            trends: State::open(&settings.common, "")?,
+            alerts: Alerts::new(&settings.common.alerts),
+            supervisord: Supervisord::from_env(),
+            settings,
+        })
+    }
+
     fn handle(&mut self, _: &Header<'_>, event: &Event<'_>) -> Result<(), Failure> {
         let Event::Tick(tick) = event else { return Ok(()) };
         // Without the list, the system's own figures are still worth having.
         let all = self.supervisord.processes().unwrap_or_else(|error| {
-            log("ERROR", error.to_string(), json!({ "processes": self.processes }));
+            log(Level::Error, error.to_string(), json!({ "processes": &*self.settings.processes }));
             Vec::new()
         });
         let watched: Vec<_> = all.iter().filter(|process| process.pid != 0 && self.is_watched(process)).collect();
-        let (system, processes) = measure(&watched, self.interval);
+        let (system, processes) = measure(&watched, self.settings.interval);
         let mut exceeded = self.exceeded(&system, &processes);
         exceeded.extend(self.leaks(&processes, tick.when));
 
@@ -75,7 +97,7 @@ impl Monitor for PerformanceMonitor {
             let taken = by_name.contains_key(&process.name);
             by_name.insert(if taken { process.full_name() } else { process.name.clone() }, json!(metrics));
         }
-        log("INFO", "Performance metrics", json!({ "system": system, "processes": by_name, "alerts": exceeded }));
+        log(Level::Info, "Performance metrics", json!({ "system": system, "processes": by_name, "alerts": exceeded }));
         self.alerts.send(exceeded.iter().map(|details| Alert {
             severity: "WARNING",
             process: details["process"].as_str().zip(details["group"].as_str()),
@@ -87,38 +109,23 @@ impl Monitor for PerformanceMonitor {
 }
 
 impl PerformanceMonitor {
-    fn new(settings: &Settings) -> Result<Self, Failure> {
-        Ok(Self {
-            processes: settings.names("processes"),
-            interval: settings.seconds("interval")?,
-            cpu_threshold: settings.number("cpu-threshold")?,
-            memory_threshold: settings.number("memory-threshold")?,
-            process_memory_threshold: settings.number("process-memory-threshold")?,
-            leak_threshold: settings.number("leak-threshold")?,
-            leak_samples: settings.number("leak-samples")?,
-            trends: State::open(settings, "")?,
-            alerts: Alerts::new(settings)?,
-            supervisord: Supervisord::from_env(),
-        })
-    }
-
     fn is_watched(&self, process: &Process) -> bool {
         let names = [process.name.clone(), process.full_name(), format!("{}:*", process.group)];
-        self.processes.iter().any(|watched| names.contains(watched))
+        self.settings.processes.iter().any(|watched| names.contains(watched))
     }
 
     fn exceeded(&self, system: &SystemMetrics, processes: &[(&Process, ProcessMetrics)]) -> Vec<Value> {
         let mut exceeded = Vec::new();
         let of_system = [
-            ("HIGH_CPU", f64::from(system.cpu_percent), self.cpu_threshold),
-            ("HIGH_MEMORY", system.memory_percent, self.memory_threshold),
+            ("HIGH_CPU", f64::from(system.cpu_percent), self.settings.cpu_threshold),
+            ("HIGH_MEMORY", system.memory_percent, self.settings.memory_threshold),
         ];
         for (kind, value, threshold) in of_system.into_iter().filter(|(_, value, threshold)| value > threshold) {
             exceeded.push(json!({ "type": kind, "value": value, "threshold": threshold }));
         }
         for (process, metrics) in processes {
-            if metrics.memory_mb > self.process_memory_threshold {
-                let threshold = self.process_memory_threshold;
+            if metrics.memory_mb > self.settings.process_memory_threshold {
+                let threshold = self.settings.process_memory_threshold;
                 exceeded.push(of_process("PROCESS_HIGH_MEMORY", process, metrics.memory_mb, threshold));
             }
         }
@@ -127,7 +134,7 @@ impl PerformanceMonitor {
 
     /// Adds these figures to the trends, and tells which processes grow.
     fn leaks(&mut self, processes: &[(&Process, ProcessMetrics)], when: u64) -> Vec<Value> {
-        let (threshold, least) = (self.leak_threshold, self.leak_samples);
+        let (threshold, least) = (self.settings.leak_threshold, self.settings.leak_samples);
         let leak = |trends: &mut BTreeMap<_, Trend>, process: &Process, metrics: &ProcessMetrics| {
             let trend = trends.entry(process.full_name()).or_default();
             trend.add(metrics.pid, when, metrics.memory_mb);

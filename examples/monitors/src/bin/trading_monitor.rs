@@ -14,28 +14,29 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use clap::Parser;
 use serde_json::json;
 use supervisor_events::{Event, Header, ProcessStateEvent};
-
 use supervisor_monitors::Failure;
-use supervisor_monitors::log::log;
-use supervisor_monitors::run::{Monitor, run};
-use supervisor_monitors::settings::{Setting, Settings};
+use supervisor_monitors::log::{Level, log};
+use supervisor_monitors::run::{Monitor, monitor};
+use supervisor_monitors::settings::{Common, Optional};
 use supervisor_monitors::state::State;
-use supervisor_monitors::status_page::{self, Overview, Status};
+use supervisor_monitors::status_page::{self, Listen, Overview, Status};
 use supervisor_monitors::supervisord::Supervisord;
 
-const ABOUT: &str =
-    "The overview: the state of every process, in the log each minute and on a status page at any time.";
-
-const SETTINGS: [Setting; 1] = [(
-    "listen",
-    "127.0.0.1:9180",
-    "where the status page is, on loopback; port 0 for any, which is logged; none if empty",
-)];
+/// The overview: the state of every process, in the log each minute and on a status page at any time.
+#[derive(Parser)]
+struct Settings {
+    /// Where the status page is, on loopback; port 0 for any, which is logged; none if empty
+    #[arg(long, env, default_value = "127.0.0.1:9180")]
+    listen: Optional<Listen>,
+    #[command(flatten)]
+    common: Common,
+}
 
 fn main() -> ExitCode {
-    run(env!("CARGO_BIN_NAME"), ABOUT, &SETTINGS, TradingMonitor::new)
+    monitor::<TradingMonitor>(env!("CARGO_BIN_NAME"))
 }
 
 struct TradingMonitor {
@@ -44,6 +45,20 @@ struct TradingMonitor {
 }
 
 impl Monitor for TradingMonitor {
+    type Settings = Settings;
+
+    fn common(settings: &Settings) -> &Common {
+        &settings.common
+    }
+
+    fn new(settings: Settings) -> Result<Self, Failure> {
+        let overview = Arc::new(Mutex::new(State::open(&settings.common, "")?));
+        if let Some(listen) = &*settings.listen {
+            status_page::serve(*listen, Arc::clone(&overview));
+        }
+        Ok(Self { overview, supervisord: Supervisord::from_env() })
+    }
+
     fn handle(&mut self, _: &Header<'_>, event: &Event<'_>) -> Result<(), Failure> {
         match event {
             Event::ProcessState(event) => self.changed(event),
@@ -55,14 +70,6 @@ impl Monitor for TradingMonitor {
 }
 
 impl TradingMonitor {
-    fn new(settings: &Settings) -> Result<Self, Failure> {
-        let overview = Arc::new(Mutex::new(State::open(settings, "")?));
-        if !settings.get("listen").is_empty() {
-            status_page::serve(settings.get("listen"), Arc::clone(&overview))?;
-        }
-        Ok(Self { overview, supervisord: Supervisord::from_env() })
-    }
-
     fn update<R>(&self, change: impl FnOnce(&mut Overview) -> R) -> R {
         self.overview.lock().unwrap_or_else(PoisonError::into_inner).update(change)
     }
@@ -78,7 +85,7 @@ impl TradingMonitor {
             overview.processes.insert(name, Status { state, pid, since });
         });
         log(
-            "INFO",
+            Level::Info,
             format!("{}: {} -> {}", event.processname, event.from_state.name(), event.state.name()),
             json!({ "process": event }),
         );
@@ -111,11 +118,15 @@ impl TradingMonitor {
             (counts, differences)
         });
         for (name, known, state) in differences {
-            log("WARNING", format!("{name} is {state}; events had told that it is {known}"), json!({}));
+            log(Level::Warning, format!("{name} is {state}; events had told that it is {known}"), json!({}));
         }
         let summary: Vec<_> = counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
         let total: u32 = counts.values().sum();
-        log("INFO", format!("{total} processes: {}", summary.join(", ")), json!({ "when": when, "states": counts }));
+        log(
+            Level::Info,
+            format!("{total} processes: {}", summary.join(", ")),
+            json!({ "when": when, "states": counts }),
+        );
         Ok(())
     }
 }

@@ -2,24 +2,25 @@
 //! overtake another, whatever is lost on the way.
 
 use std::convert::Infallible;
-use std::path::PathBuf;
+use std::fs;
 use std::thread;
 use std::time::Duration;
 
 use async_nats::connection::State;
 use async_nats::jetstream::{self, stream};
 use async_nats::{Client, ConnectOptions, HeaderMap, ServerAddr};
+use backon::{BackoffBuilder, ExponentialBuilder};
 use serde_json::json;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
-use super::log::log;
 use super::message::Message;
 use super::queue::Queue;
-use super::settings::Settings;
+use super::settings::Connection;
 use crate::Failure;
+use crate::log::{Level, log};
 
-/// The first pause between two attempts. Each further one is twice as long, up to a setting.
+/// The first pause between two attempts, at least.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// How to reach the broker, and what to find there.
@@ -31,22 +32,26 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// From the settings of [`CONNECTION`](super::settings::CONNECTION); `deadline` is for each request.
-    pub fn new(settings: &Settings, name: &str, deadline: Duration) -> Result<Self, Failure> {
-        let servers = settings.text("nats-url").split(',').map(|url| url.trim().parse::<ServerAddr>());
-        let servers = servers.collect::<Result<_, _>>().map_err(|error| format!("--nats-url: {error}"))?;
+    /// `deadline` is for each request.
+    pub fn new(settings: &Connection, name: &str, deadline: Duration) -> Result<Self, Failure> {
+        if settings.nats_url.is_empty() {
+            return Err("--nats-url names no broker".into());
+        }
         // So that a broker that has vanished without a word is noticed.
         let mut options = ConnectOptions::new().name(name).ping_interval(Duration::from_secs(10));
         options = options.connection_timeout(deadline).request_timeout(Some(deadline));
-        options = options.reconnect_delay_callback(|attempts| pause(attempts as u32, Duration::from_secs(10)));
-        if let Some(path) = settings.optional("creds") {
-            let text = std::fs::read_to_string(path).map_err(|error| format!("--creds {path}: {error}"))?;
+        options = options.reconnect_delay_callback(|attempts| {
+            // It counts from 1.
+            pauses(Duration::from_secs(10)).nth(attempts.saturating_sub(1).min(100)).unwrap_or_default()
+        });
+        if let Some(path) = &*settings.creds {
+            let text = fs::read_to_string(path).map_err(|error| format!("--creds {}: {error}", path.display()))?;
             options = options.credentials(&text)?;
         }
-        if let Some(path) = settings.optional("tls-ca") {
-            options = options.add_root_certificates(PathBuf::from(path)).require_tls(true);
+        if let Some(path) = &*settings.tls_ca {
+            options = options.add_root_certificates(path.clone()).require_tls(true);
         }
-        Ok(Self { servers, options, stream: settings.text("stream").into(), deadline })
+        Ok(Self { servers: settings.nats_url.to_vec(), options, stream: settings.stream.clone(), deadline })
     }
 
     /// Connects.
@@ -56,11 +61,12 @@ impl Broker {
 
     /// Publishes what is in the queue, for ever. `config` is for a stream that does not exist yet.
     pub fn publish_all(&self, queue: &Queue, config: &stream::Config, longest_pause: Duration) -> ! {
-        let mut failures = 0;
+        let mut waits = pauses(longest_pause);
         loop {
+            let mut taken = false;
             let error = match Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => {
-                    let Err(error) = runtime.block_on(self.session(queue, config, &mut failures));
+                    let Err(error) = runtime.block_on(self.session(queue, config, &mut taken));
                     // Each connection has a runtime of its own: with it goes what the client still wanted to send.
                     runtime.shutdown_background();
                     error
@@ -68,13 +74,15 @@ impl Broker {
                 Err(error) => error.into(),
             };
             queue.away(&error);
-            thread::sleep(pause(failures, longest_pause));
-            failures += 1;
+            if taken {
+                waits = pauses(longest_pause);
+            }
+            thread::sleep(waits.next().unwrap_or(longest_pause));
         }
     }
 
     /// One connection, for as long as all goes well.
-    async fn session(&self, queue: &Queue, config: &stream::Config, failures: &mut u32) -> Result<Infallible, Failure> {
+    async fn session(&self, queue: &Queue, config: &stream::Config, taken: &mut bool) -> Result<Infallible, Failure> {
         let client = self.connect().await?;
         let context = jetstream::new(client.clone());
         let stream = context.get_or_create_stream(config.clone()).await?;
@@ -88,12 +96,14 @@ impl Broker {
             let limit = usize::try_from(largest).ok().filter(|largest| *largest > 0).unwrap_or(usize::MAX);
             match message.clone().cut_to(client.max_payload().min(limit)) {
                 Some(message) => timeout(self.deadline, publish(&context, message)).await??,
-                None => {
-                    log("error", "a header is too large for the broker: dropped", json!({ "id": message.last_id() }))
-                }
+                None => log(
+                    Level::Error,
+                    "a header is too large for the broker: dropped",
+                    json!({ "id": message.last_id() }),
+                ),
             }
             queue.taken(&message);
-            *failures = 0;
+            *taken = true;
         }
     }
 }
@@ -105,9 +115,10 @@ async fn publish(context: &jetstream::Context, message: Message) -> Result<(), F
     Ok(())
 }
 
-/// The pause after so many failures: doubled each time, and by chance up to a half shorter, so that many machines do not
-/// come back at the same moment.
-fn pause(failures: u32, longest: Duration) -> Duration {
-    let pause = PAUSE.saturating_mul(1 << failures.min(20)).min(longest);
-    pause.mul_f64(0.5 + fastrand::f64() / 2.0)
+/// The pauses between attempts: doubled each time, and by chance up to twice as long, so that many machines do not come back
+/// at the same moment. None is longer than `longest`.
+fn pauses(longest: Duration) -> impl Iterator<Item = Duration> {
+    let (first, longest) = (PAUSE.min(longest / 2), longest / 2);
+    let doubled = ExponentialBuilder::new().with_min_delay(first).with_max_delay(longest).with_jitter();
+    doubled.without_max_times().build()
 }

@@ -4,14 +4,11 @@
 //! headers everything but visible ASCII, and `%`. So both can be taken back to what supervisord sent.
 
 use std::env;
-use std::fs;
-use std::io;
-use std::os::unix::process::parent_id;
 
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use supervisor_events::{Header, Notification};
 
-use super::log::now;
+use crate::log::now;
 
 const TOKEN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 const HEADER: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
@@ -155,17 +152,4 @@ pub fn host_name() -> String {
 pub fn process_name() -> String {
     let from_env = |variable| env::var(variable).unwrap_or_else(|_| "forward_monitor".into());
     format!("{}:{}", from_env("SUPERVISOR_GROUP_NAME"), from_env("SUPERVISOR_PROCESS_NAME"))
-}
-
-/// What tells this run of supervisord from all others: the machine's boot, its process id, and when it was started.
-///
-/// A reload by SIGHUP is the same process, and goes on with the serials: the same run.
-pub fn run_of_parent() -> io::Result<String> {
-    let pid = parent_id();
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The second field, the program's name, may hold anything; the start is the 22nd.
-    let start = stat.rsplit_once(") ").and_then(|(_, fields)| fields.split(' ').nth(19));
-    let start = start.ok_or_else(|| io::Error::other("its format is not known"))?;
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
-    Ok(format!("{}-{pid}-{start}", boot.trim()))
 }

@@ -10,7 +10,7 @@
 //! queue that lives in a file, so that it outlives both.
 
 pub mod broker;
-pub mod log;
+pub mod fleet;
 pub mod message;
 pub mod queue;
 pub mod settings;

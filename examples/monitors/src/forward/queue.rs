@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tokio::sync::Notify;
 
-use super::log::log;
 use super::message::Message;
 use super::spool::{Spool, Stored};
 use crate::Failure;
+use crate::log::{Level, log};
 
 /// How long to wait before a disk is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -103,7 +103,7 @@ impl Queue {
             if !complained {
                 let advice = "make room on the spool's disk, or mend it: the event is held until then, or until the \
                               broker has it, and no other event is taken";
-                log("error", advice, json!({ "error": error.to_string() }));
+                log(Level::Error, advice, json!({ "error": error.to_string() }));
                 complained = true;
             }
             self.work.notify_one();
@@ -128,7 +128,7 @@ impl Queue {
         state.held = None;
         if !state.dropping {
             let details = json!({ "spooled": state.spool.messages() });
-            log("error", "the spool is full: events are dropped and counted", details);
+            log(Level::Error, "the spool is full: events are dropped and counted", details);
             state.dropping = true;
         }
         state.spool.sync()
@@ -158,7 +158,7 @@ impl Queue {
         state.taken += 1;
         if let Some(count) = message.header("Forward-Dropped") {
             let count: Option<u64> = count.parse().ok();
-            log("error", "events were dropped while the spool was full", json!({ "dropped": count }));
+            log(Level::Error, "events were dropped while the spool was full", json!({ "dropped": count }));
         }
         self.is_here(state);
     }
@@ -173,7 +173,7 @@ impl Queue {
 
     fn is_here(&self, mut state: MutexGuard<'_, State>) {
         if state.broker != Broker::Here {
-            log("info", "the broker takes events", json!({ "spooled": state.spool.messages() }));
+            log(Level::Info, "the broker takes events", json!({ "spooled": state.spool.messages() }));
         }
         state.broker = Broker::Here;
         self.changed.notify_all();
@@ -184,7 +184,7 @@ impl Queue {
         let mut state = self.lock();
         if !state.is_away() {
             let details = json!({ "error": error.to_string(), "spooled": state.spool.messages() });
-            log("warn", "the broker does not take events: they go to the spool", details);
+            log(Level::Warning, "the broker does not take events: they go to the spool", details);
         }
         state.broker = Broker::Away;
         self.changed.notify_all();

@@ -18,8 +18,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::log::log;
 use super::message::{self, Message};
+use crate::lock;
+use crate::log::{Level, log};
 
 const HEAD: usize = 8;
 /// A file that holds less than this is not worth replacing.
@@ -74,18 +75,17 @@ impl Spool {
         fs::create_dir_all(directory)?;
         let path = directory.join(format!("{name}.spool"));
         // Not the spool itself, which is replaced.
-        let lock = File::create(directory.join(format!("{name}.lock")))?;
-        if lock.try_lock().is_err() {
-            log("warn", "another process has the spool: it is waited for", json!({ "spool": path.to_string_lossy() }));
-            lock.lock()?;
-        }
+        let lock = lock::whenever(&path, || {
+            let fields = json!({ "spool": path.to_string_lossy() });
+            log(Level::Warning, "another process has the spool: it is waited for", fields);
+        })?;
         let file = File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
         sync_directory(directory)?;
         let (queue, last) = (VecDeque::new(), String::new());
         let mut spool =
             Self { file, path, _lock: lock, end: 0, queue, bound, waiting: 0, last, gap: None, marks_due: 0 };
         spool.load()?;
-        log("info", "the spool is open", json!({ "spooled": spool.messages() }));
+        log(Level::Info, "the spool is open", json!({ "spooled": spool.messages() }));
         Ok(spool)
     }
 
@@ -108,7 +108,7 @@ impl Spool {
         }
         if self.end < size {
             let details = json!({ "bytes": size - self.end });
-            log("warn", "the spool's last record is not whole: it is cut off", details);
+            log(Level::Warning, "the spool's last record is not whole: it is cut off", details);
             self.file.set_len(self.end)?;
         }
         Ok(())

@@ -1,64 +1,78 @@
-//! The loop around what a monitor decides: settings, events that come again, events that were lost, the end.
+//! What every program does: a `main` that reads settings and tells why it ends, and, for the monitors, the loop around
+//! what they decide: events that come again, and the end.
 
+mod identity;
 mod seen;
 
 use std::fmt;
+use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
+use clap::Parser;
 use serde_json::json;
+use signal_hook::consts::SIGTERM;
 use supervisor_events::host::std_io::Serve;
-use supervisor_events::{Event, EventError, Header, LengthUnit, Notification, Reply};
+use supervisor_events::{Event, EventError, Header, Notification, Reply};
 
 use crate::Failure;
-use crate::log::{self, log};
-use crate::settings::{Setting, Settings};
+use crate::log::{self, Level, log};
+use crate::settings::{self, Common};
+pub use identity::run_of_parent;
 use seen::{Seen, Sighting};
 
 /// What a monitor makes of events.
-pub trait Monitor {
+pub trait Monitor: Sized {
+    type Settings: Parser;
+
+    /// What every monitor can be told, in the monitor's own settings.
+    fn common(settings: &Self::Settings) -> &Common;
+
+    fn new(settings: Self::Settings) -> Result<Self, Failure>;
+
     /// Acts on an event that has not been acted on. What it fails with is logged.
     fn handle(&mut self, header: &Header<'_>, event: &Event<'_>) -> Result<(), Failure>;
 }
 
-/// The `main` of the monitor `name`: reads the settings, makes the monitor, and feeds it events until SIGTERM or the end of input.
-pub fn run<M: Monitor>(
-    name: &'static str,
-    about: &str,
-    own: &'static [Setting],
-    monitor: impl FnOnce(&Settings) -> Result<M, Failure>,
-) -> ExitCode {
-    log::set_monitor(name);
-    let served = Settings::read(about, own).and_then(|settings| match settings {
-        Some(settings) => serve(&settings, monitor(&settings)?),
-        None => Ok(()),
-    });
-    match served {
+/// A program's `main`: starts the log, reads the settings and acts on them. What it fails with is logged.
+pub fn main<S: Parser>(program: &'static str, act: impl FnOnce(S) -> Result<(), Failure>) -> ExitCode {
+    log::start(program);
+    let acted = settings::read(program).and_then(|settings| settings.map_or(Ok(()), act));
+    match acted {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log("ERROR", error.to_string(), json!({}));
+            log(Level::Error, error.to_string(), json!({}));
             ExitCode::FAILURE
         }
     }
 }
 
-fn serve(settings: &Settings, mut monitor: impl Monitor) -> Result<(), Failure> {
-    let unit = match settings.get("length-unit") {
-        "code-points" => LengthUnit::CodePoints,
-        "bytes" => LengthUnit::Bytes,
-        other => return Err(format!("--length-unit is code-points or bytes, not {other:?}").into()),
-    };
-    let mut seen = Seen::open(settings)?;
+/// A monitor's `main`: makes the monitor, and feeds it events until SIGTERM or the end of input.
+pub fn monitor<M: Monitor>(program: &'static str) -> ExitCode {
+    main(program, |settings| {
+        let common = M::common(&settings).clone();
+        serve(&common, M::new(settings)?)
+    })
+}
+
+/// What becomes readable at SIGTERM.
+pub fn at_sigterm() -> io::Result<UnixStream> {
     let (stop, signal) = UnixStream::pair()?;
-    signal_hook::low_level::pipe::register(signal_hook::consts::SIGTERM, signal)?;
-    let report = |report: fmt::Arguments<'_>| log("ERROR", report.to_string(), json!({}));
-    Serve::new().length_unit(unit).stop_on(stop.as_fd()).report(report).stdio(|notification| {
+    signal_hook::low_level::pipe::register(SIGTERM, signal)?;
+    Ok(stop)
+}
+
+fn serve(settings: &Common, mut monitor: impl Monitor) -> Result<(), Failure> {
+    let mut seen = Seen::open(settings)?;
+    let stop = at_sigterm()?;
+    let report = |report: fmt::Arguments<'_>| log(Level::Error, report.to_string(), json!({}));
+    let serve = Serve::new().length_unit(settings.server.length_unit).stop_on(stop.as_fd()).report(report);
+    serve.stdio(|notification| {
         let header = &notification.header;
-        let which = json!({ "serial": header.serial(), "eventname": header.eventname() });
         match seen.begin(header.serial()) {
             // Another pool rejected it, and supervisord then gives it to all; or our last incarnation died over its reply.
-            Sighting::Handled => log("INFO", "event came again: nothing more to do", which),
+            Sighting::Handled => log(Level::Info, "event came again: nothing more to do", which(header)),
             Sighting::New => {
                 handle(&mut monitor, notification);
                 seen.done(header.serial());
@@ -79,6 +93,10 @@ fn handle(monitor: &mut impl Monitor, notification: &Notification<'_>) {
         Err(error) => Err(error.to_string().into()),
     };
     if let Err(error) = handled {
-        log("ERROR", error.to_string(), json!({ "serial": header.serial(), "eventname": header.eventname() }));
+        log(Level::Error, error.to_string(), which(header));
     }
+}
+
+fn which(header: &Header<'_>) -> serde_json::Value {
+    json!({ "serial": header.serial(), "eventname": header.eventname() })
 }

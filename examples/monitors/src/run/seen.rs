@@ -1,14 +1,15 @@
 //! Which events have been acted on: by any process of the pool, in this run of supervisord.
 
 use std::collections::VecDeque;
-use std::fs;
+use std::os::unix::process::parent_id;
 use std::process;
 
-use rustix::process::{Pid, getppid, test_kill_process};
+use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
+use super::run_of_parent;
 use crate::Failure;
-use crate::settings::Settings;
+use crate::settings::Common;
 use crate::state::State;
 
 /// How many events are remembered. One comes again soon, or not at all.
@@ -41,8 +42,11 @@ pub enum Sighting {
 }
 
 impl Seen {
-    pub fn open(settings: &Settings) -> Result<Self, Failure> {
-        Ok(Self { events: State::open(settings, ".events")?, run: run() })
+    pub fn open(settings: &Common) -> Result<Self, Failure> {
+        Ok(Self {
+            events: State::open(settings, ".events")?,
+            run: run_of_parent().unwrap_or_else(|_| parent_id().to_string()),
+        })
     }
 
     /// Takes an event on. One that died with the process that had taken it on is new.
@@ -78,13 +82,4 @@ impl Begun {
 
 fn own_pid() -> i32 {
     process::id().try_into().unwrap_or_default()
-}
-
-/// What no other run of supervisord shares: its process id, and when it was started, where the system tells.
-pub fn run() -> String {
-    let pid = getppid().map_or(0, Pid::as_raw_pid);
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The name in front, in parentheses, may hold anything. The start time is the 20th field after it.
-    let started = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(19)).unwrap_or_default();
-    format!("{pid}.{started}")
 }

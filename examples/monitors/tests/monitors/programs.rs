@@ -1095,21 +1095,32 @@ const MONITORS: [&str; 7] = [
 #[test]
 fn help_tells_all_settings() {
     let own = [
-        ("comm_monitor", "--audit-file VALUE  [environment: AUDIT_FILE; default: \"audit.jsonl\"]"),
-        ("failure_monitor", "--risk-manager VALUE  [environment: RISK_MANAGER; default: \"risk_manager\"]"),
-        ("heartbeat_monitor", "--deadline VALUE  [environment: DEADLINE; default: \"2\"]"),
-        ("maintenance_monitor", "--keep VALUE  [environment: KEEP; default: \"24\"]"),
-        ("performance_monitor", "--cpu-threshold VALUE  [environment: CPU_THRESHOLD; default: \"80\"]"),
-        ("startup_monitor", "--flapping-starts VALUE  [environment: FLAPPING_STARTS; default: \"5\"]"),
-        ("trading_monitor", "--listen VALUE  [environment: LISTEN; default: \"127.0.0.1:9180\"]"),
+        ("comm_monitor", "audit-file", "audit.jsonl"),
+        ("failure_monitor", "risk-manager", "risk_manager"),
+        ("forward_monitor", "spool-bytes", "67108864"),
+        ("heartbeat_monitor", "deadline", "2"),
+        ("maintenance_monitor", "keep", "24"),
+        ("performance_monitor", "cpu-threshold", "80"),
+        ("startup_monitor", "flapping-starts", "5"),
+        ("trading_monitor", "listen", "127.0.0.1:9180"),
     ];
-    for (monitor, own) in own {
-        let output = program(monitor).arg("--help").output().unwrap();
+    for (monitor, name, default) in own {
+        // Values from the environment are not shown: they may be secret.
+        let output = program(monitor).env("NATS_URL", "nats://u:secret@h").arg("--help").output().unwrap();
         let help = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success());
-        for setting in [own, "--alert-timeout VALUE  [environment: ALERT_TIMEOUT; default: \"5\"]"] {
-            assert!(help.contains(setting), "{monitor}: {help}");
+        let capitals = name.to_uppercase().replace('-', "_");
+        let prefix = if monitor == "forward_monitor" { "FORWARD_" } else { "" };
+        for setting in [
+            format!("--{name} <{capitals}>"),
+            format!("[env: {prefix}{capitals}] [default: {default}]"),
+            "[env: LENGTH_UNIT] [default: code-points]".into(),
+        ] {
+            assert!(help.contains(&setting), "{monitor}: {setting}: {help}");
         }
+        assert!(!help.contains("secret"), "{help}");
+        let output = program(monitor).arg("--version").output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{monitor} {}\n", env!("CARGO_PKG_VERSION")));
     }
 }
 
@@ -1133,6 +1144,21 @@ fn arguments_come_before_the_environment_and_that_before_defaults() {
 }
 
 #[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    let (directory, (reader, writer)) = (TempDir::new().unwrap(), io::pipe().unwrap());
+    let mut command = program("failure_monitor");
+    let mut simulator = Simulator::spawn(command.current_dir(directory.path()).stderr(writer)).unwrap();
+    drop((command, reader));
+    for _ in 0..2 {
+        simulator.notify(EXITED, CRASH.as_bytes());
+        let reports = simulator.run(PATIENCE);
+        assert!(reports.iter().any(|report| matches!(report, Report::Result { accepted: true, .. })), "{reports:?}");
+    }
+    simulator.close_input();
+    assert!(simulator.wait(PATIENCE).unwrap().expect("it ends").success());
+}
+
+#[test]
 fn settings_that_make_no_sense_are_refused_by_name() {
     let wrong = [
         ("failure_monitor", "--alert-url=ftp://x", "--alert-url begins with http://"),
@@ -1140,6 +1166,11 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         ("failure_monitor", "--lost-when=STOPPED", "--lost-when is FATAL or FATAL,EXITED"),
         ("failure_monitor", "--length-unit=words", "--length-unit is code-points or bytes"),
         ("failure_monitor", "--nonsense=1", "--nonsense"),
+        ("failure_monitor", "--alert-url", "--alert-url"),
+        ("forward_monitor", "--length-unit=words", "--length-unit is code-points or bytes"),
+        ("forward_monitor", "--spool-bytes=much", "--spool-bytes is a number"),
+        ("forward_monitor", "--nats-url=a b", "--nats-url"),
+        ("forward_monitor", "--nats-url=", "--nats-url names no broker"),
         ("comm_monitor", "--state-dir=/dev/null", "--state-dir \"/dev/null\" has to be a directory"),
         ("heartbeat_monitor", "--deadline=5", "--deadline leaves no time before the next tick"),
         ("heartbeat_monitor", "--endpoints=x=udp://y", "--endpoints has \"udp://y\""),
