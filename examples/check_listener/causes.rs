@@ -84,7 +84,7 @@ causes! {
     ENDS_AFTER_ANSWER Failed "ends-after-answer":
         "The listener ended after it had answered an event. supervisord has to start it again for the next one: that works with autorestart=true and startsecs=0 only, costs a start each time, and loses events when the buffer overflows. Say READY again, and read on.";
     ENDS_WHILE_READY Failed "ends-while-ready":
-        "The listener ended while it had no event and its input was open: wait for events without a limit.";
+        "The listener said READY and ended, though its input was open: wait for the next event without a limit, also after many. supervisord has to start it again, and that works with autorestart=true only.";
     SIGNALS_PARENT Failed "signals-parent":
         "The listener sends a signal to its parent. Under supervisord that is supervisord: SIGTERM, SIGINT and SIGQUIT end it with all that it runs, SIGHUP starts it anew.";
 

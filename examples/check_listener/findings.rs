@@ -194,10 +194,10 @@ impl Trouble {
             Seen::Ended { .. } if !self.was_ready => DIED_AT_START,
             // It took the rest of an event for the next header, perhaps after an early answer.
             Seen::Ended { .. } if topic.ended == LENGTH_IN_BYTES => LENGTH_IN_BYTES,
-            Seen::Ended { .. } if self.answer.is_some() => ENDS_AFTER_ANSWER,
-            Seen::Ended { .. } if self.eventname.is_none() => ENDS_WHILE_READY,
-            // It ended after the answer before this event.
-            Seen::Ended { untouched: true } => ENDS_AFTER_ANSWER,
+            Seen::Ended { .. } if self.answer.is_some() && !self.said.ends_with(READY) => ENDS_AFTER_ANSWER,
+            Seen::Ended { .. } if self.answer.is_some() || self.eventname.is_none() => ENDS_WHILE_READY,
+            // It was READY for this event, and did not wait for it.
+            Seen::Ended { untouched: true } => ENDS_WHILE_READY,
             Seen::Ended { .. } => topic.ended,
             Seen::Silence { at_end } => self.silence(at_end, topic),
             Seen::Violation(violation) => self.violation(violation),

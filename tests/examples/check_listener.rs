@@ -198,11 +198,12 @@ const WITH_LINES: In = In::Checks(&[
 const WITH_FATAL: In = In::Checks(&["event-types", "name-space", "name-colon"]);
 
 /// Listeners that are wrong in one way: its cause, and where it shows.
-const CAUSES: [(&str, &str, In); 22] = [
+const CAUSES: [(&str, &str, In); 23] = [
     // This one takes longest.
     ("needs-one-read", "chunking", WITH_PIECES),
     ("ends-after-answer", "ends-after-answer", In::First),
-    ("ends-after-ten-answers", "ends-after-answer", In::First),
+    ("ends-after-ten-answers", "ends-while-ready", In::First),
+    ("ends-after-ready", "ends-while-ready", In::First),
     ("usage-and-exit.sh", "died-at-start", In::First),
     ("killed-at-start.sh", "died-at-start", In::First),
     ("answers-twice", "unasked-result", In::First),
