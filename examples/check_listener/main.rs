@@ -50,6 +50,7 @@ bytes that tell so, and how to mend it. The listener really handles the events: 
                            step, with its offset; `-` is standard input
   --json                   write JSON: one object, or one a step for --judge
   -h, --help               show this
+  -V, --version            print the version
 
 exit codes:
   0  nothing failed; there may be warnings
@@ -82,7 +83,8 @@ fn main() -> ExitCode {
 struct Options {
     as_json: bool,
     list: bool,
-    help: bool,
+    /// To be printed instead of anything else.
+    text: Option<String>,
     only: Vec<String>,
     judge: Option<OsString>,
     bench: Bench,
@@ -100,14 +102,17 @@ impl Options {
             known: Vec::new(),
             watch_writers: false,
         };
-        let mut options = Self { as_json: false, list: false, help: false, only: Vec::new(), judge: None, bench };
+        let mut options = Self { as_json: false, list: false, text: None, only: Vec::new(), judge: None, bench };
         let mut events: Option<Subscription> = None;
         let mut arguments = lexopt::Parser::from_env();
         while let Some(argument) = arguments.next()? {
             match argument {
                 lexopt::Arg::Long("json") => options.as_json = true,
                 lexopt::Arg::Long("list") => options.list = true,
-                lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => options.help = true,
+                lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => options.text = Some(format!("{USAGE}\n{HELP}")),
+                lexopt::Arg::Long("version") | lexopt::Arg::Short('V') => {
+                    options.text = Some(format!("check_listener {}\n", env!("CARGO_PKG_VERSION")));
+                }
                 lexopt::Arg::Long("result-handler") => options.bench.result_handler = true,
                 lexopt::Arg::Long("only") => options.only.push(check_name(arguments.value()?)?),
                 lexopt::Arg::Long("judge") => options.judge = Some(arguments.value()?),
@@ -149,9 +154,9 @@ fn timeout(value: OsString) -> Result<Duration, Box<dyn std::error::Error>> {
 }
 
 fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let Options { as_json, list, help, only, judge, bench } = Options::read()?;
-    if help {
-        say(&format!("{USAGE}\n{HELP}"))?;
+    let Options { as_json, list, text, only, judge, bench } = Options::read()?;
+    if let Some(text) = text {
+        say(&text)?;
         return Ok(ExitCode::SUCCESS);
     }
     let checks: Vec<&Check> =

@@ -401,6 +401,11 @@ fn help_tells_all() {
     for word in ["--events", "--result-handler", "--timeout", "--only", "--list", "--judge", "--json", "exit codes:"] {
         assert!(text.contains(word), "{word}");
     }
+    for option in ["--version", "-V"] {
+        let output = check_listener(&[option], &["true"]);
+        let text = format!("check_listener {}\n", env!("CARGO_PKG_VERSION"));
+        assert_eq!((output.status.code(), String::from_utf8(output.stdout).unwrap()), (Some(0), text));
+    }
 }
 
 #[test]
