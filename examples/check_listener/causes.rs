@@ -50,7 +50,7 @@ causes! {
     ODD_NUMBER Warned "odd-number":
         "The number after RESULT is more than decimal digits: supervisor 4.3.0 takes it as Python would, others need not.";
     EARLY_RESULT Failed "early-result":
-        "The event was answered before all of it was written: read the whole payload first, also of events that do not matter; supervisord can die of this.";
+        "The event was answered before all of it was written: read the whole payload first, in as many reads as it takes, also of events that do not matter; supervisord can die of this.";
     PRINT_IN_HANDLER Failed "print-in-handler":
         "Something else than the answer was written while the event was handled: print and log to standard error.";
     INHERITED_STDOUT Failed "inherited-stdout":

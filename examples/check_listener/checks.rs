@@ -456,12 +456,23 @@ fn byte_by_byte(subject: &mut Subject) -> Checked {
 
 fn one_by_one(subject: &mut Subject, topic: Topic, event: &Sample) -> Checked {
     subject.topic = topic;
-    for byte in subject.begin(event)?.chunks(1) {
+    let bytes = subject.begin(event)?;
+    let header = bytes.len().saturating_sub(event.payload.len());
+    for (at, byte) in bytes.chunks(1).enumerate() {
+        if at != 0 {
+            not_yet_answered(subject, at, header)?;
+        }
         subject.write(byte);
         subject.let_read();
     }
     subject.answered()?;
     subject.deliver(&subject.bench.events.usual())
+}
+
+/// What answers early takes the rest for the next header, which shows later or never. So: a look after each piece, and a
+/// longer one after the first byte of the payload.
+fn not_yet_answered(subject: &mut Subject, written: usize, header: usize) -> Checked {
+    if written == header.saturating_add(1) { subject.stays_quiet() } else { subject.stays_quiet_for(Duration::ZERO) }
 }
 
 fn split_everywhere(subject: &mut Subject) -> Checked {
@@ -484,7 +495,10 @@ fn at_every_place(subject: &mut Subject, topic: Topic, event: &Sample) -> Checke
         let (first, second) = split.unwrap_or((&bytes, b""));
         subject.write(first);
         subject.let_read();
-        subject.write(second);
+        if !second.is_empty() {
+            not_yet_answered(subject, first.len(), bytes.len().saturating_sub(event.payload.len()))?;
+            subject.write(second);
+        }
         subject.answered()?;
         if split.is_none() {
             return Ok(());

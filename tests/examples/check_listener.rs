@@ -173,6 +173,15 @@ enum In {
 
 const WITH_PIECES: In =
     In::Checks(&["waits-for-payload", "non-ascii", "large-payload", "byte-by-byte", "split-everywhere", "slow"]);
+const WITH_PIECES_OF_PAYLOAD: In = In::Checks(&[
+    "waits-for-payload",
+    "non-ascii",
+    "large-payload",
+    "byte-by-byte",
+    "split-everywhere",
+    "slow",
+    "sigterm-busy",
+]);
 const WITH_REMOTE: In = In::Checks(&[
     "event-types",
     "waits-for-payload",
@@ -198,7 +207,7 @@ const WITH_LINES: In = In::Checks(&[
 const WITH_FATAL: In = In::Checks(&["event-types", "name-space", "name-colon"]);
 
 /// Listeners that are wrong in one way: its cause, and where it shows.
-const CAUSES: [(&str, &str, In); 23] = [
+const CAUSES: [(&str, &str, In); 24] = [
     // This one takes longest.
     ("needs-one-read", "chunking", WITH_PIECES),
     ("ends-after-answer", "ends-after-answer", In::First),
@@ -211,6 +220,7 @@ const CAUSES: [(&str, &str, In); 23] = [
     ("ready-instead-of-result.sh", "ready-instead-of-result", In::First),
     ("rejects-everything", "rejects", In::FirstAlone),
     ("crash-on-pieces", "chunking", WITH_PIECES),
+    ("one-read-a-payload", "early-result", WITH_PIECES_OF_PAYLOAD),
     ("exits-at-several-lines", "several-lines", WITH_LINES),
     ("exits-at-remote-communication", "died", WITH_REMOTE),
     ("exits-at-empty-payload", "empty-payload", In::Checks(&["event-types", "empty-payload", "unknown-types"])),
