@@ -327,11 +327,12 @@ fn several_lines(subject: &mut Subject) -> Checked {
 const NON_ASCII: Topic =
     Topic { ended: causes::CRASH_ON_NON_ASCII, silent: causes::HANG_ON_NON_ASCII, early: causes::LENGTH_IN_BYTES };
 
-/// A character that comes in two pieces.
-const SPLIT: Topic = Topic::one(causes::SPLIT_CHARACTER);
+/// A character that comes in two pieces, after the same pieces in ASCII.
+const SPLIT: Topic = Topic { early: causes::LENGTH_IN_BYTES, ..Topic::one(causes::SPLIT_CHARACTER) };
 
-/// What is left of a payload precedes the next event.
-const AFTER_NON_ASCII: Topic = Topic { early: causes::EARLY_RESULT, ..Topic::one(causes::LENGTH_IN_BYTES) };
+/// What is left of a payload precedes the next event, or is taken for one. Who answers early whatever is sent, has done so
+/// before.
+const AFTER_NON_ASCII: Topic = Topic { early: causes::LENGTH_IN_BYTES, ..Topic::one(causes::LENGTH_IN_BYTES) };
 
 /// In one piece, and as header, payload and last byte: an event in ASCII, then the same with other text. A listener that
 /// counts bytes has enough of them before the last one.
@@ -344,7 +345,7 @@ fn step_to_non_ascii(subject: &mut Subject, twin: &Sample, event: &Sample) -> Ch
     let bytes = subject.begin(event)?;
     let (header, payload) = bytes.split_at_checked(bytes.len().saturating_sub(event.payload.len())).unwrap_or_default();
     in_pieces(subject, header, &[header.len()])?;
-    subject.topic = Topic { early: causes::LENGTH_IN_BYTES, ..SPLIT };
+    subject.topic = SPLIT;
     in_pieces(subject, payload, &[payload.len().saturating_sub(1)])?;
     subject.answered()?;
     subject.topic = AFTER_NON_ASCII;
@@ -358,7 +359,10 @@ fn step_to_whole_non_ascii(subject: &mut Subject, data: &str) -> Checked {
     subject.topic = NON_ASCII;
     subject.deliver(&event)?;
     subject.topic = AFTER_NON_ASCII;
-    subject.deliver(&subject.bench.events.usual())
+    // What is left may hold a newline: then it is answered, too.
+    subject.stays_quiet()?;
+    subject.deliver(&subject.bench.events.usual())?;
+    subject.stays_quiet()
 }
 
 /// The first event with text, in ASCII and not.
@@ -457,11 +461,8 @@ fn byte_by_byte(subject: &mut Subject) -> Checked {
 fn one_by_one(subject: &mut Subject, topic: Topic, event: &Sample) -> Checked {
     subject.topic = topic;
     let bytes = subject.begin(event)?;
-    let header = bytes.len().saturating_sub(event.payload.len());
     for (at, byte) in bytes.chunks(1).enumerate() {
-        if at != 0 {
-            not_yet_answered(subject, at, header)?;
-        }
+        not_yet_answered(subject, at, event, &bytes)?;
         subject.write(byte);
         subject.let_read();
     }
@@ -470,9 +471,11 @@ fn one_by_one(subject: &mut Subject, topic: Topic, event: &Sample) -> Checked {
 }
 
 /// What answers early takes the rest for the next header, which shows later or never. So: a look after each piece, and a
-/// longer one after the first byte of the payload.
-fn not_yet_answered(subject: &mut Subject, written: usize, header: usize) -> Checked {
-    if written == header.saturating_add(1) { subject.stays_quiet() } else { subject.stays_quiet_for(Duration::ZERO) }
+/// longer one where the payload has begun, and where its last byte is missing.
+fn not_yet_answered(subject: &mut Subject, written: usize, event: &Sample, bytes: &[u8]) -> Checked {
+    let missing = bytes.len().saturating_sub(written);
+    let is_telling = missing == 1 || missing.saturating_add(1) == event.payload.len();
+    if is_telling { subject.stays_quiet() } else { subject.stays_quiet_for(Duration::ZERO) }
 }
 
 fn split_everywhere(subject: &mut Subject) -> Checked {
@@ -496,7 +499,7 @@ fn at_every_place(subject: &mut Subject, topic: Topic, event: &Sample) -> Checke
         subject.write(first);
         subject.let_read();
         if !second.is_empty() {
-            not_yet_answered(subject, first.len(), bytes.len().saturating_sub(event.payload.len()))?;
+            not_yet_answered(subject, first.len(), event, &bytes)?;
             subject.write(second);
         }
         subject.answered()?;

@@ -200,7 +200,11 @@ impl Trouble {
             Seen::Ended { untouched: true } => ENDS_WHILE_READY,
             Seen::Ended { .. } => topic.ended,
             Seen::Silence { at_end } => self.silence(at_end, topic),
-            Seen::Violation(violation) => self.violation(violation),
+            Seen::Violation(violation) => match self.violation(violation) {
+                // It took the rest of an event for another one.
+                UNASKED_RESULT if topic.early == LENGTH_IN_BYTES => LENGTH_IN_BYTES,
+                cause => cause,
+            },
         }
     }
 

@@ -182,6 +182,7 @@ const WITH_PIECES_OF_PAYLOAD: In = In::Checks(&[
     "slow",
     "sigterm-busy",
 ]);
+const WITH_NON_ASCII: In = In::Checks(&["non-ascii", "large-payload", "byte-by-byte", "split-everywhere"]);
 const WITH_REMOTE: In = In::Checks(&[
     "event-types",
     "waits-for-payload",
@@ -207,7 +208,7 @@ const WITH_LINES: In = In::Checks(&[
 const WITH_FATAL: In = In::Checks(&["event-types", "name-space", "name-colon"]);
 
 /// Listeners that are wrong in one way: its cause, and where it shows.
-const CAUSES: [(&str, &str, In); 24] = [
+const CAUSES: [(&str, &str, In); 26] = [
     // This one takes longest.
     ("needs-one-read", "chunking", WITH_PIECES),
     ("ends-after-answer", "ends-after-answer", In::First),
@@ -225,6 +226,8 @@ const CAUSES: [(&str, &str, In); 24] = [
     ("exits-at-remote-communication", "died", WITH_REMOTE),
     ("exits-at-empty-payload", "empty-payload", In::Checks(&["event-types", "empty-payload", "unknown-types"])),
     ("hangs-at-nul", "control-characters", In::Checks(&["several-lines"])),
+    ("bytes-of-any-line", "length-in-bytes", WITH_NON_ASCII),
+    ("bytes-of-any-line.sh", "length-in-bytes", WITH_NON_ASCII),
     ("split-character", "split-character", In::Checks(&["non-ascii", "byte-by-byte", "split-everywhere"])),
     ("split-payload-at-spaces", "space-in-process-name", In::Checks(&["name-space"])),
     ("split-payload-at-colons", "colon-in-process-name", In::Checks(&["name-colon"])),
