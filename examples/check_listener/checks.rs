@@ -136,12 +136,32 @@ impl Check {
                 return again;
             }
         }
+        findings = self.tell_late_from_flushed(bench, findings);
         for finding in &mut findings {
             if is_about_type(finding, bench) {
                 finding.judge_again(Topic::GENERAL);
             }
         }
         findings
+    }
+
+    /// Did something come because the input had ended, or was it late? Once more: what a listener holds back until the end
+    /// comes earlier if the input ends earlier.
+    fn tell_late_from_flushed(&self, bench: &Bench, findings: Vec<Finding>) -> Vec<Finding> {
+        if findings.iter().all(|finding| finding.came_at_end().is_none()) {
+            return findings;
+        }
+        let again = self.run_once(&Bench { grace: Duration::ZERO, ..bench.clone() });
+        let is_flushed = |finding: &Finding, after: Duration| {
+            let same = |other: &&Finding| other.trouble.eventname == finding.trouble.eventname;
+            let earlier = after.saturating_sub(bench.grace / 2);
+            again.iter().filter(same).filter_map(Finding::came_at_end).any(|again| again < earlier)
+        };
+        let judge = |finding: Finding| match finding.came_at_end() {
+            Some(after) if !is_flushed(&finding, after) => finding.into_late(after),
+            _ => finding,
+        };
+        findings.into_iter().map(judge).collect()
     }
 
     fn run_once(&self, bench: &Bench) -> Vec<Finding> {

@@ -13,9 +13,10 @@ use crate::causes::*;
 /// What a check saw.
 #[derive(Debug)]
 pub enum Seen {
-    /// Nothing more, while it was due. `at_end`: but something came once the input was closed.
+    /// Nothing more, while it was due. `at_end`: but something came after the input had been closed, this long after the
+    /// event.
     Silence {
-        at_end: bool,
+        at_end: Option<Duration>,
     },
     /// Something before the event had been written to its end. `answer`: a whole RESULT.
     Early {
@@ -101,9 +102,22 @@ impl Finding {
 
     /// Whether it may be the machine that was slow.
     pub fn may_be_load(&self) -> bool {
-        // What comes at the end was in a buffer of the listener's.
-        let never_ready = matches!(self.trouble.seen, Seen::Silence { at_end: false }) && !self.trouble.was_ready;
+        // For what comes after the end of the input, see `tell_late_from_flushed`.
+        let never_ready = matches!(self.trouble.seen, Seen::Silence { at_end: None }) && !self.trouble.was_ready;
         never_ready || matches!(self.trouble.seen, Seen::Late(_))
+    }
+
+    /// How long after the event something came, if it came after the input had been closed.
+    pub fn came_at_end(&self) -> Option<Duration> {
+        match self.trouble.seen {
+            Seen::Silence { at_end } => at_end,
+            _ => None,
+        }
+    }
+
+    /// The same, but the end of the input was not why.
+    pub fn into_late(self, after: Duration) -> Self {
+        Self { cause: SLOW, trouble: Trouble { seen: Seen::Late(after), ..self.trouble } }
     }
 
     /// Whether it may be another process that wrote what should not be there.
@@ -199,7 +213,7 @@ impl Trouble {
             // It was READY for this event, and did not wait for it.
             Seen::Ended { untouched: true } => ENDS_WHILE_READY,
             Seen::Ended { .. } => topic.ended,
-            Seen::Silence { at_end } => self.silence(at_end, topic),
+            Seen::Silence { at_end } => self.silence(at_end.is_some(), topic),
             Seen::Violation(violation) => match self.violation(violation) {
                 // It took the rest of an event for another one.
                 UNASKED_RESULT if topic.early == LENGTH_IN_BYTES => LENGTH_IN_BYTES,

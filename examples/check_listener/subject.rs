@@ -529,16 +529,19 @@ impl<'b> Subject<'b> {
     /// What is still in a buffer of the listener's comes out when it ends.
     fn silent(&mut self) -> Box<Finding> {
         let before = self.heard;
+        let due = self.since;
+        let mut at_end = None;
         self.close_input();
         let since = Instant::now();
         let patience = self.bench.patience.min(Duration::from_secs(5));
         while self.heard == before && !self.output_ended && since.elapsed() < patience {
             if let Some((bytes, writer)) = self.next_piece(Duration::from_millis(50)) {
+                at_end = Some(due.elapsed());
                 self.keep(&bytes, writer);
             }
         }
         self.linger();
-        self.finding(Seen::Silence { at_end: self.heard > before })
+        self.finding(Seen::Silence { at_end })
     }
 
     /// A finding about this moment.

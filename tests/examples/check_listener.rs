@@ -316,6 +316,15 @@ fn a_slow_one_is_told_from_a_silent_one() {
     let finding = &report.check("basic")["findings"][0];
     assert!(finding["advice"].as_str().unwrap().contains("--timeout"));
     assert!(finding["seconds"].as_f64().unwrap() > 1.0);
+    // What comes soon after the patience is over is late, too, whatever became of the input.
+    for (check, name) in [("event-types", "slow-at-fatal"), ("flood", "slow-second-start")] {
+        let directory = TempDir::new().unwrap();
+        let (directory, script) = (directory.path().to_str().unwrap(), script(name));
+        let command = [python.to_str().unwrap(), script.to_str().unwrap(), directory];
+        let report = Report::of(&["--timeout", "2", "--only", "basic", "--only", check], &command);
+        assert_eq!(report.ids("failed"), ["slower-than-timeout"].into(), "{:#}", report.0);
+        assert_eq!(report.check(check)["verdict"], "failed", "{:#}", report.0);
+    }
     // A few events are enough.
     let settings = ["--timeout", "15", "--only", "waits-for-payload", "--events", "TICK_5"];
     let report = report_with(&settings, &python, "takes-two-seconds");
@@ -432,6 +441,8 @@ fn no_script_is_forgotten() {
         "hangs-at-unknown-event",
         "rejects-at-first",
         "shows-its-locale.sh",
+        "slow-at-fatal",
+        "slow-second-start",
         "takes-two-seconds",
     ];
     let listed: BTreeSet<_> = bad.chain(caused).chain(others).map(script).collect();
