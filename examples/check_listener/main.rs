@@ -19,6 +19,8 @@ mod subject;
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::iter;
+use std::num::NonZero;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,7 +30,7 @@ use std::time::Duration;
 use checks::{CHECKS, Check};
 use events::Subscription;
 use lexopt::ValueExt;
-use report::{Outcome, Skipped, say};
+use report::{Outcome, Results, Skipped, say};
 use subject::Bench;
 
 const USAGE: &str = "\
@@ -44,6 +46,8 @@ bytes that tell so, and how to mend it. The listener really handles the events: 
                            to it, and checks that need something else are skipped (default: EVENT, which is everything)
   --result-handler         the pool has a result_handler of its own: answers other than OK are right
   --timeout SECONDS        how long to wait for READY, an answer, or the end of the listener (default: 5)
+  --jobs N                 how many instances of the listener run at the same time at most (default: 4); where a second
+                           one does not start while one runs, it is 1 by itself, and the report says so
   --only CHECK             make this check only; may be repeated
   --list                   show all checks
   --judge FILE             start nothing, but judge what a listener has written to its standard output: a line for each
@@ -58,7 +62,7 @@ exit codes:
   2  it could not be tried: wrong usage, the command cannot be started, FILE cannot be read
 ";
 
-/// Checks that go on at the same time. They wait more than they work.
+/// Checks that go on at the same time, unless asked for others. They wait more than they work.
 const AT_A_TIME: usize = 4;
 
 /// How much longer than the timeout the first check waits at most, to tell a slow listener from a silent one.
@@ -87,6 +91,7 @@ struct Options {
     text: Option<String>,
     only: Vec<String>,
     judge: Option<OsString>,
+    jobs: usize,
     bench: Bench,
 }
 
@@ -102,7 +107,8 @@ impl Options {
             known: Vec::new(),
             watch_writers: false,
         };
-        let mut options = Self { as_json: false, list: false, text: None, only: Vec::new(), judge: None, bench };
+        let (only, jobs) = (Vec::new(), AT_A_TIME);
+        let mut options = Self { as_json: false, list: false, text: None, only, judge: None, jobs, bench };
         let mut events: Option<Subscription> = None;
         let mut arguments = lexopt::Parser::from_env();
         while let Some(argument) = arguments.next()? {
@@ -117,6 +123,7 @@ impl Options {
                 lexopt::Arg::Long("only") => options.only.push(check_name(arguments.value()?)?),
                 lexopt::Arg::Long("judge") => options.judge = Some(arguments.value()?),
                 lexopt::Arg::Long("timeout") => options.bench.patience = timeout(arguments.value()?)?,
+                lexopt::Arg::Long("jobs") => options.jobs = jobs_at_once(arguments.value()?)?,
                 lexopt::Arg::Long("events") => {
                     let new = Subscription::parse(&arguments.value()?.string()?)?;
                     match &mut events {
@@ -144,6 +151,10 @@ fn check_name(value: OsString) -> Result<String, Box<dyn std::error::Error>> {
     }
 }
 
+fn jobs_at_once(value: OsString) -> Result<usize, Box<dyn std::error::Error>> {
+    Ok(value.parse::<NonZero<usize>>().map_err(|error| format!("--jobs: {error}"))?.get())
+}
+
 fn timeout(value: OsString) -> Result<Duration, Box<dyn std::error::Error>> {
     let seconds: f64 = value.parse().map_err(|error| format!("--timeout: {error}"))?;
     match Duration::try_from_secs_f64(seconds) {
@@ -154,7 +165,7 @@ fn timeout(value: OsString) -> Result<Duration, Box<dyn std::error::Error>> {
 }
 
 fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let Options { as_json, list, text, only, judge, bench } = Options::read()?;
+    let Options { as_json, list, text, only, judge, jobs, bench } = Options::read()?;
     if let Some(text) = text {
         say(&text)?;
         return Ok(ExitCode::SUCCESS);
@@ -172,45 +183,78 @@ fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
         (None, true) => return Err(format!("no command\n{USAGE}").into()),
         (None, false) => bench.can_start()?,
     }
-    let outcomes = run_all(&bench, &checks);
-    let text = if as_json { format!("{}\n", report::as_object(&bench, &outcomes)) } else { report::as_text(&outcomes) };
+    let results = run_all(&bench, &checks, jobs);
+    let text = if as_json { format!("{}\n", report::as_object(&bench, &results)) } else { report::as_text(&results) };
     say(&text)?;
-    let failed = outcomes.iter().any(|outcome| outcome.verdict() == "failed");
+    let failed = results.outcomes.iter().any(|outcome| outcome.verdict() == "failed");
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn run_all(bench: &Bench, checks: &[&'static Check]) -> Vec<Outcome> {
-    let make = |check: &Check, bench: &Bench| {
-        let result = match check.unmet(&bench.events) {
-            Some(reason) => Err(Skipped::NoEvent(reason)),
-            None => Ok(check.run(bench)),
-        };
-        Outcome { check: check.name, result }
+fn make(check: &Check, bench: &Bench) -> Outcome {
+    let result = match check.unmet(&bench.events) {
+        Some(reason) => Err(Skipped::NoEvent(reason)),
+        None => Ok(check.run(bench)),
     };
+    Outcome { check: check.name, result }
+}
+
+fn run_all(bench: &Bench, checks: &[&'static Check], jobs: usize) -> Results {
     // A listener that fails the first check would only time out in all others.
-    let Some((first, others)) = checks.split_first() else { return Vec::new() };
+    let Some((first, others)) = checks.split_first() else {
+        return Results { outcomes: Vec::new(), notes: Vec::new() };
+    };
     let is_basic = first.name == CHECKS[0].name;
     let grace = (3 * bench.patience).min(LONGEST_GRACE);
-    let mut outcomes = vec![make(first, &Bench { grace, ..bench.clone() })];
+    let first = make(first, &Bench { grace, ..bench.clone() });
     let went_on = |finding: &&findings::Finding| finding.can_go_on();
-    let known: Vec<_> = outcomes[0].findings().filter(went_on).map(|finding| finding.cause).collect();
-    if outcomes[0].findings().any(|finding| !finding.can_go_on() && (is_basic || !finding.trouble.was_ready)) {
-        let skip = |check: &&Check| Outcome { check: check.name, result: Err(Skipped::Pointless) };
-        outcomes.extend(others.iter().map(skip));
-        return outcomes;
+    let known: Vec<_> = first.findings().filter(went_on).map(|finding| finding.cause).collect();
+    let (others, notes) =
+        if first.findings().any(|finding| !finding.can_go_on() && (is_basic || !finding.trouble.was_ready)) {
+            let skip = |check: &&Check| Outcome { check: check.name, result: Err(Skipped::Pointless) };
+            (others.iter().map(skip).collect(), Vec::new())
+        } else {
+            // The first check has shown how fast the listener is.
+            let grace = bench.patience.min(Duration::from_secs(5));
+            let known = if is_basic { known } else { Vec::new() };
+            run_others(&Bench { grace, known, ..bench.clone() }, others, jobs)
+        };
+    Results { outcomes: iter::once(first).chain(others).collect(), notes }
+}
+
+const RUNS_ONCE: &str = "The listener can only run once at a time: a second instance does not start while one runs. So \
+                         the checks were made one after the other.";
+const DIES_BESIDE_OTHERS: &str = "The listener died at its start while several instances of it ran, and not when it was \
+                                  alone. So these checks were made again, one after the other.";
+
+fn run_others(bench: &Bench, checks: &[&Check], jobs: usize) -> (Vec<Outcome>, Vec<&'static str>) {
+    let jobs = jobs.min(checks.len());
+    if jobs > 1 && !bench.starts_twice() {
+        return (run_at_once(bench, checks, 1), vec![RUNS_ONCE]);
     }
-    // The first check has shown how fast the listener is.
-    let grace = bench.patience.min(Duration::from_secs(5));
-    let bench = Bench { grace, known: if is_basic { known } else { Vec::new() }, ..bench.clone() };
+    let mut outcomes = run_at_once(bench, checks, jobs);
+    let mut notes = Vec::new();
+    let died = |outcome: &Outcome| outcome.findings().any(|finding| finding.cause == causes::DIED_AT_START);
+    for (outcome, check) in outcomes.iter_mut().zip(checks).filter(|(outcome, _)| jobs > 1 && died(outcome)) {
+        let alone = make(check, bench);
+        if !died(&alone) {
+            *outcome = alone;
+            notes = vec![DIES_BESIDE_OTHERS];
+        }
+    }
+    (outcomes, notes)
+}
+
+/// Makes so many checks at the same time.
+fn run_at_once(bench: &Bench, checks: &[&Check], jobs: usize) -> Vec<Outcome> {
     let next = AtomicUsize::new(0);
     let made = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        for _ in 0..AT_A_TIME.min(others.len()) {
+        for _ in 0..jobs {
             scope.spawn(|| {
                 while let Some((at, check)) =
-                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| others.get(at).map(|check| (at, check)))
+                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| checks.get(at).map(|check| (at, check)))
                 {
-                    let outcome = make(check, &bench);
+                    let outcome = make(check, bench);
                     made.lock().unwrap().push((at, outcome));
                 }
             });
@@ -218,6 +262,5 @@ fn run_all(bench: &Bench, checks: &[&'static Check]) -> Vec<Outcome> {
     });
     let mut made = made.into_inner().unwrap();
     made.sort_by_key(|(at, _)| *at);
-    outcomes.extend(made.into_iter().map(|(_, outcome)| outcome));
-    outcomes
+    made.into_iter().map(|(_, outcome)| outcome).collect()
 }

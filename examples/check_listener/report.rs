@@ -13,6 +13,12 @@ pub struct Outcome {
     pub result: Result<Vec<Finding>, Skipped>,
 }
 
+/// All checks, and what else is to be said.
+pub struct Results {
+    pub outcomes: Vec<Outcome>,
+    pub notes: Vec<&'static str>,
+}
+
 /// Why a check was not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skipped {
@@ -64,7 +70,7 @@ fn count(outcomes: &[Outcome], verdict: &str) -> usize {
     outcomes.iter().filter(|outcome| outcome.verdict() == verdict).count()
 }
 
-pub fn as_object(bench: &Bench, outcomes: &[Outcome]) -> serde_json::Value {
+pub fn as_object(bench: &Bench, Results { outcomes, notes }: &Results) -> serde_json::Value {
     let checks: Vec<_> = outcomes
         .iter()
         .map(|outcome| {
@@ -76,11 +82,11 @@ pub fn as_object(bench: &Bench, outcomes: &[Outcome]) -> serde_json::Value {
     let summary: serde_json::Map<_, _> =
         VERDICTS.into_iter().map(|verdict| (verdict.to_owned(), count(outcomes, verdict).into())).collect();
     let command: Vec<_> = bench.command.iter().map(|part| part.to_string_lossy()).collect();
-    json!({"command": command, "checks": checks, "summary": summary})
+    json!({"command": command, "checks": checks, "summary": summary, "notes": notes})
 }
 
 /// A line for each check, and below them every finding once.
-pub fn as_text(outcomes: &[Outcome]) -> String {
+pub fn as_text(Results { outcomes, notes }: &Results) -> String {
     let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let paint = |verdict: &str| {
         let code = match verdict {
@@ -115,6 +121,9 @@ pub fn as_text(outcomes: &[Outcome]) -> String {
     text += &format!("\nchecks: {}\n", counts.join(", "));
     if outcomes.iter().any(|outcome| outcome.result.as_ref().is_err_and(|skipped| *skipped == Skipped::Pointless)) {
         text += "The listener did not get through the first check, so the others were skipped.\n";
+    }
+    for note in notes {
+        text += &format!("{note}\n");
     }
     text
 }

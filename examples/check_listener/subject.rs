@@ -87,6 +87,20 @@ impl Bench {
         subject.wait_for(ListenerState::Ready)?;
         Ok(subject)
     }
+
+    /// Whether a second instance starts while a first one runs. Some hold a port, or a lock.
+    pub fn starts_twice(&self) -> bool {
+        let Ok(first) = self.start() else { return true };
+        let Ok(mut second) = Subject::spawn(self) else { return true };
+        let beside = second.reaches(ListenerState::Ready, self.patience);
+        // Was it the first one that was in its way?
+        drop(first);
+        match beside {
+            Ok(true) => true,
+            Ok(false) => !matches!(second.reaches(ListenerState::Ready, self.patience / 2), Ok(true)),
+            Err(finding) => finding.cause != causes::DIED_AT_START || self.start().is_err(),
+        }
+    }
 }
 
 /// A listener's process.

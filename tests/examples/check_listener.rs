@@ -67,6 +67,7 @@ impl Report {
     fn assert_all_passed(&self, name: &str) {
         let expected = json!({"passed": CHECKS, "warned": 0, "failed": 0, "skipped": 0});
         assert_eq!(self.0["summary"], expected, "{name}: {:#}", self.0);
+        assert_eq!(self.0["notes"], json!([]), "{name}");
     }
 }
 
@@ -332,6 +333,30 @@ fn a_slow_one_is_told_from_a_silent_one() {
 }
 
 #[test]
+fn one_that_runs_only_once_is_tried_alone() {
+    let Some(python) = python::python() else { return };
+    let some = ["basic", "quiet-while-ready", "byte-by-byte", "flood"].map(|check| ["--only", check]).concat();
+    let once = Some("The listener can only run once at a time");
+    // Whether three of two places are asked for at the same time is a matter of chance.
+    for (name, places, jobs, note) in [
+        ("dies-beside-others", "1", "4", once),
+        ("dies-beside-others", "1", "1", None),
+        ("dies-beside-others", "2", "4", Some("The listener died at its start while several")),
+        ("waits-for-another", "", "4", once),
+    ] {
+        let directory = TempDir::new().unwrap();
+        let (directory, script) = (directory.path().to_str().unwrap(), script(name));
+        let command = [python.to_str().unwrap(), script.to_str().unwrap(), directory, places];
+        let report = Report::of(&[LESS_PATIENT, &some, &["--jobs", jobs]].concat(), &command);
+        assert_eq!(report.0["summary"]["passed"], 4, "{name}: {:#}", report.0);
+        let notes = report.0["notes"].as_array().unwrap();
+        let is_right = |said: &Value| note.is_some_and(|note| said.as_str().unwrap().starts_with(note));
+        assert!(notes.iter().all(is_right), "{name}: {:#}", report.0);
+        assert!(places == "2" || notes.len() == note.iter().len(), "{name}: {:#}", report.0);
+    }
+}
+
+#[test]
 fn a_rejection_is_right_for_another_result_handler() {
     let Some(python) = python::python() else { return };
     let report = report_with(&["--timeout", "15", "--result-handler"], &python, "rejects-everything");
@@ -420,7 +445,9 @@ fn help_tells_all() {
     let output = check_listener(&["--help"], &["true"]);
     assert_eq!(output.status.code(), Some(0));
     let text = String::from_utf8(output.stdout).unwrap();
-    for word in ["--events", "--result-handler", "--timeout", "--only", "--list", "--judge", "--json", "exit codes:"] {
+    for word in
+        ["--events", "--result-handler", "--timeout", "--jobs", "--only", "--list", "--judge", "--json", "exit codes:"]
+    {
         assert!(text.contains(word), "{word}");
     }
     for option in ["--version", "-V"] {
@@ -437,6 +464,7 @@ fn no_script_is_forgotten() {
     let others = [
         "good",
         "childutils",
+        "dies-beside-others",
         "faults-its-parent",
         "hangs-at-unknown-event",
         "rejects-at-first",
@@ -444,6 +472,7 @@ fn no_script_is_forgotten() {
         "slow-at-fatal",
         "slow-second-start",
         "takes-two-seconds",
+        "waits-for-another",
     ];
     let listed: BTreeSet<_> = bad.chain(caused).chain(others).map(script).collect();
     let directory = fs::read_dir(script("good").parent().unwrap()).unwrap();
@@ -500,6 +529,8 @@ fn usage() {
         (&["--timeout", "0"], good),
         (&["--timeout", "soon"], good),
         (&["--timeout", "-1"], good),
+        (&["--jobs", "0"], good),
+        (&["--jobs", "many"], good),
         (&["--events", "SOMETHING_NEW"], good),
         (&["--judge", "log"], good),
         (&[], &["/nonexistent/listener"]),

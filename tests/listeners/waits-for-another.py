@@ -1,0 +1,12 @@
+"""Is right, and starts when no other one runs. Its argument is a directory of its own."""
+import fcntl
+import pathlib
+import sys
+
+lock = pathlib.Path(sys.argv[1], "lock").open("w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+while True:
+    print("READY", flush=True)
+    header = sys.stdin.readline() or sys.exit()
+    payload = sys.stdin.read(int(header.rsplit(":", 1)[1]))
+    print("RESULT 2\nOK", end="", flush=True)
