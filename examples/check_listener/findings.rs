@@ -207,7 +207,9 @@ impl Trouble {
             Seen::Late(_) => SLOW,
             Seen::Ended { .. } if !self.was_ready => DIED_AT_START,
             // It took the rest of an event for the next header, perhaps after an early answer.
-            Seen::Ended { .. } if topic.ended == LENGTH_IN_BYTES => LENGTH_IN_BYTES,
+            Seen::Ended { untouched } if topic.ended == LENGTH_IN_BYTES && !self.ended_in_peace(untouched) => {
+                LENGTH_IN_BYTES
+            }
             Seen::Ended { .. } if self.answer.is_some() && !self.said.ends_with(READY) => ENDS_AFTER_ANSWER,
             Seen::Ended { .. } if self.answer.is_some() || self.eventname.is_none() => ENDS_WHILE_READY,
             // It was READY for this event, and did not wait for it.
@@ -220,6 +222,11 @@ impl Trouble {
                 cause => cause,
             },
         }
+    }
+
+    /// Whether the process ended between two events as if all were well.
+    fn ended_in_peace(&self, untouched: bool) -> bool {
+        self.status.is_some_and(|status| status.success()) && (untouched || self.answer.is_some())
     }
 
     fn silence(&self, at_end: bool, topic: Topic) -> &'static Cause {

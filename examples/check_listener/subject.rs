@@ -124,7 +124,7 @@ pub struct Subject<'b> {
     written: Instant,
     /// The longest time that an answer has taken after that.
     slowest: Option<Duration>,
-    /// The last event, and how many bytes it has.
+    /// The last event, and how many of its bytes have been written.
     event: Option<(PoolEvent, usize)>,
     said: Vec<u8>,
     /// Bytes since the event; `said` may hold fewer.
@@ -220,7 +220,7 @@ impl<'b> Subject<'b> {
         let mut buffer = [0; 1024];
         let header = self.supervisor.notify_header(&envelope, &mut buffer).expect("READY, and names are short");
         let bytes = [header, &event.payload].concat();
-        self.event = Some((event.clone(), bytes.len()));
+        self.event = Some((event.clone(), 0));
         // What was said before is over.
         self.since = Instant::now();
         self.said.clear();
@@ -234,6 +234,9 @@ impl<'b> Subject<'b> {
     pub fn write(&mut self, bytes: &[u8]) {
         if let Some(input) = &mut self.input {
             input.write(bytes);
+        }
+        if let Some((_, written)) = &mut self.event {
+            *written = written.saturating_add(bytes.len());
         }
         self.written = Instant::now();
     }
@@ -536,7 +539,7 @@ impl<'b> Subject<'b> {
             thread::sleep(Duration::from_millis(1));
         }
         let unread = self.input.as_ref().filter(|input| input.is_settled()).map_or(0, Input::unread);
-        let untouched = self.event.as_ref().is_some_and(|(_, len)| unread >= *len);
+        let untouched = self.event.as_ref().is_some_and(|(_, written)| unread >= *written);
         self.finding(Seen::Ended { untouched })
     }
 

@@ -206,15 +206,18 @@ const WITH_LINES: In = In::Checks(&[
     "byte-by-byte",
     "split-everywhere",
 ]);
+const WITH_MANY_EVENTS: In =
+    In::Checks(&["event-types", "non-ascii", "name-space", "name-colon", "split-everywhere", "flood"]);
 const WITH_FATAL: In = In::Checks(&["event-types", "name-space", "name-colon"]);
 
 /// Listeners that are wrong in one way: its cause, and where it shows.
-const CAUSES: [(&str, &str, In); 26] = [
+const CAUSES: [(&str, &str, In); 27] = [
     // This one takes longest.
     ("needs-one-read", "chunking", WITH_PIECES),
     ("ends-after-answer", "ends-after-answer", In::First),
     ("ends-after-ten-answers", "ends-while-ready", In::First),
     ("ends-after-ready", "ends-while-ready", In::First),
+    ("ends-after-thirty-answers", "ends-while-ready", WITH_MANY_EVENTS),
     ("usage-and-exit.sh", "died-at-start", In::First),
     ("killed-at-start.sh", "died-at-start", In::First),
     ("answers-twice", "unasked-result", In::First),
