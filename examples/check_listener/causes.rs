@@ -68,7 +68,7 @@ causes! {
     NO_FLUSH Failed "no-flush":
         "READY came only when the listener ended: flush standard output after each write.";
     NEVER_READY Failed "never-ready":
-        "The listener runs, but nothing arrives. First see whether standard output is flushed after READY; then, whether READY is written at all.";
+        "The listener runs, but nothing arrives. First see whether standard output is flushed after READY; then, whether READY is written at all. If the listener takes longer still to start, raise `--timeout`.";
     SLOW Failed "slower-than-timeout":
         "What was due came, but later than this check waits. If the listener is meant to take so long, allow for it with `--timeout SECONDS`; supervisord waits without a limit, but its buffer of 10 events fills up.";
     NO_READY_AGAIN Failed "no-ready-again":
