@@ -83,6 +83,11 @@ pub fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let (file, new) = write_beside(path, text)?;
     file.sync_data()?;
     fs::rename(new, path)?;
+    sync_directory_of(path)
+}
+
+/// Makes the name of a new or renamed file durable.
+pub fn sync_directory_of(path: &Path) -> io::Result<()> {
     File::open(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?.sync_all()
 }
 

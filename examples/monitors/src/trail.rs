@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::lock;
+use crate::state::sync_directory_of;
 
 /// The audit trail at a path. Any number of processes may use it at once.
 pub struct Trail(PathBuf);
@@ -20,15 +21,20 @@ impl Trail {
         &self.0
     }
 
-    /// Adds a record, and returns once it is on the disk. After an error the trail is as it was.
-    pub fn append(&self, record: &Value) -> io::Result<()> {
+    /// Adds the records of one event, and returns once they are on the disk. After an error the trail is as it was.
+    pub fn append(&self, records: &[Value]) -> io::Result<()> {
+        let lines: String = records.iter().map(|record| format!("{record}\n")).collect();
         let _lock = lock::soon(&self.0)?;
-        // By its name each time: it may have been rotated.
+        // Opened by name each time: it may have been rotated.
         let mut file = File::options().create(true).read(true).append(true).open(&self.0)?;
         let end = whole_lines(&mut file)?;
-        let added = file.write_all(format!("{record}\n").as_bytes()).and_then(|()| file.sync_data());
+        let added = file.write_all(lines.as_bytes()).and_then(|()| file.sync_data()).and_then(|()| match end {
+            // A new file's name has to survive a power failure, too.
+            0 => sync_directory_of(&self.0),
+            _ => Ok(()),
+        });
         if added.is_err() {
-            // A full disk may have taken a part of it.
+            // A full disk may have taken part of them.
             let _ = file.set_len(end);
         }
         added

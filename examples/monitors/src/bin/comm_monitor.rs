@@ -20,13 +20,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use serde_json::json;
-use supervisor_events::{Event, Header};
+use serde_json::{Value, json};
+use supervisor_events::{Event, Header, ProcessCommunicationEvent};
 use supervisor_monitors::Failure;
 use supervisor_monitors::alerts::{Alert, Alerts};
-use supervisor_monitors::log::{Level, log, now};
+use supervisor_monitors::log::{log, now};
 use supervisor_monitors::message::Message;
-use supervisor_monitors::run::{Monitor, monitor};
+use supervisor_monitors::run::{Monitor, hold, monitor};
 use supervisor_monitors::settings::Common;
 use supervisor_monitors::trail::Trail;
 
@@ -63,27 +63,38 @@ impl Monitor for CommMonitor {
     fn handle(&mut self, header: &Header<'_>, event: &Event<'_>) -> Result<(), Failure> {
         let Event::ProcessCommunication(event) = event else { return Ok(()) };
         let data = String::from_utf8_lossy(event.data.as_bytes());
+        let lines = data.lines().map(str::trim).filter(|line| !line.is_empty());
+        let messages: Vec<_> = lines.map(Message::parse).collect();
+        let records: Vec<_> = messages.iter().map(|message| record(header, event, message)).collect();
+        if records.is_empty() {
+            return Ok(());
+        }
+        let recorded = self.trail.append(&records);
         let mut alerts = Vec::new();
-        for line in data.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            let message = Message::parse(line);
-            let mut record = json!({
-                "timestamp": now(), "server": header.server(), "serial": header.serial(),
-                "process": event.processname, "group": event.groupname, "pid": event.pid, "channel": event.channel,
-            });
-            for (key, value) in message.fields().as_object().into_iter().flatten() {
-                record[key] = value.clone();
-            }
-            if let Err(error) = self.trail.append(&record) {
-                let message = format!("the audit trail {} lacks a record: {error}", self.trail.path().display());
-                log(Level::Error, message, json!({ "record": record }));
-            }
+        for (message, record) in messages.iter().zip(&records) {
             log(message.level(), message.summary(&event.processname), record.clone());
             if let Some((severity, kind)) = message.alert() {
                 let process = Some((event.processname.as_str(), event.groupname.as_str()));
                 alerts.push(Alert { severity, process, event: kind, details: message.fields() });
             }
         }
+        // Before anything is held: an alert does not wait for a disk.
         self.alerts.send(alerts);
+        if let Err(error) = recorded {
+            let failed = format!("the audit trail {} lacks records", self.trail.path().display());
+            hold(&failed, error, || self.trail.append(&records))?;
+        }
         Ok(())
     }
+}
+
+fn record(header: &Header<'_>, event: &ProcessCommunicationEvent<'_>, message: &Message<'_>) -> Value {
+    let mut record = json!({
+        "timestamp": now(), "server": header.server(), "serial": header.serial(),
+        "process": event.processname, "group": event.groupname, "pid": event.pid, "channel": event.channel,
+    });
+    for (key, value) in message.fields().as_object().into_iter().flatten() {
+        record[key] = value.clone();
+    }
+    record
 }

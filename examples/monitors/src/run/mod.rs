@@ -1,6 +1,7 @@
 //! What every program does: a `main` that reads settings and tells why it ends, and, for the monitors, the loop around
 //! what they decide: events that come again, and the end.
 
+mod hold;
 mod identity;
 mod seen;
 
@@ -19,6 +20,7 @@ use supervisor_events::{Event, EventError, Header, Notification, Reply};
 use crate::Failure;
 use crate::log::{self, Level, log};
 use crate::settings::{self, Common};
+pub use hold::{Unanswered, hold};
 pub use identity::run_of_parent;
 use seen::{Seen, Sighting};
 
@@ -31,7 +33,8 @@ pub trait Monitor: Sized {
 
     fn new(settings: Self::Settings) -> Result<Self, Failure>;
 
-    /// Acts on an event that has not been acted on. What it fails with is logged.
+    /// Acts on an event that has not been acted on. What it fails with is logged, and the event is answered; but
+    /// [`Unanswered`] ends the process, and the event comes again.
     fn handle(&mut self, header: &Header<'_>, event: &Event<'_>) -> Result<(), Failure>;
 }
 
@@ -66,25 +69,28 @@ pub fn at_sigterm() -> io::Result<UnixStream> {
 fn serve(settings: &Common, mut monitor: impl Monitor) -> Result<(), Failure> {
     let mut seen = Seen::open(settings)?;
     let stop = at_sigterm()?;
+    hold::end_on_sigterm()?;
     let report = |report: fmt::Arguments<'_>| log(Level::Error, report.to_string(), json!({}));
+    // Only an event that must not be answered is an error of the handler. To reject it would bring it back at once.
     let serve = Serve::new().length_unit(settings.server.length_unit).stop_on(stop.as_fd()).report(report);
+    let serve = serve.reject_errors(false);
     serve.stdio(|notification| {
         let header = &notification.header;
         match seen.begin(header.serial()) {
             // Another pool rejected it, and supervisord then gives it to all; or our last incarnation died over its reply.
             Sighting::Handled => log(Level::Info, "event came again: nothing more to do", which(header)),
             Sighting::New => {
-                handle(&mut monitor, notification);
+                handle(&mut monitor, notification)?;
                 seen.done(header.serial());
             }
         }
-        // What could not be done was logged. To reject the event would bring it back at once, and keep all others away.
+        // What else could not be done was logged.
         Ok(Reply::OK)
     })?;
     Ok(())
 }
 
-fn handle(monitor: &mut impl Monitor, notification: &Notification<'_>) {
+fn handle(monitor: &mut impl Monitor, notification: &Notification<'_>) -> Result<(), Unanswered> {
     let header = &notification.header;
     let handled = match notification.event() {
         Ok(event) => monitor.handle(header, &event),
@@ -93,8 +99,13 @@ fn handle(monitor: &mut impl Monitor, notification: &Notification<'_>) {
         Err(error) => Err(error.to_string().into()),
     };
     if let Err(error) = handled {
+        let error = match error.downcast::<Unanswered>() {
+            Ok(unanswered) => return Err(*unanswered),
+            Err(error) => error,
+        };
         log(Level::Error, error.to_string(), which(header));
     }
+    Ok(())
 }
 
 fn which(header: &Header<'_>) -> serde_json::Value {

@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 mod check_listener;
+mod durability;
 mod programs;
 
 #[path = "../support/mod.rs"]

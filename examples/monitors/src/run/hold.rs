@@ -1,0 +1,55 @@
+//! What has to be done before an event may be answered: it is tried again until it succeeds, or until SIGTERM.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::json;
+use signal_hook::consts::SIGTERM;
+
+use crate::log::{Level, log};
+
+/// The longest pause between two attempts. SIGTERM is heeded after it.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Set by SIGTERM.
+static STOPPING: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+
+/// Why an event is left without an answer. supervisord sends it to the next process.
+#[derive(Debug)]
+pub struct Unanswered(String);
+
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: it is left unanswered, and comes again", self.0)
+    }
+}
+
+impl Error for Unanswered {}
+
+pub(super) fn end_on_sigterm() -> io::Result<()> {
+    signal_hook::flag::register(SIGTERM, Arc::clone(&STOPPING)).map(drop)
+}
+
+/// Tries again what has failed with `error`. The beginning and the end of the wait are logged; the event stays
+/// unanswered meanwhile, so supervisord keeps those after it.
+pub fn hold(failed: &str, error: io::Error, mut attempt: impl FnMut() -> io::Result<()>) -> Result<(), Unanswered> {
+    log(Level::Error, format!("{failed}: {error}; the event is held until this succeeds"), json!({}));
+    let (mut error, mut pause) = (error, Duration::from_millis(10));
+    while !STOPPING.load(Ordering::Relaxed) {
+        thread::sleep(pause);
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        match attempt() {
+            Ok(()) => {
+                log(Level::Info, "the event is held no longer", json!({ "after": failed }));
+                return Ok(());
+            }
+            Err(again) => error = again,
+        }
+    }
+    Err(Unanswered(format!("{failed}: {error}")))
+}
