@@ -1,10 +1,69 @@
-//! Files that are kept: reports, backups.
+//! Files that only this user may read, and directories of such files: state, reports, backups.
 
-use std::fs;
-use std::io;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::state::replace;
+use rustix::fs::OFlags;
+use serde_json::json;
+
+use crate::log::{Level, log};
+
+/// Makes the directory, if it is not there. One that others may write to is used, but not in silence: they could take
+/// away what is kept there.
+pub fn make_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    if fs::metadata(path)?.mode() & 0o022 != 0 {
+        log(Level::Warning, "others may write to the state directory: chmod it to 0700", json!({ "path": path }));
+    }
+    Ok(())
+}
+
+/// Opens a file that is created for this user alone, and never through a symbolic link: that could make us write to a
+/// file of somebody else's choice.
+pub fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    options.mode(0o600).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(path)
+}
+
+/// `NAME` with something appended: `with_extension` would give `audit.log` and `audit.jsonl` the same.
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut path = path.to_owned().into_os_string();
+    path.push(suffix);
+    path.into()
+}
+
+/// Puts a file in the place of another in one step: whoever reads finds the old one or the new one. A crash of the machine
+/// may leave neither.
+pub fn put(path: &Path, text: &[u8]) -> io::Result<()> {
+    let (_, new) = write_beside(path, text)?;
+    fs::rename(new, path)
+}
+
+/// Puts a file in the place of another in one step, and on the disk: whoever reads, after a crash too, finds the old one or
+/// the new one.
+pub fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let (file, new) = write_beside(path, text)?;
+    file.sync_data()?;
+    fs::rename(new, path)?;
+    sync_directory_of(path)
+}
+
+fn write_beside(path: &Path, text: &[u8]) -> io::Result<(File, PathBuf)> {
+    let new = beside(path, ".new");
+    let mut file = open(&new, File::options().write(true).create(true).truncate(true))?;
+    if let Err(error) = file.write_all(text) {
+        // A full disk needs the room.
+        let _ = fs::remove_file(&new);
+        return Err(error);
+    }
+    Ok((file, new))
+}
+
+/// Makes the name of a new or renamed file durable.
+pub fn sync_directory_of(path: &Path) -> io::Result<()> {
+    File::open(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?.sync_all()
+}
 
 /// The JSON files of a directory.
 pub fn of(directory: &Path) -> io::Result<Vec<PathBuf>> {

@@ -1,4 +1,4 @@
-//! Locks among processes, each by a file beside what it locks. A lock lasts as long as the file that is returned, and no
+//! Locks among processes, each by a file: mostly one beside what it locks. A lock lasts as long as the file is open, and no
 //! longer than its process.
 
 use std::fs::{File, TryLockError};
@@ -8,15 +8,26 @@ use std::time::Duration;
 
 use backon::{BlockingRetryable, ConstantBuilder};
 
+use crate::files;
+
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// Locks what is at `path`. Waits for a second at most: a process that was stopped must not stop all others.
 pub fn soon(path: &Path) -> io::Result<File> {
     let file = beside(path)?;
-    let patience = ConstantBuilder::new().with_delay(PAUSE).with_max_times(500);
-    let locked = || file.try_lock();
-    locked.retry(patience).when(|error| matches!(error, TryLockError::WouldBlock)).call()?;
+    itself(&file)?;
     Ok(file)
+}
+
+/// Locks the file itself, for as long as it is open or until it is unlocked. Waits no longer than [`soon`].
+pub fn itself(file: &File) -> io::Result<()> {
+    let patience = ConstantBuilder::new().with_delay(PAUSE).with_max_times(500);
+    let lock = || file.try_lock();
+    let locked = lock.retry(patience).when(|error| matches!(error, TryLockError::WouldBlock)).call();
+    locked.map_err(|error| match error {
+        TryLockError::WouldBlock => io::Error::other("another process holds its lock"),
+        TryLockError::Error(error) => error,
+    })
 }
 
 /// Locks what is at `path`, however long that takes. If it has to wait, it says so first.
@@ -35,5 +46,5 @@ pub fn whenever(path: &Path, say: impl FnOnce()) -> io::Result<File> {
 
 /// The file that is locked.
 pub fn beside(path: &Path) -> io::Result<File> {
-    File::options().create(true).append(true).open(path.with_extension("lock"))
+    files::open(&files::beside(path, ".lock"), File::options().create(true).append(true))
 }

@@ -1,22 +1,23 @@
 //! What a monitor knows, kept in a file: it outlives the process, and the processes of one pool share it.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::Failure;
-use crate::lock;
 use crate::log::{Level, log, monitor};
 use crate::settings::Common;
+use crate::{Failure, files, lock};
 
 /// A value of a monitor: `STATE_DIR/MONITOR.json`, or in memory alone where no directory is set.
 pub struct State<T> {
     path: Option<PathBuf>,
     value: T,
+    /// Whether the value could not be written. What is in the file is older then, and is not read.
+    leads: bool,
 }
 
 impl<T: Default + Serialize + DeserializeOwned> State<T> {
@@ -24,45 +25,55 @@ impl<T: Default + Serialize + DeserializeOwned> State<T> {
     pub fn open(settings: &Common, name: &str) -> Result<Self, Failure> {
         let directory = settings.state_dir.as_ref();
         let path = directory.map(|directory| directory.join(format!("{}{name}.json", monitor())));
-        let this = Self { path, value: T::default() };
+        let this = Self { path, value: T::default(), leads: false };
         if let (Some(directory), Some(path)) = (directory, &this.path) {
             let explain = |error| format!("--state-dir {directory:?} has to be a directory to write in: {error}");
             // It may be locked: the other processes of the pool are at work.
-            fs::create_dir_all(directory).and_then(|()| lock::beside(path)).map_err(explain)?;
+            files::make_directory(directory).and_then(|()| lock::beside(path)).map_err(explain)?;
         }
         Ok(this)
     }
 
     /// Looks at the value, or changes it, alone among the processes that share it. Where the file cannot be read or
-    /// written, that is logged, and the value in memory serves.
+    /// written, that is logged once, and the value in memory leads until it can be written.
     pub fn update<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> R {
-        let Some(path) = &self.path else { return change(&mut self.value) };
-        let complain =
-            |error: io::Error| log(Level::Error, format!("cannot keep state: {error}"), json!({ "path": path }));
-        let lock = lock::soon(path).map_err(complain);
+        let Some(path) = self.path.clone() else { return change(&mut self.value) };
+        let lock = lock::soon(&path);
         let mut stored = Vec::new();
-        if lock.is_ok() {
-            match load(path) {
-                Ok((value, text)) => (self.value, stored) = (value, text),
-                Err(error) => complain(error),
-            }
-        }
+        let loaded = match &lock {
+            Ok(_) if !self.leads => load(&path).map(|(value, text)| (self.value, stored) = (value, text)),
+            _ => Ok(()),
+        };
         let result = change(&mut self.value);
-        if lock.is_ok() {
-            let text = serde_json::to_vec(&self.value).unwrap_or_default();
-            if text != stored {
-                // Not made durable at once: with the machine, what it is about goes down as well.
-                write_beside(path, &text).and_then(|(_, new)| fs::rename(new, path)).unwrap_or_else(complain);
-            }
-        }
+        let text = serde_json::to_vec(&self.value).unwrap_or_default();
+        let kept = match (lock, loaded) {
+            (Ok(_), Ok(())) if text == stored => Ok(()),
+            // Not made durable at once: with the machine, what it is about goes down as well.
+            (Ok(_lock), Ok(())) => files::put(&path, &text),
+            (Err(error), _) | (_, Err(error)) => Err(error),
+        };
+        self.note(&path, kept);
         result
+    }
+
+    fn note(&mut self, path: &Path, kept: io::Result<()>) {
+        match (&kept, self.leads) {
+            (Err(error), false) => {
+                let message = format!("cannot keep state: {error}; until it can, it is in memory alone");
+                log(Level::Error, message, json!({ "path": path }));
+            }
+            (Ok(()), true) => log(Level::Info, "state is kept again", json!({ "path": path })),
+            _ => {}
+        }
+        self.leads = kept.is_err();
     }
 }
 
 /// The value, and the text that it was read from.
 fn load<T: Default + DeserializeOwned>(path: &Path) -> io::Result<(T, Vec<u8>)> {
-    let text = match fs::read(path) {
-        Ok(text) => text,
+    let mut text = Vec::new();
+    match files::open(path, File::options().read(true)) {
+        Ok(mut file) => file.read_to_end(&mut text)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Default::default()),
         Err(error) => return Err(error),
     };
@@ -70,30 +81,10 @@ fn load<T: Default + DeserializeOwned>(path: &Path) -> io::Result<(T, Vec<u8>)> 
         Ok(value) => Ok((value, text)),
         Err(error) => {
             // Another version's, or another program's, or cut off by a crash of the machine.
-            let aside = path.with_extension("unreadable");
+            let aside = files::beside(path, ".unreadable");
             log(Level::Warning, format!("state begins anew: {error}"), json!({ "path": path, "kept_as": aside }));
             fs::rename(path, aside)?;
             Ok(Default::default())
         }
     }
-}
-
-/// Puts a file in the place of another in one step: whoever reads, after a crash too, finds the old one or the new one.
-pub fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
-    let (file, new) = write_beside(path, text)?;
-    file.sync_data()?;
-    fs::rename(new, path)?;
-    sync_directory_of(path)
-}
-
-/// Makes the name of a new or renamed file durable.
-pub fn sync_directory_of(path: &Path) -> io::Result<()> {
-    File::open(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?.sync_all()
-}
-
-fn write_beside(path: &Path, text: &[u8]) -> io::Result<(File, PathBuf)> {
-    let new = path.with_extension("new");
-    let mut file = File::create(&new)?;
-    file.write_all(text)?;
-    Ok((file, new))
 }

@@ -2,35 +2,49 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::lock;
-use crate::state::sync_directory_of;
+use crate::{files, lock};
 
 /// The audit trail at a path. Any number of processes may use it at once.
-pub struct Trail(PathBuf);
+pub struct Trail {
+    path: PathBuf,
+    is_private: bool,
+}
 
 impl Trail {
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self(path.into())
+        Self { path: path.into(), is_private: false }
+    }
+
+    /// One in a directory of ours: this user's alone, and never a symbolic link.
+    pub fn private(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), is_private: true }
     }
 
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
+    }
+
+    /// Opened by name each time: it may have been rotated. The group may read a trail, for whatever collects it.
+    fn open(&self) -> io::Result<File> {
+        let mut options = File::options();
+        options.create(true).read(true).append(true);
+        if self.is_private { files::open(&self.path, &mut options) } else { options.mode(0o640).open(&self.path) }
     }
 
     /// Adds the records of one event, and returns once they are on the disk. After an error the trail is as it was.
     pub fn append(&self, records: &[Value]) -> io::Result<()> {
         let lines: String = records.iter().map(|record| format!("{record}\n")).collect();
-        let _lock = lock::soon(&self.0)?;
-        // Opened by name each time: it may have been rotated.
-        let mut file = File::options().create(true).read(true).append(true).open(&self.0)?;
+        let _lock = lock::soon(&self.path)?;
+        let mut file = self.open()?;
         let end = whole_lines(&mut file)?;
         let added = file.write_all(lines.as_bytes()).and_then(|()| file.sync_data()).and_then(|()| match end {
             // A new file's name has to survive a power failure, too.
-            0 => sync_directory_of(&self.0),
+            0 => files::sync_directory_of(&self.path),
             _ => Ok(()),
         });
         if added.is_err() {
@@ -45,9 +59,9 @@ impl Trail {
     pub fn read(&self, mut take: impl FnMut(Value)) -> io::Result<()> {
         // Opened under the lock, read without it: a long trail must not keep others from adding to it. What is there
         // does not change, and a file that is renamed meanwhile stays open.
-        let locked = lock::soon(&self.0)?;
+        let locked = lock::soon(&self.path)?;
         let mut files = Vec::new();
-        for path in [&self.rotated(1), &self.0] {
+        for path in [&self.rotated(1), &self.path] {
             match File::open(path) {
                 Ok(file) => files.push((file.metadata()?.len(), file)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -72,8 +86,8 @@ impl Trail {
     /// Renames a trail of at least so many bytes to `NAME.1`, what was `NAME.1` to `NAME.2`, and so on; the oldest of more
     /// than `kept` goes. Whether that was due.
     pub fn rotate(&self, least: u64, kept: u32) -> io::Result<bool> {
-        let _lock = lock::soon(&self.0)?;
-        if fs::metadata(&self.0).map_or(0, |metadata| metadata.len()) < least.max(1) {
+        let _lock = lock::soon(&self.path)?;
+        if fs::metadata(&self.path).map_or(0, |metadata| metadata.len()) < least.max(1) {
             return Ok(false);
         }
         for number in (1..kept).rev() {
@@ -82,13 +96,11 @@ impl Trail {
                 _ => {}
             }
         }
-        fs::rename(&self.0, self.rotated(1)).map(|()| true)
+        fs::rename(&self.path, self.rotated(1)).map(|()| true)
     }
 
     fn rotated(&self, number: u32) -> PathBuf {
-        let mut path = self.0.clone().into_os_string();
-        path.push(format!(".{number}"));
-        path.into()
+        files::beside(&self.path, &format!(".{number}"))
     }
 }
 

@@ -21,12 +21,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use serde_json::{Value, json};
-use supervisor_events::{Event, Header, ProcessCommunicationEvent};
+use supervisor_events::{Event, ProcessCommunicationEvent};
 use supervisor_monitors::Failure;
 use supervisor_monitors::alerts::{Alert, Alerts};
 use supervisor_monitors::log::{log, now};
 use supervisor_monitors::message::Message;
-use supervisor_monitors::run::{Monitor, hold, monitor};
+use supervisor_monitors::run::{Context, Monitor, hold, monitor};
 use supervisor_monitors::settings::Common;
 use supervisor_monitors::trail::Trail;
 
@@ -60,12 +60,12 @@ impl Monitor for CommMonitor {
         Ok(Self { trail: Trail::new(settings.audit_file), alerts: Alerts::new(&settings.common.alerts) })
     }
 
-    fn handle(&mut self, header: &Header<'_>, event: &Event<'_>) -> Result<(), Failure> {
+    fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
         let Event::ProcessCommunication(event) = event else { return Ok(()) };
         let data = String::from_utf8_lossy(event.data.as_bytes());
         let lines = data.lines().map(str::trim).filter(|line| !line.is_empty());
         let messages: Vec<_> = lines.map(Message::parse).collect();
-        let records: Vec<_> = messages.iter().map(|message| record(header, event, message)).collect();
+        let records: Vec<_> = messages.iter().map(|message| record(context, event, message)).collect();
         if records.is_empty() {
             return Ok(());
         }
@@ -88,13 +88,17 @@ impl Monitor for CommMonitor {
     }
 }
 
-fn record(header: &Header<'_>, event: &ProcessCommunicationEvent<'_>, message: &Message<'_>) -> Value {
+fn record(context: &Context<'_>, event: &ProcessCommunicationEvent<'_>, message: &Message<'_>) -> Value {
     let mut record = json!({
-        "timestamp": now(), "server": header.server(), "serial": header.serial(),
+        "timestamp": now(), "server": context.header.server(), "run": context.run, "serial": context.header.serial(),
         "process": event.processname, "group": event.groupname, "pid": event.pid, "channel": event.channel,
     });
     for (key, value) in message.fields().as_object().into_iter().flatten() {
         record[key] = value.clone();
+    }
+    if context.omitted > 0 {
+        // The last line is not whole, and those after it are missing.
+        record["omitted"] = context.omitted.into();
     }
     record
 }

@@ -14,11 +14,11 @@ use std::str::FromStr;
 
 use clap::Parser;
 use serde_json::{Value, json};
-use supervisor_events::{Event, Header, ProcessState, ProcessStateEvent};
+use supervisor_events::{Event, ProcessState, ProcessStateEvent};
 use supervisor_monitors::Failure;
 use supervisor_monitors::alerts::{Alert, Alerts};
 use supervisor_monitors::log::{Level, log};
-use supervisor_monitors::run::{Monitor, monitor};
+use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::{Common, List, Optional};
 use supervisor_monitors::supervisord::Supervisord;
 
@@ -81,7 +81,7 @@ impl Monitor for FailureMonitor {
         Ok(Self { alerts: Alerts::new(&settings.common.alerts), supervisord: Supervisord::from_env(), settings })
     }
 
-    fn handle(&mut self, _: &Header<'_>, event: &Event<'_>) -> Result<(), Failure> {
+    fn handle(&mut self, _: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
         match event {
             Event::ProcessState(event) if event.state == ProcessState::Fatal => self.fatal(event),
             Event::ProcessState(event) if event.expected == Some(false) => self.exited_unexpectedly(event),

@@ -16,12 +16,12 @@ use std::time::Duration;
 use clap::Parser;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use supervisor_events::{Event, Header};
+use supervisor_events::Event;
 use supervisor_monitors::Failure;
 use supervisor_monitors::alerts::{Alert, Alerts};
 use supervisor_monitors::endpoints::{Endpoint, check_all};
 use supervisor_monitors::log::{Level, log};
-use supervisor_monitors::run::{Monitor, monitor};
+use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::{Common, List, Optional, seconds};
 use supervisor_monitors::state::State;
 
@@ -81,7 +81,7 @@ impl Monitor for HeartbeatMonitor {
         Ok(Self { endpoints, deadline: settings.deadline, state, alerts: Alerts::new(&settings.common.alerts) })
     }
 
-    fn handle(&mut self, _: &Header<'_>, event: &Event<'_>) -> Result<(), Failure> {
+    fn handle(&mut self, _: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
         let Event::Tick(tick) = event else { return Ok(()) };
         let urls: Vec<_> = self.endpoints.iter().map(|endpoint| endpoint.url.as_str()).collect();
         let findings = check_all(&urls, self.deadline);

@@ -16,10 +16,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
-use supervisor_events::{Event, Header};
+use supervisor_events::Event;
 use supervisor_monitors::alerts::{Alert, Alerts};
 use supervisor_monitors::log::{Level, log, now};
-use supervisor_monitors::run::{Monitor, monitor};
+use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::{Common, List, number};
 use supervisor_monitors::supervisord::Supervisord;
 use supervisor_monitors::trail::Trail;
@@ -81,7 +81,7 @@ impl Monitor for MaintenanceMonitor {
         })
     }
 
-    fn handle(&mut self, _: &Header<'_>, event: &Event<'_>) -> Result<(), Failure> {
+    fn handle(&mut self, _: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
         let Event::Tick(tick) = event else { return Ok(()) };
         let to = Timestamp::from_second(tick.when.try_into()?)?;
         let from = to.checked_sub(i64::from(tick.period).seconds())?;

@@ -15,12 +15,12 @@ use std::time::Duration;
 
 use clap::Parser;
 use serde_json::{Value, json};
-use supervisor_events::{Event, Header};
+use supervisor_events::Event;
 use supervisor_monitors::Failure;
 use supervisor_monitors::alerts::{Alert, Alerts};
 use supervisor_monitors::log::{Level, log};
 use supervisor_monitors::metrics::{ProcessMetrics, SystemMetrics, Trend, measure};
-use supervisor_monitors::run::{Monitor, monitor};
+use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::{Common, List, number, seconds};
 use supervisor_monitors::state::State;
 use supervisor_monitors::supervisord::{Process, Supervisord};
@@ -80,7 +80,7 @@ impl Monitor for PerformanceMonitor {
         })
     }
 
-    fn handle(&mut self, _: &Header<'_>, event: &Event<'_>) -> Result<(), Failure> {
+    fn handle(&mut self, _: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
         let Event::Tick(tick) = event else { return Ok(()) };
         // Without the list, the system's own figures are still worth having.
         let all = self.supervisord.processes().unwrap_or_else(|error| {

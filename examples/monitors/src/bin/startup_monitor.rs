@@ -15,12 +15,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use supervisor_events::{Event, Header, ProcessState, ProcessStateEvent};
+use supervisor_events::{Event, ProcessState, ProcessStateEvent};
 use supervisor_monitors::Failure;
 use supervisor_monitors::alerts::{Alert, Alerts};
 use supervisor_monitors::flapping::Starts;
 use supervisor_monitors::log::{Level, log};
-use supervisor_monitors::run::{Monitor, monitor};
+use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::{Common, List, Named, Optional, number};
 use supervisor_monitors::state::State;
 use supervisor_monitors::supervisord::{Process, Supervisord};
@@ -81,7 +81,7 @@ impl Monitor for StartupMonitor {
         })
     }
 
-    fn handle(&mut self, _: &Header<'_>, event: &Event<'_>) -> Result<(), Failure> {
+    fn handle(&mut self, _: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
         match event {
             Event::ProcessState(event) if event.state == ProcessState::Starting => self.starting(event),
             Event::ProcessState(event) if event.state == ProcessState::Running => self.running(event)?,

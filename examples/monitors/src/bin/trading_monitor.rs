@@ -16,10 +16,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Parser;
 use serde_json::json;
-use supervisor_events::{Event, Header, ProcessStateEvent};
+use supervisor_events::{Event, ProcessStateEvent};
 use supervisor_monitors::Failure;
 use supervisor_monitors::log::{Level, log};
-use supervisor_monitors::run::{Monitor, monitor};
+use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::{Common, Optional};
 use supervisor_monitors::state::State;
 use supervisor_monitors::status_page::{self, Listen, Overview, Status};
@@ -59,7 +59,7 @@ impl Monitor for TradingMonitor {
         Ok(Self { overview, supervisord: Supervisord::from_env() })
     }
 
-    fn handle(&mut self, _: &Header<'_>, event: &Event<'_>) -> Result<(), Failure> {
+    fn handle(&mut self, _: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
         match event {
             Event::ProcessState(event) => self.changed(event),
             Event::Tick(tick) => self.reconcile(tick.when)?,

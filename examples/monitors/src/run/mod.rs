@@ -1,9 +1,12 @@
 //! What every program does: a `main` that reads settings and tells why it ends, and, for the monitors, the loop around
 //! what they decide: events that come again, and the end.
 
+mod dead_letters;
 mod hold;
 mod identity;
+mod presence;
 mod seen;
+mod table;
 
 use std::fmt;
 use std::io;
@@ -20,6 +23,7 @@ use supervisor_events::{Event, EventError, Header, Notification, Reply};
 use crate::Failure;
 use crate::log::{self, Level, log};
 use crate::settings::{self, Common};
+use dead_letters::DeadLetters;
 pub use hold::{Unanswered, hold};
 pub use identity::run_of_parent;
 use seen::{Seen, Sighting};
@@ -35,7 +39,16 @@ pub trait Monitor: Sized {
 
     /// Acts on an event that has not been acted on. What it fails with is logged, and the event is answered; but
     /// [`Unanswered`] ends the process, and the event comes again.
-    fn handle(&mut self, header: &Header<'_>, event: &Event<'_>) -> Result<(), Failure>;
+    fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure>;
+}
+
+/// What is known of an event besides what it says.
+pub struct Context<'a> {
+    pub header: &'a Header<'a>,
+    /// What tells this run of supervisord from others: the serials of each begin at 0.
+    pub run: &'a str,
+    /// How many bytes of the payload are missing, because the event was too large.
+    pub omitted: u64,
 }
 
 /// A program's `main`: starts the log, reads the settings and acts on them. What it fails with is logged.
@@ -66,46 +79,80 @@ pub fn at_sigterm() -> io::Result<UnixStream> {
     Ok(stop)
 }
 
-fn serve(settings: &Common, mut monitor: impl Monitor) -> Result<(), Failure> {
-    let mut seen = Seen::open(settings)?;
+fn serve(settings: &Common, monitor: impl Monitor) -> Result<(), Failure> {
+    let (seen, newest) = Seen::open(settings)?;
+    let mut worker = Worker { monitor, seen, dead_letters: DeadLetters::new(settings) };
     let stop = at_sigterm()?;
     hold::end_on_sigterm()?;
     let report = |report: fmt::Arguments<'_>| log(Level::Error, report.to_string(), json!({}));
     // Only an event that must not be answered is an error of the handler. To reject it would bring it back at once.
     let serve = Serve::new().length_unit(settings.server.length_unit).stop_on(stop.as_fd()).report(report);
     let serve = serve.reject_errors(false);
+    let serve = match newest {
+        Some(newest) => serve.resume(newest),
+        None => serve,
+    };
     serve.stdio(|notification| {
-        let header = &notification.header;
-        match seen.begin(header.serial()) {
-            // Another pool rejected it, and supervisord then gives it to all; or our last incarnation died over its reply.
-            Sighting::Handled => log(Level::Info, "event came again: nothing more to do", which(header)),
-            Sighting::New => {
-                handle(&mut monitor, notification)?;
-                seen.done(header.serial());
-            }
-        }
-        // What else could not be done was logged.
+        worker.take(notification)?;
         Ok(Reply::OK)
     })?;
     Ok(())
 }
 
-fn handle(monitor: &mut impl Monitor, notification: &Notification<'_>) -> Result<(), Unanswered> {
-    let header = &notification.header;
-    let handled = match notification.event() {
-        Ok(event) => monitor.handle(header, &event),
-        // A plugin's, which cannot concern a monitor that does not know it.
-        Err(EventError::UnknownType) => Ok(()),
-        Err(error) => Err(error.to_string().into()),
-    };
-    if let Err(error) = handled {
-        let error = match error.downcast::<Unanswered>() {
-            Ok(unanswered) => return Err(*unanswered),
-            Err(error) => error,
+struct Worker<M> {
+    monitor: M,
+    seen: Seen,
+    dead_letters: DeadLetters,
+}
+
+impl<M: Monitor> Worker<M> {
+    /// Acts on an event, unless that was done before. An error is why it must not be answered.
+    fn take(&mut self, notification: &Notification<'_>) -> Result<(), Unanswered> {
+        let header = &notification.header;
+        let taken = match self.seen.begin(header) {
+            // Another pool rejected it, and supervisord then gives it to all; or our last incarnation died over its reply.
+            Sighting::Handled => {
+                log(Level::Info, "event came again: nothing more to do", which(header));
+                return Ok(());
+            }
+            Sighting::New => {
+                if notification.omitted > 0 {
+                    let message = format!("an event is too large: its last {} bytes are missing", notification.omitted);
+                    log(Level::Error, message, which(header));
+                }
+                self.handle(notification)
+            }
+            Sighting::Deadly(tries) => self.dead_letters.keep(notification, &self.seen.run(), tries),
         };
-        log(Level::Error, error.to_string(), which(header));
+        match taken {
+            Ok(()) => self.seen.done(header),
+            Err(_) => self.seen.give_back(header),
+        }
+        taken
     }
-    Ok(())
+
+    fn handle(&mut self, notification: &Notification<'_>) -> Result<(), Unanswered> {
+        let header = &notification.header;
+        let run = self.seen.run();
+        let handled = match notification.event() {
+            Ok(event) => {
+                let context = Context { header, run: &run, omitted: notification.omitted };
+                self.monitor.handle(&context, &event)
+            }
+            // A plugin's, which cannot concern a monitor that does not know it.
+            Err(EventError::UnknownType) => Ok(()),
+            Err(error) => Err(error.to_string().into()),
+        };
+        let Err(error) = handled else { return Ok(()) };
+        match error.downcast::<Unanswered>() {
+            Ok(unanswered) => Err(*unanswered),
+            Err(error) => {
+                // What else could not be done was logged.
+                log(Level::Error, error.to_string(), which(header));
+                Ok(())
+            }
+        }
+    }
 }
 
 fn which(header: &Header<'_>) -> serde_json::Value {

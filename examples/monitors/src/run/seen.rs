@@ -1,85 +1,225 @@
 //! Which events have been acted on: by any process of the pool, in this run of supervisord.
 
-use std::collections::VecDeque;
-use std::os::unix::process::parent_id;
+use std::collections::BTreeMap;
+use std::env;
+use std::io;
+use std::path::Path;
 use std::process;
 
-use rustix::process::{Pid, test_kill_process};
-use serde::{Deserialize, Serialize};
+use serde_json::json;
+use supervisor_events::{Header, Position};
 
-use super::run_of_parent;
+use super::identity::number_of_parent;
+use super::presence::Presence;
+use super::table::{Progress, Slot, Table};
 use crate::Failure;
+use crate::log::{Level, log, monitor};
 use crate::settings::Common;
-use crate::state::State;
+use crate::{files, lock};
 
-/// How many events are remembered. One comes again soon, or not at all.
-const REMEMBERED: usize = 64;
+/// How many events are remembered where there is no file, or none that can be written to.
+const REMEMBERED: usize = 16_384;
+
+/// An event over which so many processes died is not tried again. supervisord gives up a listener that dies within its
+/// first second after 3 restarts, unless `startretries` says otherwise.
+const MOST_TRIES: u32 = 3;
 
 pub struct Seen {
-    events: State<Events>,
-    run: String,
+    shared: Option<Shared>,
+    /// What could not be written. It leads: the file says less.
+    memory: BTreeMap<u64, Slot>,
+    run: u64,
+    /// Whether it was logged that the file cannot be used.
+    complained: bool,
 }
 
-#[derive(Default, Serialize, Deserialize)]
-struct Events {
-    /// Serials begin at 0 with every supervisord.
-    run: String,
-    recent: VecDeque<Begun>,
+struct Shared {
+    table: Table,
+    presence: Presence,
+    /// Whether the first event has to show whether this is still the run that the table is about.
+    is_uncertain: bool,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Begun {
-    serial: u64,
-    /// The process that began to handle it.
-    pid: i32,
-    done: bool,
-}
-
+#[derive(Debug, PartialEq, Eq)]
 pub enum Sighting {
     New,
     /// Done, or in the hands of another process.
     Handled,
+    /// As many processes as this died over it.
+    Deadly(u32),
 }
 
 impl Seen {
-    pub fn open(settings: &Common) -> Result<Self, Failure> {
-        Ok(Self {
-            events: State::open(settings, ".events")?,
-            run: run_of_parent().unwrap_or_else(|_| parent_id().to_string()),
-        })
+    /// Opens what this pool knows, and where it left off, if that is known to be in this run of supervisord.
+    pub fn open(settings: &Common) -> Result<(Self, Option<Position>), Failure> {
+        let identity = number_of_parent();
+        let run = identity.unwrap_or_else(|| fastrand::u64(..));
+        let mut this = Self { shared: None, memory: BTreeMap::new(), run, complained: false };
+        let Some(directory) = &*settings.state_dir else { return Ok((this, None)) };
+        let opened = files::make_directory(directory).and_then(|()| this.open_table(directory, identity));
+        let newest =
+            opened.map_err(|error| format!("--state-dir {directory:?} has to be a directory to write in: {error}"))?;
+        Ok((this, newest))
+    }
+
+    fn open_table(&mut self, directory: &Path, identity: Option<u64>) -> io::Result<Option<Position>> {
+        let path = directory.join(file_name());
+        let (table, presence) = (Table::open(&path)?, Presence::announce(&path)?);
+        let is_alone = presence.is_alone()?;
+        let mut shared = Shared { table, presence, is_uncertain: false };
+        let locked = lock::itself(shared.table.file());
+        let known = shared.table.progress()?;
+        let mut newest = None;
+        match known {
+            Some(known) if known.run == self.run => newest = known.newest,
+            // The others were started by the same supervisord: its end is theirs.
+            Some(known) if identity.is_none() && !is_alone => self.run = known.run,
+            Some(_) if identity.is_none() => shared.is_uncertain = true,
+            _ => {
+                // A full disk is no reason not to start.
+                let begun = locked.and_then(|()| shared.table.begin(self.run));
+                self.complain(begun);
+            }
+        }
+        let _ = shared.table.file().unlock();
+        self.shared = Some(shared);
+        Ok(newest)
+    }
+
+    /// What the run of supervisord is called, in records.
+    pub fn run(&self) -> String {
+        format!("{:016x}", self.run)
     }
 
     /// Takes an event on. One that died with the process that had taken it on is new.
-    pub fn begin(&mut self, serial: u64) -> Sighting {
-        self.events.update(|events| {
-            if events.run != self.run {
-                *events = Events { run: self.run.clone(), recent: VecDeque::new() };
+    pub fn begin(&mut self, header: &Header<'_>) -> Sighting {
+        let serial = header.serial();
+        self.alone(|this| {
+            this.settle(serial);
+            let known = this.slot(serial);
+            let is_alive = |shared: &Shared| shared.presence.is_alive(known.pid);
+            if known.done || known.pid != 0 && this.shared.as_ref().is_some_and(is_alive) {
+                return Sighting::Handled;
             }
-            let known = events.recent.iter().position(|begun| begun.serial == serial);
-            match known.and_then(|at| events.recent.get(at)) {
-                Some(begun) if begun.done || begun.is_in_other_hands() => return Sighting::Handled,
-                _ => {}
+            if known.tries >= MOST_TRIES {
+                return Sighting::Deadly(known.tries);
             }
-            known.map(|at| events.recent.remove(at));
-            events.recent.push_back(Begun { serial, pid: own_pid(), done: false });
-            events.recent.drain(..events.recent.len().saturating_sub(REMEMBERED));
+            this.keep(serial, Slot { pid: process::id(), tries: known.tries + 1, done: false });
             Sighting::New
         })
     }
 
-    pub fn done(&mut self, serial: u64) {
-        self.events.update(|events| {
-            events.recent.iter_mut().filter(|begun| begun.serial == serial).for_each(|begun| begun.done = true);
+    pub fn done(&mut self, header: &Header<'_>) {
+        let newest = Position { serial: header.serial(), poolserial: header.poolserial() };
+        self.alone(|this| {
+            let slot = Slot { done: true, ..this.slot(newest.serial) };
+            this.keep(newest.serial, slot);
+            let Some(shared) = &this.shared else { return };
+            let kept = match shared.progress_of(this.run) {
+                Ok(known) if known.newest.is_none_or(|known| known.serial < newest.serial) => {
+                    shared.table.keep_progress(Progress { run: this.run, newest: Some(newest) })
+                }
+                known => known.map(drop),
+            };
+            this.complain(kept);
         });
     }
-}
 
-impl Begun {
-    fn is_in_other_hands(&self) -> bool {
-        self.pid != own_pid() && Pid::from_raw(self.pid).is_some_and(|pid| test_kill_process(pid).is_ok())
+    /// Gives an event back that was not handled. It was not the event that ended the process.
+    pub fn give_back(&mut self, header: &Header<'_>) {
+        let serial = header.serial();
+        self.alone(|this| {
+            let known = this.slot(serial);
+            this.keep(serial, Slot { pid: 0, tries: known.tries.saturating_sub(1), done: false });
+        });
+    }
+
+    /// Where nothing but its numbers can tell, a run goes on as long as they do: from the newest one, or with an event
+    /// that was begun.
+    fn settle(&mut self, serial: u64) {
+        let Some(shared) = self.shared.as_mut().filter(|shared| shared.is_uncertain) else { return };
+        shared.is_uncertain = false;
+        let known = shared.table.progress().ok().flatten().unwrap_or_default();
+        let is_begun = shared.table.slot(serial).is_ok_and(|slot| slot.is_some_and(|slot| !slot.done));
+        if is_begun || known.newest.is_some_and(|newest| newest.serial < serial) {
+            self.run = known.run;
+        } else {
+            let begun = shared.table.begin(self.run);
+            self.complain(begun);
+        }
+    }
+
+    /// Does something while no other process of the pool does.
+    fn alone<R>(&mut self, act: impl FnOnce(&mut Self) -> R) -> R {
+        if let Some(locked) = self.shared.as_ref().map(|shared| lock::itself(shared.table.file())) {
+            self.complain(locked);
+        }
+        let result = act(self);
+        if let Some(shared) = &self.shared {
+            let _ = shared.table.file().unlock();
+        }
+        result
+    }
+
+    fn slot(&mut self, serial: u64) -> Slot {
+        if let Some(slot) = self.memory.get(&serial) {
+            return *slot;
+        }
+        let Some(shared) = &self.shared else { return Slot::default() };
+        let read = shared.progress_of(self.run).and_then(|_| shared.table.slot(serial));
+        read.as_ref().ok().copied().flatten().unwrap_or_else(|| {
+            self.complain(read.map(drop));
+            Slot::default()
+        })
+    }
+
+    fn keep(&mut self, serial: u64, slot: Slot) {
+        let kept = self.shared.as_ref().map(|shared| {
+            let known = shared.progress_of(self.run)?;
+            // A disk that was full may have room by now.
+            if known.run != self.run {
+                shared.table.begin(self.run)?;
+            }
+            shared.table.keep_slot(serial, slot)
+        });
+        match kept {
+            Some(Ok(())) => drop(self.memory.remove(&serial)),
+            failed => {
+                self.memory.insert(serial, slot);
+                if self.memory.len() > REMEMBERED {
+                    self.memory.pop_first();
+                }
+                self.complain(failed.unwrap_or(Ok(())));
+            }
+        }
+    }
+
+    /// Logs the first of the failures.
+    fn complain(&mut self, done: io::Result<()>) {
+        if let Err(error) = done
+            && !self.complained
+        {
+            self.complained = true;
+            let message =
+                format!("cannot keep which events were handled: {error}; they are known to this process alone");
+            log(Level::Error, message, json!({ "file": file_name() }));
+        }
     }
 }
 
-fn own_pid() -> i32 {
-    process::id().try_into().unwrap_or_default()
+impl Shared {
+    /// Fails if the table is about another run by now: its supervisord was killed, and this process has outlived it.
+    fn progress_of(&self, run: u64) -> io::Result<Progress> {
+        match self.table.progress()? {
+            Some(progress) if progress.run != run => Err(io::Error::other("another supervisord uses it")),
+            progress => Ok(progress.unwrap_or_default()),
+        }
+    }
+}
+
+/// A pool that is not called as its program has a file of its own: another pool of the program may have the same directory.
+fn file_name() -> String {
+    let pool = env::var("SUPERVISOR_GROUP_NAME").ok().filter(|pool| pool != monitor()).unwrap_or_default();
+    let pool: String = pool.chars().map(|char| if char.is_alphanumeric() { char } else { '-' }).collect();
+    if pool.is_empty() { format!("{}.events", monitor()) } else { format!("{}.{pool}.events", monitor()) }
 }

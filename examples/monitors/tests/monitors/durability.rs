@@ -6,11 +6,13 @@ use std::process::Command;
 use std::thread;
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use supervisor_events::simulator::{Report, Simulator};
 use tempfile::TempDir;
 
-use crate::programs::{Driven, STDOUT, levels, program, records, said};
+use crate::programs::{CRASH, Driven, EXITED, STDOUT, levels, program, records, said};
+use crate::support::receiver::Receiver;
 use crate::support::{PATIENCE, wait_for};
 
 /// Starts a monitor with a file system of 64 KiB at `small` in its directory, which only the monitor and
@@ -118,8 +120,8 @@ fn an_event_that_cannot_be_recorded_is_left_unanswered_at_sigterm() {
             scope.spawn(move || {
                 let held = || fs::read_to_string(&log).ok().filter(|text| text.contains("is held until"));
                 assert!(wait_for("the event to be held", held).contains(why));
-                let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
-                rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+                let pid = Pid::from_raw(pid.try_into().unwrap()).unwrap();
+                kill_process(pid, Signal::TERM).unwrap();
             });
             let reports = monitor.simulator.run(PATIENCE);
             assert_eq!(results(&reports), [] as [u64; 0]);
@@ -134,7 +136,7 @@ fn an_event_that_cannot_be_recorded_is_left_unanswered_at_sigterm() {
 #[test]
 fn an_event_waits_for_a_trail_that_another_process_holds() {
     let directory = TempDir::new().unwrap();
-    let lock = File::create(directory.path().join("audit.lock")).unwrap();
+    let lock = File::create(directory.path().join("audit.jsonl.lock")).unwrap();
     flock(&lock, FlockOperation::LockExclusive).unwrap();
     let mut monitor = Driven::start("comm_monitor", directory.path(), &[]);
     monitor.simulator.notify(STDOUT, said("genetic_engine", "SIGNAL:ENTRY:m:x").as_bytes());
@@ -189,4 +191,181 @@ fn four_processes_on_a_slow_disk_record_what_they_acknowledge() {
     acknowledged.sort_unstable();
     recorded.sort_unstable();
     assert_eq!((acknowledged.len(), &acknowledged), (12, &recorded));
+}
+
+/// Starts a monitor whose parent is process 1 of a process namespace, with a `/proc` that is not that namespace's: nothing
+/// tells which supervisord this is. None where this user may not make one.
+fn contained(name: &str, directory: &Path, settings: &[&str]) -> Option<Driven> {
+    let in_container = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["-Upf", "sh", "-c", script]).current_dir(directory);
+        command
+    };
+    if !in_container("exit 0").status().is_ok_and(|status| status.success()) {
+        eprintln!("skipped: no process namespace can be made here");
+        return None;
+    }
+    let mut command = in_container("\"$0\" \"$@\"; exit $?");
+    command.env_remove("SUPERVISOR_SERVER_URL").arg(crate::support::program(name)).args(settings);
+    Some(Driven::spawn(name, directory, &mut command))
+}
+
+#[test]
+fn new_events_in_a_container_are_not_taken_for_old_ones() {
+    let directory = TempDir::new().unwrap();
+    for _ in 0..2 {
+        let Some(mut monitor) = contained("comm_monitor", directory.path(), &["--state-dir", "state"]) else { return };
+        for _ in 0..10 {
+            monitor.send(STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:m:x"));
+        }
+        monitor.end();
+    }
+    // The same supervisord, and another process of the pool: its numbers go on.
+    let Some(mut monitor) = contained("comm_monitor", directory.path(), &["--state-dir", "state"]) else { return };
+    monitor.send_as(10, STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:m:x"));
+    monitor.send_as(10, STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:m:x"));
+    monitor.end();
+    let records = records(&directory.path().join("audit.jsonl"));
+    assert_eq!(serials(&records), (0..10).chain(0..=10).collect::<Vec<_>>());
+    assert_ne!(records[0]["run"], records[10]["run"]);
+    assert!(records[..10].iter().all(|record| record["run"] == records[0]["run"]));
+    assert!(records[10..].iter().all(|record| record["run"] == records[10]["run"]));
+}
+
+#[test]
+fn an_event_that_returns_after_many_others_is_known() {
+    let directory = TempDir::new().unwrap();
+    // With a file and without one.
+    for settings in [&["--state-dir", "state"][..], &[]] {
+        let mut monitor = Driven::start("comm_monitor", directory.path(), settings);
+        for serial in 0..200 {
+            monitor.send_as(serial, STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:m:x"));
+        }
+        assert_eq!(
+            levels(&monitor.send_as(0, STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:m:x")), "INFO"),
+            ["event came again: nothing more to do"]
+        );
+        monitor.end();
+        let trail = directory.path().join("audit.jsonl");
+        assert_eq!(serials(&records(&trail)), (0..200).collect::<Vec<_>>());
+        fs::remove_file(trail).unwrap();
+    }
+}
+
+#[test]
+fn state_leads_in_memory_while_the_disk_is_full() {
+    let directory = TempDir::new().unwrap();
+    let settings = ["--state-dir", "small/state", "--endpoints", "closed=tcp://127.0.0.1:1", "--vpn-interface", "lo"];
+    let Some(small) = SmallDisk::start("heartbeat_monitor", directory.path(), &settings) else { return };
+    let (state, filler) = (small.path("state/heartbeat_monitor.json"), small.path("filler"));
+    small.fill();
+    let mut monitor = small.monitor;
+    for when in [5, 10, 15, 20] {
+        monitor.send("TICK_5", &format!("when:{when}"));
+    }
+    let lines = monitor.lines();
+    let times = |what: &str| lines.iter().filter(|line| line["message"].as_str().unwrap().contains(what)).count();
+    assert_eq!((times("alert: ENDPOINT_DOWN"), times("cannot keep state")), (1, 1), "{lines:?}");
+    fs::remove_file(filler).unwrap();
+    let lines = monitor.send("TICK_5", "when:25");
+    assert!(lines.iter().any(|line| line["message"] == "state is kept again"), "{lines:?}");
+    let kept: Value = serde_json::from_slice(&fs::read(state).unwrap()).unwrap();
+    assert_eq!(kept["when"], 25);
+    monitor.end();
+}
+
+#[test]
+fn events_that_were_lost_between_two_processes_are_reported() {
+    let directory = TempDir::new().unwrap();
+    let environment = [("SUPERVISOR_PROCESS_NAME", "failure_monitor"), ("SUPERVISOR_GROUP_NAME", "failure_monitor")];
+    let settings = ["--state-dir", "state"];
+    let start = || Driven::start_with("failure_monitor", directory.path(), &settings, &environment);
+    let mut first = start();
+    (0..3).for_each(|serial| drop(first.send_as(serial, EXITED, CRASH)));
+    first.end();
+    let mut second = start();
+    // What was skipped may still come, until 16 other events have.
+    (8..25).for_each(|serial| drop(second.send_as(serial, EXITED, CRASH)));
+    let errors = levels(&second.lines(), "ERROR");
+    assert!(errors.len() == 1 && errors[0].starts_with("5 events were lost: poolserial 3 to 7"), "{errors:?}");
+    second.end();
+}
+
+#[test]
+fn a_record_of_an_event_that_was_too_large_says_so() {
+    let directory = TempDir::new().unwrap();
+    let mut monitor = Driven::start("comm_monitor", directory.path(), &[]);
+    let text = "x".repeat(17 * 1024 * 1024);
+    let lines = monitor.send(STDOUT, &said("genetic_engine", &format!("SIGNAL:ENTRY:m:{text}")));
+    assert_eq!(levels(&lines, "ERROR").len(), 1, "one says that it is too large");
+    monitor.end();
+    let records = records(&directory.path().join("audit.jsonl"));
+    let omitted = records[0]["omitted"].as_u64().unwrap() as usize;
+    assert_eq!(records[0]["data"].as_str().unwrap().len() + omitted, text.len());
+}
+
+#[test]
+fn an_event_that_kills_its_handlers_is_set_aside() {
+    let (directory, receiver) = (TempDir::new().unwrap(), Receiver::start());
+    let settings = ["--state-dir", "state", "--alert-url", &receiver.url(), "--alert-timeout", "60"];
+    for _ in 0..3 {
+        let mut monitor = Driven::start("failure_monitor", directory.path(), &settings);
+        monitor.simulator.notify(EXITED, CRASH.as_bytes());
+        let pid = Pid::from_raw(monitor.simulator.pid().unwrap().try_into().unwrap()).unwrap();
+        thread::scope(|scope| {
+            let running = scope.spawn(|| monitor.simulator.run(PATIENCE));
+            // It is in the middle of it.
+            let request = receiver.next();
+            kill_process(pid, Signal::KILL).unwrap();
+            drop(request);
+            assert_eq!(results(&running.join().unwrap()), [] as [u64; 0]);
+        });
+    }
+    let mut monitor = Driven::start("failure_monitor", directory.path(), &settings);
+    let lines = monitor.send(EXITED, CRASH);
+    assert_eq!(levels(&lines, "CRITICAL"), ["3 processes died over an event: it is set aside, and NOT acted on"]);
+    let letters = records(&directory.path().join("state/failure_monitor.dead-letters.jsonl"));
+    assert_eq!((letters.len(), &letters[0]["payload"], &letters[0]["serial"]), (1, &CRASH.into(), &0.into()));
+    // Those after it are handled.
+    let answer = thread::spawn(move || receiver.next().answer(204));
+    monitor.send(EXITED, CRASH);
+    answer.join().unwrap();
+    monitor.end();
+}
+
+#[test]
+fn what_is_kept_is_for_this_user_alone_and_no_symlink_is_followed() {
+    use std::os::unix::fs::MetadataExt;
+    let directory = TempDir::new().unwrap();
+    let state = directory.path().join("state");
+    let mut monitor = Driven::start("heartbeat_monitor", directory.path(), &["--state-dir", "state"]);
+    monitor.send("TICK_5", "when:5");
+    assert_eq!(fs::metadata(&state).unwrap().mode() & 0o777, 0o700);
+    for entry in fs::read_dir(&state).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().mode() & 0o777, 0o600, "{:?}", entry.path());
+    }
+    monitor.end();
+    let victim = directory.path().join("victim");
+    fs::write(&victim, "untouched").unwrap();
+    for name in ["heartbeat_monitor.json.new", "heartbeat_monitor.json"] {
+        let _ = fs::remove_file(state.join(name));
+        std::os::unix::fs::symlink(&victim, state.join(name)).unwrap();
+        let mut monitor = Driven::start("heartbeat_monitor", directory.path(), &["--state-dir", "state"]);
+        let lines = monitor.send_as(9, "TICK_5", "when:10");
+        assert!(levels(&lines, "ERROR")[0].starts_with("cannot keep state: "), "{lines:?}");
+        monitor.end();
+        assert_eq!(fs::read(&victim).unwrap(), b"untouched");
+        fs::remove_file(directory.path().join("heartbeat_monitor.err")).unwrap();
+        fs::remove_dir_all(&state).unwrap();
+        fs::create_dir(&state).unwrap();
+    }
+    for name in ["heartbeat_monitor.events", "heartbeat_monitor.json.lock"] {
+        let _ = fs::remove_file(state.join(name));
+        std::os::unix::fs::symlink(&victim, state.join(name)).unwrap();
+        let mut monitor = Driven::start("heartbeat_monitor", directory.path(), &["--state-dir", "state"]);
+        assert_eq!(monitor.simulator.wait(PATIENCE).unwrap().unwrap().code(), Some(1));
+        fs::remove_file(state.join(name)).unwrap();
+        assert_eq!(fs::read(&victim).unwrap(), b"untouched");
+    }
 }

@@ -129,6 +129,7 @@ fn each_line_that_a_process_sends_is_a_record() {
         let record = record.as_object_mut().unwrap();
         assert!(record.shift_remove("timestamp").unwrap().as_str().unwrap().parse::<Timestamp>().is_ok());
         assert_eq!(record.shift_remove("server").unwrap(), "supervisor");
+        assert_eq!(record.shift_remove("run").unwrap().as_str().unwrap().len(), 16);
         assert_eq!(
             (record.shift_remove("group"), record.shift_remove("pid")),
             (Some("trading_system".into()), Some(2766.into()))
@@ -287,6 +288,7 @@ fn an_event_over_which_a_monitor_was_killed_is_acted_on_again() {
     monitor.simulator.notify(EXITED, CRASH.as_bytes());
     // READY, and the event.
     monitor.simulator.step(PATIENCE);
+    let pid = monitor.simulator.pid().unwrap() as i32;
     let killed = thread::scope(|scope| {
         let waiting = scope.spawn(|| monitor.simulator.run(PATIENCE));
         let request = receiver.next();
@@ -296,8 +298,6 @@ fn an_event_over_which_a_monitor_was_killed_is_acted_on_again() {
         other.end();
         let lines = fs::read_to_string(directory.path().join("failure_monitor.err")).unwrap();
         assert_eq!(lines.matches("exited unexpectedly\"").count(), 1);
-        let state = json_file(&directory.path().join("state/failure_monitor.events.json"));
-        let pid = state["recent"][0]["pid"].as_i64().unwrap() as i32;
         kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
         drop(request);
         waiting.join().unwrap()
@@ -320,7 +320,7 @@ fn state_that_cannot_be_read_begins_anew_and_is_kept_aside() {
     let mut monitor = Driven::start("heartbeat_monitor", directory.path(), &["--state-dir", "state"]);
     let lines = monitor.send("TICK_5", "when:20");
     assert!(levels(&lines, "WARNING")[0].starts_with("state begins anew: "), "{lines:?}");
-    assert_eq!(fs::read(path("heartbeat_monitor.unreadable")).unwrap(), b"{\"when\":10");
+    assert_eq!(fs::read(path("heartbeat_monitor.json.unreadable")).unwrap(), b"{\"when\":10");
     assert_eq!(json_file(&path("heartbeat_monitor.json"))["when"], 20);
     assert_eq!(levels(&monitor.send("TICK_5", "when:25"), "WARNING"), [] as [&str; 0]);
     monitor.end();
@@ -330,7 +330,7 @@ fn state_that_cannot_be_read_begins_anew_and_is_kept_aside() {
 fn a_process_starts_while_another_one_of_its_pool_holds_the_state() {
     let directory = TempDir::new().unwrap();
     fs::create_dir(directory.path().join("state")).unwrap();
-    let lock = File::create(directory.path().join("state/startup_monitor.lock")).unwrap();
+    let lock = File::create(directory.path().join("state/startup_monitor.json.lock")).unwrap();
     flock(&lock, FlockOperation::LockExclusive).unwrap();
     let mut monitor = Driven::start("startup_monitor", directory.path(), &["--state-dir", "state"]);
     monitor.simulator.step(PATIENCE);
@@ -421,6 +421,7 @@ fn an_hour_is_reported_rotated_and_backed_up() {
     }
     comm.end();
     fs::write(path("strategy.json"), "{\"position\": 1}").unwrap();
+    fs::write(path("state/startup_monitor.json"), "{}").unwrap();
     let settings = [
         "--state-dir",
         "state",
@@ -457,7 +458,7 @@ fn an_hour_is_reported_rotated_and_backed_up() {
     assert_eq!(json_file(&reports()[0]), report);
     assert_eq!(records(&path("audit.jsonl.1")).len(), 6);
     assert!(!path("audit.jsonl").exists());
-    for file in ["state/comm_monitor.events.json", "strategy.json"] {
+    for file in ["state/startup_monitor.json", "strategy.json"] {
         let copy = path("backup").join(Path::new(file).file_name().unwrap());
         assert_eq!(fs::read(path(file)).unwrap(), fs::read(copy).unwrap(), "{file}");
     }

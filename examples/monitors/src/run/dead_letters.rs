@@ -1,0 +1,45 @@
+//! Events that nobody could handle: every process that tried died of it. They are kept, so that the ones after them can be
+//! handled.
+
+use std::path::PathBuf;
+
+use base64::Engine;
+use serde_json::{Value, json};
+use supervisor_events::Notification;
+
+use super::hold::{Unanswered, hold};
+use crate::log::{Level, log, monitor, now};
+use crate::settings::Common;
+use crate::trail::Trail;
+
+pub struct DeadLetters(Option<Trail>);
+
+impl DeadLetters {
+    pub fn new(settings: &Common) -> Self {
+        let path = |directory: &PathBuf| directory.join(format!("{}.dead-letters.jsonl", monitor()));
+        Self(settings.state_dir.as_ref().map(|directory| Trail::private(path(directory))))
+    }
+
+    /// Sets an event aside; returns once it is on the disk.
+    pub fn keep(&self, notification: &Notification<'_>, run: &str, tries: u32) -> Result<(), Unanswered> {
+        let Some(letters) = &self.0 else { return Ok(()) };
+        let header = &notification.header;
+        let letter = json!({
+            "timestamp": now(), "server": header.server(), "run": run, "serial": header.serial(), "pool": header.pool(),
+            "poolserial": header.poolserial(), "eventname": header.eventname(), "tries": tries,
+            "payload": text(notification.payload), "omitted": notification.omitted,
+        });
+        let message = format!("{tries} processes died over an event: it is set aside, and NOT acted on");
+        log(Level::Critical, message, json!({ "kept_in": letters.path(), "event": letter }));
+        let letter = [letter];
+        letters.append(&letter).or_else(|error| hold("a dead letter is not kept", error, || letters.append(&letter)))
+    }
+}
+
+/// Text as it is, and anything else in base64.
+fn text(payload: &[u8]) -> Value {
+    str::from_utf8(payload).map_or_else(
+        |_| json!({ "base64": base64::engine::general_purpose::STANDARD.encode(payload) }),
+        |text| json!(text),
+    )
+}

@@ -1,0 +1,102 @@
+//! The file in which the processes of a pool share which events they have acted on.
+//!
+//! ```text
+//! offset  0  "seen\0\0\0\1"     8 bytes, little endian each
+//!         8  the run of supervisord
+//!        16  1 + serial of the newest event that was handled, 0 before the first
+//!        24  its poolserial
+//!        32  slots, 16 bytes each: 1 + serial (u64), process id (u32), deaths and state (u32)
+//! ```
+//!
+//! The slot of an event is its serial modulo their number: finding one is one read, and keeping it one write, however many
+//! are remembered. Nothing is made durable. A write outlives the process at once; with the machine, supervisord goes
+//! down as well, and its next run begins another table.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use supervisor_events::Position;
+
+use crate::files;
+
+/// An event is remembered until this many others have happened in all of supervisord: more than any pool's buffer holds.
+/// The file is sparse, and 1 MiB at most.
+const SLOTS: u64 = 65_536;
+
+const MAGIC: [u8; 8] = *b"seen\0\0\0\x01";
+const HEADER: u64 = 32;
+const DONE: u32 = 1 << 31;
+
+pub struct Table(File);
+
+/// What is known of an event.
+#[derive(Clone, Copy, Default)]
+pub struct Slot {
+    /// The process that began to handle it; 0 if none.
+    pub pid: u32,
+    /// How many processes have begun to handle it, and have not ended it in order.
+    pub tries: u32,
+    pub done: bool,
+}
+
+/// Which run of supervisord the table is about, and how far it has come.
+#[derive(Clone, Copy, Default)]
+pub struct Progress {
+    pub run: u64,
+    pub newest: Option<Position>,
+}
+
+impl Table {
+    pub fn open(path: &Path) -> io::Result<Self> {
+        files::open(path, File::options().read(true).write(true).create(true).truncate(false)).map(Self)
+    }
+
+    /// The file, for its lock.
+    pub fn file(&self) -> &File {
+        &self.0
+    }
+
+    /// None if the file is new, or another program's.
+    pub fn progress(&self) -> io::Result<Option<Progress>> {
+        let [magic, run, serial, poolserial] = self.numbers(0)?;
+        let newest = serial.checked_sub(1).map(|serial| Position { serial, poolserial });
+        Ok((magic.to_le_bytes() == MAGIC).then_some(Progress { run, newest }))
+    }
+
+    pub fn keep_progress(&self, progress: Progress) -> io::Result<()> {
+        let Position { serial, poolserial } = progress.newest.unwrap_or(Position { serial: u64::MAX, poolserial: 0 });
+        let numbers = [u64::from_le_bytes(MAGIC), progress.run, serial.wrapping_add(1), poolserial];
+        self.0.write_all_at(&numbers.map(u64::to_le_bytes).concat(), 0)
+    }
+
+    /// Forgets all events: those of this run begin.
+    pub fn begin(&self, run: u64) -> io::Result<()> {
+        self.0.set_len(0)?;
+        self.keep_progress(Progress { run, newest: None })
+    }
+
+    pub fn slot(&self, serial: u64) -> io::Result<Option<Slot>> {
+        let [known, rest] = self.numbers(place(serial))?;
+        let slot = Slot { pid: rest as u32, tries: (rest >> 32) as u32 & !DONE, done: (rest >> 32) as u32 & DONE != 0 };
+        Ok((known == serial.wrapping_add(1)).then_some(slot))
+    }
+
+    pub fn keep_slot(&self, serial: u64, slot: Slot) -> io::Result<()> {
+        let state = slot.tries & !DONE | if slot.done { DONE } else { 0 };
+        let rest = u64::from(slot.pid) | u64::from(state) << 32;
+        self.0.write_all_at(&[serial.wrapping_add(1), rest].map(u64::to_le_bytes).concat(), place(serial))
+    }
+
+    /// Zeros where the file ends earlier.
+    fn numbers<const N: usize>(&self, at: u64) -> io::Result<[u64; N]> {
+        let mut bytes = [[0; 8]; N];
+        self.0.read_at(bytes.as_flattened_mut(), at)?;
+        Ok(bytes.map(u64::from_le_bytes))
+    }
+}
+
+fn place(serial: u64) -> u64 {
+    HEADER + serial % SLOTS * 16
+}
