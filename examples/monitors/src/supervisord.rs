@@ -6,8 +6,11 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::env;
-use std::io::{Read, Write};
+use std::error::Error;
+use std::fmt;
+use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -18,7 +21,35 @@ use super::net::{Until, connect};
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How long to wait before it is asked again what has become of a call.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Why a call failed, where supervisord may have done what it was asked for: it took the call, and did not answer in time.
+#[derive(Debug)]
+pub struct Unknown(String);
+
+/// Why supervisord did not do what it was asked for, in its own words.
+#[derive(Debug)]
+pub struct Refused(String);
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for Unknown {}
+
+impl Error for Refused {}
+
 /// The supervisord that started this process.
+#[derive(Clone)]
 pub struct Supervisord {
     url: Option<String>,
     authorization: String,
@@ -84,14 +115,37 @@ impl Supervisord {
         outcomes(&self.call("startProcessGroup", vec![group.try_to_value()?, Value::Boolean(false)])?)
     }
 
+    /// Makes a call again whose outcome is [`Unknown`], once a second until supervisord answers, in a thread of its own:
+    /// later events do not wait for it. `tell` is given the answer.
+    pub fn ask_until_known<T>(
+        &self,
+        call: impl Fn(&Self) -> Result<T, Failure> + Send + 'static,
+        tell: impl FnOnce(Result<T, Failure>) + Send + 'static,
+    ) -> io::Result<()> {
+        let this = self.clone();
+        let ask = move || loop {
+            thread::sleep(PAUSE);
+            match call(&this) {
+                Err(error) if !error.is::<Refused>() => {}
+                answer => return tell(answer),
+            }
+        };
+        thread::Builder::new().name("supervisord".into()).spawn(ask).map(drop)
+    }
+
     fn call(&self, method: &str, params: Vec<Value>) -> Result<Value, Failure> {
-        let failed = |error: Failure| Failure::from(format!("supervisord: {method}: {error}"));
+        let failed = |error: Failure| {
+            let text = format!("supervisord: {method}: {error}");
+            if error.is::<Unknown>() { Unknown(text).into() } else { Failure::from(text) }
+        };
         let call = MethodCall { name: Cow::Owned(format!("supervisor.{method}")), params };
         let response = self.post(&call.to_xml()?).map_err(failed)?;
         match MethodResponse::from_xml(&response) {
             Ok(response) => Ok(response.value),
             Err(error) => match FaultResponse::from_xml(&response) {
-                Ok(FaultResponse { fault }) => Err(failed(fault.string().into())),
+                Ok(FaultResponse { fault }) => {
+                    Err(Refused(format!("supervisord: {method}: {}", fault.string())).into())
+                }
                 Err(_) => Err(failed(error.into())),
             },
         }
@@ -118,7 +172,7 @@ impl Supervisord {
         );
         socket.write_all(request.as_bytes())?;
         let mut response = Vec::new();
-        socket.read_to_end(&mut response)?;
+        socket.read_to_end(&mut response).map_err(|error| Unknown(error.to_string()))?;
         let mut headers = [httparse::EMPTY_HEADER; 32];
         let mut head = httparse::Response::new(&mut headers);
         let httparse::Status::Complete(head_len) = head.parse(&response)? else {

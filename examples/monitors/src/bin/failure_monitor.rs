@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use clap::Parser;
+use serde::Serialize;
 use serde_json::{Value, json};
 use supervisor_events::{Event, ProcessState, ProcessStateEvent};
 use supervisor_monitors::Failure;
@@ -20,7 +21,7 @@ use supervisor_monitors::alerts::{Alert, Alerts};
 use supervisor_monitors::log::{Level, log};
 use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::{Common, List, Optional};
-use supervisor_monitors::supervisord::Supervisord;
+use supervisor_monitors::supervisord::{Supervisord, Unknown};
 
 /// Alerts when processes are lost; without the risk manager, stops trading and starts the backup.
 #[derive(Parser)]
@@ -121,17 +122,40 @@ impl FailureMonitor {
         if event.processname != risk_manager.as_str() || !lost_when.iter().any(|lost| lost.0 == event.state) {
             return;
         }
-        let emergency = |message: &str, fields| log(Level::Emergency, message, fields);
-        emergency("Risk manager failed - stopping all trading", json!({ "group": trading_group }));
-        match self.supervisord.stop_group(trading_group) {
-            Ok(stopping) => emergency("trading is being stopped", json!({ "processes": stopping })),
-            Err(error) => emergency(&format!("trading is NOT being stopped: {error}"), json!({})),
+        log(Level::Emergency, "Risk manager failed - stopping all trading", json!({ "group": trading_group }));
+        let group = trading_group.clone();
+        let stop = move |supervisord: &Supervisord| supervisord.stop_group(&group);
+        self.surely("trading is being stopped", "trading is NOT being stopped", stop);
+        if let Some(backup) = (**backup).clone() {
+            let start = move |supervisord: &Supervisord| match supervisord.start(&backup) {
+                // By the call before this one, or by somebody else.
+                Err(error) if error.to_string().contains("ALREADY_STARTED") => Ok(json!(backup)),
+                started => started.map(|()| json!(backup)),
+            };
+            self.surely("backup was started", "backup was NOT started", start);
         }
-        if let Some(backup) = &**backup {
-            match self.supervisord.start(backup) {
-                Ok(()) => emergency("backup was started", json!({ "process": backup })),
-                Err(error) => emergency(&format!("backup was NOT started: {error}"), json!({})),
+    }
+
+    /// Has supervisord do something, and tells whether it did. If it does not answer, that is unknown: it is called again
+    /// until it does, and later events do not wait for it.
+    fn surely<T: Serialize + 'static>(
+        &self,
+        done: &'static str,
+        failed: &'static str,
+        call: impl Fn(&Supervisord) -> Result<T, Failure> + Send + 'static,
+    ) {
+        let tell = move |answer: Result<T, Failure>| match answer {
+            Ok(processes) => log(Level::Emergency, done, json!({ "processes": processes })),
+            Err(error) => log(Level::Emergency, format!("{failed}: {error}"), json!({})),
+        };
+        match call(&self.supervisord) {
+            Err(error) if error.is::<Unknown>() => {
+                log(Level::Emergency, format!("it is UNKNOWN whether {done}: {error}; it is asked again"), json!({}));
+                if let Err(error) = self.supervisord.ask_until_known(call, tell) {
+                    log(Level::Emergency, format!("it stays unknown whether {done}: {error}"), json!({}));
+                }
             }
+            answer => tell(answer),
         }
     }
 

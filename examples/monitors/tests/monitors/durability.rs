@@ -1,8 +1,10 @@
 //! Nothing acknowledged that was not done, nothing done that is not known: each by its real cause.
 
 use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use rustix::fs::{FlockOperation, flock};
@@ -11,7 +13,7 @@ use serde_json::Value;
 use supervisor_events::simulator::{Report, Simulator};
 use tempfile::TempDir;
 
-use crate::programs::{CRASH, Driven, EXITED, STDOUT, levels, program, records, said};
+use crate::programs::{CRASH, Driven, EXITED, STDOUT, levels, list, program, records, request, said, server, state};
 use crate::support::receiver::Receiver;
 use crate::support::{PATIENCE, wait_for};
 
@@ -52,7 +54,7 @@ impl SmallDisk {
     /// Takes all the room that is left.
     fn fill(&self) {
         let mut filler = File::create(self.path("filler")).unwrap();
-        while std::io::Write::write(&mut filler, &[0; 4096]).is_ok() {}
+        while filler.write(&[0; 4096]).is_ok() {}
     }
 }
 
@@ -368,4 +370,32 @@ fn what_is_kept_is_for_this_user_alone_and_no_symlink_is_followed() {
         fs::remove_file(state.join(name)).unwrap();
         assert_eq!(fs::read(&victim).unwrap(), b"untouched");
     }
+}
+
+#[test]
+fn a_stop_that_supervisord_does_not_answer_is_unknown_until_it_does() {
+    let (directory, calls) = (TempDir::new().unwrap(), AtomicUsize::new(0));
+    let port = server(move |mut stream| {
+        request(&mut stream);
+        if calls.fetch_add(1, Ordering::Relaxed) < 2 {
+            // The caller closes it when its time is up.
+            let _ = stream.read_to_end(&mut Vec::new());
+        } else {
+            let body = list(&[]);
+            let head = format!("HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+            let _ = stream.write_all((head + &body).as_bytes());
+        }
+    });
+    let url = format!("http://127.0.0.1:{port}");
+    let settings = ["--risk-manager", "r", "--trading-group", "t"];
+    let environment = [("SUPERVISOR_SERVER_URL", url.as_str())];
+    let mut monitor = Driven::start_with("failure_monitor", directory.path(), &settings, &environment);
+    let lines = monitor.send("PROCESS_STATE_FATAL", &state("r", "BACKOFF", ""));
+    let said = levels(&lines, "EMERGENCY");
+    assert!(said[1].starts_with("it is UNKNOWN whether trading is being stopped: "), "{said:?}");
+    // Later events do not wait.
+    monitor.send(EXITED, CRASH);
+    let known = || levels(&monitor.lines(), "EMERGENCY").into_iter().nth(2);
+    assert_eq!(wait_for("an answer", known), "trading is being stopped");
+    monitor.end();
 }

@@ -713,7 +713,7 @@ impl FakeSupervisord {
     }
 }
 
-fn list(processes: &[Process]) -> String {
+pub fn list(processes: &[Process]) -> String {
     let info = |(group, name, state, pid): &Process| {
         let fields = [("group", *group), ("name", *name), ("statename", *state)]
             .map(|(key, text)| (key.to_owned(), text.try_to_value().unwrap()));
