@@ -10,6 +10,7 @@ pub mod log;
 pub mod message;
 pub mod metrics;
 pub mod net;
+pub mod printable;
 pub mod run;
 pub mod settings;
 pub mod state;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::{files, lock};
+use crate::{files, lock, printable};
 
 /// The audit trail at a path. Any number of processes may use it at once.
 pub struct Trail {
@@ -38,7 +38,7 @@ impl Trail {
 
     /// Adds the records of one event, and returns once they are on the disk. After an error the trail is as it was.
     pub fn append(&self, records: &[Value]) -> io::Result<()> {
-        let lines: String = records.iter().map(|record| format!("{record}\n")).collect();
+        let lines: String = records.iter().map(|record| printable::json(&record.to_string()) + "\n").collect();
         let _lock = lock::soon(&self.path)?;
         let mut file = self.open()?;
         let end = whole_lines(&mut file)?;

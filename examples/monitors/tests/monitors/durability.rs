@@ -373,6 +373,18 @@ fn what_is_kept_is_for_this_user_alone_and_no_symlink_is_followed() {
 }
 
 #[test]
+fn what_could_move_a_terminals_cursor_is_escaped_in_the_trail() {
+    let directory = TempDir::new().unwrap();
+    let mut monitor = Driven::start("comm_monitor", directory.path(), &[]);
+    let data = "a\u{9b}2J\u{7f}\u{202e}\u{2066}\u{2028}é€";
+    monitor.send(STDOUT, &said("genetic_engine", &format!("SIGNAL:ENTRY:m:{data}")));
+    monitor.end();
+    let trail = directory.path().join("audit.jsonl");
+    assert!(fs::read_to_string(&trail).unwrap().contains(r"a\u009b2J\u007f\u202e\u2066\u2028é€"));
+    assert_eq!(records(&trail)[0]["data"], data);
+}
+
+#[test]
 fn a_stop_that_supervisord_does_not_answer_is_unknown_until_it_does() {
     let (directory, calls) = (TempDir::new().unwrap(), AtomicUsize::new(0));
     let port = server(move |mut stream| {
