@@ -5,6 +5,7 @@ pub mod endpoints;
 pub mod files;
 pub mod flapping;
 pub mod forward;
+pub mod http;
 pub mod lock;
 pub mod log;
 pub mod message;

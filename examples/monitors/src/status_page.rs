@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::process;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -15,10 +16,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tiny_http::{Header, Method, Response, Server};
 
 use crate::log::{Level, log};
 use crate::state::State;
+use crate::{Failure, http};
 
 /// All that is known.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -54,33 +55,46 @@ impl FromStr for Listen {
     }
 }
 
-/// Shows the page for as long as the process lives.
+/// Shows the page for as long as the process lives. Its end would go unnoticed, so it ends the process, and
+/// supervisord starts another one.
 ///
 /// Where the address is taken, that is logged: it is so for all but one of a pool's processes, which share what the page
 /// shows.
-pub fn serve(Listen(address): Listen, overview: Arc<Mutex<State<Overview>>>) {
-    match Server::http(address) {
-        Ok(server) => {
-            log(Level::Info, "status page", json!({ "url": format!("http://{}/", server.server_addr()) }));
-            thread::spawn(move || answer(&server, &overview));
+pub fn serve(Listen(address): Listen, overview: Arc<Mutex<State<Overview>>>) -> Result<(), Failure> {
+    let listener = match TcpListener::bind(address) {
+        Ok(listener) => listener,
+        Err(error) => {
+            log(Level::Warning, format!("no status page at {address} by this process: {error}"), json!({}));
+            return Ok(());
         }
-        Err(error) => log(Level::Warning, format!("no status page at {address} by this process: {error}"), json!({})),
+    };
+    listener.set_nonblocking(true)?;
+    let url = format!("http://{}/", listener.local_addr()?);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    thread::Builder::new().name("status page".into()).spawn(move || {
+        let _end = EndOfProcess;
+        let error = runtime.block_on(http::serve(listener, move |path: &str| page(path, &overview)));
+        log(Level::Error, format!("the status page has ended: {error}"), json!({}));
+    })?;
+    log(Level::Info, "status page", json!({ "url": url }));
+    Ok(())
+}
+
+/// Ends the process when it is dropped, also by a panic.
+struct EndOfProcess;
+
+impl Drop for EndOfProcess {
+    fn drop(&mut self) {
+        process::exit(1);
     }
 }
 
-fn answer(server: &Server, overview: &Mutex<State<Overview>>) {
-    for request in server.incoming_requests() {
-        let overview = overview.lock().unwrap_or_else(PoisonError::into_inner).update(|overview| overview.clone());
-        let (status, kind, body) = match (request.method(), request.url()) {
-            (Method::Get | Method::Head, "/") => (200, "text/html; charset=utf-8", html(&overview)),
-            (Method::Get | Method::Head, "/metrics") => {
-                (200, "application/openmetrics-text; version=1.0.0; charset=utf-8", metrics(&overview))
-            }
-            (Method::Get | Method::Head, _) => (404, "text/plain", "there are / and /metrics\n".to_owned()),
-            _ => (405, "text/plain", "this page can only be read\n".to_owned()),
-        };
-        let kind = Header::from_bytes("content-type", kind).expect("a header of ASCII");
-        drop(request.respond(Response::from_string(body).with_status_code(status).with_header(kind)));
+fn page(path: &str, overview: &Mutex<State<Overview>>) -> Option<(&'static str, String)> {
+    let overview = || overview.lock().unwrap_or_else(PoisonError::into_inner).update(|overview| overview.clone());
+    match path {
+        "/" => Some(("text/html; charset=utf-8", html(&overview()))),
+        "/metrics" => Some(("application/openmetrics-text; version=1.0.0; charset=utf-8", metrics(&overview()))),
+        _ => None,
     }
 }
 

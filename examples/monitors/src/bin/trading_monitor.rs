@@ -54,7 +54,7 @@ impl Monitor for TradingMonitor {
     fn new(settings: Settings) -> Result<Self, Failure> {
         let overview = Arc::new(Mutex::new(State::open(&settings.common, "")?));
         if let Some(listen) = &*settings.listen {
-            status_page::serve(*listen, Arc::clone(&overview));
+            status_page::serve(*listen, Arc::clone(&overview))?;
         }
         Ok(Self { overview, supervisord: Supervisord::from_env() })
     }

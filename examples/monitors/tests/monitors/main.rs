@@ -4,6 +4,7 @@
 
 mod check_listener;
 mod durability;
+mod page;
 mod programs;
 
 #[path = "../support/mod.rs"]
