@@ -4,6 +4,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use rustix::fs::OFlags;
 use serde_json::json;
@@ -14,8 +15,11 @@ use crate::log::{Level, log};
 /// away what is kept there.
 pub fn make_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    static SAID: Once = Once::new();
     if fs::metadata(path)?.mode() & 0o022 != 0 {
-        log(Level::Warning, "others may write to the state directory: chmod it to 0700", json!({ "path": path }));
+        SAID.call_once(|| {
+            log(Level::Warning, "others may write to the state directory: chmod it to 0700", json!({ "path": path }));
+        });
     }
     Ok(())
 }

@@ -36,8 +36,8 @@ pub struct Seen {
 struct Shared {
     table: Table,
     presence: Presence,
-    /// Whether the first event has to show whether this is still the run that the table is about.
-    is_uncertain: bool,
+    /// Whether only the table tells which run this is: the processes of the pool agree there.
+    follows: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -66,21 +66,20 @@ impl Seen {
         let path = directory.join(file_name());
         let (table, presence) = (Table::open(&path)?, Presence::announce(&path)?);
         let is_alone = presence.is_alone()?;
-        let mut shared = Shared { table, presence, is_uncertain: false };
+        let shared = Shared { table, presence, follows: identity.is_none() };
         let locked = lock::itself(shared.table.file());
-        let known = shared.table.progress()?;
-        let mut newest = None;
-        match known {
+        let (mut newest, mut begun) = (None, Ok(()));
+        match shared.table.progress()? {
             Some(known) if known.run == self.run => newest = known.newest,
-            // The others were started by the same supervisord: its end is theirs.
-            Some(known) if identity.is_none() && !is_alone => self.run = known.run,
-            Some(_) if identity.is_none() => shared.is_uncertain = true,
-            _ => {
-                // A full disk is no reason not to start.
-                let begun = locked.and_then(|()| shared.table.begin(self.run));
-                self.complain(begun);
+            // The others were started by the same supervisord, whose end would have been theirs.
+            Some(_) if shared.follows && !is_alone => {}
+            Some(known) if shared.follows => {
+                begun = shared.table.keep_progress(Progress { is_settled: false, ..known })
             }
+            _ => begun = shared.table.begin(self.run),
         }
+        // A full disk is no reason not to start.
+        self.complain(locked.and(begun));
         let _ = shared.table.file().unlock();
         self.shared = Some(shared);
         Ok(newest)
@@ -117,7 +116,7 @@ impl Seen {
             let Some(shared) = &this.shared else { return };
             let kept = match shared.progress_of(this.run) {
                 Ok(known) if known.newest.is_none_or(|known| known.serial < newest.serial) => {
-                    shared.table.keep_progress(Progress { run: this.run, newest: Some(newest) })
+                    shared.table.keep_progress(Progress { run: this.run, newest: Some(newest), is_settled: true })
                 }
                 known => known.map(drop),
             };
@@ -135,14 +134,17 @@ impl Seen {
     }
 
     /// Where nothing but its numbers can tell, a run goes on as long as they do: from the newest one, or with an event
-    /// that was begun.
+    /// that was begun. The first process of a pool to have an event finds that out for all.
     fn settle(&mut self, serial: u64) {
-        let Some(shared) = self.shared.as_mut().filter(|shared| shared.is_uncertain) else { return };
-        shared.is_uncertain = false;
-        let known = shared.table.progress().ok().flatten().unwrap_or_default();
-        let is_begun = shared.table.slot(serial).is_ok_and(|slot| slot.is_some_and(|slot| !slot.done));
-        if is_begun || known.newest.is_some_and(|newest| newest.serial < serial) {
+        let Some(shared) = self.shared.as_ref().filter(|shared| shared.follows) else { return };
+        let Ok(Some(known)) = shared.table.progress() else { return };
+        let is_begun = || shared.table.slot(serial).is_ok_and(|slot| slot.is_some_and(|slot| !slot.done));
+        if known.is_settled {
             self.run = known.run;
+        } else if known.newest.is_some_and(|newest| newest.serial < serial) || is_begun() {
+            self.run = known.run;
+            let kept = shared.table.keep_progress(Progress { is_settled: true, ..known });
+            self.complain(kept);
         } else {
             let begun = shared.table.begin(self.run);
             self.complain(begun);

@@ -5,7 +5,8 @@
 //!         8  the run of supervisord
 //!        16  1 + serial of the newest event that was handled, 0 before the first
 //!        24  its poolserial
-//!        32  slots, 16 bytes each: 1 + serial (u64), process id (u32), deaths and state (u32)
+//!        32  1 if the run is known to be supervisord's; 0 if its next event has to show that
+//!        40  slots, 16 bytes each: 1 + serial (u64), process id (u32), deaths and state (u32)
 //! ```
 //!
 //! The slot of an event is its serial modulo their number: finding one is one read, and keeping it one write, however many
@@ -26,7 +27,7 @@ use crate::files;
 const SLOTS: u64 = 65_536;
 
 const MAGIC: [u8; 8] = *b"seen\0\0\0\x01";
-const HEADER: u64 = 32;
+const HEADER: u64 = 40;
 const DONE: u32 = 1 << 31;
 
 pub struct Table(File);
@@ -46,6 +47,8 @@ pub struct Slot {
 pub struct Progress {
     pub run: u64,
     pub newest: Option<Position>,
+    /// Whether the run is known to be that of the supervisord that is there now.
+    pub is_settled: bool,
 }
 
 impl Table {
@@ -60,21 +63,22 @@ impl Table {
 
     /// None if the file is new, or another program's.
     pub fn progress(&self) -> io::Result<Option<Progress>> {
-        let [magic, run, serial, poolserial] = self.numbers(0)?;
+        let [magic, run, serial, poolserial, settled] = self.numbers(0)?;
         let newest = serial.checked_sub(1).map(|serial| Position { serial, poolserial });
-        Ok((magic.to_le_bytes() == MAGIC).then_some(Progress { run, newest }))
+        Ok((magic.to_le_bytes() == MAGIC).then_some(Progress { run, newest, is_settled: settled == 1 }))
     }
 
     pub fn keep_progress(&self, progress: Progress) -> io::Result<()> {
         let Position { serial, poolserial } = progress.newest.unwrap_or(Position { serial: u64::MAX, poolserial: 0 });
-        let numbers = [u64::from_le_bytes(MAGIC), progress.run, serial.wrapping_add(1), poolserial];
+        let settled = u64::from(progress.is_settled);
+        let numbers = [u64::from_le_bytes(MAGIC), progress.run, serial.wrapping_add(1), poolserial, settled];
         self.0.write_all_at(&numbers.map(u64::to_le_bytes).concat(), 0)
     }
 
     /// Forgets all events: those of this run begin.
     pub fn begin(&self, run: u64) -> io::Result<()> {
         self.0.set_len(0)?;
-        self.keep_progress(Progress { run, newest: None })
+        self.keep_progress(Progress { run, newest: None, is_settled: true })
     }
 
     pub fn slot(&self, serial: u64) -> io::Result<Option<Slot>> {

@@ -235,6 +235,52 @@ fn new_events_in_a_container_are_not_taken_for_old_ones() {
 }
 
 #[test]
+fn the_processes_of_a_pool_in_a_container_agree_which_run_it_is() {
+    let directory = TempDir::new().unwrap();
+    let settings = ["--state-dir", "state"];
+    let signal = said("genetic_engine", "SIGNAL:ENTRY:m:x");
+    let Some(mut earlier) = contained("comm_monitor", directory.path(), &settings) else { return };
+    (0..10).for_each(|_| drop(earlier.send(STDOUT, &signal)));
+    earlier.end();
+
+    let path = |name: &str| directory.path().join(name);
+    let pipes = ["a.in", "a.out", "b.in", "b.out"].map(path);
+    assert!(Command::new("mkfifo").args(&pipes).status().unwrap().success());
+    let script = "\"$0\" \"$@\" < a.in > a.out & \"$0\" \"$@\" < b.in > b.out & wait";
+    let mut command = Command::new("unshare");
+    command.args(["-Upf", "sh", "-c", script]).arg(crate::support::program("comm_monitor")).args(settings);
+    command
+        .current_dir(directory.path())
+        .env_remove("SUPERVISOR_SERVER_URL")
+        .stderr(File::create(path("err")).unwrap());
+    let mut container = command.spawn().unwrap();
+    let [mut a, mut b] = [[0, 1], [2, 3]].map(|[input, output]| {
+        let input = File::options().write(true).open(&pipes[input]).unwrap();
+        Simulator::new(File::open(&pipes[output]).unwrap(), input)
+    });
+    // Both are READY before the first of them has an event.
+    a.step(PATIENCE);
+    b.step(PATIENCE);
+    let send = |simulator: &mut Simulator, serial: u64| {
+        simulator.pool.next_serial = serial;
+        simulator.notify(STDOUT, signal.as_bytes());
+        assert_eq!(results(&simulator.run(PATIENCE)), [serial]);
+    };
+    send(&mut b, 0);
+    send(&mut a, 1);
+    send(&mut b, 2);
+    // It comes again.
+    send(&mut a, 0);
+    a.close_input();
+    b.close_input();
+    assert!(container.wait().unwrap().success());
+    let records = records(&path("audit.jsonl"));
+    assert_eq!(serials(&records), (0..10).chain(0..3).collect::<Vec<_>>());
+    assert!(records[10..].iter().all(|record| record["run"] == records[10]["run"]));
+    assert_ne!(records[0]["run"], records[10]["run"]);
+}
+
+#[test]
 fn an_event_that_returns_after_many_others_is_known() {
     let directory = TempDir::new().unwrap();
     // With a file and without one.
