@@ -3,7 +3,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use backon::{BlockingRetryable, ConstantBuilder};
@@ -44,7 +44,22 @@ pub fn whenever(path: &Path, say: impl FnOnce()) -> io::Result<File> {
     Ok(file)
 }
 
+/// Locks what is at `path`, unless another process has it.
+pub fn at_once(path: &Path) -> io::Result<Option<File>> {
+    let file = beside(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 /// The file that is locked.
 pub fn beside(path: &Path) -> io::Result<File> {
-    files::open(&files::beside(path, ".lock"), File::options().create(true).append(true))
+    files::open(&self::path(path), File::options().create(true).append(true))
+}
+
+/// Where that is.
+pub fn path(path: &Path) -> PathBuf {
+    files::beside(path, ".lock")
 }

@@ -38,12 +38,6 @@ impl Level {
             Self::Emergency => "EMERGENCY",
         }
     }
-
-    /// That of this name; of a name that is not known, WARNING.
-    pub fn of(name: &str) -> Self {
-        let all = [Self::Info, Self::Warning, Self::Error, Self::Critical, Self::Emergency];
-        all.into_iter().find(|level| level.name() == name).unwrap_or(Self::Warning)
-    }
 }
 
 static MONITOR: OnceLock<&str> = OnceLock::new();

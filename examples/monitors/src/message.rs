@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::alerts::Severity;
 use crate::log::Level;
 
 /// A line that a process sent.
@@ -65,10 +66,11 @@ impl<'a> Message<'a> {
     }
 
     /// Severity and kind, where somebody has to know at once.
-    pub fn alert(&self) -> Option<(&'a str, &'a str)> {
+    pub fn alert(&self) -> Option<(Severity, &'a str)> {
         match *self {
-            Self::Signal { kind: kind @ "RISK_ALERT", .. } => Some(("CRITICAL", kind)),
-            Self::Alert { level, kind, .. } => Some((level, kind)),
+            Self::Signal { kind: kind @ "RISK_ALERT", .. } => Some((Severity::Critical, kind)),
+            // Any word may be there. It is in the details as it came.
+            Self::Alert { level, kind, .. } => Some((Severity::from_word(level).unwrap_or(Severity::Warning), kind)),
             _ => None,
         }
     }

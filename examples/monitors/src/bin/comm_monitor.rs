@@ -57,7 +57,8 @@ impl Monitor for CommMonitor {
     }
 
     fn new(settings: Settings) -> Result<Self, Failure> {
-        Ok(Self { trail: Trail::new(settings.audit_file), alerts: Alerts::new(&settings.common.alerts) })
+        let alerts = Alerts::new(&settings.common.alerts, settings.common.state_dir.as_deref())?;
+        Ok(Self { trail: Trail::new(settings.audit_file), alerts })
     }
 
     fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
@@ -79,7 +80,7 @@ impl Monitor for CommMonitor {
             }
         }
         // Before anything is held: an alert does not wait for a disk.
-        self.alerts.send(alerts);
+        self.alerts.send(context.header, alerts);
         if let Err(error) = recorded {
             let failed = format!("the audit trail {} lacks records", self.trail.path().display());
             hold(&failed, error, || self.trail.append(&records))?;

@@ -15,9 +15,9 @@ use std::str::FromStr;
 use clap::Parser;
 use serde::Serialize;
 use serde_json::{Value, json};
-use supervisor_events::{Event, ProcessState, ProcessStateEvent};
+use supervisor_events::{Event, Header, ProcessState, ProcessStateEvent};
 use supervisor_monitors::Failure;
-use supervisor_monitors::alerts::{Alert, Alerts};
+use supervisor_monitors::alerts::{Alert, Alerts, Severity};
 use supervisor_monitors::log::{Level, log};
 use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::{Common, List, Optional};
@@ -79,13 +79,15 @@ impl Monitor for FailureMonitor {
     }
 
     fn new(settings: Settings) -> Result<Self, Failure> {
-        Ok(Self { alerts: Alerts::new(&settings.common.alerts), supervisord: Supervisord::from_env(), settings })
+        let alerts = Alerts::new(&settings.common.alerts, settings.common.state_dir.as_deref())?;
+        Ok(Self { alerts, supervisord: Supervisord::from_env(), settings })
     }
 
-    fn handle(&mut self, _: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
+    fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
+        let header = context.header;
         match event {
-            Event::ProcessState(event) if event.state == ProcessState::Fatal => self.fatal(event),
-            Event::ProcessState(event) if event.expected == Some(false) => self.exited_unexpectedly(event),
+            Event::ProcessState(event) if event.state == ProcessState::Fatal => self.fatal(header, event),
+            Event::ProcessState(event) if event.expected == Some(false) => self.exited_unexpectedly(header, event),
             _ => {}
         }
         Ok(())
@@ -93,10 +95,9 @@ impl Monitor for FailureMonitor {
 }
 
 impl FailureMonitor {
-    fn fatal(&self, event: &ProcessStateEvent<'_>) {
+    fn fatal(&self, header: &Header<'_>, event: &ProcessStateEvent<'_>) {
         let name = event.processname.as_str();
         log(Level::Critical, format!("Process {name} entered FATAL state"), json!({ "process": event }));
-        // Before the alert, which may take its time.
         self.stop_trading_without_risk_manager(event);
         if self.settings.critical_processes.iter().any(|critical| critical == name) {
             let details = json!({
@@ -104,17 +105,17 @@ impl FailureMonitor {
                 "from_state": event.from_state,
                 "action_required": "immediate_intervention",
             });
-            self.alert(event, "PROCESS_FATAL", details);
+            self.alert(header, event, "PROCESS_FATAL", details);
         }
     }
 
-    fn exited_unexpectedly(&self, event: &ProcessStateEvent<'_>) {
+    fn exited_unexpectedly(&self, header: &Header<'_>, event: &ProcessStateEvent<'_>) {
         let pid = event.pid.map_or_else(|| "unknown".into(), |pid| pid.to_string());
         let message = format!("Process {} (PID {pid}) exited unexpectedly", event.processname);
         log(Level::Warning, message, json!({ "process": event }));
         self.stop_trading_without_risk_manager(event);
         let details = json!({ "pid": event.pid, "from_state": event.from_state, "requires_investigation": true });
-        self.alert(event, "UNEXPECTED_EXIT", details);
+        self.alert(header, event, "UNEXPECTED_EXIT", details);
     }
 
     fn stop_trading_without_risk_manager(&self, event: &ProcessStateEvent<'_>) {
@@ -159,8 +160,8 @@ impl FailureMonitor {
         }
     }
 
-    fn alert(&self, event: &ProcessStateEvent<'_>, kind: &str, details: Value) {
+    fn alert(&self, header: &Header<'_>, event: &ProcessStateEvent<'_>, kind: &str, details: Value) {
         let process = Some((event.processname.as_str(), event.groupname.as_str()));
-        self.alerts.send([Alert { severity: "CRITICAL", process, event: kind, details }]);
+        self.alerts.send(header, [Alert { severity: Severity::Critical, process, event: kind, details }]);
     }
 }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use supervisor_events::Event;
 use supervisor_monitors::Failure;
-use supervisor_monitors::alerts::{Alert, Alerts};
+use supervisor_monitors::alerts::{Alert, Alerts, Severity};
 use supervisor_monitors::endpoints::{Endpoint, check_all};
 use supervisor_monitors::log::{Level, log};
 use supervisor_monitors::run::{Context, Monitor, monitor};
@@ -77,11 +77,12 @@ impl Monitor for HeartbeatMonitor {
         let mut endpoints = settings.endpoints.to_vec();
         let vpn = settings.vpn_interface.as_ref();
         endpoints.extend(vpn.map(|vpn| Endpoint { name: "vpn".into(), url: format!("interface:{vpn}") }));
-        let state = State::open(&settings.common, "")?;
-        Ok(Self { endpoints, deadline: settings.deadline, state, alerts: Alerts::new(&settings.common.alerts) })
+        let alerts = Alerts::new(&settings.common.alerts, settings.common.state_dir.as_deref())?;
+        Ok(Self { endpoints, deadline: settings.deadline, state: State::open(&settings.common, "")?, alerts })
     }
 
-    fn handle(&mut self, _: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
+    fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
+        let header = context.header;
         let Event::Tick(tick) = event else { return Ok(()) };
         let urls: Vec<_> = self.endpoints.iter().map(|endpoint| endpoint.url.as_str()).collect();
         let findings = check_all(&urls, self.deadline);
@@ -109,7 +110,7 @@ impl Monitor for HeartbeatMonitor {
             }
             if changed {
                 let (severity, event) =
-                    if found.is_ok() { ("INFO", "ENDPOINT_UP") } else { ("CRITICAL", "ENDPOINT_DOWN") };
+                    if found.is_ok() { (Severity::Info, "ENDPOINT_UP") } else { (Severity::Critical, "ENDPOINT_DOWN") };
                 alerts.push(Alert { severity, process: None, event, details: details.clone() });
             }
             summary.insert(name.clone(), details);
@@ -119,7 +120,7 @@ impl Monitor for HeartbeatMonitor {
             "Heartbeat",
             json!({ "when": tick.when, "missed": missed, "endpoints": Value::Object(summary) }),
         );
-        self.alerts.send(alerts);
+        self.alerts.send(header, alerts);
         Ok(())
     }
 }

@@ -17,7 +17,7 @@ use clap::Parser;
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 use supervisor_events::Event;
-use supervisor_monitors::alerts::{Alert, Alerts};
+use supervisor_monitors::alerts::{Alert, Alerts, Severity};
 use supervisor_monitors::log::{Level, log, now};
 use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::{Common, List, number};
@@ -75,13 +75,14 @@ impl Monitor for MaintenanceMonitor {
     fn new(settings: Settings) -> Result<Self, Failure> {
         Ok(Self {
             trail: Trail::new(&settings.audit_file),
-            alerts: Alerts::new(&settings.common.alerts),
+            alerts: Alerts::new(&settings.common.alerts, settings.common.state_dir.as_deref())?,
             supervisord: Supervisord::from_env(),
             settings,
         })
     }
 
-    fn handle(&mut self, _: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
+    fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
+        let header = context.header;
         let Event::Tick(tick) = event else { return Ok(()) };
         let to = Timestamp::from_second(tick.when.try_into()?)?;
         let from = to.checked_sub(i64::from(tick.period).seconds())?;
@@ -98,7 +99,8 @@ impl Monitor for MaintenanceMonitor {
                 Err(error) => log(Level::Error, format!("{what} NOT done: {error}"), json!({})),
             }
         }
-        self.alerts.send([Alert { severity: "INFO", process: None, event: "HOURLY_REPORT", details: report }]);
+        let alert = Alert { severity: Severity::Info, process: None, event: "HOURLY_REPORT", details: report };
+        self.alerts.send(header, [alert]);
         Ok(())
     }
 }

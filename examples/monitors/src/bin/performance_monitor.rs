@@ -17,7 +17,7 @@ use clap::Parser;
 use serde_json::{Value, json};
 use supervisor_events::Event;
 use supervisor_monitors::Failure;
-use supervisor_monitors::alerts::{Alert, Alerts};
+use supervisor_monitors::alerts::{Alert, Alerts, Severity};
 use supervisor_monitors::log::{Level, log};
 use supervisor_monitors::metrics::{ProcessMetrics, SystemMetrics, Trend, measure};
 use supervisor_monitors::run::{Context, Monitor, monitor};
@@ -74,13 +74,14 @@ impl Monitor for PerformanceMonitor {
     fn new(settings: Settings) -> Result<Self, Failure> {
         Ok(Self {
             trends: State::open(&settings.common, "")?,
-            alerts: Alerts::new(&settings.common.alerts),
+            alerts: Alerts::new(&settings.common.alerts, settings.common.state_dir.as_deref())?,
             supervisord: Supervisord::from_env(),
             settings,
         })
     }
 
-    fn handle(&mut self, _: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
+    fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
+        let header = context.header;
         let Event::Tick(tick) = event else { return Ok(()) };
         // Without the list, the system's own figures are still worth having.
         let all = self.supervisord.processes().unwrap_or_else(|error| {
@@ -98,12 +99,13 @@ impl Monitor for PerformanceMonitor {
             by_name.insert(if taken { process.full_name() } else { process.name.clone() }, json!(metrics));
         }
         log(Level::Info, "Performance metrics", json!({ "system": system, "processes": by_name, "alerts": exceeded }));
-        self.alerts.send(exceeded.iter().map(|details| Alert {
-            severity: "WARNING",
+        let alerts = exceeded.iter().map(|details| Alert {
+            severity: Severity::Warning,
             process: details["process"].as_str().zip(details["group"].as_str()),
             event: details["type"].as_str().unwrap_or_default(),
             details: details.clone(),
-        }));
+        });
+        self.alerts.send(header, alerts);
         Ok(())
     }
 }

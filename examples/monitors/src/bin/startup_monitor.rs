@@ -15,9 +15,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use supervisor_events::{Event, ProcessState, ProcessStateEvent};
+use supervisor_events::{Event, Header, ProcessState, ProcessStateEvent};
 use supervisor_monitors::Failure;
-use supervisor_monitors::alerts::{Alert, Alerts};
+use supervisor_monitors::alerts::{Alert, Alerts, Severity};
 use supervisor_monitors::flapping::Starts;
 use supervisor_monitors::log::{Level, log};
 use supervisor_monitors::run::{Context, Monitor, monitor};
@@ -75,16 +75,17 @@ impl Monitor for StartupMonitor {
     fn new(settings: Settings) -> Result<Self, Failure> {
         Ok(Self {
             state: State::open(&settings.common, "")?,
-            alerts: Alerts::new(&settings.common.alerts),
+            alerts: Alerts::new(&settings.common.alerts, settings.common.state_dir.as_deref())?,
             supervisord: Supervisord::from_env(),
             settings,
         })
     }
 
-    fn handle(&mut self, _: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
+    fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
+        let header = context.header;
         match event {
-            Event::ProcessState(event) if event.state == ProcessState::Starting => self.starting(event),
-            Event::ProcessState(event) if event.state == ProcessState::Running => self.running(event)?,
+            Event::ProcessState(event) if event.state == ProcessState::Starting => self.starting(header, event),
+            Event::ProcessState(event) if event.state == ProcessState::Running => self.running(header, event)?,
             _ => {}
         }
         Ok(())
@@ -92,7 +93,7 @@ impl Monitor for StartupMonitor {
 }
 
 impl StartupMonitor {
-    fn starting(&mut self, event: &ProcessStateEvent<'_>) {
+    fn starting(&mut self, header: &Header<'_>, event: &ProcessStateEvent<'_>) {
         let name = event.processname.as_str();
         log(Level::Info, format!("Process {name} is starting"), json!({ "process": event }));
         let (now, is_critical) = (jiff::Timestamp::now().as_second(), self.is_critical(name));
@@ -103,11 +104,13 @@ impl StartupMonitor {
         // Once, until it has been quiet again.
         if starts == self.settings.flapping_starts {
             let details = json!({ "starts": starts, "seconds": self.settings.flapping_seconds, "tries": event.tries });
-            self.alert("WARNING", Some((name, event.groupname.as_str())), "FLAPPING", details);
+            let process = Some((name, event.groupname.as_str()));
+            let alert = Alert { severity: Severity::Warning, process, event: "FLAPPING", details };
+            self.alerts.send(header, [alert]);
         }
     }
 
-    fn running(&mut self, event: &ProcessStateEvent<'_>) -> Result<(), Failure> {
+    fn running(&mut self, header: &Header<'_>, event: &ProcessStateEvent<'_>) -> Result<(), Failure> {
         let name = event.processname.as_str();
         log(Level::Info, format!("Process {name} started successfully"), json!({ "process": event }));
         let processes = self.supervisord.processes()?;
@@ -121,7 +124,7 @@ impl StartupMonitor {
         if self.is_critical(name) && critical.all(|critical| runs(&processes, critical)) {
             let had_resumed = self.state.update(|known| std::mem::replace(&mut known.trading, true));
             if !had_resumed {
-                self.resume_trading();
+                self.resume_trading(header);
             }
         }
         Ok(())
@@ -140,7 +143,7 @@ impl StartupMonitor {
         }
     }
 
-    fn resume_trading(&self) {
+    fn resume_trading(&self, header: &Header<'_>) {
         let Settings { critical_processes, trading_group: Optional(group), .. } = &self.settings;
         log(Level::Info, "all critical processes run: trading resumes", json!({ "group": group }));
         let mut details = json!({ "critical": **critical_processes, "group": group });
@@ -150,11 +153,8 @@ impl StartupMonitor {
                 Err(error) => log(Level::Error, format!("the group is NOT started: {error}"), json!({})),
             }
         }
-        self.alert("INFO", None, "TRADING_RESUMED", details);
-    }
-
-    fn alert(&self, severity: &str, process: Option<(&str, &str)>, event: &str, details: serde_json::Value) {
-        self.alerts.send([Alert { severity, process, event, details }]);
+        let alert = Alert { severity: Severity::Info, process: None, event: "TRADING_RESUMED", details };
+        self.alerts.send(header, [alert]);
     }
 }
 

@@ -11,9 +11,9 @@
 //! whole file, but perhaps for its last record: that one was not answered for, and is cut off.
 
 use std::collections::VecDeque;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -72,20 +72,29 @@ pub enum Stored {
 impl Spool {
     /// Opens the spool of this name, and locks it; waits for the process that has it.
     pub fn open(directory: &Path, name: &str, bound: u64) -> io::Result<Self> {
-        fs::create_dir_all(directory)?;
-        let path = directory.join(format!("{name}.spool"));
-        // Not the spool itself, which is replaced.
+        let path = path(directory, name)?;
         let lock = lock::whenever(&path, || {
             let fields = json!({ "spool": path.to_string_lossy() });
             log(Level::Warning, "another process has the spool: it is waited for", fields);
         })?;
-        let file = File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
-        sync_directory(directory)?;
+        let spool = Self::locked(path, bound, lock)?;
+        log(Level::Info, "the spool is open", json!({ "spooled": spool.messages() }));
+        Ok(spool)
+    }
+
+    /// Opens the spool of this name, and locks it. None if another process has it.
+    pub fn try_open(directory: &Path, name: &str, bound: u64) -> io::Result<Option<Self>> {
+        let path = path(directory, name)?;
+        lock::at_once(&path)?.map(|lock| Self::locked(path, bound, lock)).transpose()
+    }
+
+    fn locked(path: PathBuf, bound: u64, lock: File) -> io::Result<Self> {
+        let file = private().read(true).write(true).create(true).truncate(false).open(&path)?;
+        sync_directory(directory_of(&path))?;
         let (queue, last) = (VecDeque::new(), String::new());
         let mut spool =
             Self { file, path, _lock: lock, end: 0, queue, bound, waiting: 0, last, gap: None, marks_due: 0 };
         spool.load()?;
-        log(Level::Info, "the spool is open", json!({ "spooled": spool.messages() }));
         Ok(spool)
     }
 
@@ -167,17 +176,29 @@ impl Spool {
     /// Takes the oldest message away: the broker has it. That is not synced: what is not marked after a power failure is
     /// published again, and known by its id.
     pub fn done(&mut self) {
-        let Some(entry) = self.queue.pop_front() else { return };
+        if self.mark_done() {
+            // Without a new file, the old one goes on.
+            let _ = self.replace(true);
+        }
+    }
+
+    /// Does the same and never waits for the disk, for callers that hold up others. They sync soon after it.
+    pub fn done_without_sync(&mut self) {
+        if self.mark_done() {
+            let _ = self.replace(false);
+        }
+    }
+
+    /// Whether the file is worth replacing after it.
+    fn mark_done(&mut self) -> bool {
+        let Some(entry) = self.queue.pop_front() else { return false };
         self.waiting -= entry.len;
         self.marks_due += 1;
         if self.write(&record(b'D', b"").repeat(self.marks_due)).is_ok() {
             self.marks_due = 0;
         }
         let dead = self.end - self.waiting;
-        if dead > WORTH && dead > self.waiting {
-            // Without a new one, the old one goes on.
-            let _ = self.replace();
-        }
+        dead > WORTH && dead > self.waiting
     }
 
     /// How many messages there are.
@@ -188,6 +209,11 @@ impl Spool {
     /// Sees to it that all that was written outlives a power failure.
     pub fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
+    }
+
+    /// The file, for a thread of its own to sync.
+    pub fn file(&self) -> io::Result<File> {
+        self.file.try_clone()
     }
 
     fn push(&mut self, record: &[u8]) -> io::Result<()> {
@@ -208,9 +234,9 @@ impl Spool {
     }
 
     /// Puts a new file with what waits in the place of this one.
-    fn replace(&mut self) -> io::Result<()> {
+    fn replace(&mut self, sync: bool) -> io::Result<()> {
         let path = self.path.with_extension("new");
-        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
+        let file = private().read(true).write(true).create(true).truncate(true).open(&path)?;
         let mut end = 0;
         let mut put = |bytes: &[u8]| {
             file.write_all_at(bytes, end)?;
@@ -224,11 +250,33 @@ impl Spool {
             self.file.read_exact_at(&mut bytes, entry.at)?;
             queue.push_back(Entry { at: put(&bytes)?, ..*entry });
         }
-        file.sync_data()?;
+        if sync {
+            file.sync_data()?;
+        }
         fs::rename(&path, &self.path)?;
         (self.file, self.end, self.queue, self.marks_due) = (file, end, queue, 0);
-        sync_directory(self.path.parent().unwrap_or(Path::new(".")))
+        if sync { sync_directory(directory_of(&self.path)) } else { Ok(()) }
     }
+}
+
+/// Where the spool of this name is. What is locked is beside it, for the spool itself is replaced.
+fn path(directory: &Path, name: &str) -> io::Result<PathBuf> {
+    fs::create_dir_all(directory)?;
+    let path = directory.join(format!("{name}.spool"));
+    // Whoever can open it can hold the lock.
+    private().append(true).create(true).open(lock::path(&path))?;
+    Ok(path)
+}
+
+/// Options for files that are nobody else's business.
+fn private() -> OpenOptions {
+    let mut options = File::options();
+    options.mode(0o600);
+    options
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
 }
 
 fn sync_directory(directory: &Path) -> io::Result<()> {

@@ -14,7 +14,6 @@ use supervisor_events::simulator::{Report, Simulator};
 use tempfile::TempDir;
 
 use crate::programs::{CRASH, Driven, EXITED, STDOUT, levels, list, program, records, request, said, server, state};
-use crate::support::receiver::Receiver;
 use crate::support::{PATIENCE, wait_for};
 
 /// Starts a monitor with a file system of 64 KiB at `small` in its directory, which only the monitor and
@@ -352,32 +351,54 @@ fn a_record_of_an_event_that_was_too_large_says_so() {
     assert_eq!(records[0]["data"].as_str().unwrap().len() + omitted, text.len());
 }
 
+/// Kills a monitor in the middle of its first event, which it cannot finish while `lock` is held.
+fn killed_over_an_event(directory: &Path, payload: &str) {
+    let log = directory.join("comm_monitor.err");
+    let held = || fs::read_to_string(&log).unwrap_or_default().matches("is held until").count();
+    let before = held();
+    let mut monitor = Driven::start("comm_monitor", directory, &["--state-dir", "state"]);
+    monitor.simulator.notify(STDOUT, payload.as_bytes());
+    let pid = Pid::from_raw(monitor.simulator.pid().unwrap().try_into().unwrap()).unwrap();
+    thread::scope(|scope| {
+        let running = scope.spawn(|| monitor.simulator.run(PATIENCE));
+        wait_for("the event to be held", || (held() > before).then_some(()));
+        kill_process(pid, Signal::KILL).unwrap();
+        assert_eq!(results(&running.join().unwrap()), [] as [u64; 0]);
+    });
+}
+
+#[test]
+fn an_event_over_which_a_monitor_was_killed_is_acted_on_again() {
+    let directory = TempDir::new().unwrap();
+    let lock = File::create(directory.path().join("audit.jsonl.lock")).unwrap();
+    flock(&lock, FlockOperation::LockExclusive).unwrap();
+    let payload = said("genetic_engine", "SIGNAL:ENTRY:m:x");
+    killed_over_an_event(directory.path(), &payload);
+    drop(lock);
+    let mut monitor = Driven::start("comm_monitor", directory.path(), &["--state-dir", "state"]);
+    monitor.send(STDOUT, &payload);
+    assert_eq!(records(&directory.path().join("audit.jsonl")).len(), 1);
+    monitor.end();
+}
+
 #[test]
 fn an_event_that_kills_its_handlers_is_set_aside() {
-    let (directory, receiver) = (TempDir::new().unwrap(), Receiver::start());
-    let settings = ["--state-dir", "state", "--alert-url", &receiver.url(), "--alert-timeout", "60"];
+    let directory = TempDir::new().unwrap();
+    let lock = File::create(directory.path().join("audit.jsonl.lock")).unwrap();
+    flock(&lock, FlockOperation::LockExclusive).unwrap();
+    let payload = said("genetic_engine", "SIGNAL:ENTRY:m:x");
     for _ in 0..3 {
-        let mut monitor = Driven::start("failure_monitor", directory.path(), &settings);
-        monitor.simulator.notify(EXITED, CRASH.as_bytes());
-        let pid = Pid::from_raw(monitor.simulator.pid().unwrap().try_into().unwrap()).unwrap();
-        thread::scope(|scope| {
-            let running = scope.spawn(|| monitor.simulator.run(PATIENCE));
-            // It is in the middle of it.
-            let request = receiver.next();
-            kill_process(pid, Signal::KILL).unwrap();
-            drop(request);
-            assert_eq!(results(&running.join().unwrap()), [] as [u64; 0]);
-        });
+        killed_over_an_event(directory.path(), &payload);
     }
-    let mut monitor = Driven::start("failure_monitor", directory.path(), &settings);
-    let lines = monitor.send(EXITED, CRASH);
+    drop(lock);
+    let mut monitor = Driven::start("comm_monitor", directory.path(), &["--state-dir", "state"]);
+    let lines = monitor.send(STDOUT, &payload);
     assert_eq!(levels(&lines, "CRITICAL"), ["3 processes died over an event: it is set aside, and NOT acted on"]);
-    let letters = records(&directory.path().join("state/failure_monitor.dead-letters.jsonl"));
-    assert_eq!((letters.len(), &letters[0]["payload"], &letters[0]["serial"]), (1, &CRASH.into(), &0.into()));
+    let letters = records(&directory.path().join("state/comm_monitor.dead-letters.jsonl"));
+    assert_eq!((letters.len(), &letters[0]["payload"], &letters[0]["serial"]), (1, &payload.into(), &0.into()));
     // Those after it are handled.
-    let answer = thread::spawn(move || receiver.next().answer(204));
-    monitor.send(EXITED, CRASH);
-    answer.join().unwrap();
+    monitor.send(STDOUT, &said("genetic_engine", "SIGNAL:EXIT:m:x"));
+    assert_eq!(records(&directory.path().join("audit.jsonl")).len(), 1);
     monitor.end();
 }
 

@@ -2,6 +2,7 @@
 
 #![cfg(unix)]
 
+mod alerts;
 mod check_listener;
 mod durability;
 mod page;

@@ -1,0 +1,103 @@
+//! A receiver of alerts at a URL.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::str::FromStr;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::{io, thread, vec};
+
+use ureq::Agent;
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+
+use super::AlertSettings;
+
+/// Where an alert can be sent.
+#[derive(Clone, Debug)]
+pub struct Url(String);
+
+impl FromStr for Url {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let url = Some(text).filter(|text| text.starts_with("http://"));
+        url.map(|url| Self(url.into())).ok_or_else(|| format!("begins with http://, not {text:?}"))
+    }
+}
+
+pub struct Receiver {
+    agent: Agent,
+    url: Url,
+}
+
+/// Why an alert was not taken in.
+pub enum Undelivered {
+    /// A later try may succeed.
+    ForNow(String),
+    /// The receiver does not want it, now or later.
+    ForGood(String),
+}
+
+impl Receiver {
+    /// The one at this URL.
+    pub fn new(url: &Url, settings: &AlertSettings) -> Self {
+        let config = Agent::config_builder()
+            // Alerts are rare: a connection that was kept may well be dead when the next one is due.
+            .max_idle_connections(0)
+            // Redirected, a POST becomes a GET, whose answer says nothing about the alert.
+            .max_redirects(0)
+            .http_status_as_error(false)
+            // For the whole of a try: a receiver that sends a byte now and then is bounded as well.
+            .timeout_global(Some(settings.alert_timeout))
+            .build();
+        let agent = Agent::with_parts(config, DefaultConnector::default(), BoundedResolver);
+        Self { agent, url: url.clone() }
+    }
+
+    pub fn post(&self, alert: &[u8]) -> Result<(), Undelivered> {
+        let request = self.agent.post(&self.url.0).header("content-type", "application/json");
+        let response = request.send(alert).map_err(|error| Undelivered::ForNow(error.to_string()))?;
+        let status = response.status();
+        let why = format!("http status: {}", status.as_u16());
+        match status.as_u16() {
+            200..=299 => Ok(()),
+            // It is busy, or was too slow to read the request.
+            408 | 429 => Err(Undelivered::ForNow(why)),
+            400..=499 => Err(Undelivered::ForGood(why)),
+            300..=399 => Err(Undelivered::ForNow(format!("{why}: redirects are not followed"))),
+            _ => Err(Undelivered::ForNow(why)),
+        }
+    }
+}
+
+/// Resolves names within the time that is left. ureq's own one panics if the system has no more threads.
+#[derive(Debug)]
+struct BoundedResolver;
+
+impl Resolver for BoundedResolver {
+    fn resolve(&self, uri: &Uri, _: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let (Some(host), default) = (uri.host(), if uri.scheme_str() == Some("https") { 443 } else { 80 }) else {
+            return Err(ureq::Error::HostNotFound);
+        };
+        let address = format!("{host}:{}", uri.port_u16().unwrap_or(default));
+        let mut resolved = self.empty();
+        let room = 16;
+        for address in look_up(address, &timeout)?.take(room) {
+            resolved.push(address);
+        }
+        if resolved.is_empty() { Err(ureq::Error::HostNotFound) } else { Ok(resolved) }
+    }
+}
+
+/// Looks up in a thread of its own, which nobody can interrupt, and which nobody has to wait for.
+fn look_up(address: String, timeout: &NextTimeout) -> Result<vec::IntoIter<SocketAddr>, ureq::Error> {
+    let (found, result) = sync_channel::<io::Result<_>>(1);
+    let builder = thread::Builder::new().name("alerts-name".into()).stack_size(256 << 10);
+    builder.spawn(move || drop(found.send(address.to_socket_addrs())))?;
+    match result.recv_timeout(*timeout.after) {
+        Ok(addresses) => Ok(addresses?),
+        Err(RecvTimeoutError::Timeout) => Err(ureq::Error::Timeout(timeout.reason)),
+        Err(RecvTimeoutError::Disconnected) => Err(ureq::Error::HostNotFound),
+    }
+}

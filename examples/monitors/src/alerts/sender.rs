@@ -1,0 +1,101 @@
+//! The threads that empty the queue: one delivers, one syncs the file.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Severity;
+use super::http::{Receiver, Undelivered};
+use super::queue::Queue;
+use crate::log::{Level, log, now};
+
+/// How long the first pause after a failure is. Each further one is twice as long.
+const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Starts them, with small stacks: there is a monitor for each task, and each has these.
+pub fn start(queue: &Arc<Queue>, receiver: &Arc<Receiver>) -> io::Result<()> {
+    let (to_send, receiver) = (Arc::clone(queue), Arc::clone(receiver));
+    let builder = thread::Builder::new().name("alerts".into()).stack_size(512 << 10);
+    builder.spawn(move || {
+        deliver(&to_send, &receiver);
+        to_send.abandon();
+    })?;
+    if queue.is_on_disk() {
+        let to_sync = Arc::clone(queue);
+        let builder = thread::Builder::new().name("alerts-sync".into()).stack_size(64 << 10);
+        if let Err(error) = builder.spawn(move || sync(&to_sync)) {
+            // They survive this process all the same, and the system writes them by itself after a while.
+            log(Level::Warning, format!("alerts are not synced, for want of a thread: {error}"), json!({}));
+        }
+    }
+    Ok(())
+}
+
+fn deliver(queue: &Queue, receiver: &Receiver) {
+    let (mut pause, mut failing) = (PAUSE, false);
+    while let Some((number, alert)) = queue.next() {
+        match receiver.post(&alert) {
+            Ok(()) => {
+                queue.taken(number);
+                if failing {
+                    log(Level::Info, "alerts are delivered again", json!({ "waiting": queue.waiting() }));
+                }
+                (pause, failing) = (PAUSE, false);
+                report_dropped(queue, &alert);
+            }
+            Err(Undelivered::ForGood(why)) => {
+                let message = format!("Failed to send alert, and it is not sent again: {why}");
+                log(Level::Error, message, json!({ "alert": readable(&alert) }));
+                queue.taken(number);
+            }
+            Err(Undelivered::ForNow(why)) => {
+                // Once, not with each try: a receiver may be away for a night.
+                if !failing {
+                    let message = format!("Failed to send alert: {why}");
+                    log(Level::Error, message, json!({ "alert": readable(&alert), "waiting": queue.waiting() }));
+                }
+                failing = true;
+                if !queue.pause(pause) {
+                    return;
+                }
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+}
+
+/// Queues an alert of its own for those that were dropped, in the name of the one that was just delivered.
+fn report_dropped(queue: &Queue, delivered: &[u8]) {
+    let dropped = queue.take_dropped();
+    if dropped == 0 {
+        return;
+    }
+    let mut alert = readable(delivered);
+    alert["timestamp"] = now().into();
+    alert["severity"] = json!(Severity::High);
+    alert["event"] = "ALERTS_DROPPED".into();
+    alert["details"] = json!({ "dropped": dropped, "why": "too many waited while the receiver was away" });
+    alert["key"] = format!("{}/dropped", alert["key"].as_str().unwrap_or_default()).into();
+    (alert["process"], alert["group"]) = (Value::Null, Value::Null);
+    queue.push(alert.to_string().into_bytes());
+}
+
+fn sync(queue: &Queue) {
+    let mut failing = false;
+    while let Some(file) = queue.next_to_sync() {
+        let synced = file.and_then(|file| file.sync_data());
+        if let (Err(error), false) = (&synced, failing) {
+            log(Level::Error, format!("alerts may not survive a power failure: {error}"), json!({}));
+        }
+        failing = synced.is_err();
+    }
+}
+
+/// An alert for the log.
+pub fn readable(alert: &[u8]) -> Value {
+    serde_json::from_slice(alert).unwrap_or_else(|_| String::from_utf8_lossy(alert).into())
+}

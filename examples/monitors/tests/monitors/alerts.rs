@@ -1,0 +1,250 @@
+//! Alerts and the receivers that they are sent to: what becomes of events, and of the alerts, when those misbehave.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use std::{fs, thread};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::programs::{CRASH, Driven, EXITED, FakeSupervisord, STDOUT, levels, request, said, server, state};
+use crate::support::receiver::{ClosedPort, Collector};
+use crate::support::wait_for;
+
+/// A receiver that takes in alerts while it is alive, and hangs up on whoever asks otherwise.
+struct Mortal {
+    alive: Arc<AtomicBool>,
+    bodies: Arc<Mutex<Vec<Value>>>,
+    port: u16,
+}
+
+impl Mortal {
+    fn start() -> Self {
+        let (alive, bodies): (Arc<AtomicBool>, Arc<Mutex<Vec<Value>>>) = Default::default();
+        let port = server({
+            let (alive, bodies) = (Arc::clone(&alive), Arc::clone(&bodies));
+            move |mut stream| {
+                if alive.load(Ordering::SeqCst) {
+                    let (_, body) = request(&mut stream);
+                    let Ok(body) = serde_json::from_str(&body) else { return };
+                    bodies.lock().unwrap().push(body);
+                    let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
+                }
+            }
+        });
+        Self { alive, bodies, port }
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/alerts", self.port)
+    }
+
+    /// The alerts by their keys, once there are so many keys. What came twice has to be the same.
+    fn wait_for_keys(&self, count: usize) -> BTreeMap<String, Value> {
+        wait_for("all alerts", || {
+            let bodies = self.bodies.lock().unwrap();
+            let mut by_key = BTreeMap::new();
+            for body in bodies.iter() {
+                let first = by_key.entry(body["key"].as_str().unwrap().to_owned()).or_insert_with(|| body.clone());
+                assert_eq!(first, body);
+            }
+            (by_key.len() >= count).then_some(by_key)
+        })
+    }
+}
+
+/// Kills the monitor: its simulator does so when it is dropped.
+fn kill(monitor: Driven) {
+    drop(monitor);
+}
+
+fn error_with(path: &Path, text: &str) -> Value {
+    wait_for(text, || {
+        let log = fs::read_to_string(path).unwrap();
+        let line = log.lines().find(|line| line.contains(r#""level":"ERROR""#) && line.contains(text))?;
+        serde_json::from_str(line).ok()
+    })
+}
+
+#[test]
+fn trading_is_stopped_whatever_the_receiver_does() {
+    let silent = server(|mut stream| drop(stream.read_to_end(&mut Vec::new())));
+    let dripping = server(|mut stream| {
+        let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\nx: ");
+        while stream.write_all(b"y").is_ok() {
+            thread::sleep(Duration::from_millis(100));
+        }
+    });
+    let (closed, supervisord) = (ClosedPort::new(), FakeSupervisord::start());
+    let addresses = [
+        format!("127.0.0.1:{silent}"),
+        format!("127.0.0.1:{dripping}"),
+        closed.address().to_string(),
+        "a.invalid".into(),
+    ];
+    for address in addresses {
+        let directory = TempDir::new().unwrap();
+        let url = format!("http://{address}/alerts");
+        let settings = ["--state-dir", "state", "--risk-manager", "r", "--trading-group", "t", "--alert-url", &url];
+        let environment = supervisord.environment();
+        let mut monitor = Driven::start_with("failure_monitor", directory.path(), &settings, &environment);
+        // No alert is ever answered. If an event waited for one, it would be a minute for each.
+        for serial in 0..200 {
+            monitor.send_as(serial, EXITED, CRASH);
+        }
+        assert_eq!(supervisord.calls(), [] as [&str; 0]);
+        monitor.send_as(200, "PROCESS_STATE_FATAL", &state("r", "BACKOFF", ""));
+        assert_eq!(supervisord.calls(), ["stopProcessGroup t"], "{address}");
+        // Nor does the end.
+        monitor.end();
+
+        // A receiver that does its duty gets all of them, in their order.
+        let alerts = Collector::start();
+        let settings = ["--state-dir", "state", "--alert-url", &alerts.url()];
+        let monitor = Driven::start("failure_monitor", directory.path(), &settings);
+        alerts.wait_for("the last alert", |alert| alert["serial"] == 199);
+        assert_eq!(alerts.count(|_| true), 200, "{address}");
+        monitor.end();
+    }
+}
+
+#[test]
+fn a_receiver_that_is_away_is_an_error_in_the_log_and_tried_again() {
+    let silent = server(|mut stream| drop(stream.read_to_end(&mut Vec::new())));
+    let refusing = server(|mut stream| {
+        // All of it: what is left unread would reset the connection.
+        request(&mut stream);
+        let _ = stream.write_all(b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n");
+    });
+    let closed = ClosedPort::new();
+    for (address, timeout, why) in [
+        (closed.address().to_string(), "60", "refused"),
+        (format!("127.0.0.1:{silent}"), "0.2", "timeout"),
+        (format!("127.0.0.1:{refusing}"), "60", "503"),
+    ] {
+        let directory = TempDir::new().unwrap();
+        let url = format!("http://{address}/alerts");
+        let settings = ["--alert-url", &url, "--alert-timeout", timeout];
+        let mut monitor = Driven::start("failure_monitor", directory.path(), &settings);
+        monitor.send(EXITED, CRASH);
+        let log = directory.path().join("failure_monitor.err");
+        let error = error_with(&log, "Failed to send alert: ");
+        assert!(error["message"].as_str().unwrap().contains(why), "{why}: {error}");
+        assert_eq!(error["alert"]["event"], "UNEXPECTED_EXIT");
+        // Nothing else keeps it: the log says that it is lost.
+        monitor.end();
+        let error = error_with(&log, "Failed to send alert before the end");
+        assert_eq!(error["alert"]["event"], "UNEXPECTED_EXIT");
+    }
+}
+
+#[test]
+fn no_alert_is_lost_over_kills_and_a_dead_receiver() {
+    let (directory, receiver) = (TempDir::new().unwrap(), Mortal::start());
+    let url = receiver.url();
+    let settings = ["--state-dir", "state", "--alert-url", &url];
+    let mut serial = 0;
+    for round in 0..8 {
+        receiver.alive.store(round % 3 == 2, Ordering::SeqCst);
+        let mut pool: Vec<_> =
+            (0..=round % 2).map(|_| Driven::start("failure_monitor", directory.path(), &settings)).collect();
+        for _ in 0..10 {
+            for monitor in &mut pool {
+                monitor.send_as(serial, EXITED, CRASH);
+                serial += 1;
+            }
+        }
+        pool.into_iter().for_each(kill);
+    }
+    receiver.alive.store(true, Ordering::SeqCst);
+    let monitor = Driven::start("failure_monitor", directory.path(), &settings);
+    let alerts = receiver.wait_for_keys(serial as usize);
+    let mut serials: Vec<_> = alerts.values().map(|alert| alert["serial"].as_u64().unwrap()).collect();
+    serials.sort_unstable();
+    assert_eq!(serials, (0..serial).collect::<Vec<_>>());
+    monitor.end();
+}
+
+#[test]
+fn refusals_are_set_aside_and_redirects_are_not_followed() {
+    const ANSWERS: [&str; 4] =
+        ["302 Found\r\nlocation: /elsewhere", "429 Too Many Requests", "404 Not Found", "204 No Content"];
+    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+    let port = server({
+        let seen = Arc::clone(&seen);
+        move |mut stream| {
+            let (head, body) = request(&mut stream);
+            let mut seen = seen.lock().unwrap();
+            let body: Value = serde_json::from_str(&body).unwrap_or_default();
+            let answer = ANSWERS.get(seen.len()).unwrap_or(&"500 Too Many");
+            seen.push(format!("{} {}", head.lines().next().unwrap_or_default(), body["serial"]));
+            let _ = write!(stream, "HTTP/1.1 {answer}\r\ncontent-length: 0\r\n\r\n");
+        }
+    });
+    let directory = TempDir::new().unwrap();
+    let url = format!("http://127.0.0.1:{port}/alerts");
+    let mut monitor = Driven::start("failure_monitor", directory.path(), &["--alert-url", &url]);
+    monitor.send_as(1, EXITED, CRASH);
+    monitor.send_as(2, EXITED, CRASH);
+    wait_for("all answers", || (seen.lock().unwrap().len() >= ANSWERS.len()).then_some(()));
+    monitor.end();
+    let expected = [1, 1, 1, 2].map(|serial| format!("POST /alerts HTTP/1.1 {serial}"));
+    assert_eq!(*seen.lock().unwrap(), expected);
+    let log = directory.path().join("failure_monitor.err");
+    error_with(&log, "http status: 302: redirects are not followed");
+    assert_eq!(error_with(&log, "not sent again: http status: 404")["alert"]["serial"], 1);
+}
+
+#[test]
+fn the_oldest_alerts_make_room_and_are_counted() {
+    const SENT: u64 = 20;
+    for state in [&["--state-dir", "state"][..], &[]] {
+        let (directory, receiver) = (TempDir::new().unwrap(), Mortal::start());
+        let url = receiver.url();
+        let settings = [state, &["--alert-url", &url]].concat();
+        let mut monitor = Driven::start("comm_monitor", directory.path(), &settings);
+        for serial in 0..SENT {
+            let details = "x".repeat(100_000);
+            monitor.send_as(serial, STDOUT, &said("worker", &format!("ALERT:HIGH:NOISE:{details}")));
+        }
+        if !state.is_empty() {
+            // What was dropped is known to the next incarnation.
+            kill(monitor);
+            monitor = Driven::start("comm_monitor", directory.path(), &settings);
+        }
+        receiver.alive.store(true, Ordering::SeqCst);
+        let dropped = wait_for("the number of dropped alerts", || {
+            let bodies = receiver.bodies.lock().unwrap();
+            bodies.iter().find(|alert| alert["event"] == "ALERTS_DROPPED").cloned()
+        });
+        let dropped = dropped["details"]["dropped"].as_u64().unwrap();
+        let alerts = receiver.wait_for_keys((SENT - dropped) as usize + 1);
+        let last = alerts.values().filter_map(|alert| alert["serial"].as_u64()).max();
+        assert_eq!((alerts.len() as u64, last), (SENT - dropped + 1, Some(SENT - 1)));
+        assert!((5..15).contains(&dropped), "{dropped}");
+        monitor.end();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn with_a_full_disk_alerts_stay_in_memory() {
+    let (directory, receiver) = (TempDir::new().unwrap(), Mortal::start());
+    fs::create_dir(directory.path().join("state")).unwrap();
+    std::os::unix::fs::symlink("/dev/full", directory.path().join("state/failure_monitor.alerts-0.spool")).unwrap();
+    let url = receiver.url();
+    let settings = ["--state-dir", "state", "--alert-url", &url];
+    let mut monitor = Driven::start("failure_monitor", directory.path(), &settings);
+    for serial in 0..10 {
+        monitor.send_as(serial, EXITED, CRASH);
+    }
+    receiver.alive.store(true, Ordering::SeqCst);
+    receiver.wait_for_keys(10);
+    let errors = levels(&monitor.lines(), "ERROR");
+    assert_eq!(errors.iter().filter(|error| error.contains("cannot be kept on the disk")).count(), 1, "{errors:?}");
+    monitor.end();
+}
