@@ -10,6 +10,8 @@ use tungstenite::Message;
 use ureq::Agent;
 
 use super::Failure;
+use super::alerts::secrets::without_credentials;
+use super::alerts::tls;
 use super::net::connect;
 use super::settings::Named;
 
@@ -26,6 +28,7 @@ impl FromStr for Endpoint {
     fn from_str(text: &str) -> Result<Self, String> {
         let Named { name, value: url } = text.parse()?;
         if !SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
+            let url = without_credentials(&url);
             return Err(format!("has {url:?}, which begins with none of {SCHEMES:?}"));
         }
         Ok(Self { name, url })
@@ -83,7 +86,8 @@ fn check(url: &str, deadline: Instant) -> Result<(), Failure> {
         drop(socket.close(None));
     } else {
         let left = deadline.saturating_duration_since(Instant::now());
-        let agent: Agent = Agent::config_builder().timeout_global(Some(left)).build().new_agent();
+        let config = Agent::config_builder().timeout_global(Some(left)).tls_config(tls::none());
+        let agent: Agent = config.build().new_agent();
         agent.get(url).call()?;
     }
     Ok(())

@@ -15,7 +15,7 @@ use clap::{Args, Parser};
 use supervisor_events::LengthUnit;
 
 use crate::Failure;
-use crate::alerts;
+use crate::alerts::{self, secrets};
 
 /// What every monitor can be told.
 #[derive(Clone, Debug, Args)]
@@ -48,8 +48,8 @@ pub fn read<S: Parser>(program: &'static str) -> Result<Option<S>, Failure> {
             return Err(format!("{} is not UTF-8", variable.display()).into());
         }
     }
-    match command.try_get_matches().and_then(|matches| S::from_arg_matches(&matches)) {
-        Ok(settings) => Ok(Some(settings)),
+    match command.try_get_matches().and_then(|matches| Ok((S::from_arg_matches(&matches)?, matches))) {
+        Ok((settings, matches)) => secrets::are_not_arguments(&matches).map(|()| Some(settings)),
         Err(error) if error.use_stderr() => Err(in_words(&error).into()),
         Err(help) => {
             // Where nobody reads it, there is nobody to complain to.
@@ -105,8 +105,9 @@ impl FromStr for Named {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (name, value) =
-            text.split_once('=').ok_or_else(|| format!("is a list of NAME=VALUE with commas; {text:?} is not one"))?;
+        let (name, value) = text.split_once('=').ok_or_else(|| {
+            format!("is a list of NAME=VALUE with commas; {:?} is not one", secrets::without_credentials(text))
+        })?;
         Ok(Self { name: name.trim().into(), value: value.trim().into() })
     }
 }

@@ -1,34 +1,61 @@
 //! A receiver of alerts at a URL.
 
+use std::fmt::{self, Debug};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::{io, thread, vec};
 
+use serde_json::json;
 use ureq::Agent;
 use ureq::config::Config;
 use ureq::http::Uri;
+use ureq::http::header::{HeaderName, HeaderValue};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
-use super::AlertSettings;
+use super::{AlertSettings, secrets, tls};
+use crate::Failure;
+use crate::log::{Level, log};
 
 /// Where an alert can be sent.
-#[derive(Clone, Debug)]
-pub struct Url(String);
+#[derive(Clone)]
+pub struct Url(Uri);
 
 impl FromStr for Url {
-    type Err = String;
+    type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let url = Some(text).filter(|text| text.starts_with("http://"));
-        url.map(|url| Self(url.into())).ok_or_else(|| format!("begins with http://, not {text:?}"))
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let url = text.parse().ok().filter(|url: &Uri| {
+            matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|host| !host.is_empty())
+        });
+        // What it is instead is not shown, for it may hold a password.
+        url.map(Self).ok_or("begins with http:// or https://, and a host follows")
+    }
+}
+
+impl Url {
+    fn is_safe(&self) -> bool {
+        self.0.scheme_str() == Some("https")
+    }
+
+    /// What logs may tell of it.
+    fn origin(&self) -> String {
+        secrets::origin(&self.0.to_string())
+    }
+}
+
+impl Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.origin())
     }
 }
 
 pub struct Receiver {
     agent: Agent,
     url: Url,
+    /// Who sends, for the receiver to know.
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// Why an alert was not taken in.
@@ -41,22 +68,29 @@ pub enum Undelivered {
 
 impl Receiver {
     /// The one at this URL.
-    pub fn new(url: &Url, settings: &AlertSettings) -> Self {
-        let config = Agent::config_builder()
+    pub fn new(url: &Url, settings: &AlertSettings) -> Result<Self, Failure> {
+        let headers = secrets::headers(settings)?;
+        let mut config = Agent::config_builder()
             // Alerts are rare: a connection that was kept may well be dead when the next one is due.
             .max_idle_connections(0)
             // Redirected, a POST becomes a GET, whose answer says nothing about the alert.
             .max_redirects(0)
             .http_status_as_error(false)
             // For the whole of a try: a receiver that sends a byte now and then is bounded as well.
-            .timeout_global(Some(settings.alert_timeout))
-            .build();
-        let agent = Agent::with_parts(config, DefaultConnector::default(), BoundedResolver);
-        Self { agent, url: url.clone() }
+            .timeout_global(Some(settings.alert_timeout));
+        if url.is_safe() {
+            config = config.tls_config(tls::config(settings.alert_ca.as_deref())?);
+        }
+        let agent = Agent::with_parts(config.build(), DefaultConnector::default(), BoundedResolver);
+        log(Level::Info, "alerts are sent", json!({ "to": url.origin() }));
+        Ok(Self { agent, url: url.clone(), headers })
     }
 
     pub fn post(&self, alert: &[u8]) -> Result<(), Undelivered> {
-        let request = self.agent.post(&self.url.0).header("content-type", "application/json");
+        let mut request = self.agent.post(&self.url.0).header("content-type", "application/json");
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
         let response = request.send(alert).map_err(|error| Undelivered::ForNow(error.to_string()))?;
         let status = response.status();
         let why = format!("http status: {}", status.as_u16());

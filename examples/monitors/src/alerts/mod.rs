@@ -11,10 +11,12 @@
 
 mod http;
 mod queue;
+pub mod secrets;
 mod sender;
+pub mod tls;
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -30,12 +32,25 @@ use crate::run::run_of_parent_or_pid;
 use crate::settings::{Optional, seconds};
 use http::{Receiver, Url};
 use queue::Queue;
+use secrets::Token;
 
 #[derive(Clone, Debug, Args)]
 pub struct AlertSettings {
-    /// Where alerts go, http://HOST/PATH; to the log alone if empty
+    /// Where alerts go, http://HOST/PATH or https://HOST/PATH; to the log alone if empty
     #[arg(long, env, default_value = "")]
     pub alert_url: Optional<Url>,
+    /// What the receiver knows us by, a bearer token; in the environment alone
+    #[arg(long, env, default_value = "")]
+    pub alert_token: Optional<Token>,
+    /// A file with that token
+    #[arg(long, env, default_value = "")]
+    pub alert_token_file: Optional<PathBuf>,
+    /// Another header that the receiver wants, NAME: VALUE; in the environment alone
+    #[arg(long, env, default_value = "")]
+    pub alert_header: Optional<secrets::Header>,
+    /// A file with the certificates to trust instead of the system's
+    #[arg(long, env, default_value = "")]
+    pub alert_ca: Optional<PathBuf>,
     /// Seconds that one try to send an alert may take
     #[arg(long, env, default_value = "5", value_parser = seconds)]
     pub alert_timeout: Duration,
@@ -126,7 +141,7 @@ impl Alerts {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let mut this = Self { system: settings.system.clone(), host, run: run_of_parent_or_pid(), outbox: None };
         if let Some(url) = &*settings.alert_url {
-            let receiver = Receiver::new(url, settings);
+            let receiver = Receiver::new(url, settings)?;
             let (queue, patience) = (Arc::new(Queue::open(state_dir)?), settings.alert_timeout);
             let outbox = Outbox { queue, receiver: Arc::new(receiver), running: AtomicBool::new(false), patience };
             // What an earlier incarnation left is due now.

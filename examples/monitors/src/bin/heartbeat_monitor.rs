@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use supervisor_events::Event;
 use supervisor_monitors::Failure;
+use supervisor_monitors::alerts::secrets::without_credentials;
 use supervisor_monitors::alerts::{Alert, Alerts, Severity};
 use supervisor_monitors::endpoints::{Endpoint, check_all};
 use supervisor_monitors::log::{Level, log};
@@ -103,7 +104,7 @@ impl Monitor for HeartbeatMonitor {
         let mut alerts = Vec::new();
         let mut summary = serde_json::Map::new();
         for ((Endpoint { name, url }, found), changed) in self.endpoints.iter().zip(&findings).zip(changed) {
-            let mut details = json!({ "endpoint": name, "url": url });
+            let mut details = json!({ "endpoint": name, "url": without_credentials(url) });
             match found {
                 Ok(latency) => details["latency_ms"] = json!(latency.as_secs_f64() * 1000.0),
                 Err(error) => details["error"] = json!(error),

@@ -7,6 +7,7 @@ mod check_listener;
 mod durability;
 mod page;
 mod programs;
+mod secrets;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1045,7 +1045,12 @@ fn help_tells_all_settings() {
     ];
     for (monitor, name, default) in own {
         // Values from the environment are not shown: they may be secret.
-        let output = program(monitor).env("NATS_URL", "nats://u:secret@h").arg("--help").output().unwrap();
+        let output = program(monitor)
+            .env("NATS_URL", "nats://u:secret@h")
+            .env("ALERT_TOKEN", "secret")
+            .arg("--help")
+            .output()
+            .unwrap();
         let help = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success());
         let capitals = name.to_uppercase().replace('-', "_");
@@ -1100,7 +1105,8 @@ fn a_log_that_nobody_reads_stops_nothing() {
 #[test]
 fn settings_that_make_no_sense_are_refused_by_name() {
     let wrong = [
-        ("failure_monitor", "--alert-url=ftp://x", "--alert-url begins with http://"),
+        ("failure_monitor", "--alert-url=ftp://x", "--alert-url begins with http:// or https://"),
+        ("failure_monitor", "--alert-url=https://", "--alert-url begins with http:// or https://"),
         ("failure_monitor", "--alert-timeout=0", "--alert-timeout is a number of seconds above 0"),
         ("failure_monitor", "--lost-when=STOPPED", "--lost-when is FATAL or FATAL,EXITED"),
         ("failure_monitor", "--length-unit=words", "--length-unit is code-points or bytes"),

@@ -1,0 +1,98 @@
+//! What must not be in any log: tokens, and the credentials in URLs.
+
+use std::fs;
+use std::path::Path;
+use std::str::FromStr;
+
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+use ureq::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+
+use super::AlertSettings;
+use crate::Failure;
+
+/// The settings that are secrets.
+const SECRETS: [&str; 2] = ["alert_token", "alert_header"];
+
+/// A token for the receiver. Its value does not show in `Debug`.
+#[derive(Clone, Debug)]
+pub struct Token(HeaderValue);
+
+impl FromStr for Token {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err("is empty");
+        }
+        let bearer = HeaderValue::try_from(format!("Bearer {text}"));
+        Ok(Self(sensitive(bearer.map_err(|_| "cannot be in a header")?)))
+    }
+}
+
+/// A header for the receiver. Its value does not show in `Debug`.
+#[derive(Clone, Debug)]
+pub struct Header(HeaderName, HeaderValue);
+
+impl FromStr for Header {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text.split_once(':').and_then(|(name, value)| {
+            Some(Self(name.trim().parse().ok()?, sensitive(HeaderValue::try_from(value.trim()).ok()?)))
+        });
+        // Not what it is instead: it may well be the secret.
+        parts.ok_or("is NAME: VALUE")
+    }
+}
+
+fn sensitive(mut value: HeaderValue) -> HeaderValue {
+    value.set_sensitive(true);
+    value
+}
+
+/// The headers by which the receiver knows who sends.
+pub fn headers(settings: &AlertSettings) -> Result<Vec<(HeaderName, HeaderValue)>, Failure> {
+    let token = match (&*settings.alert_token, &*settings.alert_token_file) {
+        (Some(_), Some(_)) => return Err("--alert-token and --alert-token-file are both set".into()),
+        (None, Some(file)) => Some(token_in(file)?),
+        (token, None) => token.clone(),
+    };
+    let token = token.map(|Token(bearer)| (AUTHORIZATION, bearer));
+    let header = settings.alert_header.as_ref().map(|Header(name, value)| (name.clone(), value.clone()));
+    Ok(token.into_iter().chain(header).collect())
+}
+
+fn token_in(file: &Path) -> Result<Token, String> {
+    let text = fs::read_to_string(file).map_err(|error| format!("--alert-token-file {file:?}: {error}"))?;
+    text.parse().map_err(|error| format!("--alert-token-file {file:?} {error}"))
+}
+
+/// Fails if one of them is an argument.
+pub fn are_not_arguments(settings: &ArgMatches) -> Result<(), Failure> {
+    let is_argument = |name: &&str| settings.value_source(name) == Some(ValueSource::CommandLine);
+    let mut names = settings.ids().map(|id| id.as_str()).filter(is_argument);
+    names.find(|name| SECRETS.contains(name)).map_or(Ok(()), |name| {
+        let (argument, variable) = (name.replace('_', "-"), name.to_uppercase());
+        Err(format!("--{argument} can be seen by everybody on the machine: set {variable} in the environment").into())
+    })
+}
+
+/// A URL for logs: without the name and password in front of its host.
+pub fn without_credentials(url: &str) -> String {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let end = url[start..].find(['/', '?', '#']).map_or(url.len(), |at| start + at);
+    match url[start..end].rfind('@') {
+        Some(at) => format!("{}{}", &url[..start], &url[start + at + 1..]),
+        None => url.to_owned(),
+    }
+}
+
+/// The scheme and the host alone. The path may be the secret: that of a webhook usually is.
+pub fn origin(url: &str) -> String {
+    let url = without_credentials(url);
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let end = url[start..].find(['/', '?', '#']).map_or(url.len(), |at| start + at);
+    url[..end].to_owned()
+}
