@@ -1,6 +1,7 @@
 //! What must not be in any log: tokens, and the credentials in URLs.
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -81,8 +82,7 @@ pub fn are_not_arguments(settings: &ArgMatches) -> Result<(), Failure> {
 
 /// A URL for logs: without the name and password in front of its host.
 pub fn without_credentials(url: &str) -> String {
-    let start = url.find("://").map_or(0, |at| at + 3);
-    let end = url[start..].find(['/', '?', '#']).map_or(url.len(), |at| start + at);
+    let Range { start, end } = authority(url);
     match url[start..end].rfind('@') {
         Some(at) => format!("{}{}", &url[..start], &url[start + at + 1..]),
         None => url.to_owned(),
@@ -92,7 +92,11 @@ pub fn without_credentials(url: &str) -> String {
 /// The scheme and the host alone. The path may be the secret: that of a webhook usually is.
 pub fn origin(url: &str) -> String {
     let url = without_credentials(url);
+    url[..authority(&url).end].to_owned()
+}
+
+/// Where a URL has its credentials and host.
+fn authority(url: &str) -> Range<usize> {
     let start = url.find("://").map_or(0, |at| at + 3);
-    let end = url[start..].find(['/', '?', '#']).map_or(url.len(), |at| start + at);
-    url[..end].to_owned()
+    start..url[start..].find(['/', '?', '#']).map_or(url.len(), |at| start + at)
 }
