@@ -16,7 +16,7 @@ mod sender;
 pub mod tls;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,12 +24,11 @@ use std::time::Duration;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use supervisor_events::Header;
 
 use crate::Failure;
 use crate::log::{Level, log, now};
-use crate::run::run_of_parent_or_pid;
-use crate::settings::{Optional, seconds};
+use crate::run::Context;
+use crate::settings::{Common, Optional, seconds};
 use http::{Receiver, Url};
 use queue::Queue;
 use secrets::Token;
@@ -120,8 +119,6 @@ pub struct Alert<'a> {
 pub struct Alerts {
     system: String,
     host: String,
-    /// Which run of supervisord this is.
-    run: String,
     /// None if they go to the log alone.
     outbox: Option<Outbox>,
 }
@@ -136,13 +133,14 @@ struct Outbox {
 }
 
 impl Alerts {
-    /// Alerts wait in this directory, those of an earlier incarnation as well; in memory if there is none.
-    pub fn new(settings: &AlertSettings, state_dir: Option<&Path>) -> Result<Self, Failure> {
+    /// Alerts wait in the directory for state, those of an earlier incarnation as well; in memory if there is none.
+    pub fn new(common: &Common) -> Result<Self, Failure> {
+        let settings = &common.alerts;
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        let mut this = Self { system: settings.system.clone(), host, run: run_of_parent_or_pid(), outbox: None };
+        let mut this = Self { system: settings.system.clone(), host, outbox: None };
         if let Some(url) = &*settings.alert_url {
             let receiver = Receiver::new(url, settings)?;
-            let (queue, patience) = (Arc::new(Queue::open(state_dir)?), settings.alert_timeout);
+            let (queue, patience) = (Arc::new(Queue::open(common.state_dir.as_deref())?), settings.alert_timeout);
             let outbox = Outbox { queue, receiver: Arc::new(receiver), running: AtomicBool::new(false), patience };
             // What an earlier incarnation left is due now.
             outbox.ensure_running();
@@ -152,34 +150,34 @@ impl Alerts {
     }
 
     /// Logs the alerts of one event, and queues them. It waits for nobody.
-    pub fn send<'a>(&self, header: &Header<'_>, alerts: impl IntoIterator<Item = Alert<'a>>) {
+    pub fn send<'a>(&self, context: &Context<'_>, alerts: impl IntoIterator<Item = Alert<'a>>) {
         for (index, alert) in alerts.into_iter().enumerate() {
             let (process, group) = alert.process.unzip();
             let about =
                 json!({ "severity": alert.severity, "process": process, "group": group, "details": alert.details });
             log(alert.severity.level(), format!("alert: {}", alert.event), about);
             if let Some(outbox) = &self.outbox {
-                outbox.queue.push(self.render(header, index, &alert).to_string().into_bytes());
+                outbox.queue.push(self.render(context, index, &alert).to_string().into_bytes());
             }
         }
         self.outbox.iter().for_each(Outbox::ensure_running);
     }
 
-    fn render(&self, header: &Header<'_>, index: usize, alert: &Alert<'_>) -> Value {
+    fn render(&self, context: &Context<'_>, index: usize, alert: &Alert<'_>) -> Value {
         let (process, group) = alert.process.unzip();
         json!({
             "timestamp": now(), "severity": alert.severity, "process": process, "group": group, "event": alert.event,
             "details": alert.details, "system": self.system,
-            "host": self.host, "server": header.server(), "serial": header.serial(),
-            "key": self.key(header, index, alert.event),
+            "host": self.host, "server": context.header.server(), "serial": context.header.serial(),
+            "key": self.key(context, index, alert.event),
         })
     }
 
     /// What two deliveries of one alert share, and no other alert has. Serials begin at 0 with each supervisord, and
     /// most machines have the same identifier: so the machine and the run of supervisord are part of it.
-    fn key(&self, header: &Header<'_>, index: usize, event: &str) -> String {
-        let Self { host, run, .. } = self;
-        format!("{host}/{}/{run}/{}/{event}/{index}", header.server(), header.serial())
+    fn key(&self, context: &Context<'_>, index: usize, event: &str) -> String {
+        let Context { header, run, .. } = context;
+        format!("{}/{}/{run}/{}/{event}/{index}", self.host, header.server(), header.serial())
     }
 }
 

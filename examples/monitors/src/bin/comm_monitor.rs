@@ -57,7 +57,7 @@ impl Monitor for CommMonitor {
     }
 
     fn new(settings: Settings) -> Result<Self, Failure> {
-        let alerts = Alerts::new(&settings.common.alerts, settings.common.state_dir.as_deref())?;
+        let alerts = Alerts::new(&settings.common)?;
         Ok(Self { trail: Trail::new(settings.audit_file), alerts })
     }
 
@@ -80,7 +80,7 @@ impl Monitor for CommMonitor {
             }
         }
         // Before anything is held: an alert does not wait for a disk.
-        self.alerts.send(context.header, alerts);
+        self.alerts.send(context, alerts);
         if let Err(error) = recorded {
             let failed = format!("the audit trail {} lacks records", self.trail.path().display());
             hold(&failed, error, || self.trail.append(&records))?;

@@ -15,7 +15,7 @@ use std::str::FromStr;
 use clap::Parser;
 use serde::Serialize;
 use serde_json::{Value, json};
-use supervisor_events::{Event, Header, ProcessState, ProcessStateEvent};
+use supervisor_events::{Event, ProcessState, ProcessStateEvent};
 use supervisor_monitors::Failure;
 use supervisor_monitors::alerts::{Alert, Alerts, Severity};
 use supervisor_monitors::log::{Level, log};
@@ -79,15 +79,14 @@ impl Monitor for FailureMonitor {
     }
 
     fn new(settings: Settings) -> Result<Self, Failure> {
-        let alerts = Alerts::new(&settings.common.alerts, settings.common.state_dir.as_deref())?;
+        let alerts = Alerts::new(&settings.common)?;
         Ok(Self { alerts, supervisord: Supervisord::from_env(), settings })
     }
 
     fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
-        let header = context.header;
         match event {
-            Event::ProcessState(event) if event.state == ProcessState::Fatal => self.fatal(header, event),
-            Event::ProcessState(event) if event.expected == Some(false) => self.exited_unexpectedly(header, event),
+            Event::ProcessState(event) if event.state == ProcessState::Fatal => self.fatal(context, event),
+            Event::ProcessState(event) if event.expected == Some(false) => self.exited_unexpectedly(context, event),
             _ => {}
         }
         Ok(())
@@ -95,7 +94,7 @@ impl Monitor for FailureMonitor {
 }
 
 impl FailureMonitor {
-    fn fatal(&self, header: &Header<'_>, event: &ProcessStateEvent<'_>) {
+    fn fatal(&self, context: &Context<'_>, event: &ProcessStateEvent<'_>) {
         let name = event.processname.as_str();
         log(Level::Critical, format!("Process {name} entered FATAL state"), json!({ "process": event }));
         self.stop_trading_without_risk_manager(event);
@@ -105,17 +104,17 @@ impl FailureMonitor {
                 "from_state": event.from_state,
                 "action_required": "immediate_intervention",
             });
-            self.alert(header, event, "PROCESS_FATAL", details);
+            self.alert(context, event, "PROCESS_FATAL", details);
         }
     }
 
-    fn exited_unexpectedly(&self, header: &Header<'_>, event: &ProcessStateEvent<'_>) {
+    fn exited_unexpectedly(&self, context: &Context<'_>, event: &ProcessStateEvent<'_>) {
         let pid = event.pid.map_or_else(|| "unknown".into(), |pid| pid.to_string());
         let message = format!("Process {} (PID {pid}) exited unexpectedly", event.processname);
         log(Level::Warning, message, json!({ "process": event }));
         self.stop_trading_without_risk_manager(event);
         let details = json!({ "pid": event.pid, "from_state": event.from_state, "requires_investigation": true });
-        self.alert(header, event, "UNEXPECTED_EXIT", details);
+        self.alert(context, event, "UNEXPECTED_EXIT", details);
     }
 
     fn stop_trading_without_risk_manager(&self, event: &ProcessStateEvent<'_>) {
@@ -160,8 +159,8 @@ impl FailureMonitor {
         }
     }
 
-    fn alert(&self, header: &Header<'_>, event: &ProcessStateEvent<'_>, kind: &str, details: Value) {
+    fn alert(&self, context: &Context<'_>, event: &ProcessStateEvent<'_>, kind: &str, details: Value) {
         let process = Some((event.processname.as_str(), event.groupname.as_str()));
-        self.alerts.send(header, [Alert { severity: Severity::Critical, process, event: kind, details }]);
+        self.alerts.send(context, [Alert { severity: Severity::Critical, process, event: kind, details }]);
     }
 }

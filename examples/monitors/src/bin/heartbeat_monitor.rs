@@ -78,12 +78,11 @@ impl Monitor for HeartbeatMonitor {
         let mut endpoints = settings.endpoints.to_vec();
         let vpn = settings.vpn_interface.as_ref();
         endpoints.extend(vpn.map(|vpn| Endpoint { name: "vpn".into(), url: format!("interface:{vpn}") }));
-        let alerts = Alerts::new(&settings.common.alerts, settings.common.state_dir.as_deref())?;
+        let alerts = Alerts::new(&settings.common)?;
         Ok(Self { endpoints, deadline: settings.deadline, state: State::open(&settings.common, "")?, alerts })
     }
 
     fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
-        let header = context.header;
         let Event::Tick(tick) = event else { return Ok(()) };
         let urls: Vec<_> = self.endpoints.iter().map(|endpoint| endpoint.url.as_str()).collect();
         let findings = check_all(&urls, self.deadline);
@@ -121,7 +120,7 @@ impl Monitor for HeartbeatMonitor {
             "Heartbeat",
             json!({ "when": tick.when, "missed": missed, "endpoints": Value::Object(summary) }),
         );
-        self.alerts.send(header, alerts);
+        self.alerts.send(context, alerts);
         Ok(())
     }
 }

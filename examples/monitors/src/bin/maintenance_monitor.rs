@@ -75,14 +75,13 @@ impl Monitor for MaintenanceMonitor {
     fn new(settings: Settings) -> Result<Self, Failure> {
         Ok(Self {
             trail: Trail::new(&settings.audit_file),
-            alerts: Alerts::new(&settings.common.alerts, settings.common.state_dir.as_deref())?,
+            alerts: Alerts::new(&settings.common)?,
             supervisord: Supervisord::from_env(),
             settings,
         })
     }
 
     fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
-        let header = context.header;
         let Event::Tick(tick) = event else { return Ok(()) };
         let to = Timestamp::from_second(tick.when.try_into()?)?;
         let from = to.checked_sub(i64::from(tick.period).seconds())?;
@@ -100,7 +99,7 @@ impl Monitor for MaintenanceMonitor {
             }
         }
         let alert = Alert { severity: Severity::Info, process: None, event: "HOURLY_REPORT", details: report };
-        self.alerts.send(header, [alert]);
+        self.alerts.send(context, [alert]);
         Ok(())
     }
 }

@@ -74,14 +74,13 @@ impl Monitor for PerformanceMonitor {
     fn new(settings: Settings) -> Result<Self, Failure> {
         Ok(Self {
             trends: State::open(&settings.common, "")?,
-            alerts: Alerts::new(&settings.common.alerts, settings.common.state_dir.as_deref())?,
+            alerts: Alerts::new(&settings.common)?,
             supervisord: Supervisord::from_env(),
             settings,
         })
     }
 
     fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
-        let header = context.header;
         let Event::Tick(tick) = event else { return Ok(()) };
         // Without the list, the system's own figures are still worth having.
         let all = self.supervisord.processes().unwrap_or_else(|error| {
@@ -105,7 +104,7 @@ impl Monitor for PerformanceMonitor {
             event: details["type"].as_str().unwrap_or_default(),
             details: details.clone(),
         });
-        self.alerts.send(header, alerts);
+        self.alerts.send(context, alerts);
         Ok(())
     }
 }

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use supervisor_events::{Event, Header, ProcessState, ProcessStateEvent};
+use supervisor_events::{Event, ProcessState, ProcessStateEvent};
 use supervisor_monitors::Failure;
 use supervisor_monitors::alerts::{Alert, Alerts, Severity};
 use supervisor_monitors::flapping::Starts;
@@ -75,17 +75,16 @@ impl Monitor for StartupMonitor {
     fn new(settings: Settings) -> Result<Self, Failure> {
         Ok(Self {
             state: State::open(&settings.common, "")?,
-            alerts: Alerts::new(&settings.common.alerts, settings.common.state_dir.as_deref())?,
+            alerts: Alerts::new(&settings.common)?,
             supervisord: Supervisord::from_env(),
             settings,
         })
     }
 
     fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
-        let header = context.header;
         match event {
-            Event::ProcessState(event) if event.state == ProcessState::Starting => self.starting(header, event),
-            Event::ProcessState(event) if event.state == ProcessState::Running => self.running(header, event)?,
+            Event::ProcessState(event) if event.state == ProcessState::Starting => self.starting(context, event),
+            Event::ProcessState(event) if event.state == ProcessState::Running => self.running(context, event)?,
             _ => {}
         }
         Ok(())
@@ -93,7 +92,7 @@ impl Monitor for StartupMonitor {
 }
 
 impl StartupMonitor {
-    fn starting(&mut self, header: &Header<'_>, event: &ProcessStateEvent<'_>) {
+    fn starting(&mut self, context: &Context<'_>, event: &ProcessStateEvent<'_>) {
         let name = event.processname.as_str();
         log(Level::Info, format!("Process {name} is starting"), json!({ "process": event }));
         let (now, is_critical) = (jiff::Timestamp::now().as_second(), self.is_critical(name));
@@ -106,11 +105,11 @@ impl StartupMonitor {
             let details = json!({ "starts": starts, "seconds": self.settings.flapping_seconds, "tries": event.tries });
             let process = Some((name, event.groupname.as_str()));
             let alert = Alert { severity: Severity::Warning, process, event: "FLAPPING", details };
-            self.alerts.send(header, [alert]);
+            self.alerts.send(context, [alert]);
         }
     }
 
-    fn running(&mut self, header: &Header<'_>, event: &ProcessStateEvent<'_>) -> Result<(), Failure> {
+    fn running(&mut self, context: &Context<'_>, event: &ProcessStateEvent<'_>) -> Result<(), Failure> {
         let name = event.processname.as_str();
         log(Level::Info, format!("Process {name} started successfully"), json!({ "process": event }));
         let processes = self.supervisord.processes()?;
@@ -124,7 +123,7 @@ impl StartupMonitor {
         if self.is_critical(name) && critical.all(|critical| runs(&processes, critical)) {
             let had_resumed = self.state.update(|known| std::mem::replace(&mut known.trading, true));
             if !had_resumed {
-                self.resume_trading(header);
+                self.resume_trading(context);
             }
         }
         Ok(())
@@ -143,7 +142,7 @@ impl StartupMonitor {
         }
     }
 
-    fn resume_trading(&self, header: &Header<'_>) {
+    fn resume_trading(&self, context: &Context<'_>) {
         let Settings { critical_processes, trading_group: Optional(group), .. } = &self.settings;
         log(Level::Info, "all critical processes run: trading resumes", json!({ "group": group }));
         let mut details = json!({ "critical": **critical_processes, "group": group });
@@ -154,7 +153,7 @@ impl StartupMonitor {
             }
         }
         let alert = Alert { severity: Severity::Info, process: None, event: "TRADING_RESUMED", details };
-        self.alerts.send(header, [alert]);
+        self.alerts.send(context, [alert]);
     }
 }
 

@@ -51,8 +51,3 @@ fn socket_time() -> Option<String> {
 fn hash(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
-
-/// The same, or where the system does not tell it, what there is: the parent's process id.
-pub fn run_of_parent_or_pid() -> String {
-    run_of_parent().unwrap_or_else(|_| parent_id().to_string())
-}

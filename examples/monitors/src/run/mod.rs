@@ -25,7 +25,7 @@ use crate::log::{self, Level, log};
 use crate::settings::{self, Common};
 use dead_letters::DeadLetters;
 pub use hold::{Unanswered, hold};
-pub use identity::{run_of_parent, run_of_parent_or_pid};
+pub use identity::run_of_parent;
 use seen::{Seen, Sighting};
 
 /// What a monitor makes of events.
