@@ -7,9 +7,8 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
+use crate::support::parallel::four_at_a_time;
 use crate::support::{examples, python};
 use rustix::process::{Pid, test_kill_process};
 use serde_json::{Value, json};
@@ -141,24 +140,17 @@ const BAD: [(&str, &[&str]); 16] = [
 #[test]
 fn every_mistake_is_told_from_the_others() {
     let Some(python) = python::python() else { return };
-    let next = AtomicUsize::new(0);
-    thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                while let Some((id, others)) = BAD.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if *id == "inherited-stdout" && !cfg!(target_os = "linux") {
-                        // Which process writes cannot be told elsewhere.
-                        continue;
-                    }
-                    let report = report_with(LESS_PATIENT, &python, id);
-                    let mut failed = report.ids("failed");
-                    // What was said before the end of the input, and what not, is a matter of chance here.
-                    failed.remove("output-after-end");
-                    let expected = others.iter().copied().chain([*id]).collect();
-                    assert_eq!(failed, expected, "{id}: {:#}", report.0);
-                }
-            });
+    four_at_a_time(&BAD, |(id, others)| {
+        if *id == "inherited-stdout" && !cfg!(target_os = "linux") {
+            // Which process writes cannot be told elsewhere.
+            return;
         }
+        let report = report_with(LESS_PATIENT, &python, id);
+        let mut failed = report.ids("failed");
+        // What was said before the end of the input, and what not, is a matter of chance here.
+        failed.remove("output-after-end");
+        let expected = others.iter().copied().chain([*id]).collect();
+        assert_eq!(failed, expected, "{id}: {:#}", report.0);
     });
 }
 
@@ -245,25 +237,18 @@ const CAUSES: [(&str, &str, In); 27] = [
 #[test]
 fn the_cause_is_the_true_one() {
     let Some(python) = python::python() else { return };
-    let next = AtomicUsize::new(0);
-    thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                while let Some((name, id, place)) = CAUSES.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let report = report_with(LESS_PATIENT, &python, name);
-                    let failed: Vec<_> = report.checks().iter().filter(|check| check["verdict"] == "failed").collect();
-                    let names: Vec<_> = failed.iter().map(|check| check["name"].as_str().unwrap()).collect();
-                    let expected = match place {
-                        In::First | In::FirstAlone => &["basic"][..],
-                        In::Checks(checks) => checks,
-                    };
-                    assert_eq!(names, expected, "{name}: {:#}", report.0);
-                    assert_eq!(report.ids("failed"), [*id].into(), "{name}: {:#}", report.0);
-                    let skipped = if matches!(place, In::First) { CHECKS - 1 } else { 0 };
-                    assert_eq!(report.0["summary"]["skipped"], skipped, "{name}: {:#}", report.0);
-                }
-            });
-        }
+    four_at_a_time(&CAUSES, |(name, id, place)| {
+        let report = report_with(LESS_PATIENT, &python, name);
+        let failed: Vec<_> = report.checks().iter().filter(|check| check["verdict"] == "failed").collect();
+        let names: Vec<_> = failed.iter().map(|check| check["name"].as_str().unwrap()).collect();
+        let expected = match place {
+            In::First | In::FirstAlone => &["basic"][..],
+            In::Checks(checks) => checks,
+        };
+        assert_eq!(names, expected, "{name}: {:#}", report.0);
+        assert_eq!(report.ids("failed"), [*id].into(), "{name}: {:#}", report.0);
+        let skipped = if matches!(place, In::First) { CHECKS - 1 } else { 0 };
+        assert_eq!(report.0["summary"]["skipped"], skipped, "{name}: {:#}", report.0);
     });
 }
 

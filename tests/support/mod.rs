@@ -5,6 +5,7 @@
 pub mod events;
 pub mod examples;
 pub mod ground_truth;
+pub mod parallel;
 pub mod patience;
 pub mod python;
 pub mod supervisord;

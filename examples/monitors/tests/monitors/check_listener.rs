@@ -2,10 +2,9 @@
 
 use std::ffi::OsStr;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use crate::support::examples::example;
+use crate::support::parallel::four_at_a_time;
 use crate::support::program;
 use tempfile::TempDir;
 
@@ -24,29 +23,16 @@ const MONITORS: [(&str, &[&str]); 7] = [
 
 #[test]
 fn all_monitors_pass() {
-    let (tool, next) = (example("check_listener"), AtomicUsize::new(0));
-    thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                while let Some((name, settings)) = MONITORS.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let directory = TempDir::new().unwrap();
-                    let mut command = Command::new(&tool);
-                    // The machine may be busy with other tests: what is late is not wrong.
-                    command.args([
-                        "--timeout",
-                        "15",
-                        "--",
-                        "sh",
-                        "-c",
-                        r#"mkdir -p "$0/$$" && cd "$0/$$" && exec "$@""#,
-                    ]);
-                    command.args([directory.path().as_os_str(), program(name).as_os_str()]);
-                    command.args(settings.iter().map(OsStr::new)).env_remove("SUPERVISOR_SERVER_URL");
-                    let output = command.output().unwrap();
-                    let text = String::from_utf8(output.stdout).unwrap();
-                    assert!(output.status.success() && text.ends_with(" passed, 0 failed\n"), "{name}: {text}");
-                }
-            });
-        }
+    let tool = example("check_listener");
+    four_at_a_time(&MONITORS, |(name, settings)| {
+        let directory = TempDir::new().unwrap();
+        let mut command = Command::new(&tool);
+        // The machine may be busy with other tests: what is late is not wrong.
+        command.args(["--timeout", "15", "--", "sh", "-c", r#"mkdir -p "$0/$$" && cd "$0/$$" && exec "$@""#]);
+        command.args([directory.path().as_os_str(), program(name).as_os_str()]);
+        command.args(settings.iter().map(OsStr::new)).env_remove("SUPERVISOR_SERVER_URL");
+        let output = command.output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && text.ends_with(" passed, 0 failed\n"), "{name}: {text}");
     });
 }

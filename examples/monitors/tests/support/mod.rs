@@ -4,6 +4,8 @@
 
 #[path = "../../../../tests/support/examples.rs"]
 pub mod examples;
+#[path = "../../../../tests/support/parallel.rs"]
+pub mod parallel;
 #[path = "../../../../tests/support/patience.rs"]
 pub mod patience;
 #[path = "../../../../tests/support/python.rs"]
