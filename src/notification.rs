@@ -36,12 +36,6 @@ impl<'a> Notification<'a> {
     pub fn event(&self) -> Result<Event<'a>, EventError> {
         Event::parse(self.header.event_type(), self.payload)
     }
-
-    /// Where its parts are in memory that holds the header, its newline, and the payload.
-    pub(crate) fn held(&self) -> Held {
-        let line = self.header.as_bytes().len();
-        Held { places: self.header.places(), line, end: line + 1 + self.payload.len(), omitted: self.omitted }
-    }
 }
 
 /// Where the parts of a notification are, as offsets into the memory that holds it.

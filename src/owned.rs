@@ -54,10 +54,10 @@ impl<const N: usize> OwnedNotification<N> {
     /// If it does not fit.
     pub fn new(header: &Header<'_>) -> Result<Self, BufferTooSmall> {
         let line = header.as_bytes();
-        let no_room = BufferTooSmall { needed: line.len().saturating_add(1) };
+        let too_small = BufferTooSmall { needed: line.len().saturating_add(1) };
         let mut bytes = Vec::new();
-        bytes.extend_from_slice(line).map_err(|_| no_room)?;
-        bytes.push(b'\n').map_err(|_| no_room)?;
+        bytes.extend_from_slice(line).map_err(|_| too_small)?;
+        bytes.push(b'\n').map_err(|_| too_small)?;
         Ok(Self { held: Held::of_header(header), bytes })
     }
 
@@ -81,7 +81,7 @@ impl<const N: usize> TryFrom<&Notification<'_>> for OwnedNotification<N> {
     /// Fails if the notification does not fit whole. To keep the part that fits, use [`OwnedNotification::new`] and
     /// [`OwnedNotification::push`].
     fn try_from(notification: &Notification<'_>) -> Result<Self, BufferTooSmall> {
-        let needed = notification.held().end;
+        let needed = notification.header.as_bytes().len() + 1 + notification.payload.len();
         if needed > N {
             return Err(BufferTooSmall { needed });
         }
