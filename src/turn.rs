@@ -62,7 +62,7 @@ pub(crate) struct Turn {
 }
 
 /// The states; BUSY is split in two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Phase {
     Acknowledged,

@@ -1,8 +1,8 @@
 //! Captured streams as whole notifications (feature `std`): for logs, tests and tools.
 //!
 //! A captured stream is what a listener read from its standard input, such as a file written by `tee`.
-//! [`Notifications`] reads one to its end, and owns the memory. A [`Decoder`] does the same in pieces,
-//! without memory of its own.
+//! [`Notifications`] reads one to its end, and owns the memory. A [`Decoder`] does the same in pieces, without memory of
+//! its own.
 
 use core::fmt;
 use core::mem;

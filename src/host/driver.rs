@@ -124,7 +124,7 @@ impl fmt::Display for Accepted {
 ///
 /// ```
 /// use std::io::{Read, Write};
-/// use supervisor_events::host::driver::{Replied, Driver, Next};
+/// use supervisor_events::host::driver::{Driver, Next, Replied};
 /// use supervisor_events::{LengthUnit, Reply};
 ///
 /// # let mut input = &b"ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:TICK_5 len:6\nwhen:5"[..];
