@@ -37,13 +37,6 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     path.into()
 }
 
-/// Puts a file in the place of another in one step: whoever reads finds the old one or the new one. A crash of the machine
-/// may leave neither.
-pub fn put(path: &Path, text: &[u8]) -> io::Result<()> {
-    let (_, new) = write_beside(path, text)?;
-    fs::rename(new, path)
-}
-
 /// Puts a file in the place of another in one step, and on the disk: whoever reads, after a crash too, finds the old one or
 /// the new one.
 pub fn replace(path: &Path, text: &[u8]) -> io::Result<()> {

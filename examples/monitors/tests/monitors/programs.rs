@@ -107,6 +107,15 @@ pub fn json_file(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
+/// What is in a monitor's state: in the file of the later turn, of two.
+pub fn state_in(path: &Path) -> Value {
+    let read = |end: &str| fs::read_to_string(format!("{}.{end}.json", path.display())).unwrap();
+    let lines = |text: String| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let files: [Vec<Value>; 2] = ["0", "1"].map(|end| lines(read(end)));
+    let newest = files.iter().max_by_key(|lines| lines.first().and_then(|head| head["turn"].as_u64())).unwrap();
+    newest[1].clone()
+}
+
 // ---- comm_monitor ----
 
 #[test]
@@ -288,12 +297,12 @@ fn state_that_cannot_be_read_begins_anew_and_is_kept_aside() {
     let directory = TempDir::new().unwrap();
     let path = |name: &str| directory.path().join("state").join(name);
     fs::create_dir(path("")).unwrap();
-    fs::write(path("heartbeat_monitor.json"), "{\"when\":10").unwrap();
+    fs::write(path("heartbeat_monitor.1.json"), "{\"when\":10").unwrap();
     let mut monitor = Driven::start("heartbeat_monitor", directory.path(), &["--state-dir", "state"]);
     let lines = monitor.send("TICK_5", "when:20");
     assert!(levels(&lines, "WARNING")[0].starts_with("state begins anew: "), "{lines:?}");
-    assert_eq!(fs::read(path("heartbeat_monitor.json.unreadable")).unwrap(), b"{\"when\":10");
-    assert_eq!(json_file(&path("heartbeat_monitor.json"))["when"], 20);
+    assert_eq!(fs::read(path("heartbeat_monitor.1.json.unreadable")).unwrap(), b"{\"when\":10");
+    assert_eq!(state_in(&path("heartbeat_monitor"))["when"], 20);
     assert_eq!(levels(&monitor.send("TICK_5", "when:25"), "WARNING"), [] as [&str; 0]);
     monitor.end();
 }
@@ -302,7 +311,7 @@ fn state_that_cannot_be_read_begins_anew_and_is_kept_aside() {
 fn a_process_starts_while_another_one_of_its_pool_holds_the_state() {
     let directory = TempDir::new().unwrap();
     fs::create_dir(directory.path().join("state")).unwrap();
-    let lock = File::create(directory.path().join("state/startup_monitor.json.lock")).unwrap();
+    let lock = File::create(directory.path().join("state/startup_monitor.0.json")).unwrap();
     flock(&lock, FlockOperation::LockExclusive).unwrap();
     let mut monitor = Driven::start("startup_monitor", directory.path(), &["--state-dir", "state"]);
     monitor.simulator.step(PATIENCE);

@@ -1,0 +1,227 @@
+//! A text that is kept in two files, which are written by turns. Whenever a process is killed, and however full the disk
+//! is, one of the two is whole. So nothing has to be created or renamed for each change, which costs far more than to
+//! write.
+//!
+//! ```text
+//! {"turn":7,"crc32":2597995183,"bytes":23}
+//! {"when":1795401900,...}
+//! ```
+//!
+//! The file with the higher turn has the text. One whose checksum differs was not written to its end.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{files, lock};
+
+/// No head is longer.
+const LONGEST_HEAD: usize = 80;
+
+pub struct ByTurns {
+    paths: [PathBuf; 2],
+    files: [File; 2],
+    /// The turn that `text` is of; 0 before the first.
+    turn: u64,
+    text: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct Head {
+    turn: u64,
+    crc32: u32,
+    bytes: usize,
+}
+
+/// What was found in the files.
+pub enum Found<'a> {
+    /// What was read or written last.
+    Unchanged,
+    /// Another process's text, or an earlier one's.
+    New(&'a [u8]),
+    /// Neither is whole, though there is something.
+    Broken,
+}
+
+impl ByTurns {
+    /// Opens `PATH.0.json` and `PATH.1.json`, empty if they are not there.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let paths = ["0.json", "1.json"].map(|end| files::beside(path, &format!(".{end}")));
+        Ok(Self { files: open(&paths)?, paths, turn: 0, text: Vec::new() })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.paths[0]
+    }
+
+    /// Keeps other processes away until [`ByTurns::unlock`].
+    pub fn lock(&mut self) -> io::Result<()> {
+        // Somebody may have removed them, and what is written to such a file is lost.
+        if self.files.iter().any(|file| file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)) {
+            self.files = open(&self.paths)?;
+            self.turn = 0;
+        }
+        lock::itself(&self.files[0])
+    }
+
+    pub fn unlock(&self) {
+        // With the process, at the latest.
+        let _ = self.files[0].unlock();
+    }
+
+    pub fn read(&mut self) -> io::Result<Found<'_>> {
+        let heads = [head(&self.files[0])?, head(&self.files[1])?];
+        let is_newer = |head: &Option<Head>| head.is_some_and(|head| head.turn > self.turn);
+        if self.turn > 0 && !heads.iter().any(is_newer) {
+            return Ok(Found::Unchanged);
+        }
+        let mut is_empty = true;
+        let mut newest: Option<(u64, Vec<u8>)> = None;
+        for file in &mut self.files {
+            let mut content = Vec::new();
+            file.seek(SeekFrom::Start(0))?;
+            file.read_to_end(&mut content)?;
+            is_empty &= content.is_empty();
+            let found = whole(&content).filter(|(turn, _)| newest.as_ref().is_none_or(|(newest, _)| turn > newest));
+            newest = found.map(|(turn, text)| (turn, text.to_vec())).or(newest);
+        }
+        match newest {
+            Some((turn, _)) if turn == self.turn => Ok(Found::Unchanged),
+            Some(newest) => {
+                (self.turn, self.text) = newest;
+                Ok(Found::New(&self.text))
+            }
+            None if is_empty => Ok(Found::Unchanged),
+            None => Ok(Found::Broken),
+        }
+    }
+
+    /// Not made durable: a write outlives the process at once. Nothing is written if the text is what is there.
+    pub fn write(&mut self, text: Vec<u8>) -> io::Result<()> {
+        if self.turn > 0 && text == self.text {
+            return Ok(());
+        }
+        let turn = self.turn + 1;
+        let head = Head { turn, crc32: checksum(turn, &text), bytes: text.len() };
+        let content = [&serde_json::to_vec(&head)?, &b"\n"[..], &text, b"\n"].concat();
+        let file = &self.files[turn as usize % 2];
+        file.write_all_at(&content, 0)?;
+        if file.metadata()?.len() > content.len() as u64 {
+            file.set_len(content.len() as u64)?;
+        }
+        (self.turn, self.text) = (turn, text);
+        Ok(())
+    }
+
+    /// Copies both, for somebody to look at. Where they are now.
+    pub fn keep_aside(&self) -> io::Result<[PathBuf; 2]> {
+        let aside = self.paths.each_ref().map(|path| files::beside(path, ".unreadable"));
+        for (path, aside) in self.paths.iter().zip(&aside) {
+            fs::copy(path, aside)?;
+        }
+        Ok(aside)
+    }
+}
+
+fn open(paths: &[PathBuf; 2]) -> io::Result<[File; 2]> {
+    let open = |path| files::open(path, File::options().read(true).write(true).create(true).truncate(false));
+    Ok([open(&paths[0])?, open(&paths[1])?])
+}
+
+/// What a file says that it has. None if it has nothing, or was not written by this module.
+fn head(file: &File) -> io::Result<Option<Head>> {
+    let mut start = [0; LONGEST_HEAD];
+    let length = file.read_at(&mut start, 0)?;
+    Ok(parse_head(&start[..length]).map(|(head, _)| head))
+}
+
+fn parse_head(content: &[u8]) -> Option<(Head, &[u8])> {
+    let end = content.iter().take(LONGEST_HEAD).position(|byte| *byte == b'\n')?;
+    Some((serde_json::from_slice(&content[..end]).ok()?, &content[end + 1..]))
+}
+
+fn whole(content: &[u8]) -> Option<(u64, &[u8])> {
+    let (head, rest) = parse_head(content)?;
+    let text = rest.get(..head.bytes)?;
+    (checksum(head.turn, text) == head.crc32).then_some((head.turn, text))
+}
+
+fn checksum(turn: u64, text: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&turn.to_le_bytes());
+    hasher.update(text);
+    hasher.finalize()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(path: &Path) -> String {
+        match ByTurns::open(path).unwrap().read().unwrap() {
+            Found::New(text) => String::from_utf8(text.to_vec()).unwrap(),
+            Found::Unchanged => "nothing".into(),
+            Found::Broken => "broken".into(),
+        }
+    }
+
+    #[test]
+    fn wherever_a_write_was_cut_off_the_text_before_it_is_there() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let path = directory.path().join("state");
+        let mut kept = ByTurns::open(&path).unwrap();
+        assert_eq!(read(&path), "nothing");
+        let texts = ["{}", "{\"long\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}", "[1]", "[2]", "[333]"];
+        let mut last = "nothing";
+        for (turn, text) in (1..).zip(texts) {
+            let file = &kept.paths[turn % 2].clone();
+            let before = fs::read(file).unwrap();
+            kept.write(text.into()).unwrap();
+            assert_eq!(read(&path), text);
+            let after = fs::read(file).unwrap();
+            // The last byte is the newline, which nothing depends on.
+            for cut in 0..after.len() - 1 {
+                let end = before.get(cut..).unwrap_or_default();
+                fs::write(file, [&after[..cut], end].concat()).unwrap();
+                let found = read(&path);
+                assert!(
+                    found == last || turn == 1 && found == "broken" || found == text && after[..cut] == before[..cut],
+                    "turn {turn}, cut at {cut}: {found}"
+                );
+            }
+            fs::write(file, after).unwrap();
+            last = text;
+        }
+    }
+
+    #[test]
+    fn what_another_process_wrote_is_read_once() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let path = directory.path().join("state");
+        let (mut one, mut other) = (ByTurns::open(&path).unwrap(), ByTurns::open(&path).unwrap());
+        for turn in 1..6_u8 {
+            one.write(vec![turn]).unwrap();
+            assert!(matches!(one.read().unwrap(), Found::Unchanged));
+            assert!(matches!(other.read().unwrap(), Found::New(text) if text == [turn]));
+            assert!(matches!(other.read().unwrap(), Found::Unchanged));
+            other.write(vec![turn, turn]).unwrap();
+            assert!(matches!(one.read().unwrap(), Found::New(text) if text == [turn, turn]));
+        }
+    }
+
+    #[test]
+    fn files_that_were_removed_are_made_anew() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let path = directory.path().join("state");
+        let mut kept = ByTurns::open(&path).unwrap();
+        kept.write(b"[1]".to_vec()).unwrap();
+        fs::remove_file(kept.path()).unwrap();
+        kept.lock().unwrap();
+        kept.write(b"[2]".to_vec()).unwrap();
+        kept.unlock();
+        assert_eq!(read(&path), "[2]");
+    }
+}
