@@ -1,4 +1,10 @@
 //! What strategies write between supervisord's tags.
+//!
+//! ```text
+//! SIGNAL:TYPE:STRATEGY:data      TYPE is ENTRY, EXIT, RISK_ALERT or PERFORMANCE_UPDATE
+//! ALERT:LEVEL:TYPE:details       LEVEL is one of the words that Severity::from_word knows
+//! ALERT:TYPE:STRATEGY:details    where there is no such word
+//! ```
 
 use serde_json::{Value, json};
 
@@ -7,9 +13,26 @@ use crate::log::Level;
 
 /// A line that a process sent.
 pub enum Message<'a> {
-    Signal { kind: &'a str, strategy: &'a str, data: &'a str },
-    Alert { level: &'a str, kind: &'a str, details: &'a str },
-    Malformed { text: &'a str, why: &'static str },
+    Signal {
+        kind: &'a str,
+        strategy: &'a str,
+        data: &'a str,
+    },
+    Alert {
+        level: &'a str,
+        kind: &'a str,
+        details: &'a str,
+    },
+    /// One without a level.
+    AlertAbout {
+        kind: &'a str,
+        strategy: &'a str,
+        details: &'a str,
+    },
+    Malformed {
+        text: &'a str,
+        why: &'static str,
+    },
 }
 
 impl<'a> Message<'a> {
@@ -20,11 +43,14 @@ impl<'a> Message<'a> {
                 "ENTRY" | "EXIT" | "RISK_ALERT" | "PERFORMANCE_UPDATE" => return Self::Signal { kind, strategy, data },
                 _ => "not a type of signal",
             },
-            (Some("ALERT"), Some(level), Some(kind), Some(details)) if !level.is_empty() && !kind.is_empty() => {
-                return Self::Alert { level, kind, details };
+            (Some("ALERT"), Some(first), Some(second), Some(details)) if !first.is_empty() && !second.is_empty() => {
+                return match Severity::from_word(first) {
+                    Some(_) => Self::Alert { level: first, kind: second, details },
+                    None => Self::AlertAbout { kind: first, strategy: second, details },
+                };
             }
             (Some("SIGNAL"), ..) => "a signal is SIGNAL:TYPE:STRATEGY:data",
-            (Some("ALERT"), ..) => "an alert is ALERT:LEVEL:TYPE:details",
+            (Some("ALERT"), ..) => "an alert is ALERT:LEVEL:TYPE:details or ALERT:TYPE:STRATEGY:details",
             _ => "neither SIGNAL nor ALERT",
         };
         Self::Malformed { text, why }
@@ -44,14 +70,17 @@ impl<'a> Message<'a> {
             Self::Alert { level, kind, details } => {
                 json!({ "alert_level": level, "alert_type": kind, "details": details })
             }
+            Self::AlertAbout { kind, strategy, details } => {
+                json!({ "strategy_id": strategy, "alert_type": kind, "details": details })
+            }
             Self::Malformed { text, why } => json!({ "malformed": text, "why": why }),
         }
     }
 
     pub fn level(&self) -> Level {
         match self {
-            Self::Signal { kind: "RISK_ALERT", .. } | Self::Alert { .. } | Self::Malformed { .. } => Level::Warning,
-            Self::Signal { .. } => Level::Info,
+            Self::Signal { kind: "ENTRY" | "EXIT" | "PERFORMANCE_UPDATE", .. } => Level::Info,
+            _ => Level::Warning,
         }
     }
 
@@ -61,6 +90,9 @@ impl<'a> Message<'a> {
             Self::Alert { level, kind, details } => {
                 format!("Process alert from {process}: {level} - {kind}: {details}")
             }
+            Self::AlertAbout { kind, strategy, details } => {
+                format!("Process alert from {process}: {kind} on {strategy}: {details}")
+            }
             Self::Malformed { why, .. } => format!("Malformed message from {process}: {why}"),
         }
     }
@@ -69,9 +101,9 @@ impl<'a> Message<'a> {
     pub fn alert(&self) -> Option<(Severity, &'a str)> {
         match *self {
             Self::Signal { kind: kind @ "RISK_ALERT", .. } => Some((Severity::Critical, kind)),
-            // Any word may be there. It is in the details as it came.
-            Self::Alert { level, kind, .. } => Some((Severity::from_word(level).unwrap_or(Severity::Warning), kind)),
-            _ => None,
+            Self::Alert { level, kind, .. } => Severity::from_word(level).map(|severity| (severity, kind)),
+            Self::AlertAbout { kind, .. } => Some((Severity::Warning, kind)),
+            Self::Signal { .. } | Self::Malformed { .. } => None,
         }
     }
 }

@@ -11,10 +11,11 @@
 //!
 //! ```text
 //! SIGNAL:TYPE:STRATEGY:data      TYPE is ENTRY, EXIT, RISK_ALERT or PERFORMANCE_UPDATE
-//! ALERT:LEVEL:TYPE:details
+//! ALERT:LEVEL:TYPE:details       LEVEL is a severity
+//! ALERT:TYPE:STRATEGY:details
 //! ```
 //!
-//! Each line is a record, and on the disk before the event is answered. What is neither is recorded as it came.
+//! Each line is a record, and on the disk before the event is answered. Any other line is recorded as it came.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -126,7 +126,7 @@ fn each_line_that_a_process_sends_is_a_record() {
     monitor.send("PROCESS_COMMUNICATION_STDERR", &said("risk_manager", "SIGNAL:RISK_ALERT:all:drawdown: 4.8%"));
     monitor.send(
         STDOUT,
-        &said("genetic_engine", "SIGNAL:PERFORMANCE_UPDATE:m:sharpe=1.4\nALERT:HIGH:LATENCY:340 ms: slow"),
+        &said("genetic_engine", "SIGNAL:PERFORMANCE_UPDATE:m:sharpe=1.4\nALERT:HIGH:LATENCY:340 ms: slow\nALERT:HIGH_DRAWDOWN:genetic_engine:5.2%"),
     );
     for malformed in ["SIGNAL:HODL:m:x", "SIGNAL:ENTRY:m", "SIGNAL:ENTRY::x", "ALERT:HIGH", "ALERT::T:x", "hello"] {
         monitor.send(STDOUT, &said("talker", malformed));
@@ -153,24 +153,28 @@ fn each_line_that_a_process_sends_is_a_record() {
     let genetic = |serial, fields| record(serial, "genetic_engine", "stdout", fields);
     let risk = json!({ "strategy_id": "all", "alert_type": "RISK", "data": "drawdown: 4.8%", "requires_action": true });
     let alert = json!({ "alert_level": "HIGH", "alert_type": "LATENCY", "details": "340 ms: slow" });
+    let drawdown = json!({ "strategy_id": "genetic_engine", "alert_type": "HIGH_DRAWDOWN", "details": "5.2%" });
     let expected = [
         genetic(0, json!({ "strategy_id": "momentum-7", "signal_type": "ENTRY", "data": "BTC:0.25@97150.5" })),
         genetic(0, json!({ "strategy_id": "é€", "signal_type": "EXIT", "data": "" })),
         record(1, "risk_manager", "stderr", risk.clone()),
         genetic(2, json!({ "strategy_id": "m", "update_type": "PERFORMANCE", "data": "sharpe=1.4" })),
         genetic(2, alert.clone()),
+        genetic(2, drawdown.clone()),
         malformed(3, "SIGNAL:HODL:m:x", "not a type of signal"),
         malformed(4, "SIGNAL:ENTRY:m", "a signal is SIGNAL:TYPE:STRATEGY:data"),
         malformed(5, "SIGNAL:ENTRY::x", "a signal is SIGNAL:TYPE:STRATEGY:data"),
-        malformed(6, "ALERT:HIGH", "an alert is ALERT:LEVEL:TYPE:details"),
-        malformed(7, "ALERT::T:x", "an alert is ALERT:LEVEL:TYPE:details"),
+        malformed(6, "ALERT:HIGH", "an alert is ALERT:LEVEL:TYPE:details or ALERT:TYPE:STRATEGY:details"),
+        malformed(7, "ALERT::T:x", "an alert is ALERT:LEVEL:TYPE:details or ALERT:TYPE:STRATEGY:details"),
         malformed(8, "hello", "neither SIGNAL nor ALERT"),
     ];
     assert_eq!(records, expected);
     let sent = |event: &str| alerts.wait_for(event, |alert| alert["event"] == event);
     assert_eq!((&sent("RISK_ALERT")["severity"], &sent("RISK_ALERT")["details"]), (&"CRITICAL".into(), &risk));
     assert_eq!((&sent("LATENCY")["severity"], &sent("LATENCY")["details"]), (&"HIGH".into(), &alert));
-    assert_eq!(alerts.count(|_| true), 2);
+    let sent_drawdown = sent("HIGH_DRAWDOWN");
+    assert_eq!((&sent_drawdown["severity"], &sent_drawdown["details"]), (&"WARNING".into(), &drawdown));
+    assert_eq!(alerts.count(|_| true), 3);
 }
 
 #[test]
