@@ -18,6 +18,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
+use crate::printable;
+
 /// How grave it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
@@ -92,7 +94,8 @@ where
         line.insert("monitor".into(), monitor().into());
         line.insert("message".into(), told.message);
         line.extend(told.fields);
-        writeln!(writer, "{}", Value::Object(line))
+        // A process's name may hold anything.
+        writeln!(writer, "{}", printable::json(&Value::Object(line).to_string()))
     }
 }
 

@@ -1,5 +1,5 @@
-//! Events that nobody could handle: every process that tried died of it. They are kept, so that the ones after them can be
-//! handled.
+//! Events that nobody can handle: every process that tried died, or the payload cannot be parsed. They are kept, so that
+//! the ones after them can be handled.
 
 use std::path::PathBuf;
 
@@ -20,17 +20,18 @@ impl DeadLetters {
         Self(settings.state_dir.as_ref().map(|directory| Trail::private(path(directory))))
     }
 
-    /// Sets an event aside; returns once it is on the disk.
-    pub fn keep(&self, notification: &Notification<'_>, run: &str, tries: u32) -> Result<(), Unanswered> {
-        let Some(letters) = &self.0 else { return Ok(()) };
+    /// Sets an event aside, in the log and in the file; returns once it is on the disk.
+    pub fn keep(&self, notification: &Notification<'_>, run: &str, why: &str) -> Result<(), Unanswered> {
         let header = &notification.header;
         let letter = json!({
             "timestamp": now(), "server": header.server(), "run": run, "serial": header.serial(), "pool": header.pool(),
-            "poolserial": header.poolserial(), "eventname": header.eventname(), "tries": tries,
+            "poolserial": header.poolserial(), "eventname": header.eventname(), "why": why,
             "payload": text(notification.payload), "omitted": notification.omitted,
         });
-        let message = format!("{tries} processes died over an event: it is set aside, and NOT acted on");
-        log(Level::Critical, message, json!({ "kept_in": letters.path(), "event": letter }));
+        let path = self.0.as_ref().map(Trail::path);
+        let message = format!("an event is set aside, and NOT acted on: {why}");
+        log(Level::Critical, message, json!({ "kept_in": path, "event": letter }));
+        let Some(letters) = &self.0 else { return Ok(()) };
         let letter = [letter];
         letters.append(&letter).or_else(|error| hold("a dead letter is not kept", error, || letters.append(&letter)))
     }

@@ -122,7 +122,7 @@ impl<M: Monitor> Worker<M> {
                 }
                 self.handle(notification)
             }
-            Sighting::Deadly(tries) => self.dead_letters.keep(notification, &self.seen.run(), tries),
+            Sighting::Deadly(tries) => self.set_aside(notification, &format!("{tries} processes died over it")),
         };
         match taken {
             Ok(()) => self.seen.done(header),
@@ -141,7 +141,7 @@ impl<M: Monitor> Worker<M> {
             }
             // A plugin's, which cannot concern a monitor that does not know it.
             Err(EventError::UnknownType) => Ok(()),
-            Err(error) => Err(error.to_string().into()),
+            Err(error) => return self.set_aside(notification, &format!("its payload cannot be parsed: {error}")),
         };
         let Err(error) = handled else { return Ok(()) };
         match error.downcast::<Unanswered>() {
@@ -152,6 +152,10 @@ impl<M: Monitor> Worker<M> {
                 Ok(())
             }
         }
+    }
+
+    fn set_aside(&self, notification: &Notification<'_>, why: &str) -> Result<(), Unanswered> {
+        self.dead_letters.keep(notification, &self.seen.run(), why)
     }
 }
 

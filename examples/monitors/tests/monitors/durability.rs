@@ -394,10 +394,28 @@ fn an_event_that_kills_its_handlers_is_set_aside() {
     drop(lock);
     let mut monitor = Driven::start("comm_monitor", directory.path(), &["--state-dir", "state"]);
     let lines = monitor.send(STDOUT, &payload);
-    assert_eq!(levels(&lines, "CRITICAL"), ["3 processes died over an event: it is set aside, and NOT acted on"]);
+    assert_eq!(levels(&lines, "CRITICAL"), ["an event is set aside, and NOT acted on: 3 processes died over it"]);
     let letters = records(&directory.path().join("state/comm_monitor.dead-letters.jsonl"));
     assert_eq!((letters.len(), &letters[0]["payload"], &letters[0]["serial"]), (1, &payload.into(), &0.into()));
     // Those after it are handled.
+    monitor.send(STDOUT, &said("genetic_engine", "SIGNAL:EXIT:m:x"));
+    assert_eq!(records(&directory.path().join("audit.jsonl")).len(), 1);
+    monitor.end();
+}
+
+#[test]
+fn an_event_that_cannot_be_parsed_is_set_aside() {
+    let directory = TempDir::new().unwrap();
+    let mut monitor = Driven::start("comm_monitor", directory.path(), &["--state-dir", "state"]);
+    let lines = monitor.send(STDOUT, "pid:x");
+    let critical = levels(&lines, "CRITICAL");
+    assert_eq!(critical.len(), 1, "{lines:?}");
+    assert!(
+        critical[0].starts_with("an event is set aside, and NOT acted on: its payload cannot be parsed: "),
+        "{lines:?}"
+    );
+    let letters = records(&directory.path().join("state/comm_monitor.dead-letters.jsonl"));
+    assert_eq!((letters.len(), &letters[0]["payload"]), (1, &"pid:x".into()));
     monitor.send(STDOUT, &said("genetic_engine", "SIGNAL:EXIT:m:x"));
     assert_eq!(records(&directory.path().join("audit.jsonl")).len(), 1);
     monitor.end();
@@ -429,14 +447,18 @@ fn what_is_kept_is_for_this_user_alone_and_no_symlink_is_followed() {
 }
 
 #[test]
-fn what_could_move_a_terminals_cursor_is_escaped_in_the_trail() {
+fn what_could_move_a_terminals_cursor_is_escaped_in_the_trail_and_in_the_log() {
     let directory = TempDir::new().unwrap();
     let mut monitor = Driven::start("comm_monitor", directory.path(), &[]);
     let data = "a\u{9b}2J\u{7f}\u{202e}\u{2066}\u{2028}é€";
     monitor.send(STDOUT, &said("genetic_engine", &format!("SIGNAL:ENTRY:m:{data}")));
     monitor.end();
     let trail = directory.path().join("audit.jsonl");
-    assert!(fs::read_to_string(&trail).unwrap().contains(r"a\u009b2J\u007f\u202e\u2066\u2028é€"));
+    for file in [&trail, &directory.path().join("comm_monitor.err")] {
+        let text = fs::read_to_string(file).unwrap();
+        assert!(text.contains(r"a\u009b2J\u007f\u202e\u2066\u2028é€"), "{text}");
+        assert!(!text.contains(['\u{9b}', '\u{7f}', '\u{202e}', '\u{2066}', '\u{2028}']), "{text}");
+    }
     assert_eq!(records(&trail)[0]["data"], data);
 }
 
