@@ -68,6 +68,17 @@ pub struct Process {
     pub start: i32,
 }
 
+/// How a process ended, as supervisord saw it.
+pub struct Ended {
+    /// What it is now.
+    pub state: String,
+    /// -1 if a signal ended it. None where supervisord does not keep it: the process was never started, ended too
+    /// quickly, or has been started again.
+    pub exit_status: Option<i32>,
+    /// Why it could not be started, or what was wrong with its end; otherwise empty.
+    pub spawn_error: String,
+}
+
 impl Process {
     /// `GROUP:NAME`, as supervisord wants it.
     pub fn full_name(&self) -> String {
@@ -97,6 +108,36 @@ impl Supervisord {
     pub fn processes(&self) -> Result<Vec<Process>, Failure> {
         let infos = Vec::<HashMap<String, Value>>::try_from_value(&self.call("getAllProcessInfo", vec![])?)?;
         infos.iter().map(process).collect()
+    }
+
+    /// How a process ended, by its full name.
+    pub fn ended(&self, full_name: &str) -> Result<Ended, Failure> {
+        let info = self.call("getProcessInfo", vec![full_name.try_to_value()?])?;
+        let info = HashMap::<String, Value>::try_from_value(&info)?;
+        let state: String = field(&info, "statename")?;
+        // supervisord says 0 as well where it knows none.
+        let is_kept = matches!(state.as_str(), "EXITED" | "STOPPED");
+        let exit_status = is_kept.then(|| field(&info, "exitstatus")).transpose()?;
+        Ok(Ended { state, exit_status, spawn_error: field(&info, "spawnerr")? })
+    }
+
+    /// The last bytes that a process wrote to its standard error, as far as supervisord keeps them.
+    pub fn stderr_tail(&self, full_name: &str, bytes: usize) -> Result<String, Failure> {
+        let name = full_name.try_to_value()?;
+        let tail = |bytes: usize| -> Result<String, Failure> {
+            let params = vec![name.clone(), Value::Integer(0), Value::Integer(bytes.try_into()?)];
+            let tail = Vec::<Value>::try_from_value(&self.call("tailProcessStderrLog", params)?)?;
+            Ok(String::try_from_value(tail.first().ok_or("the answer is empty")?)?)
+        };
+        // supervisord fails if the first of the bytes is in the middle of a character, which has up to 4.
+        let mut found = tail(bytes);
+        for shorter in (bytes.saturating_sub(3)..bytes).rev() {
+            match found {
+                Err(error) if !error.is::<Unknown>() => found = tail(shorter),
+                _ => break,
+            }
+        }
+        found
     }
 
     /// Starts a process, and does not wait until it runs.

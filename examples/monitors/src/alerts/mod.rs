@@ -9,6 +9,9 @@
 //! [`Alerts::send`] appends to a queue and returns. A thread of its own delivers, in order, and tries again until the
 //! receiver has taken an alert. So no event waits for a receiver, whatever that does.
 
+mod action;
+mod evidence;
+mod follow_up;
 mod http;
 mod queue;
 pub mod secrets;
@@ -29,6 +32,9 @@ use crate::Failure;
 use crate::log::{Level, log, now};
 use crate::run::Context;
 use crate::settings::{Common, Optional, seconds};
+pub use action::{Action, Outcome};
+use follow_up::Followed;
+pub use follow_up::{Goal, Wanted};
 use http::{Receiver, Url};
 use queue::Queue;
 use secrets::Token;
@@ -113,12 +119,66 @@ pub struct Alert<'a> {
     /// The kind, in capitals.
     pub event: &'a str,
     pub details: Value,
+    status: Option<Status>,
+    /// What is the same in the alerts of one incident, but for the machine and the server.
+    incident: String,
+    /// What was done about it.
+    actions: Vec<Action>,
+    /// Whether supervisord is asked what it knows of the process.
+    evidence: bool,
+}
+
+/// Whether what an alert is about goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    Firing,
+    Resolved,
+}
+
+impl<'a> Alert<'a> {
+    /// An alert about a process, by its name and group, or about none.
+    pub fn new(severity: Severity, event: &'a str, process: Option<(&'a str, &'a str)>, details: Value) -> Self {
+        let incident = process.map_or_else(|| event.to_owned(), |(name, group)| format!("{group}:{name}/{event}"));
+        Self { severity, process, event, details, status: None, incident, actions: Vec::new(), evidence: false }
+    }
+
+    /// Says whether it goes on. The two alerts of one incident need the same name for it.
+    pub fn status(self, status: Status) -> Self {
+        Self { status: Some(status), ..self }
+    }
+
+    /// Names the incident, on this machine and under this supervisord. Unless named it is `GROUP:NAME/EVENT`, or
+    /// `EVENT` for what is not about a process.
+    pub fn incident(self, incident: impl Into<String>) -> Self {
+        Self { incident: incident.into(), ..self }
+    }
+
+    /// Says what was done about it.
+    pub fn actions(self, actions: Vec<Action>) -> Self {
+        Self { actions, ..self }
+    }
+
+    /// Lets the sender ask supervisord how the process ended, and what it said last.
+    pub fn with_evidence(self) -> Self {
+        Self { evidence: true, ..self }
+    }
+
+    fn log(&self) {
+        let (process, group) = self.process.unzip();
+        let about = json!({
+            "severity": self.severity, "process": process, "group": group, "details": self.details,
+            "status": self.status, "actions": self.actions,
+        });
+        log(self.severity.level(), format!("alert: {}", self.event), about);
+    }
 }
 
 /// Where alerts go.
 pub struct Alerts {
     system: String,
     host: String,
+    followed: Followed,
     /// None if they go to the log alone.
     outbox: Option<Outbox>,
 }
@@ -137,7 +197,7 @@ impl Alerts {
     pub fn new(common: &Common) -> Result<Self, Failure> {
         let settings = &common.alerts;
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        let mut this = Self { system: settings.system.clone(), host, outbox: None };
+        let mut this = Self { system: settings.system.clone(), host, followed: Followed::default(), outbox: None };
         if let Some(url) = &*settings.alert_url {
             let receiver = Receiver::new(url, settings)?;
             let (queue, patience) = (Arc::new(Queue::open(common.state_dir.as_deref())?), settings.alert_timeout);
@@ -151,33 +211,55 @@ impl Alerts {
 
     /// Logs the alerts of one event, and queues them. It waits for nobody.
     pub fn send<'a>(&self, context: &Context<'_>, alerts: impl IntoIterator<Item = Alert<'a>>) {
+        let origin = self.origin(context);
         for (index, alert) in alerts.into_iter().enumerate() {
-            let (process, group) = alert.process.unzip();
-            let about =
-                json!({ "severity": alert.severity, "process": process, "group": group, "details": alert.details });
-            log(alert.severity.level(), format!("alert: {}", alert.event), about);
+            alert.log();
             if let Some(outbox) = &self.outbox {
-                outbox.queue.push(self.render(context, index, &alert).to_string().into_bytes());
+                outbox.queue.push(origin.render(index, &alert));
             }
         }
         self.outbox.iter().for_each(Outbox::ensure_running);
     }
 
-    fn render(&self, context: &Context<'_>, index: usize, alert: &Alert<'_>) -> Value {
-        let (process, group) = alert.process.unzip();
-        json!({
-            "timestamp": now(), "severity": alert.severity, "process": process, "group": group, "event": alert.event,
-            "details": alert.details, "system": self.system,
-            "host": self.host, "server": context.header.server(), "serial": context.header.serial(),
-            "key": self.key(context, index, alert.event),
-        })
-    }
-
-    /// What two deliveries of one alert share, and no other alert has. Serials begin at 0 with each supervisord, and
-    /// most machines have the same identifier: so the machine and the run of supervisord are part of it.
-    fn key(&self, context: &Context<'_>, index: usize, event: &str) -> String {
+    fn origin(&self, context: &Context<'_>) -> Origin {
         let Context { header, run, .. } = context;
-        format!("{}/{}/{run}/{}/{event}/{index}", self.host, header.server(), header.serial())
+        Origin {
+            system: self.system.clone(),
+            host: self.host.clone(),
+            server: header.server().into(),
+            run: (*run).to_owned(),
+            serial: header.serial(),
+        }
+    }
+}
+
+/// The event that an alert comes from.
+struct Origin {
+    system: String,
+    host: String,
+    server: String,
+    run: String,
+    serial: u64,
+}
+
+impl Origin {
+    /// An alert as it waits in the queue, which is how it is sent but for what is asked of supervisord then.
+    fn render(&self, index: usize, alert: &Alert<'_>) -> Vec<u8> {
+        let Self { system, host, server, run, serial } = self;
+        let (process, group) = alert.process.unzip();
+        let mut value = json!({
+            "timestamp": now(), "severity": alert.severity, "process": process, "group": group, "event": alert.event,
+            "details": alert.details, "system": system, "host": host, "server": server, "serial": serial,
+            // What two deliveries of one alert share, and no other alert has. Serials begin at 0 with each supervisord,
+            // and most machines have the same identifier: so the machine and the run of supervisord are part of it.
+            "key": format!("{host}/{server}/{run}/{serial}/{}/{index}", alert.event),
+            "incident": format!("{host}/{server}/{}", alert.incident),
+            "status": alert.status, "actions": alert.actions,
+        });
+        if let (true, Some((process, group))) = (alert.evidence, alert.process) {
+            value[evidence::LOOK_UP] = format!("{group}:{process}").into();
+        }
+        value.to_string().into_bytes()
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Severity;
+use super::evidence::Evidence;
 use super::http::{Receiver, Undelivered};
 use super::queue::Queue;
 use crate::log::{Level, log, now};
@@ -37,7 +38,14 @@ pub fn start(queue: &Arc<Queue>, receiver: &Arc<Receiver>) -> io::Result<()> {
 
 fn deliver(queue: &Queue, receiver: &Receiver) {
     let (mut pause, mut failing) = (PAUSE, false);
+    let mut evidence = Evidence::new();
+    // Completed once, not with each try.
+    let mut at_hand = None;
     while let Some((number, alert)) = queue.next() {
+        let alert = match at_hand.take() {
+            Some((known, completed)) if known == number => completed,
+            _ => evidence.complete(alert),
+        };
         match receiver.post(&alert) {
             Ok(()) => {
                 queue.taken(number);
@@ -59,6 +67,7 @@ fn deliver(queue: &Queue, receiver: &Receiver) {
                     log(Level::Error, message, json!({ "alert": readable(&alert), "waiting": queue.waiting() }));
                 }
                 failing = true;
+                at_hand = Some((number, alert));
                 if !queue.pause(pause) {
                     return;
                 }
@@ -79,8 +88,12 @@ fn report_dropped(queue: &Queue, delivered: &[u8]) {
     alert["severity"] = json!(Severity::High);
     alert["event"] = "ALERTS_DROPPED".into();
     alert["details"] = json!({ "dropped": dropped, "why": "too many waited while the receiver was away" });
-    alert["key"] = format!("{}/dropped", alert["key"].as_str().unwrap_or_default()).into();
+    let name = |field: &str| alert[field].as_str().unwrap_or_default().to_owned();
+    let (key, incident) = (name("key"), format!("{}/{}/ALERTS_DROPPED", name("host"), name("server")));
+    (alert["key"], alert["incident"]) = (format!("{key}/dropped").into(), incident.into());
     (alert["process"], alert["group"]) = (Value::Null, Value::Null);
+    (alert["status"], alert["actions"]) = (Value::Null, json!([]));
+    alert.as_object_mut().map(|fields| fields.shift_remove("process_info"));
     queue.push(alert.to_string().into_bytes());
 }
 

@@ -77,7 +77,7 @@ impl Monitor for CommMonitor {
             log(message.level(), message.summary(&event.processname), record.clone());
             if let Some((severity, kind)) = message.alert() {
                 let process = Some((event.processname.as_str(), event.groupname.as_str()));
-                alerts.push(Alert { severity, process, event: kind, details: message.fields() });
+                alerts.push(Alert::new(severity, kind, process, message.fields()));
             }
         }
         // Before anything is held: an alert does not wait for a disk.

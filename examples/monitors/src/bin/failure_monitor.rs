@@ -13,15 +13,14 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use clap::Parser;
-use serde::Serialize;
 use serde_json::{Value, json};
 use supervisor_events::{Event, ProcessState, ProcessStateEvent};
 use supervisor_monitors::Failure;
-use supervisor_monitors::alerts::{Alert, Alerts, Severity};
+use supervisor_monitors::alerts::{Action, Alert, Alerts, Goal, Outcome, Severity, Status, Wanted};
 use supervisor_monitors::log::{Level, log};
 use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::{Common, List, Optional};
-use supervisor_monitors::supervisord::{Supervisord, Unknown};
+use supervisor_monitors::supervisord::Supervisord;
 
 /// Alerts when processes are lost; without the risk manager, stops trading and starts the backup.
 #[derive(Parser)]
@@ -97,70 +96,76 @@ impl FailureMonitor {
     fn fatal(&self, context: &Context<'_>, event: &ProcessStateEvent<'_>) {
         let name = event.processname.as_str();
         log(Level::Critical, format!("Process {name} entered FATAL state"), json!({ "process": event }));
-        self.stop_trading_without_risk_manager(event);
+        let actions = self.stop_trading_without_risk_manager(event);
         if self.settings.critical_processes.iter().any(|critical| critical == name) {
             let details = json!({
                 "message": format!("Critical process {name} failed to start"),
                 "from_state": event.from_state,
                 "action_required": "immediate_intervention",
             });
-            self.alert(context, event, "PROCESS_FATAL", details);
+            self.alert(context, event, "PROCESS_FATAL", details, &actions);
         }
+        self.follow(context, &actions);
     }
 
     fn exited_unexpectedly(&self, context: &Context<'_>, event: &ProcessStateEvent<'_>) {
         let pid = event.pid.map_or_else(|| "unknown".into(), |pid| pid.to_string());
         let message = format!("Process {} (PID {pid}) exited unexpectedly", event.processname);
         log(Level::Warning, message, json!({ "process": event }));
-        self.stop_trading_without_risk_manager(event);
+        let actions = self.stop_trading_without_risk_manager(event);
         let details = json!({ "pid": event.pid, "from_state": event.from_state, "requires_investigation": true });
-        self.alert(context, event, "UNEXPECTED_EXIT", details);
+        self.alert(context, event, "UNEXPECTED_EXIT", details, &actions);
+        self.follow(context, &actions);
     }
 
-    fn stop_trading_without_risk_manager(&self, event: &ProcessStateEvent<'_>) {
+    /// What was done.
+    fn stop_trading_without_risk_manager(&self, event: &ProcessStateEvent<'_>) -> Vec<Action> {
         let Settings { risk_manager, lost_when, trading_group, backup, .. } = &self.settings;
         if event.processname != risk_manager.as_str() || !lost_when.iter().any(|lost| lost.0 == event.state) {
-            return;
+            return Vec::new();
         }
         log(Level::Emergency, "Risk manager failed - stopping all trading", json!({ "group": trading_group }));
         let group = trading_group.clone();
         let stop = move |supervisord: &Supervisord| supervisord.stop_group(&group);
-        self.surely("trading is being stopped", "trading is NOT being stopped", stop);
+        let words = ["trading is being stopped", "trading is NOT being stopped"];
+        let action = format!("stop group {trading_group}");
+        let mut actions = vec![Action::surely(&self.supervisord, action, Outcome::Stopping, words, stop)];
         if let Some(backup) = (**backup).clone() {
+            let action = format!("start {backup}");
             let start = move |supervisord: &Supervisord| match supervisord.start(&backup) {
                 // By the call before this one, or by somebody else.
                 Err(error) if error.to_string().contains("ALREADY_STARTED") => Ok(json!(backup)),
                 started => started.map(|()| json!(backup)),
             };
-            self.surely("backup was started", "backup was NOT started", start);
+            let words = ["backup was started", "backup was NOT started"];
+            actions.push(Action::surely(&self.supervisord, action, Outcome::Starting, words, start));
+        }
+        actions
+    }
+
+    /// Has alerts tell what came of what was done, after that of the loss.
+    fn follow(&self, context: &Context<'_>, actions: &[Action]) {
+        if actions.is_empty() {
+            return;
+        }
+        let wanted = Wanted::GroupStopped(self.settings.trading_group.clone());
+        self.alerts.follow(context, &Goal { wanted, reached: "TRADING_STOPPED", missed: "TRADING_NOT_STOPPED" });
+        if let Some(backup) = (*self.settings.backup).clone() {
+            let wanted = Wanted::ProcessRuns(backup);
+            self.alerts.follow(context, &Goal { wanted, reached: "BACKUP_RUNNING", missed: "BACKUP_NOT_RUNNING" });
         }
     }
 
-    /// Has supervisord do something, and tells whether it did. If it does not answer, that is unknown: it is called again
-    /// until it does, and later events do not wait for it.
-    fn surely<T: Serialize + 'static>(
+    fn alert(
         &self,
-        done: &'static str,
-        failed: &'static str,
-        call: impl Fn(&Supervisord) -> Result<T, Failure> + Send + 'static,
+        context: &Context<'_>,
+        event: &ProcessStateEvent<'_>,
+        kind: &str,
+        details: Value,
+        actions: &[Action],
     ) {
-        let tell = move |answer: Result<T, Failure>| match answer {
-            Ok(processes) => log(Level::Emergency, done, json!({ "processes": processes })),
-            Err(error) => log(Level::Emergency, format!("{failed}: {error}"), json!({})),
-        };
-        match call(&self.supervisord) {
-            Err(error) if error.is::<Unknown>() => {
-                log(Level::Emergency, format!("it is UNKNOWN whether {done}: {error}; it is asked again"), json!({}));
-                if let Err(error) = self.supervisord.ask_until_known(call, tell) {
-                    log(Level::Emergency, format!("it stays unknown whether {done}: {error}"), json!({}));
-                }
-            }
-            answer => tell(answer),
-        }
-    }
-
-    fn alert(&self, context: &Context<'_>, event: &ProcessStateEvent<'_>, kind: &str, details: Value) {
         let process = Some((event.processname.as_str(), event.groupname.as_str()));
-        self.alerts.send(context, [Alert { severity: Severity::Critical, process, event: kind, details }]);
+        let alert = Alert::new(Severity::Critical, kind, process, details).status(Status::Firing);
+        self.alerts.send(context, [alert.actions(actions.to_vec()).with_evidence()]);
     }
 }

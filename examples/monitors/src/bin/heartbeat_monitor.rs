@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use supervisor_events::Event;
 use supervisor_monitors::Failure;
 use supervisor_monitors::alerts::secrets::without_credentials;
-use supervisor_monitors::alerts::{Alert, Alerts, Severity};
+use supervisor_monitors::alerts::{Alert, Alerts, Severity, Status};
 use supervisor_monitors::endpoints::{Endpoint, check_all};
 use supervisor_monitors::log::{Level, log};
 use supervisor_monitors::run::{Context, Monitor, monitor};
@@ -109,9 +109,12 @@ impl Monitor for HeartbeatMonitor {
                 Err(error) => details["error"] = json!(error),
             }
             if changed {
-                let (severity, event) =
-                    if found.is_ok() { (Severity::Info, "ENDPOINT_UP") } else { (Severity::Critical, "ENDPOINT_DOWN") };
-                alerts.push(Alert { severity, process: None, event, details: details.clone() });
+                let (severity, event, status) = match found {
+                    Ok(_) => (Severity::Info, "ENDPOINT_UP", Status::Resolved),
+                    Err(_) => (Severity::Critical, "ENDPOINT_DOWN", Status::Firing),
+                };
+                let alert = Alert::new(severity, event, None, details.clone()).status(status);
+                alerts.push(alert.incident(format!("{name}/ENDPOINT_DOWN")));
             }
             summary.insert(name.clone(), details);
         }

@@ -98,7 +98,7 @@ impl Monitor for MaintenanceMonitor {
                 Err(error) => log(Level::Error, format!("{what} NOT done: {error}"), json!({})),
             }
         }
-        let alert = Alert { severity: Severity::Info, process: None, event: "HOURLY_REPORT", details: report };
+        let alert = Alert::new(Severity::Info, "HOURLY_REPORT", None, report);
         self.alerts.send(context, [alert]);
         Ok(())
     }

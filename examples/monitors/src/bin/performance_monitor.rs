@@ -98,11 +98,10 @@ impl Monitor for PerformanceMonitor {
             by_name.insert(if taken { process.full_name() } else { process.name.clone() }, json!(metrics));
         }
         log(Level::Info, "Performance metrics", json!({ "system": system, "processes": by_name, "alerts": exceeded }));
-        let alerts = exceeded.iter().map(|details| Alert {
-            severity: Severity::Warning,
-            process: details["process"].as_str().zip(details["group"].as_str()),
-            event: details["type"].as_str().unwrap_or_default(),
-            details: details.clone(),
+        let alerts = exceeded.iter().map(|details| {
+            let process = details["process"].as_str().zip(details["group"].as_str());
+            let event = details["type"].as_str().unwrap_or_default();
+            Alert::new(Severity::Warning, event, process, details.clone())
         });
         self.alerts.send(context, alerts);
         Ok(())

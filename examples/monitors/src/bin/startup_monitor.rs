@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use supervisor_events::{Event, ProcessState, ProcessStateEvent};
 use supervisor_monitors::Failure;
-use supervisor_monitors::alerts::{Alert, Alerts, Severity};
+use supervisor_monitors::alerts::{Action, Alert, Alerts, Outcome, Severity};
 use supervisor_monitors::flapping::Starts;
 use supervisor_monitors::log::{Level, log};
 use supervisor_monitors::run::{Context, Monitor, monitor};
@@ -104,7 +104,7 @@ impl StartupMonitor {
         if starts == self.settings.flapping_starts {
             let details = json!({ "starts": starts, "seconds": self.settings.flapping_seconds, "tries": event.tries });
             let process = Some((name, event.groupname.as_str()));
-            let alert = Alert { severity: Severity::Warning, process, event: "FLAPPING", details };
+            let alert = Alert::new(Severity::Warning, "FLAPPING", process, details).with_evidence();
             self.alerts.send(context, [alert]);
         }
     }
@@ -146,13 +146,16 @@ impl StartupMonitor {
         let Settings { critical_processes, trading_group: Optional(group), .. } = &self.settings;
         log(Level::Info, "all critical processes run: trading resumes", json!({ "group": group }));
         let mut details = json!({ "critical": **critical_processes, "group": group });
+        let mut actions = Vec::new();
         if let Some(group) = group {
-            match self.supervisord.start_group(group) {
+            let started = self.supervisord.start_group(group);
+            actions.push(Action::new(format!("start group {group}"), Outcome::Starting, &started));
+            match started {
                 Ok(started) => details["started"] = json!(started),
                 Err(error) => log(Level::Error, format!("the group is NOT started: {error}"), json!({})),
             }
         }
-        let alert = Alert { severity: Severity::Info, process: None, event: "TRADING_RESUMED", details };
+        let alert = Alert::new(Severity::Info, "TRADING_RESUMED", None, details).actions(actions);
         self.alerts.send(context, [alert]);
     }
 }

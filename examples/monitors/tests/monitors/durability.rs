@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use crate::programs::{
     CRASH, Driven, EXITED, STDOUT, levels, list, program, records, request, said, server, state, state_in,
 };
+use crate::support::receiver::Collector;
 use crate::support::{PATIENCE, wait_for};
 
 /// Starts a monitor with a file system of 64 KiB at `small` in its directory, which only the monitor and
@@ -464,20 +465,22 @@ fn what_could_move_a_terminals_cursor_is_escaped_in_the_trail_and_in_the_log() {
 
 #[test]
 fn a_stop_that_supervisord_does_not_answer_is_unknown_until_it_does() {
-    let (directory, calls) = (TempDir::new().unwrap(), AtomicUsize::new(0));
+    let (directory, alerts, calls) = (TempDir::new().unwrap(), Collector::start(), AtomicUsize::new(0));
     let port = server(move |mut stream| {
-        request(&mut stream);
-        if calls.fetch_add(1, Ordering::Relaxed) < 2 {
+        let (_, call) = request(&mut stream);
+        let processes: &[_] = if call.contains("getAllProcessInfo") { &[("t", "executor", "STOPPED", 0)] } else { &[] };
+        if call.contains("stopProcessGroup") && calls.fetch_add(1, Ordering::Relaxed) < 2 {
             // The caller closes it when its time is up.
             let _ = stream.read_to_end(&mut Vec::new());
         } else {
-            let body = list(&[]);
+            let body = list(processes);
             let head = format!("HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
             let _ = stream.write_all((head + &body).as_bytes());
         }
     });
-    let url = format!("http://127.0.0.1:{port}");
-    let settings = ["--risk-manager", "r", "--trading-group", "t"];
+    let (url, alert_url) = (format!("http://127.0.0.1:{port}"), alerts.url());
+    let settings =
+        ["--risk-manager=r", "--critical-processes=r", "--trading-group=t", "--alert-url", alert_url.as_str()];
     let environment = [("SUPERVISOR_SERVER_URL", url.as_str())];
     let mut monitor = Driven::start_with("failure_monitor", directory.path(), &settings, &environment);
     let lines = monitor.send("PROCESS_STATE_FATAL", &state("r", "BACKOFF", ""));
@@ -487,5 +490,9 @@ fn a_stop_that_supervisord_does_not_answer_is_unknown_until_it_does() {
     monitor.send(EXITED, CRASH);
     let known = || levels(&monitor.lines(), "EMERGENCY").into_iter().nth(2);
     assert_eq!(wait_for("an answer", known), "trading is being stopped");
+    let alert = alerts.wait_for("the alert", |alert| alert["event"] == "PROCESS_FATAL");
+    let action = &alert["actions"][0];
+    assert_eq!((&action["action"], &action["outcome"]), (&"stop group t".into(), &"unknown".into()), "{action}");
+    alerts.wait_for("what came of it", |alert| alert["event"] == "TRADING_STOPPED");
     monitor.end();
 }

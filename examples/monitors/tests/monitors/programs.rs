@@ -622,7 +622,7 @@ fn endpoints_that_do_not_answer_in_time_are_down_and_reported_once() {
 // ---- Monitors that call supervisord ----
 
 /// Group, name, state, process id.
-type Process = (&'static str, &'static str, &'static str, u32);
+pub type Process = (&'static str, &'static str, &'static str, u32);
 
 /// Knows some processes, and notes what it is called for. What is called `nowhere` it does not know.
 pub struct FakeSupervisord {
@@ -645,6 +645,11 @@ impl FakeSupervisord {
                 let method = call.name.strip_prefix("supervisor.").unwrap();
                 let xml = match (method, call.params.first()) {
                     ("getAllProcessInfo", _) => list(&processes.lock().unwrap()),
+                    ("getProcessInfo", _) => MethodResponse { value: ended() }.to_xml().unwrap(),
+                    ("tailProcessStderrLog", _) => {
+                        let tail = ["panic: no limits\n".try_to_value().unwrap(), XmlRpcValue::Integer(17)];
+                        MethodResponse { value: XmlRpcValue::Array(tail.into()) }.to_xml().unwrap()
+                    }
                     (_, Some(XmlRpcValue::String(name))) => {
                         calls.lock().unwrap().push(format!("{method} {name}"));
                         if name.contains("nowhere") {
@@ -667,13 +672,21 @@ impl FakeSupervisord {
         [("SUPERVISOR_SERVER_URL", &self.url)]
     }
 
-    fn set(&self, processes: &[Process]) {
+    pub fn set(&self, processes: &[Process]) {
         *self.processes.lock().unwrap() = processes.to_vec();
     }
 
     pub fn calls(&self) -> Vec<String> {
         std::mem::take(&mut self.calls.lock().unwrap())
     }
+}
+
+/// What it says of any process that it is asked about.
+fn ended() -> XmlRpcValue {
+    let fields = [("statename", "EXITED"), ("spawnerr", "Bad exit code 3")];
+    let fields = fields.map(|(key, text)| (key.to_owned(), text.try_to_value().unwrap()));
+    let status = [("exitstatus".to_owned(), XmlRpcValue::Integer(3))];
+    XmlRpcValue::Struct(fields.into_iter().chain(status).collect())
 }
 
 pub fn list(processes: &[Process]) -> String {

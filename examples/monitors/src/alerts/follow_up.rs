@@ -1,0 +1,147 @@
+//! What came of what a monitor had supervisord do: an alert of its own, once that is known.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::{Alert, Alerts, Severity, Status};
+use crate::log::{Level, log};
+use crate::run::Context;
+use crate::supervisord::{Process, Supervisord};
+
+/// How long it may take. supervisord kills what does not heed its signal after 10 s, unless told otherwise.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long it is watched at all.
+const END: Duration = Duration::from_secs(3600);
+/// How often supervisord is asked, within the patience and after it.
+const INTERVAL: Duration = Duration::from_millis(500);
+const LONG_INTERVAL: Duration = Duration::from_secs(5);
+
+/// What should come of it, and what alerts call it if it does and if it does not.
+#[derive(Clone, Debug)]
+pub struct Goal {
+    pub wanted: Wanted,
+    pub reached: &'static str,
+    pub missed: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Wanted {
+    /// No process of this group runs, or is about to.
+    GroupStopped(String),
+    /// This process runs: `GROUP:NAME`, or its name if its group has the same.
+    ProcessRuns(String),
+}
+
+/// What is watched: for a second loss while it is, one watcher is enough.
+pub type Followed = Arc<Mutex<HashSet<Wanted>>>;
+
+/// What supervisord says of it.
+enum Seen {
+    Reached(Value),
+    /// Not yet, or it cannot be told.
+    NotYet(Value),
+    /// It never will be.
+    Never(Value),
+}
+
+impl Alerts {
+    /// Watches, in a thread of its own, what comes of what was done, and alerts once that is known. After a minute it is
+    /// an alert that it has not come about; the other one may still follow.
+    pub fn follow(&self, context: &Context<'_>, goal: &Goal) {
+        let goal = goal.clone();
+        if !self.followed.lock().unwrap_or_else(PoisonError::into_inner).insert(goal.wanted.clone()) {
+            return;
+        }
+        let (origin, followed, wanted) = (self.origin(context), Arc::clone(&self.followed), goal.wanted.clone());
+        let queue = self.outbox.as_ref().map(|outbox| Arc::clone(&outbox.queue));
+        let tell = move |reached: bool, details: Value| {
+            let (severity, event, status) = match reached {
+                true => (Severity::Info, goal.reached, Status::Resolved),
+                false => (Severity::Critical, goal.missed, Status::Firing),
+            };
+            let alert = Alert::new(severity, event, None, details).status(status);
+            let alert = alert.incident(format!("{}/{}", goal.wanted.name(), goal.missed));
+            alert.log();
+            if let Some(queue) = &queue {
+                queue.push(origin.render(0, &alert));
+            }
+        };
+        let watch = move || {
+            watch(&wanted, tell);
+            followed.lock().unwrap_or_else(PoisonError::into_inner).remove(&wanted);
+        };
+        if let Err(error) = thread::Builder::new().name("follow-up".into()).stack_size(256 << 10).spawn(watch) {
+            let message = format!("nobody sees what comes of it, for want of a thread: {error}");
+            log(Level::Error, message, json!({ "wanted": goal.reached }));
+        }
+    }
+}
+
+fn watch(wanted: &Wanted, tell: impl Fn(bool, Value)) {
+    let (supervisord, start, mut told) = (Supervisord::from_env(), Instant::now(), false);
+    while start.elapsed() < END {
+        match wanted.look(&supervisord) {
+            Seen::Reached(details) => return tell(true, details),
+            Seen::Never(_) if told => return,
+            Seen::Never(details) => return tell(false, details),
+            Seen::NotYet(details) if !told && start.elapsed() >= PATIENCE => {
+                told = true;
+                tell(false, details);
+            }
+            Seen::NotYet(_) => {}
+        }
+        thread::sleep(if told { LONG_INTERVAL } else { INTERVAL });
+    }
+}
+
+impl Wanted {
+    fn name(&self) -> &str {
+        match self {
+            Self::GroupStopped(name) | Self::ProcessRuns(name) => name,
+        }
+    }
+
+    fn look(&self, supervisord: &Supervisord) -> Seen {
+        let processes = match supervisord.processes() {
+            Ok(processes) => processes,
+            Err(error) => return Seen::NotYet(json!({ "name": self.name(), "error": error.to_string() })),
+        };
+        match self {
+            Self::GroupStopped(group) => has_stopped(group, &processes),
+            Self::ProcessRuns(name) => runs(name, &processes),
+        }
+    }
+}
+
+fn has_stopped(group: &str, processes: &[Process]) -> Seen {
+    let members: Vec<_> = processes.iter().filter(|process| process.group == group).collect();
+    if members.is_empty() {
+        return Seen::Never(json!({ "group": group, "error": "supervisord does not have this group" }));
+    }
+    let running: Vec<_> = members.iter().copied().filter(|process| !process.is_down()).collect();
+    if running.is_empty() {
+        return Seen::Reached(json!({ "group": group, "processes": states(&members) }));
+    }
+    Seen::NotYet(json!({ "group": group, "still_running": states(&running) }))
+}
+
+fn runs(name: &str, processes: &[Process]) -> Seen {
+    let is_it = |process: &&Process| process.full_name() == name || process.group == name && process.name == name;
+    let Some(process) = processes.iter().find(is_it) else {
+        return Seen::Never(json!({ "process": name, "error": "supervisord does not have this process" }));
+    };
+    let details = json!({ "process": name, "state": process.state, "pid": process.pid });
+    match process.state.as_str() {
+        "RUNNING" => Seen::Reached(details),
+        "FATAL" => Seen::Never(details),
+        _ => Seen::NotYet(details),
+    }
+}
+
+fn states(processes: &[&Process]) -> Vec<Value> {
+    processes.iter().map(|process| json!([process.name, process.state, process.pid])).collect()
+}
