@@ -1,6 +1,7 @@
 //! What the monitors share. Each program under `src/bin/` says what is decided, and nothing else.
 
 pub mod alerts;
+pub mod dependencies;
 pub mod endpoints;
 pub mod files;
 pub mod flapping;
@@ -10,6 +11,7 @@ pub mod lock;
 pub mod log;
 pub mod message;
 pub mod metrics;
+pub mod names;
 pub mod net;
 pub mod printable;
 pub mod run;

@@ -18,6 +18,7 @@ use supervisor_events::{Event, ProcessState, ProcessStateEvent};
 use supervisor_monitors::Failure;
 use supervisor_monitors::alerts::{Action, Alert, Alerts, Goal, Outcome, Severity, Status, Wanted};
 use supervisor_monitors::log::{Level, log};
+use supervisor_monitors::names::{ProcessName, ProcessPattern};
 use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::{Common, List, Optional};
 use supervisor_monitors::supervisord::Supervisord;
@@ -25,21 +26,21 @@ use supervisor_monitors::supervisord::Supervisord;
 /// Alerts when processes are lost; without the risk manager, stops trading and starts the backup.
 #[derive(Parser)]
 struct Settings {
-    /// Alert when one of these is FATAL
+    /// Alert when one of these is FATAL: NAME, GROUP:NAME, GROUP:* or *, with commas
     #[arg(long, env, default_value = "risk_manager,hyperliquid_feed,order_executor")]
-    critical_processes: List<String>,
-    /// The process without which there is no trading
+    critical_processes: List<ProcessPattern>,
+    /// The process without which there is no trading: NAME or GROUP:NAME
     #[arg(long, env, default_value = "risk_manager")]
-    risk_manager: String,
+    risk_manager: ProcessPattern,
     /// States in which the risk manager is lost: FATAL, or FATAL,EXITED (unexpectedly)
     #[arg(long, env, default_value = "FATAL")]
     lost_when: List<Lost>,
     /// The group to stop then
     #[arg(long, env, default_value = "trading_system")]
     trading_group: String,
-    /// The process to start then, GROUP:NAME; not one of the group that is stopped; none if empty
+    /// The process to start then: GROUP:NAME, or NAME for NAME:NAME; not one of the group that is stopped; none if empty
     #[arg(long, env, default_value = "")]
-    backup: Optional<String>,
+    backup: Optional<ProcessName>,
     #[command(flatten)]
     common: Common,
 }
@@ -97,7 +98,7 @@ impl FailureMonitor {
         let name = event.processname.as_str();
         log(Level::Critical, format!("Process {name} entered FATAL state"), json!({ "process": event }));
         let actions = self.stop_trading_without_risk_manager(event);
-        if self.settings.critical_processes.iter().any(|critical| critical == name) {
+        if self.settings.critical_processes.matches(&event.groupname, name) {
             let details = json!({
                 "message": format!("Critical process {name} failed to start"),
                 "from_state": event.from_state,
@@ -121,7 +122,9 @@ impl FailureMonitor {
     /// What was done.
     fn stop_trading_without_risk_manager(&self, event: &ProcessStateEvent<'_>) -> Vec<Action> {
         let Settings { risk_manager, lost_when, trading_group, backup, .. } = &self.settings;
-        if event.processname != risk_manager.as_str() || !lost_when.iter().any(|lost| lost.0 == event.state) {
+        if !risk_manager.matches(&event.groupname, &event.processname)
+            || !lost_when.iter().any(|lost| lost.0 == event.state)
+        {
             return Vec::new();
         }
         log(Level::Emergency, "Risk manager failed - stopping all trading", json!({ "group": trading_group }));
@@ -130,7 +133,7 @@ impl FailureMonitor {
         let words = ["trading is being stopped", "trading is NOT being stopped"];
         let action = format!("stop group {trading_group}");
         let mut actions = vec![Action::surely(&self.supervisord, action, Outcome::Stopping, words, stop)];
-        if let Some(backup) = (**backup).clone() {
+        if let Some(backup) = backup.as_ref().map(ToString::to_string) {
             let action = format!("start {backup}");
             let start = move |supervisord: &Supervisord| match supervisord.start(&backup) {
                 // By the call before this one, or by somebody else.
@@ -151,7 +154,7 @@ impl FailureMonitor {
         let wanted = Wanted::GroupStopped(self.settings.trading_group.clone());
         self.alerts.follow(context, &Goal { wanted, reached: "TRADING_STOPPED", missed: "TRADING_NOT_STOPPED" });
         if let Some(backup) = (*self.settings.backup).clone() {
-            let wanted = Wanted::ProcessRuns(backup);
+            let wanted = Wanted::ProcessRuns(backup.to_string());
             self.alerts.follow(context, &Goal { wanted, reached: "BACKUP_RUNNING", missed: "BACKUP_NOT_RUNNING" });
         }
     }

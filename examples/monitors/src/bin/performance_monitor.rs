@@ -20,6 +20,7 @@ use supervisor_monitors::Failure;
 use supervisor_monitors::alerts::{Alert, Alerts, Severity};
 use supervisor_monitors::log::{Level, log};
 use supervisor_monitors::metrics::{ProcessMetrics, SystemMetrics, Trend, measure};
+use supervisor_monitors::names::ProcessPattern;
 use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::{Common, List, number, seconds};
 use supervisor_monitors::state::State;
@@ -28,9 +29,9 @@ use supervisor_monitors::supervisord::{Process, Supervisord};
 /// Measures the system and the trading processes each minute; alerts above thresholds, and when memory leaks.
 #[derive(Parser)]
 struct Settings {
-    /// Processes to measure: NAME, GROUP:NAME, or GROUP:*
+    /// Processes to measure: NAME, GROUP:NAME, GROUP:* or *, with commas
     #[arg(long, env, default_value = "genetic_engine,risk_manager,hyperliquid_feed,order_executor,backtest_worker")]
-    processes: List<String>,
+    processes: List<ProcessPattern>,
     /// Seconds over which use of the CPU is measured
     #[arg(long, env, default_value = "1", value_parser = seconds)]
     interval: Duration,
@@ -87,7 +88,8 @@ impl Monitor for PerformanceMonitor {
             log(Level::Error, error.to_string(), json!({ "processes": &*self.settings.processes }));
             Vec::new()
         });
-        let watched: Vec<_> = all.iter().filter(|process| process.pid != 0 && self.is_watched(process)).collect();
+        let is_watched = |process: &&Process| self.settings.processes.matches(&process.group, &process.name);
+        let watched: Vec<_> = all.iter().filter(|process| process.pid != 0).filter(is_watched).collect();
         let (system, processes) = measure(&watched, self.settings.interval);
         let mut exceeded = self.exceeded(&system, &processes);
         exceeded.extend(self.leaks(&processes, tick.when));
@@ -109,11 +111,6 @@ impl Monitor for PerformanceMonitor {
 }
 
 impl PerformanceMonitor {
-    fn is_watched(&self, process: &Process) -> bool {
-        let names = [process.name.clone(), process.full_name(), format!("{}:*", process.group)];
-        self.settings.processes.iter().any(|watched| names.contains(watched))
-    }
-
     fn exceeded(&self, system: &SystemMetrics, processes: &[(&Process, ProcessMetrics)]) -> Vec<Value> {
         let mut exceeded = Vec::new();
         let of_system = [

@@ -18,22 +18,24 @@ use serde_json::json;
 use supervisor_events::{Event, ProcessState, ProcessStateEvent};
 use supervisor_monitors::Failure;
 use supervisor_monitors::alerts::{Action, Alert, Alerts, Outcome, Severity};
+use supervisor_monitors::dependencies::{Dependent, run};
 use supervisor_monitors::flapping::Starts;
 use supervisor_monitors::log::{Level, log};
+use supervisor_monitors::names::ProcessPattern;
 use supervisor_monitors::run::{Context, Monitor, monitor};
-use supervisor_monitors::settings::{Common, List, Named, Optional, number};
+use supervisor_monitors::settings::{Common, List, Optional, number};
 use supervisor_monitors::state::State;
 use supervisor_monitors::supervisord::{Process, Supervisord};
 
 /// Starts processes once what they depend on runs, and resumes trading once all critical processes do.
 #[derive(Parser)]
 struct Settings {
-    /// Trading needs all of these to run
+    /// Trading needs all of these to run: NAME, GROUP:NAME, GROUP:* or *, with commas
     #[arg(long, env, default_value = "risk_manager,hyperliquid_feed,order_executor")]
-    critical_processes: List<String>,
-    /// What to start once what it needs runs: NAME=NEEDED+NEEDED with commas
+    critical_processes: List<ProcessPattern>,
+    /// What to start once all that it needs runs: NAME=NEEDED+NEEDED with commas, each as above
     #[arg(long, env, default_value = "order_executor=risk_manager+hyperliquid_feed,genetic_engine=hyperliquid_feed")]
-    dependents: List<Named>,
+    dependents: List<Dependent>,
     /// The group to start once all critical processes run; none if empty
     #[arg(long, env, default_value = "trading_system")]
     trading_group: Optional<String>,
@@ -95,7 +97,7 @@ impl StartupMonitor {
     fn starting(&mut self, context: &Context<'_>, event: &ProcessStateEvent<'_>) {
         let name = event.processname.as_str();
         log(Level::Info, format!("Process {name} is starting"), json!({ "process": event }));
-        let (now, is_critical) = (jiff::Timestamp::now().as_second(), self.is_critical(name));
+        let (now, is_critical) = (jiff::Timestamp::now().as_second(), self.is_critical(event));
         let starts = self.state.update(|known| {
             known.trading &= !is_critical;
             known.starts.add(format!("{}:{name}", event.groupname), now, self.settings.flapping_seconds)
@@ -113,14 +115,14 @@ impl StartupMonitor {
         let name = event.processname.as_str();
         log(Level::Info, format!("Process {name} started successfully"), json!({ "process": event }));
         let processes = self.supervisord.processes()?;
-        for Named { name: dependent, value: needed } in self.settings.dependents.iter() {
-            let mut needed = needed.split('+').map(str::trim);
-            if needed.clone().any(|needed| needed == name) && needed.all(|needed| runs(&processes, needed)) {
-                self.start_dependent(&processes, dependent, name);
+        for Dependent { dependent, needs } in self.settings.dependents.iter() {
+            let is_needed = needs.iter().any(|need| need.matches(&event.groupname, name));
+            if is_needed && needs.iter().all(|need| run(&processes, need)) {
+                self.start_dependents(&processes, dependent, name);
             }
         }
         let mut critical = self.settings.critical_processes.iter();
-        if self.is_critical(name) && critical.all(|critical| runs(&processes, critical)) {
+        if self.is_critical(event) && critical.all(|critical| run(&processes, critical)) {
             let had_resumed = self.state.update(|known| std::mem::replace(&mut known.trading, true));
             if !had_resumed {
                 self.resume_trading(context);
@@ -129,15 +131,17 @@ impl StartupMonitor {
         Ok(())
     }
 
-    fn is_critical(&self, name: &str) -> bool {
-        self.settings.critical_processes.iter().any(|critical| critical == name)
+    fn is_critical(&self, event: &ProcessStateEvent<'_>) -> bool {
+        self.settings.critical_processes.matches(&event.groupname, &event.processname)
     }
 
-    fn start_dependent(&self, processes: &[Process], dependent: &str, needed: &str) {
-        for process in processes.iter().filter(|process| process.name == dependent && process.is_down()) {
+    fn start_dependents(&self, processes: &[Process], dependent: &ProcessPattern, needed: &str) {
+        let is_dependent = |process: &&Process| dependent.matches(&process.group, &process.name);
+        for process in processes.iter().filter(is_dependent).filter(|process| process.is_down()) {
+            let name = &process.name;
             match self.supervisord.start(&process.full_name()) {
-                Ok(()) => log(Level::Info, format!("{dependent} is started, for {needed} runs"), json!({})),
-                Err(error) => log(Level::Error, format!("{dependent} is NOT started: {error}"), json!({})),
+                Ok(()) => log(Level::Info, format!("{name} is started, for {needed} runs"), json!({})),
+                Err(error) => log(Level::Error, format!("{name} is NOT started: {error}"), json!({})),
             }
         }
     }
@@ -158,8 +162,4 @@ impl StartupMonitor {
         let alert = Alert::new(Severity::Info, "TRADING_RESUMED", None, details).actions(actions);
         self.alerts.send(context, [alert]);
     }
-}
-
-fn runs(processes: &[Process], name: &str) -> bool {
-    processes.iter().any(|process| process.name == name && process.runs())
 }

@@ -173,7 +173,7 @@ fn what_cannot_be_done_is_said_and_the_event_is_accepted() {
     let (receiver, closed) = (Receiver::start(), ClosedPort::new());
     let sections = [
         monitor("refused", "--backup nowhere", &format!("http://{}/", closed.address())),
-        monitor("unheard", "--trading-group nowhere", &receiver.url()),
+        monitor("unheard", "--critical-processes risk_manager:* --trading-group nowhere", &receiver.url()),
         lasting("worker"),
         failing("risk_manager", false),
     ];
@@ -190,7 +190,7 @@ fn what_cannot_be_done_is_said_and_the_event_is_accepted() {
     receiver.next().answer(400);
     let not_stopped = "trading is NOT being stopped: supervisord: stopProcessGroup: BAD_NAME: nowhere";
     supervisord.wait_for("unheard.err", &logged("EMERGENCY", not_stopped), 1);
-    let no_backup = "backup was NOT started: supervisord: startProcess: BAD_NAME: nowhere";
+    let no_backup = "backup was NOT started: supervisord: startProcess: BAD_NAME: nowhere:nowhere";
     supervisord.wait_for("refused.err", &logged("EMERGENCY", no_backup), 1);
     let not_stopped = receiver.next();
     assert_eq!(

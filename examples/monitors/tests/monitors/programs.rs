@@ -709,9 +709,9 @@ fn dependents_start_and_trading_resumes_once() {
     let (directory, alerts, supervisord) = (TempDir::new().unwrap(), Collector::start(), FakeSupervisord::start());
     let settings = [
         "--critical-processes",
-        "risk,feed",
+        "t:risk,feed",
         "--dependents",
-        "exec=risk+feed,stats=feed,lost=nowhere",
+        "exec=t:risk+feed,s:*=t:feed,lost=nowhere",
         "--trading-group",
         "t",
         "--flapping-starts",
@@ -726,6 +726,8 @@ fn dependents_start_and_trading_resumes_once() {
         ("t", "feed", "RUNNING", 2),
         ("t", "exec", "STOPPED", 0),
         ("s", "stats", "FATAL", 0),
+        // Not what is needed: of another group.
+        ("u", "risk", "RUNNING", 9),
     ]);
     monitor.send(running, &state("feed", "STARTING", "pid:2"));
     assert_eq!(supervisord.calls(), ["startProcess s:stats"]);
@@ -768,15 +770,16 @@ fn dependents_start_and_trading_resumes_once() {
 #[test]
 fn without_its_risk_manager_trading_is_stopped_and_the_backup_started() {
     let (directory, supervisord) = (TempDir::new().unwrap(), FakeSupervisord::start());
-    let settings = ["--risk-manager", "r", "--lost-when", "FATAL,EXITED", "--trading-group", "t", "--backup", "b"];
+    let settings = ["--risk-manager", "t:r", "--lost-when", "FATAL,EXITED", "--trading-group", "t", "--backup", "b"];
     let mut monitor = Driven::start_with("failure_monitor", directory.path(), &settings, &supervisord.environment());
     monitor.send(EXITED, &state("r", "RUNNING", "expected:1 pid:5"));
     monitor.send(EXITED, &state("x", "RUNNING", "expected:0 pid:5"));
+    monitor.send(EXITED, "processname:r groupname:u from_state:RUNNING expected:0 pid:5");
     assert_eq!(supervisord.calls(), [] as [&str; 0]);
     monitor.send(EXITED, &state("r", "RUNNING", "expected:0 pid:5"));
-    assert_eq!(supervisord.calls(), ["stopProcessGroup t", "startProcess b"]);
+    assert_eq!(supervisord.calls(), ["stopProcessGroup t", "startProcess b:b"]);
     monitor.send("PROCESS_STATE_FATAL", &state("r", "BACKOFF", ""));
-    assert_eq!(supervisord.calls(), ["stopProcessGroup t", "startProcess b"]);
+    assert_eq!(supervisord.calls(), ["stopProcessGroup t", "startProcess b:b"]);
     monitor.end();
 }
 
@@ -795,7 +798,7 @@ fn the_backup_is_started_even_if_trading_cannot_be_stopped() {
         levels(&lines, "EMERGENCY")
     };
     let said = fatal(&["--trading-group", "nowhere", "--backup", "b"]);
-    assert_eq!(supervisord.calls(), ["stopProcessGroup nowhere", "startProcess b"]);
+    assert_eq!(supervisord.calls(), ["stopProcessGroup nowhere", "startProcess b:b"]);
     let failed = "trading is NOT being stopped: supervisord: stopProcessGroup: BAD_NAME: nowhere";
     assert_eq!(said[1..], [failed, "backup was started"]);
     let said = fatal(&["--trading-group", "t", "--backup", "nowhere:b"]);
@@ -1150,6 +1153,10 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         ("performance_monitor", "--cpu-threshold=much", "--cpu-threshold is a number"),
         ("performance_monitor", "--cpu-threshold=NaN", "--cpu-threshold is a number"),
         ("startup_monitor", "--dependents=a", "--dependents is a list of NAME=VALUE"),
+        ("startup_monitor", "--dependents=a=:b", "--dependents names processes by NAME, GROUP:NAME"),
+        ("performance_monitor", "--processes=g:", "--processes names processes by NAME, GROUP:NAME"),
+        ("failure_monitor", "--critical-processes=a,:b", "--critical-processes names processes by NAME, GROUP:NAME"),
+        ("failure_monitor", "--backup=g:*", "--backup names exactly one process, by GROUP:NAME"),
         ("trading_monitor", "--listen=0.0.0.0:80", "--listen is an address of the loopback interface"),
     ];
     for (monitor, setting, why) in wrong {
