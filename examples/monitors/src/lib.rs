@@ -7,6 +7,7 @@ pub mod files;
 pub mod flapping;
 pub mod forward;
 pub mod http;
+pub mod incidents;
 pub mod lock;
 pub mod log;
 pub mod message;

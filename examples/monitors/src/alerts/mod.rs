@@ -165,12 +165,14 @@ impl<'a> Alert<'a> {
     }
 
     fn log(&self) {
+        // What is over keeps its severity, which says who wants to know.
+        let level = if self.status == Some(Status::Resolved) { Level::Info } else { self.severity.level() };
         let (process, group) = self.process.unzip();
         let about = json!({
             "severity": self.severity, "process": process, "group": group, "details": self.details,
             "status": self.status, "actions": self.actions,
         });
-        log(self.severity.level(), format!("alert: {}", self.event), about);
+        log(level, format!("alert: {}", self.event), about);
     }
 }
 

@@ -3,11 +3,12 @@
 //! ```ini
 //! [eventlistener:failure_monitor]
 //! command = /usr/local/bin/failure_monitor --alert-url http://monitoring.internal/alerts
-//! events = PROCESS_STATE_FATAL,PROCESS_STATE_EXITED
+//! events = PROCESS_STATE_FATAL,PROCESS_STATE_EXITED,SUPERVISOR_STATE_CHANGE,TICK_60
 //! buffer_size = 100
 //! ```
 //!
-//! Critical processes that became FATAL, and all that exited unexpectedly, are alerts.
+//! Every process that became FATAL or exited unexpectedly is an alert: one when that begins, counts while it goes on, one
+//! when the process has recovered, which is looked at with each tick. What ends because supervisord shuts down is no alert.
 
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -16,7 +17,8 @@ use clap::Parser;
 use serde_json::{Value, json};
 use supervisor_events::{Event, ProcessState, ProcessStateEvent};
 use supervisor_monitors::Failure;
-use supervisor_monitors::alerts::{Action, Alert, Alerts, Goal, Outcome, Severity, Status, Wanted};
+use supervisor_monitors::alerts::{Action, Goal, Outcome, Severity, Wanted};
+use supervisor_monitors::incidents::{IncidentSettings, Incidents};
 use supervisor_monitors::log::{Level, log};
 use supervisor_monitors::names::{ProcessName, ProcessPattern};
 use supervisor_monitors::run::{Context, Monitor, monitor};
@@ -26,7 +28,7 @@ use supervisor_monitors::supervisord::Supervisord;
 /// Alerts when processes are lost; without the risk manager, stops trading and starts the backup.
 #[derive(Parser)]
 struct Settings {
-    /// Alert when one of these is FATAL: NAME, GROUP:NAME, GROUP:* or *, with commas
+    /// Failures of these are CRITICAL: NAME, GROUP:NAME, GROUP:* or *, with commas
     #[arg(long, env, default_value = "risk_manager,hyperliquid_feed,order_executor")]
     critical_processes: List<ProcessPattern>,
     /// The process without which there is no trading: NAME or GROUP:NAME
@@ -41,6 +43,8 @@ struct Settings {
     /// The process to start then: GROUP:NAME, or NAME for NAME:NAME; not one of the group that is stopped; none if empty
     #[arg(long, env, default_value = "")]
     backup: Optional<ProcessName>,
+    #[command(flatten)]
+    incidents: IncidentSettings,
     #[command(flatten)]
     common: Common,
 }
@@ -67,7 +71,7 @@ fn main() -> ExitCode {
 
 struct FailureMonitor {
     settings: Settings,
-    alerts: Alerts,
+    incidents: Incidents,
     supervisord: Supervisord,
 }
 
@@ -79,14 +83,16 @@ impl Monitor for FailureMonitor {
     }
 
     fn new(settings: Settings) -> Result<Self, Failure> {
-        let alerts = Alerts::new(&settings.common)?;
-        Ok(Self { alerts, supervisord: Supervisord::from_env(), settings })
+        let incidents = Incidents::new(settings.incidents, &settings.common)?;
+        Ok(Self { incidents, supervisord: Supervisord::from_env(), settings })
     }
 
     fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
         match event {
             Event::ProcessState(event) if event.state == ProcessState::Fatal => self.fatal(context, event),
             Event::ProcessState(event) if event.expected == Some(false) => self.exited_unexpectedly(context, event),
+            Event::SupervisorStateChange(state) => self.incidents.supervisord_is(context, *state),
+            Event::Tick(_) => self.incidents.tell_recovered(context, &self.supervisord)?,
             _ => {}
         }
         Ok(())
@@ -94,29 +100,36 @@ impl Monitor for FailureMonitor {
 }
 
 impl FailureMonitor {
-    fn fatal(&self, context: &Context<'_>, event: &ProcessStateEvent<'_>) {
-        let name = event.processname.as_str();
+    fn fatal(&mut self, context: &Context<'_>, event: &ProcessStateEvent<'_>) {
+        let (name, is_critical) = (&event.processname, self.is_critical(event));
         log(Level::Critical, format!("Process {name} entered FATAL state"), json!({ "process": event }));
-        let actions = self.stop_trading_without_risk_manager(event);
-        if self.settings.critical_processes.matches(&event.groupname, name) {
-            let details = json!({
-                "message": format!("Critical process {name} failed to start"),
-                "from_state": event.from_state,
-                "action_required": "immediate_intervention",
-            });
-            self.alert(context, event, "PROCESS_FATAL", details, &actions);
-        }
-        self.follow(context, &actions);
+        let what = if is_critical { "Critical process" } else { "Process" };
+        let details = json!({
+            "message": format!("{what} {name} failed to start"),
+            "from_state": event.from_state,
+            "action_required": "immediate_intervention",
+        });
+        let severity = if is_critical { Severity::Critical } else { Severity::High };
+        self.lost(context, event, ("PROCESS_FATAL", severity), details);
     }
 
-    fn exited_unexpectedly(&self, context: &Context<'_>, event: &ProcessStateEvent<'_>) {
+    fn exited_unexpectedly(&mut self, context: &Context<'_>, event: &ProcessStateEvent<'_>) {
         let pid = event.pid.map_or_else(|| "unknown".into(), |pid| pid.to_string());
         let message = format!("Process {} (PID {pid}) exited unexpectedly", event.processname);
         log(Level::Warning, message, json!({ "process": event }));
-        let actions = self.stop_trading_without_risk_manager(event);
         let details = json!({ "pid": event.pid, "from_state": event.from_state, "requires_investigation": true });
-        self.alert(context, event, "UNEXPECTED_EXIT", details, &actions);
+        let severity = if self.is_critical(event) { Severity::Critical } else { Severity::Warning };
+        self.lost(context, event, ("UNEXPECTED_EXIT", severity), details);
+    }
+
+    fn lost(&mut self, context: &Context<'_>, event: &ProcessStateEvent<'_>, kind: (&str, Severity), details: Value) {
+        let actions = self.stop_trading_without_risk_manager(event);
+        self.incidents.failed(context, event, kind, details, actions.clone());
         self.follow(context, &actions);
+    }
+
+    fn is_critical(&self, event: &ProcessStateEvent<'_>) -> bool {
+        self.settings.critical_processes.matches(&event.groupname, &event.processname)
     }
 
     /// What was done.
@@ -152,23 +165,14 @@ impl FailureMonitor {
             return;
         }
         let wanted = Wanted::GroupStopped(self.settings.trading_group.clone());
-        self.alerts.follow(context, &Goal { wanted, reached: "TRADING_STOPPED", missed: "TRADING_NOT_STOPPED" });
+        self.incidents
+            .alerts()
+            .follow(context, &Goal { wanted, reached: "TRADING_STOPPED", missed: "TRADING_NOT_STOPPED" });
         if let Some(backup) = (*self.settings.backup).clone() {
             let wanted = Wanted::ProcessRuns(backup.to_string());
-            self.alerts.follow(context, &Goal { wanted, reached: "BACKUP_RUNNING", missed: "BACKUP_NOT_RUNNING" });
+            self.incidents
+                .alerts()
+                .follow(context, &Goal { wanted, reached: "BACKUP_RUNNING", missed: "BACKUP_NOT_RUNNING" });
         }
-    }
-
-    fn alert(
-        &self,
-        context: &Context<'_>,
-        event: &ProcessStateEvent<'_>,
-        kind: &str,
-        details: Value,
-        actions: &[Action],
-    ) {
-        let process = Some((event.processname.as_str(), event.groupname.as_str()));
-        let alert = Alert::new(Severity::Critical, kind, process, details).status(Status::Firing);
-        self.alerts.send(context, [alert.actions(actions.to_vec()).with_evidence()]);
     }
 }

@@ -17,7 +17,8 @@ fn monitor(name: &str, arguments: &str, url: &str) -> String {
     let program = program.to_str().unwrap().replace('%', "%%");
     format!(
         "[eventlistener:{name}]\ncommand = \"{program}\" {arguments}\nenvironment = ALERT_URL=\"{url}\"\n\
-         events = PROCESS_STATE_FATAL,PROCESS_STATE_EXITED,PROCESS_LOG\nbuffer_size = 100\nstartsecs = 0\n\
+         events = PROCESS_STATE_FATAL,PROCESS_STATE_EXITED,PROCESS_LOG\n\
+         buffer_size = 100\nstartsecs = 0\n\
          stderr_logfile = %(here)s/{name}.err\n"
     )
 }
@@ -39,6 +40,8 @@ fn assert_alert(received: &Received, expected: &Value) {
     let timestamp = alert.as_object_mut().unwrap().shift_remove("timestamp").unwrap();
     assert!(timestamp.as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{timestamp}");
     assert_eq!(alert["server"], IDENTIFIER);
+    let since = alert["details"].as_object_mut().unwrap().shift_remove("since").unwrap();
+    assert!(since.as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{since}");
     alert.as_object_mut().unwrap().retain(|field, _| expected.get(field).is_some());
     assert_eq!(&alert, expected);
 }
@@ -48,10 +51,10 @@ fn logged(level: &str, message: &str) -> String {
     format!(r#""level":"{level}","monitor":"failure_monitor","message":"{message}""#)
 }
 
-fn unexpected_exit(process: &str, group: &str, pid: u32) -> Value {
+fn unexpected_exit(severity: &str, process: &str, group: &str, pid: u32) -> Value {
     json!({
-        "severity": "CRITICAL", "process": process, "group": group, "event": "UNEXPECTED_EXIT",
-        "details": { "pid": pid, "from_state": "RUNNING", "requires_investigation": true },
+        "severity": severity, "process": process, "group": group, "event": "UNEXPECTED_EXIT",
+        "details": { "pid": pid, "from_state": "RUNNING", "requires_investigation": true, "failures": 1 },
         "system": "trading_system",
     })
 }
@@ -74,8 +77,11 @@ fn losses_are_alerted_and_trading_is_stopped() {
     let Some(mut supervisord) = Supervisord::start(IDENTIFIER, &sections.concat()) else { return };
     let (log, said) = ("supervisord.log", "failure_monitor.err");
 
-    // Neither an expected exit nor the loss of a process that is not critical is worth an alert.
+    // The loss of a process that is not critical is less urgent. An expected exit is not worth an alert.
     supervisord.wait_for(said, &logged("CRITICAL", "Process archiver entered FATAL state"), 1);
+    let alert = receiver.next();
+    assert_eq!((&alert.body["severity"], &alert.body["process"]), (&"HIGH".into(), &"archiver".into()));
+    alert.answer(200);
     supervisord.wait_for(log, "exited: job (exit status 0; expected)", 1);
 
     // Payloads with more bytes than characters, in front of all that follows.
@@ -89,7 +95,7 @@ fn losses_are_alerted_and_trading_is_stopped() {
     let pid = supervisord.pid("order_executor");
     supervisord.ctl(&["signal", "USR1", "trading_system:order_executor"]);
     let alert = receiver.next();
-    assert_alert(&alert, &unexpected_exit("order_executor", "trading_system", pid));
+    assert_alert(&alert, &unexpected_exit("CRITICAL", "order_executor", "trading_system", pid));
     alert.answer(200);
     supervisord.wait_for(
         said,
@@ -113,6 +119,7 @@ fn losses_are_alerted_and_trading_is_stopped() {
             "message": "Critical process risk_manager failed to start",
             "from_state": "BACKOFF",
             "action_required": "immediate_intervention",
+            "failures": 1,
         },
         "system": "trading_system",
     });
@@ -152,7 +159,7 @@ fn losses_are_alerted_and_trading_is_stopped() {
     let pid = supervisord.pid("talker");
     supervisord.ctl(&["signal", "KILL", "talker"]);
     let alert = receiver.next();
-    assert_alert(&alert, &unexpected_exit("talker", "talker", pid));
+    assert_alert(&alert, &unexpected_exit("WARNING", "talker", "talker", pid));
     alert.answer(202);
 
     // The events of six processes, and the output of one, each answered.
@@ -219,7 +226,7 @@ fn an_event_survives_its_listener() {
     // Killed while its alert waits for an answer: its next incarnation sends the same one.
     supervisord.wait_for(log, "success: worker entered RUNNING state", 1);
     supervisord.wait_for(log, "success: other entered RUNNING state", 1);
-    let expected = unexpected_exit("worker", "worker", supervisord.pid("worker"));
+    let expected = unexpected_exit("WARNING", "worker", "worker", supervisord.pid("worker"));
     supervisord.ctl(&["signal", "KILL", "worker"]);
     let unanswered = receiver.next();
     assert_alert(&unanswered, &expected);
@@ -231,11 +238,11 @@ fn an_event_survives_its_listener() {
     again.answer(200);
     // It is told of its own end, too.
     let own_end = receiver.next();
-    assert_alert(&own_end, &unexpected_exit("failure_monitor", "failure_monitor", killed));
+    assert_alert(&own_end, &unexpected_exit("WARNING", "failure_monitor", "failure_monitor", killed));
     own_end.answer(200);
 
     // SIGTERM does not wait for the receiver either.
-    let expected = unexpected_exit("other", "other", supervisord.pid("other"));
+    let expected = unexpected_exit("WARNING", "other", "other", supervisord.pid("other"));
     supervisord.ctl(&["signal", "KILL", "other"]);
     let alert = receiver.next();
     assert_alert(&alert, &expected);
@@ -314,4 +321,54 @@ fn supervisord_is_called_over_tcp_with_an_account() {
     supervisord.wait_for("supervisord.log", "stopped: order_executor (terminated by SIGTERM)", 1);
     assert!(supervisord.stop().success());
     assert_clean(&supervisord.log());
+}
+
+#[test]
+fn a_crash_loop_is_one_alert_and_its_end_is_another() {
+    let receiver = Receiver::start();
+    let directory = tempfile::tempdir().unwrap();
+    let settings = format!("--alert-timeout 60 --recovered-after 10 --state-dir {}", directory.path().display());
+    let looping = "[program:worker]\ncommand = sh -c 'test -e calm && exec cat; exit 3'\ndirectory = %(here)s\nstartsecs = 0\nautorestart = true\n\
+                   exitcodes = 0\n";
+    let monitor = monitor("failure_monitor", &settings, &receiver.url()).replace("PROCESS_LOG", "TICK_5");
+    let sections = [monitor, looping.into()];
+    let Some(mut supervisord) = Supervisord::start(IDENTIFIER, &sections.concat()) else { return };
+    let log = "supervisord.log";
+    supervisord.wait_for(log, "exited: worker (exit status 3; not expected)", 20);
+    let alert = receiver.next();
+    assert_eq!((&alert.body["event"], &alert.body["status"]), (&"UNEXPECTED_EXIT".into(), &"firing".into()));
+    assert_eq!(alert.body["details"]["failures"], 1);
+    let incident = alert.body["incident"].clone();
+    alert.answer(200);
+    supervisord.write("calm", "");
+    let crashes = |log: &str| log.matches("exited: worker (exit status 3; not expected)").count();
+    let over = receiver.next();
+    assert_eq!((&over.body["event"], &over.body["status"]), (&"UNEXPECTED_EXIT".into(), &"resolved".into()));
+    assert_eq!(over.body["details"]["failures"], crashes(&supervisord.log()));
+    assert_eq!(over.body["incident"], incident);
+    over.answer(200);
+    assert!(supervisord.stop().success());
+    assert!(receiver.is_idle(), "one alert too many");
+}
+
+#[test]
+fn what_ends_while_supervisord_shuts_down_is_no_alert() {
+    let receiver = Receiver::start();
+    // The server stops first, and takes its time. The client misses it.
+    let sections = [
+        monitor("failure_monitor", "", &receiver.url()).replace("PROCESS_LOG", "SUPERVISOR_STATE_CHANGE"),
+        "[program:server]\ncommand = sh server.sh\ndirectory = %(here)s\npriority = 20\n".into(),
+        "[program:client]\ncommand = sh client.sh\ndirectory = %(here)s\npriority = 10\n".into(),
+    ];
+    let Some(mut supervisord) = Supervisord::start(IDENTIFIER, &sections.concat()) else { return };
+    supervisord.write("server.sh", "touch up\ntrap 'rm up; sleep 3; exit' TERM\nwhile :; do sleep 0.1; done\n");
+    supervisord.write("client.sh", "while [ -e up ]; do sleep 0.1; done\nexit 3\n");
+    let log = "supervisord.log";
+    supervisord.wait_for(log, "success: server entered RUNNING state", 1);
+    supervisord.wait_for(log, "success: client entered RUNNING state", 1);
+    assert!(supervisord.stop().success());
+    assert!(supervisord.log().contains("exited: client (exit status 3; not expected)"), "{}", supervisord.log());
+    assert!(receiver.is_idle(), "one alert too many");
+    let lines = supervisord.file("failure_monitor.err");
+    assert!(lines.contains("no alert: supervisord shuts down") && !lines.contains("ERROR"), "{lines}");
 }

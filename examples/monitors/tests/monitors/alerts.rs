@@ -11,7 +11,7 @@ use std::{fs, thread};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::programs::{CRASH, Driven, EXITED, FakeSupervisord, STDOUT, levels, request, said, server, state};
+use super::programs::{CRASH, Driven, EXITED, FakeSupervisord, STDOUT, crash_of, levels, request, said, server, state};
 use crate::support::receiver::{ClosedPort, Collector};
 use crate::support::wait_for;
 
@@ -97,7 +97,7 @@ fn trading_is_stopped_whatever_the_receiver_does() {
         let mut monitor = Driven::start_with("failure_monitor", directory.path(), &settings, &environment);
         // No alert is ever answered. If an event waited for one, it would be a minute for each.
         for serial in 0..200 {
-            monitor.send_as(serial, EXITED, CRASH);
+            monitor.send_as(serial, EXITED, &crash_of(serial));
         }
         assert_eq!(supervisord.calls(), [] as [&str; 0]);
         monitor.send_as(200, "PROCESS_STATE_FATAL", &state("r", "BACKOFF", ""));
@@ -157,7 +157,7 @@ fn no_alert_is_lost_over_kills_and_a_dead_receiver() {
             (0..=round % 2).map(|_| Driven::start("failure_monitor", directory.path(), &settings)).collect();
         for _ in 0..10 {
             for monitor in &mut pool {
-                monitor.send_as(serial, EXITED, CRASH);
+                monitor.send_as(serial, EXITED, &crash_of(serial));
                 serial += 1;
             }
         }
@@ -191,8 +191,8 @@ fn refusals_are_set_aside_and_redirects_are_not_followed() {
     let directory = TempDir::new().unwrap();
     let url = format!("http://127.0.0.1:{port}/alerts");
     let mut monitor = Driven::start("failure_monitor", directory.path(), &["--alert-url", &url]);
-    monitor.send_as(1, EXITED, CRASH);
-    monitor.send_as(2, EXITED, CRASH);
+    monitor.send_as(1, EXITED, &crash_of(1));
+    monitor.send_as(2, EXITED, &crash_of(2));
     wait_for("all answers", || (seen.lock().unwrap().len() >= ANSWERS.len()).then_some(()));
     monitor.end();
     let expected = [1, 1, 1, 2].map(|serial| format!("POST /alerts HTTP/1.1 {serial}"));
@@ -243,7 +243,7 @@ fn with_a_full_disk_alerts_stay_in_memory() {
     let settings = ["--state-dir", "state", "--alert-url", &url];
     let mut monitor = Driven::start("failure_monitor", directory.path(), &settings);
     for serial in 0..10 {
-        monitor.send_as(serial, EXITED, CRASH);
+        monitor.send_as(serial, EXITED, &crash_of(serial));
     }
     receiver.alive.store(true, Ordering::SeqCst);
     receiver.wait_for_keys(10);
@@ -295,7 +295,7 @@ fn a_supervisord_that_does_not_answer_delays_few_alerts_and_loses_none() {
     let environment = [("SUPERVISOR_SERVER_URL", server_url.as_str())];
     let mut monitor = Driven::start_with("failure_monitor", directory.path(), &["--alert-url", &url], &environment);
     for serial in 0..50 {
-        monitor.send_as(serial, EXITED, CRASH);
+        monitor.send_as(serial, EXITED, &crash_of(serial));
     }
     let last = alerts.wait_for("the last alert", |alert| alert["serial"] == 49);
     assert_eq!(last["process_info"]["error"], "supervisord did not answer shortly before");

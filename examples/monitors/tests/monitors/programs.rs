@@ -97,6 +97,11 @@ pub const STDOUT: &str = "PROCESS_COMMUNICATION_STDOUT";
 pub const EXITED: &str = "PROCESS_STATE_EXITED";
 pub const CRASH: &str = "processname:worker groupname:trading_system from_state:RUNNING expected:0 pid:2766";
 
+/// The crash of a process of its own: more of one process would be one incident.
+pub fn crash_of(number: u64) -> String {
+    CRASH.replace("worker", &format!("worker-{number}"))
+}
+
 pub fn records(path: &Path) -> Vec<Value> {
     let text = fs::read_to_string(path).unwrap();
     assert!(text.is_empty() || text.ends_with('\n'), "a torn end: {text:?}");
@@ -269,11 +274,11 @@ fn the_processes_of_a_pool_act_on_an_event_once() {
     let settings = ["--state-dir", "state", "--alert-url", &alerts.url()];
     let mut first = Driven::start("failure_monitor", directory.path(), &settings);
     let mut second = Driven::start("failure_monitor", directory.path(), &settings);
-    first.send_as(7, EXITED, CRASH);
-    second.send_as(7, EXITED, CRASH);
-    first.send_as(7, EXITED, CRASH);
-    second.send_as(8, EXITED, CRASH);
-    first.send_as(9, EXITED, CRASH);
+    first.send_as(7, EXITED, &crash_of(7));
+    second.send_as(7, EXITED, &crash_of(7));
+    first.send_as(7, EXITED, &crash_of(7));
+    second.send_as(8, EXITED, &crash_of(8));
+    first.send_as(9, EXITED, &crash_of(9));
     // Each process delivers in order: with these, all that came before them is there.
     for serial in [8, 9] {
         alerts.wait_for("the alert", |alert| alert["serial"] == serial);

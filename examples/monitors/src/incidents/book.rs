@@ -1,0 +1,195 @@
+//! Which incidents go on, and when an alert about one is due. Time is given from outside, in seconds since 1970.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::IncidentSettings;
+use crate::alerts::Severity;
+use crate::supervisord::Process;
+
+/// What a process does again and again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    pub group: String,
+    pub name: String,
+    /// The kind of failure: what its alerts are called.
+    pub event: String,
+    pub severity: Severity,
+    /// When it began.
+    pub since: i64,
+    /// When the last failure was.
+    pub last: i64,
+    /// How many failures there were.
+    pub failures: u64,
+    /// When the last alert was.
+    told: i64,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Book {
+    /// The incidents that go on, by process and kind.
+    incidents: BTreeMap<String, Incident>,
+    /// The run of supervisord that shuts down: what ends then is meant to.
+    ending: Option<String>,
+}
+
+impl Book {
+    /// Counts a failure. The incident, if an alert about it is due: when it begins, and now and then while it lasts.
+    pub fn fail(&mut self, failure: Incident, settings: &IncidentSettings) -> Option<Incident> {
+        let now = failure.last;
+        match self.incidents.get_mut(&failure.key()) {
+            // Otherwise nobody was there to tell that it was over.
+            Some(known) if !known.is_quiet(now, settings) => {
+                known.failures += 1;
+                known.last = now;
+                if now - known.told < whole_seconds(settings.repeat_after) {
+                    return None;
+                }
+                known.told = now;
+                Some(known.clone())
+            }
+            _ => {
+                self.incidents.insert(failure.key(), failure.clone());
+                Some(failure)
+            }
+        }
+    }
+
+    /// Takes note that this run of supervisord shuts down, or that it does not.
+    pub fn set_ending(&mut self, run: &str, is_ending: bool) {
+        self.ending = is_ending.then(|| run.to_owned());
+    }
+
+    pub fn is_ending(&self, run: &str) -> bool {
+        self.ending.as_deref() == Some(run)
+    }
+
+    /// Whether an incident may be over: supervisord has to be asked.
+    pub fn may_end(&self, now: i64, settings: &IncidentSettings) -> bool {
+        self.incidents.values().any(|incident| incident.is_quiet(now, settings))
+    }
+
+    /// Takes out the incidents that are over, by what supervisord says of all processes.
+    pub fn end(&mut self, processes: &[Process], now: i64, settings: &IncidentSettings) -> Vec<Incident> {
+        let is_over =
+            |_: &String, incident: &mut Incident| incident.is_quiet(now, settings) && incident.has_recovered(processes);
+        self.incidents.extract_if(.., is_over).map(|(_, incident)| incident).collect()
+    }
+}
+
+impl Incident {
+    /// One that begins now.
+    pub fn new((group, name): (&str, &str), event: &str, severity: Severity, now: i64) -> Self {
+        let (group, name, event) = (group.into(), name.into(), event.into());
+        Self { group, name, event, severity, since: now, last: now, failures: 1, told: now }
+    }
+
+    fn key(&self) -> String {
+        format!("{}:{}/{}", self.group, self.name, self.event)
+    }
+
+    fn is_quiet(&self, now: i64, settings: &IncidentSettings) -> bool {
+        now - self.last >= whole_seconds(settings.recovered_after)
+    }
+
+    /// Whether it runs, was stopped, or is gone.
+    fn has_recovered(&self, processes: &[Process]) -> bool {
+        let is_it = |process: &&Process| process.group == self.group && process.name == self.name;
+        processes.iter().find(is_it).is_none_or(|process| matches!(process.state.as_str(), "RUNNING" | "STOPPED"))
+    }
+}
+
+fn whole_seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTINGS: IncidentSettings =
+        IncidentSettings { recovered_after: Duration::from_secs(300), repeat_after: Duration::from_secs(900) };
+    const WORKER: (&str, &str) = ("g", "worker");
+
+    fn failure(process: (&str, &str), event: &str, now: i64) -> Incident {
+        Incident::new(process, event, Severity::Warning, now)
+    }
+
+    fn crash(now: i64) -> Incident {
+        failure(WORKER, "UNEXPECTED_EXIT", now)
+    }
+
+    fn process(state: &str) -> Process {
+        Process { group: "g".into(), name: "worker".into(), state: state.into(), pid: 0, start: 0 }
+    }
+
+    #[test]
+    fn a_crash_loop_is_told_once_and_then_counted() {
+        let mut book = Book::default();
+        let mut told = Vec::new();
+        // Twice a second for 20 minutes.
+        for now in (1000..2200).flat_map(|now| [now, now]) {
+            told.extend(book.fail(crash(now), &SETTINGS).map(|told| (now, told.failures)));
+        }
+        assert_eq!(told, [(1000, 1), (1900, 1801)]);
+    }
+
+    #[test]
+    fn it_is_over_when_it_has_run_for_a_while() {
+        let mut book = Book::default();
+        for now in [1000, 1100] {
+            book.fail(crash(now), &SETTINGS);
+        }
+        assert!(!book.may_end(1399, &SETTINGS));
+        assert!(book.end(&[process("RUNNING")], 1399, &SETTINGS).is_empty());
+        assert!(book.may_end(1400, &SETTINGS));
+        for state in ["FATAL", "EXITED", "BACKOFF", "STARTING", "STOPPING", "UNKNOWN"] {
+            assert!(book.end(&[process(state)], 1400, &SETTINGS).is_empty(), "{state}");
+        }
+        let ended = book.end(&[process("RUNNING")], 1400, &SETTINGS);
+        assert_eq!(ended.iter().map(|ended| (ended.since, ended.failures)).collect::<Vec<_>>(), [(1000, 2)]);
+        assert!(!book.may_end(9999, &SETTINGS));
+    }
+
+    #[test]
+    fn what_was_stopped_or_removed_is_over_too() {
+        for processes in [vec![process("STOPPED")], vec![]] {
+            let mut book = Book::default();
+            book.fail(failure(WORKER, "PROCESS_FATAL", 1000), &SETTINGS);
+            assert_eq!(book.end(&processes, 1300, &SETTINGS).len(), 1);
+        }
+    }
+
+    #[test]
+    fn without_ticks_it_begins_anew_after_a_while() {
+        let mut book = Book::default();
+        let told = [1000, 1299, 1599].map(|now| book.fail(crash(now), &SETTINGS));
+        assert_eq!(
+            told.map(|told| told.map(|told| (told.since, told.failures))),
+            [Some((1000, 1)), None, Some((1599, 1))]
+        );
+    }
+
+    #[test]
+    fn only_the_run_that_shuts_down_does() {
+        let mut book = Book::default();
+        assert!(!book.is_ending("1"));
+        book.set_ending("1", true);
+        assert!(book.is_ending("1") && !book.is_ending("2"));
+        // It was only reloaded.
+        book.set_ending("1", false);
+        assert!(!book.is_ending("1"));
+    }
+
+    #[test]
+    fn kinds_and_processes_are_apart() {
+        let mut book = Book::default();
+        for (process, event) in
+            [(WORKER, "UNEXPECTED_EXIT"), (WORKER, "PROCESS_FATAL"), (("h", "worker"), "PROCESS_FATAL")]
+        {
+            assert!(book.fail(failure(process, event, 1000), &SETTINGS).is_some());
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What fails again and again is one incident: an alert when it begins, counts while it lasts, one when it is over.
+//!
+//! It is over once the process has run for a while without a failure, was stopped by somebody, or is no longer there.
+
+mod book;
+
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::{Value, json};
+use supervisor_events::{ProcessStateEvent, SupervisorState};
+
+use crate::Failure;
+use crate::alerts::{Action, Alert, Alerts, Severity, Status};
+use crate::log::{Level, log};
+use crate::run::Context;
+use crate::settings::{Common, seconds};
+use crate::state::State;
+use crate::supervisord::Supervisord;
+use book::{Book, Incident};
+
+#[derive(Clone, Copy, Debug, Args)]
+pub struct IncidentSettings {
+    /// Seconds without a failure after which a process that runs has recovered
+    #[arg(long, env, default_value = "300", value_parser = seconds)]
+    pub recovered_after: Duration,
+    /// Seconds between two alerts about a process that fails again and again
+    #[arg(long, env, default_value = "900", value_parser = seconds)]
+    pub repeat_after: Duration,
+}
+
+/// The incidents that go on, and where they are told.
+pub struct Incidents {
+    settings: IncidentSettings,
+    book: State<Book>,
+    alerts: Alerts,
+}
+
+impl Incidents {
+    pub fn new(settings: IncidentSettings, common: &Common) -> Result<Self, Failure> {
+        let (book, alerts) = (State::open(common, "")?, Alerts::new(common)?);
+        Ok(Self { settings, book, alerts })
+    }
+
+    /// Where they are told.
+    pub fn alerts(&self) -> &Alerts {
+        &self.alerts
+    }
+
+    /// Takes note that supervisord shuts down, or runs again.
+    pub fn supervisord_is(&mut self, context: &Context<'_>, state: SupervisorState) {
+        self.book.update(|book| book.set_ending(context.run, state == SupervisorState::Stopping));
+    }
+
+    /// Takes note of a process that failed, and alerts if that is due: always if something was done about it, and never if
+    /// supervisord shuts down.
+    pub fn failed(
+        &mut self,
+        context: &Context<'_>,
+        event: &ProcessStateEvent<'_>,
+        (kind, severity): (&str, Severity),
+        mut details: Value,
+        actions: Vec<Action>,
+    ) {
+        let (group, name) = (event.groupname.as_str(), event.processname.as_str());
+        let (failure, settings) = (Incident::new((group, name), kind, severity, now()), self.settings);
+        let due = self
+            .book
+            .update(|book| if book.is_ending(context.run) { None } else { Some(book.fail(failure, &settings)) });
+        let Some(incident) = due else {
+            return log(Level::Info, "no alert: supervisord shuts down", json!({ "process": event }));
+        };
+        if incident.is_none() && actions.is_empty() {
+            return;
+        }
+        if let Some(incident) = incident {
+            (details["failures"], details["since"]) = (incident.failures.into(), time(incident.since));
+        }
+        let alert = Alert::new(severity, kind, Some((name, group)), details).status(Status::Firing);
+        self.alerts.send(context, [alert.actions(actions).with_evidence()]);
+    }
+
+    /// Looks whether what failed has recovered, and tells so. supervisord is asked only if it may have.
+    pub fn tell_recovered(&mut self, context: &Context<'_>, supervisord: &Supervisord) -> Result<(), Failure> {
+        let (now, settings) = (now(), self.settings);
+        if !self.book.update(|book| book.may_end(now, &settings)) {
+            return Ok(());
+        }
+        let processes = supervisord.processes()?;
+        let over = self.book.update(|book| book.end(&processes, now, &settings));
+        let alerts = over.iter().map(|Incident { group, name, event, severity, failures, since, last, .. }| {
+            let details = json!({ "failures": failures, "since": time(*since), "last": time(*last) });
+            Alert::new(*severity, event, Some((name, group)), details).status(Status::Resolved)
+        });
+        self.alerts.send(context, alerts);
+        Ok(())
+    }
+}
+
+fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
+fn time(seconds: i64) -> Value {
+    jiff::Timestamp::from_second(seconds).map_or(Value::Null, |time| time.to_string().into())
+}
