@@ -79,7 +79,8 @@ impl Receiver {
             // For the whole of a try: a receiver that sends a byte now and then is bounded as well.
             .timeout_global(Some(settings.alert_timeout));
         if url.is_safe() {
-            config = config.tls_config(tls::config(settings.alert_ca.as_deref())?);
+            let authorities = tls::Authorities::load("--alert-ca", settings.alert_ca.as_deref())?;
+            config = config.tls_config(authorities.for_http());
         }
         let agent = Agent::with_parts(config.build(), DefaultConnector::default(), BoundedResolver);
         log(Level::Info, "alerts are sent", json!({ "to": url.origin() }));

@@ -1,4 +1,4 @@
-//! Which receivers are trusted: those whose certificate one of the system's authorities, or of a file's, has signed.
+//! Which servers are trusted: those whose certificate one of the system's authorities, or of a file's, has signed.
 
 use std::fmt::Display;
 use std::fs;
@@ -6,30 +6,44 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::ring::default_provider;
+use rustls::{ClientConfig, RootCertStore};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::Failure;
 
-/// With the certificates of this file; with the system's if there is none.
-pub fn config(ca_file: Option<&Path>) -> Result<TlsConfig, Failure> {
-    let roots = ca_file.map_or_else(|| Ok(system_roots()), roots_in)?;
-    if roots.is_empty() {
-        return Err(match ca_file {
-            None => "this system has no certificates of authorities: install them, or set --alert-ca".into(),
-            Some(file) => format!("--alert-ca {file:?} has no certificate").into(),
-        });
+/// Who is trusted to sign certificates. By default nobody.
+#[derive(Clone, Default)]
+pub struct Authorities(Vec<Certificate<'static>>);
+
+impl Authorities {
+    /// Those of this file, which the setting names; the system's if there is none.
+    pub fn load(setting: &str, file: Option<&Path>) -> Result<Self, Failure> {
+        let roots = file.map_or_else(|| Ok(system_roots()), |file| roots_in(setting, file))?;
+        if roots.is_empty() {
+            return Err(match file {
+                None => format!("this system has no certificates of authorities: install them, or set {setting}"),
+                Some(file) => format!("{setting} {file:?} has no certificate"),
+            }
+            .into());
+        }
+        Ok(Self(roots))
     }
-    Ok(trusting(roots))
-}
 
-/// Trusts nobody, for what asks at `http://` alone: an answer may send it on to `https://`.
-pub fn none() -> TlsConfig {
-    trusting(Vec::new())
-}
+    /// What an HTTP client has to know.
+    pub fn for_http(self) -> TlsConfig {
+        let builder = TlsConfig::builder().root_certs(RootCerts::from(self.0));
+        builder.unversioned_rustls_crypto_provider(Arc::new(default_provider())).build()
+    }
 
-fn trusting(roots: Vec<Certificate<'static>>) -> TlsConfig {
-    let builder = TlsConfig::builder().root_certs(RootCerts::from(roots));
-    builder.unversioned_rustls_crypto_provider(Arc::new(default_provider())).build()
+    /// What any other client has to know.
+    pub fn for_streams(&self) -> Result<Arc<ClientConfig>, Failure> {
+        let mut roots = RootCertStore::empty();
+        // One or another that rustls cannot read is none that a server depends on.
+        roots.add_parsable_certificates(self.0.iter().map(|certificate| certificate.der().to_vec().into()));
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+        let config = config.with_safe_default_protocol_versions()?.with_root_certificates(roots);
+        Ok(Arc::new(config.with_no_client_auth()))
+    }
 }
 
 /// Those that can be read: on many systems one or another is broken, and no receiver depends on it.
@@ -38,8 +52,8 @@ fn system_roots() -> Vec<Certificate<'static>> {
     certificates.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect()
 }
 
-fn roots_in(file: &Path) -> Result<Vec<Certificate<'static>>, Failure> {
-    let explain = |error: &dyn Display| format!("--alert-ca {file:?}: {error}");
+fn roots_in(setting: &str, file: &Path) -> Result<Vec<Certificate<'static>>, Failure> {
+    let explain = |error: &dyn Display| format!("{setting} {file:?}: {error}");
     let text = fs::read(file).map_err(|error| explain(&error))?;
     let mut roots = Vec::new();
     for item in parse_pem(&text) {

@@ -1,8 +1,9 @@
-//! Checks every five seconds that what trading depends on answers, and reports when it goes down and comes up.
+//! Checks every five seconds that what trading depends on answers, and reports when it goes down, is slow, and recovers.
 //!
 //! ```ini
 //! [eventlistener:heartbeat_monitor]
-//! command = /usr/local/bin/heartbeat_monitor --endpoints feed=ws://10.0.0.2:8765/feed,orders=tcp://10.0.0.3:4001
+//! command = /usr/local/bin/heartbeat_monitor
+//! environment = ENDPOINTS="feed=wss://10.0.0.2/feed#process=hyperliquid_feed,orders=tcp://10.0.0.3:4001"
 //! events = TICK_5
 //! buffer_size = 50
 //! ```
@@ -11,41 +12,28 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use supervisor_events::Event;
 use supervisor_monitors::Failure;
-use supervisor_monitors::alerts::secrets::without_credentials;
 use supervisor_monitors::alerts::{Alert, Alerts, Severity, Status};
-use supervisor_monitors::endpoints::{Endpoint, check_all};
+use supervisor_monitors::endpoints::watch::{Change, Watched, excused};
+use supervisor_monitors::endpoints::{Checker, EndpointSettings, Finding};
 use supervisor_monitors::log::{Level, log};
 use supervisor_monitors::run::{Context, Monitor, monitor};
-use supervisor_monitors::settings::{Common, List, Optional, seconds};
+use supervisor_monitors::settings::Common;
 use supervisor_monitors::state::State;
+use supervisor_monitors::supervisord::Supervisord;
 
-/// Checks every five seconds that what trading depends on answers, and reports when it goes down and comes up.
+/// Checks every five seconds that what trading depends on answers, and reports when it goes down, is slow, and recovers.
 #[derive(Parser)]
 struct Settings {
-    /// What to check, NAME=URL with commas; tcp://HOST:PORT, http://HOST/PATH or ws://HOST/PATH
-    #[arg(long, env, default_value = "")]
-    endpoints: List<Endpoint>,
-    /// The network interface that has to be up; none if empty
-    #[arg(long, env, default_value = "")]
-    vpn_interface: Optional<String>,
-    /// Seconds within which everything has to answer: well under the five of a tick
-    #[arg(long, env, default_value = "2", value_parser = deadline)]
-    deadline: Duration,
+    #[command(flatten)]
+    endpoints: EndpointSettings,
     #[command(flatten)]
     common: Common,
-}
-
-fn deadline(text: &str) -> Result<Duration, String> {
-    let deadline = seconds(text)?;
-    let late = deadline > Duration::from_secs(4);
-    if late { Err("leaves no time before the next tick: 4 seconds at most".into()) } else { Ok(deadline) }
 }
 
 fn main() -> ExitCode {
@@ -53,18 +41,19 @@ fn main() -> ExitCode {
 }
 
 struct HeartbeatMonitor {
-    endpoints: Vec<Endpoint>,
-    deadline: Duration,
+    settings: EndpointSettings,
+    checker: Checker,
     state: State<Known>,
     alerts: Alerts,
+    supervisord: Supervisord,
 }
 
 /// What was known after the last tick.
 #[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
 struct Known {
     when: Option<u64>,
-    /// Of each endpoint: whether it was up.
-    up: BTreeMap<String, bool>,
+    endpoints: BTreeMap<String, Watched>,
 }
 
 impl Monitor for HeartbeatMonitor {
@@ -74,56 +63,80 @@ impl Monitor for HeartbeatMonitor {
         &settings.common
     }
 
-    fn new(settings: Settings) -> Result<Self, Failure> {
-        let mut endpoints = settings.endpoints.to_vec();
-        let vpn = settings.vpn_interface.as_ref();
-        endpoints.extend(vpn.map(|vpn| Endpoint { name: "vpn".into(), url: format!("interface:{vpn}") }));
-        let alerts = Alerts::new(&settings.common)?;
-        Ok(Self { endpoints, deadline: settings.deadline, state: State::open(&settings.common, "")?, alerts })
+    fn new(Settings { endpoints: settings, common }: Settings) -> Result<Self, Failure> {
+        Ok(Self {
+            checker: Checker::new(&settings)?,
+            state: State::open(&common, "")?,
+            alerts: Alerts::new(&common)?,
+            supervisord: Supervisord::from_env(),
+            settings,
+        })
     }
 
     fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
         let Event::Tick(tick) = event else { return Ok(()) };
-        let urls: Vec<_> = self.endpoints.iter().map(|endpoint| endpoint.url.as_str()).collect();
-        let findings = check_all(&urls, self.deadline);
-        let (missed, changed) = self.state.update(|known| {
+        let findings = self.checker.check();
+        let excused = self.excused(&findings, tick.when);
+        let (missed, changes) = self.state.update(|known| {
             let last = known.when.replace(tick.when).unwrap_or(tick.when);
             let missed = (tick.when.saturating_sub(last) / u64::from(tick.period.max(1))).saturating_sub(1);
-            let mut changed = Vec::new();
-            for (Endpoint { name, .. }, found) in self.endpoints.iter().zip(&findings) {
-                // What is up when it is first checked is as it should be.
-                let was_up = known.up.insert(name.clone(), found.is_ok()).unwrap_or(true);
-                changed.push(was_up != found.is_ok());
-            }
-            (missed, changed)
+            let all = self.checker.endpoints().zip(&findings).zip(excused);
+            let changes = all.map(|((endpoint, found), excused)| {
+                let is_slow = endpoint.is_slow(found, self.settings.slow_after);
+                let watched = known.endpoints.entry(endpoint.name.clone()).or_default();
+                watched.note(found, excused, is_slow, self.settings.slow_ticks)
+            });
+            (missed, changes.collect::<Vec<_>>())
         });
         if missed > 0 {
             log(Level::Warning, format!("{missed} ticks did not come before this one"), json!({ "when": tick.when }));
         }
         let mut alerts = Vec::new();
-        let mut summary = serde_json::Map::new();
-        for ((Endpoint { name, url }, found), changed) in self.endpoints.iter().zip(&findings).zip(changed) {
-            let mut details = json!({ "endpoint": name, "url": without_credentials(url) });
+        let mut summary = Map::new();
+        for ((endpoint, found), changes) in self.checker.endpoints().zip(&findings).zip(changes) {
+            let mut details = json!({ "endpoint": endpoint.name, "url": endpoint.url });
             match found {
                 Ok(latency) => details["latency_ms"] = json!(latency.as_secs_f64() * 1000.0),
                 Err(error) => details["error"] = json!(error),
             }
-            if changed {
-                let (severity, event, status) = match found {
-                    Ok(_) => (Severity::Info, "ENDPOINT_UP", Status::Resolved),
-                    Err(_) => (Severity::Critical, "ENDPOINT_DOWN", Status::Firing),
-                };
-                let alert = Alert::new(severity, event, None, details.clone()).status(status);
-                alerts.push(alert.incident(format!("{name}/ENDPOINT_DOWN")));
+            summary.insert(endpoint.name.clone(), details.clone());
+            if let Some(process) = &endpoint.process {
+                details["process"] = json!(process);
             }
-            summary.insert(name.clone(), details);
+            alerts.extend(changes.into_iter().map(|change| alert(change, &endpoint.name, details.clone())));
         }
-        log(
-            Level::Info,
-            "Heartbeat",
-            json!({ "when": tick.when, "missed": missed, "endpoints": Value::Object(summary) }),
-        );
+        log(Level::Info, "Heartbeat", json!({ "when": tick.when, "missed": missed, "endpoints": summary }));
         self.alerts.send(context, alerts);
         Ok(())
+    }
+}
+
+fn alert(change: Change, endpoint: &str, details: Value) -> Alert<'static> {
+    let (severity, event, incident, status) = match change {
+        Change::Down => (Severity::Critical, "ENDPOINT_DOWN", "ENDPOINT_DOWN", Some(Status::Firing)),
+        Change::Up => (Severity::Info, "ENDPOINT_UP", "ENDPOINT_DOWN", Some(Status::Resolved)),
+        // Nobody has to get up for what somebody did.
+        Change::Stopped => (Severity::Info, "ENDPOINT_STOPPED", "ENDPOINT_STOPPED", None),
+        Change::Slow => (Severity::Warning, "ENDPOINT_SLOW", "ENDPOINT_SLOW", Some(Status::Firing)),
+        Change::Fast => (Severity::Info, "ENDPOINT_FAST", "ENDPOINT_SLOW", Some(Status::Resolved)),
+    };
+    let alert = Alert::new(severity, event, None, details).incident(format!("{endpoint}/{incident}"));
+    status.into_iter().fold(alert, Alert::status)
+}
+
+impl HeartbeatMonitor {
+    /// Which endpoints do not answer because somebody has stopped their process.
+    fn excused(&mut self, findings: &[Finding], when: u64) -> Vec<bool> {
+        let all: Vec<_> = self.checker.endpoints().zip(findings).collect();
+        if !all.iter().any(|(endpoint, found)| endpoint.process.is_some() && found.is_err()) {
+            return vec![false; all.len()];
+        }
+        let known = self.state.update(|known| known.endpoints.clone());
+        excused(&all, &known, when, || {
+            self.supervisord.processes().unwrap_or_else(|error| {
+                log(Level::Error, format!("unknown whether an endpoint's process was stopped: {error}"), json!({}));
+                Vec::new()
+            })
+        })
     }
 }

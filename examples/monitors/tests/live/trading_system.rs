@@ -81,7 +81,7 @@ impl TradingSystem {
 fn a_day_of_a_trading_system() {
     // A free port, for what stands in for the exchange's feed.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let endpoints = format!("feed=tcp://127.0.0.1:{port}");
+    let endpoints = format!("feed=tcp://127.0.0.1:{port}#process=trading_system:hyperliquid_feed");
     let settings = [
         ("FEED_PORT", port.to_string()),
         ("ENDPOINTS", endpoints),
@@ -127,14 +127,14 @@ fn a_day_of_a_trading_system() {
     );
     assert_eq!((&alert["severity"], &alert["system"]), (&"CRITICAL".into(), &"trading_system".into()));
 
-    // The feed goes down, and comes up: each is reported once, however many ticks it takes.
+    // The feed is stopped, which is no alarm, and comes up: each is reported once, however many ticks it takes.
     let about_feed = |event: &str| {
         let is = |alert: &Value| alert["event"] == event && alert["details"]["endpoint"] == "feed";
         system.alerts.wait_for(event, is);
         system.alerts.count(is)
     };
     system.supervisord.ctl(&["stop", "trading_system:hyperliquid_feed"]);
-    assert_eq!(about_feed("ENDPOINT_DOWN"), 1);
+    assert_eq!(about_feed("ENDPOINT_STOPPED"), 1);
     let from = system.log_length("heartbeat_monitor");
     let beat = system.wait_for_line("heartbeat_monitor", from, "Heartbeat");
     assert!(beat["endpoints"]["feed"]["error"].as_str().unwrap().contains("refused"), "{beat}");
@@ -144,7 +144,8 @@ fn a_day_of_a_trading_system() {
     let from = system.log_length("heartbeat_monitor");
     let beat = system.wait_for_line("heartbeat_monitor", from, "Heartbeat");
     assert!(beat["endpoints"]["feed"]["latency_ms"].as_f64().unwrap() >= 0.0, "{beat}");
-    assert_eq!(about_feed("ENDPOINT_DOWN"), 1);
+    assert_eq!(about_feed("ENDPOINT_STOPPED"), 1);
+    assert_eq!(system.alerts.count(|alert| alert["event"] == "ENDPOINT_DOWN"), 0);
 
     // Without the risk manager supervisord stops the group, for the monitor asks it to, and starts the backup.
     system.supervisord.write("fail_risk_manager", "");

@@ -5,6 +5,7 @@
 mod alerts;
 mod check_listener;
 mod durability;
+mod heartbeat;
 mod page;
 mod programs;
 mod secrets;

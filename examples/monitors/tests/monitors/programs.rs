@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -532,7 +532,7 @@ pub fn server(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
 }
 
 /// The line of a heartbeat.
-fn heartbeat(lines: Vec<Value>) -> Value {
+pub fn heartbeat(lines: Vec<Value>) -> Value {
     lines.into_iter().find(|line| line["message"] == "Heartbeat").unwrap()
 }
 
@@ -634,14 +634,17 @@ pub struct FakeSupervisord {
     url: String,
     calls: Arc<Mutex<Vec<String>>>,
     processes: Arc<Mutex<Vec<Process>>>,
+    /// How often it was asked for them.
+    asked: Arc<AtomicUsize>,
 }
 
 impl FakeSupervisord {
     pub fn start() -> Self {
         let server = tiny_http::Server::http("127.0.0.1:0").unwrap();
-        let this =
-            Self { url: format!("http://{}", server.server_addr()), calls: Arc::default(), processes: Arc::default() };
+        let url = format!("http://{}", server.server_addr());
+        let this = Self { url, calls: Arc::default(), processes: Arc::default(), asked: Arc::default() };
         let (calls, processes) = (Arc::clone(&this.calls), Arc::clone(&this.processes));
+        let asked = Arc::clone(&this.asked);
         thread::spawn(move || {
             for mut request in server.incoming_requests() {
                 let mut body = String::new();
@@ -649,7 +652,10 @@ impl FakeSupervisord {
                 let call = MethodCall::from_xml(&body).unwrap();
                 let method = call.name.strip_prefix("supervisor.").unwrap();
                 let xml = match (method, call.params.first()) {
-                    ("getAllProcessInfo", _) => list(&processes.lock().unwrap()),
+                    ("getAllProcessInfo", _) => {
+                        asked.fetch_add(1, Ordering::SeqCst);
+                        list(&processes.lock().unwrap())
+                    }
                     ("getProcessInfo", _) => MethodResponse { value: ended() }.to_xml().unwrap(),
                     ("tailProcessStderrLog", _) => {
                         let tail = ["panic: no limits\n".try_to_value().unwrap(), XmlRpcValue::Integer(17)];
@@ -679,6 +685,10 @@ impl FakeSupervisord {
 
     pub fn set(&self, processes: &[Process]) {
         *self.processes.lock().unwrap() = processes.to_vec();
+    }
+
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
     }
 
     pub fn calls(&self) -> Vec<String> {

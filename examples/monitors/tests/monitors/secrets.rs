@@ -6,31 +6,20 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustls::pki_types::PrivateKeyDer;
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rcgen::generate_simple_self_signed;
 use tempfile::TempDir;
 
 use super::programs::{CRASH, Driven, EXITED, program, request, server};
-use crate::support::wait_for;
+use crate::support::{tls, wait_for};
 
 /// A receiver with a certificate for `localhost` that nobody but itself has signed; the heads of the requests.
 fn receiver_with_tls(certificate: &Path) -> (u16, Arc<Mutex<Vec<String>>>) {
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".into()]).unwrap();
-    fs::write(certificate, cert.pem()).unwrap();
-    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = Arc::new(config.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key).unwrap());
+    let config = tls::server(certificate);
     let heads: Arc<Mutex<Vec<String>>> = Arc::default();
     let port = server({
         let heads = Arc::clone(&heads);
         move |stream| {
-            let mut stream = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), stream);
-            // Whoever does not trust the certificate does not send anything.
-            if stream.flush().is_err() {
-                return;
-            }
+            let Some(mut stream) = tls::accept(&config, stream) else { return };
             let (head, _) = request(&mut stream);
             heads.lock().unwrap().push(head);
             let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");

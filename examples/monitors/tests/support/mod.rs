@@ -13,6 +13,7 @@ pub mod python;
 pub mod receiver;
 #[path = "../../../../tests/support/supervisord.rs"]
 pub mod supervisord;
+pub mod tls;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,0 +1,155 @@
+//! Whether what trading depends on answers, and how soon.
+//!
+//! [`notation`] is how an operator writes an endpoint, [`checks`] and [`wireguard`] are how one is checked, and [`watch`]
+//! is what becomes of a finding: whether the endpoint has gone down, or is slow.
+
+mod checks;
+mod notation;
+pub mod watch;
+mod wireguard;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use crate::Failure;
+use crate::settings::{List, Optional, number, seconds};
+use checks::Tools;
+pub use notation::Endpoint;
+
+#[derive(Clone, Debug, Args)]
+pub struct EndpointSettings {
+    /// What to check, NAME=URL or NAME=URL#OPTION=VALUE&OPTION=VALUE, with commas. URLs: http://, https://, ws://, wss://,
+    /// tcp://HOST:PORT, interface:NAME, wireguard:NAME. Options: status, expect, send, slow-after, process, max-age, peer
+    #[arg(long, env, default_value = "")]
+    pub endpoints: List<Endpoint>,
+    /// The network interface that has to be up; none if empty
+    #[arg(long, env, default_value = "")]
+    pub vpn_interface: Optional<String>,
+    /// Seconds within which everything has to answer: well under the five of a tick
+    #[arg(long, env, default_value = "2", value_parser = deadline)]
+    pub deadline: Duration,
+    /// Seconds above which an answer is slow, where the endpoint has no slow-after of its own
+    #[arg(long, env, default_value = "1", value_parser = seconds)]
+    pub slow_after: Duration,
+    /// Slow answers in a row that are an alert
+    #[arg(long, env, default_value = "3", value_parser = number::<u32>)]
+    pub slow_ticks: u32,
+    /// A file with the certificates to trust instead of the system's, for https:// and wss://
+    #[arg(long, env, default_value = "")]
+    pub endpoint_ca: Optional<PathBuf>,
+    /// The program that tells WireGuard's handshakes, and its first arguments: `sudo -n wg` where only root may ask
+    #[arg(long, env, default_value = "wg")]
+    pub wg_command: String,
+}
+
+fn deadline(text: &str) -> Result<Duration, String> {
+    let deadline = seconds(text)?;
+    let late = deadline > Duration::from_secs(4);
+    if late { Err("leaves no time before the next tick: 4 seconds at most".into()) } else { Ok(deadline) }
+}
+
+/// How long the answer took, or why there was none.
+pub type Finding = Result<Duration, String>;
+
+/// Checks endpoints, all at once.
+pub struct Checker {
+    slots: Vec<Slot>,
+    tools: Arc<Tools>,
+    deadline: Duration,
+}
+
+struct Slot {
+    endpoint: Arc<Endpoint>,
+    /// Whether a check of it runs.
+    busy: Arc<AtomicBool>,
+}
+
+impl Checker {
+    /// For the endpoints of the settings.
+    pub fn new(settings: &EndpointSettings) -> Result<Self, Failure> {
+        let mut endpoints = settings.endpoints.to_vec();
+        endpoints.extend(settings.vpn_interface.as_deref().map(Endpoint::vpn));
+        let mut names = BTreeSet::new();
+        if let Some(twice) = endpoints.iter().find(|endpoint| !names.insert(&endpoint.name)) {
+            return Err(format!("--endpoints has two of the name {}", twice.name).into());
+        }
+        let tools = Arc::new(Tools::new(settings, &endpoints)?);
+        let slot = |endpoint| Slot { endpoint: Arc::new(endpoint), busy: Arc::default() };
+        Ok(Self { slots: endpoints.into_iter().map(slot).collect(), tools, deadline: settings.deadline })
+    }
+
+    /// What is checked.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.slots.iter().map(|slot| &*slot.endpoint)
+    }
+
+    /// Checks all of them at once, and waits for none much longer than the deadline.
+    pub fn check(&self) -> Vec<Finding> {
+        let deadline = Instant::now() + self.deadline;
+        let (sender, receiver) = mpsc::channel();
+        let mut findings = vec![Err("no answer within the deadline".to_owned()); self.slots.len()];
+        for (index, slot) in self.slots.iter().enumerate() {
+            let (sender, tools) = (sender.clone(), Arc::clone(&self.tools));
+            let check = move |endpoint: &Endpoint| {
+                let begin = Instant::now();
+                let found = endpoint.check.run(&tools, deadline).map(|()| begin.elapsed());
+                found.map_err(|error| error.to_string())
+            };
+            if let Err(error) = slot.start(check, move |found| drop(sender.send((index, found)))) {
+                findings[index] = Err(error);
+            }
+        }
+        drop(sender);
+        // Mostly a check notices itself that it is late, and ends.
+        let end = deadline + Duration::from_millis(200);
+        while let Ok((index, found)) = receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            findings[index] = found;
+        }
+        findings
+    }
+}
+
+impl Slot {
+    /// Starts a check in a thread of its own, and only one at a time: nothing bounds how long the name of a host is looked
+    /// up, or a command takes to die, and such threads must not pile up.
+    fn start(
+        &self,
+        check: impl FnOnce(&Endpoint) -> Finding + Send + 'static,
+        tell: impl FnOnce(Finding) + Send + 'static,
+    ) -> Result<(), String> {
+        let Some(busy) = Busy::begin(&self.busy) else {
+            return Err("the check of an earlier tick is past its deadline, and hangs".into());
+        };
+        let endpoint = Arc::clone(&self.endpoint);
+        let run = move || {
+            let found = check(&endpoint);
+            // Whoever is told may start the next one at once.
+            drop(busy);
+            tell(found);
+        };
+        let thread = thread::Builder::new().name("check".into()).stack_size(256 << 10).spawn(run);
+        thread.map(drop).map_err(|error| format!("no thread to check it: {error}"))
+    }
+}
+
+/// Notes that a check runs, until it is dropped, also by a thread that did not start.
+struct Busy(Arc<AtomicBool>);
+
+impl Busy {
+    fn begin(busy: &Arc<AtomicBool>) -> Option<Self> {
+        (!busy.swap(true, Ordering::AcqRel)).then(|| Self(Arc::clone(busy)))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}

@@ -1,0 +1,101 @@
+//! Whether a WireGuard tunnel works, by its last handshakes: its interface is up also where no peer answers.
+//!
+//! The kernel tells them to root alone, and `wg show INTERFACE latest-handshakes` prints them: a line for each peer, its
+//! key, a tab, and seconds since 1970, 0 for never.
+
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::Failure;
+use crate::net::Until;
+
+/// What is read of the command's output: thousands of peers.
+const LIMIT: u64 = 1 << 20;
+
+/// Fails unless all peers, or the one that is named, have shaken hands lately.
+pub fn check(
+    command: &str,
+    interface: &str,
+    peer: Option<&str>,
+    max_age: Duration,
+    deadline: Instant,
+) -> Result<(), Failure> {
+    let (status, said) = run(command, interface, deadline)?;
+    if !status.success() {
+        return Err(why(said.trim(), interface, status).into());
+    }
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    judge(&said, peer, max_age, now).map_err(|error| format!("{interface}: {error}").into())
+}
+
+/// What the command's failure means.
+fn why(said: &str, interface: &str, status: ExitStatus) -> String {
+    let said = said.lines().next().unwrap_or_default();
+    let is = |reasons: [&str; 2]| reasons.iter().any(|reason| said.contains(reason));
+    if is(["Operation not permitted", "Permission denied"]) {
+        format!(
+            "only root, or who has CAP_NET_ADMIN, may ask for the handshakes of {interface}: set --wg-command 'sudo -n wg'"
+        )
+    } else if is(["No such device", "Protocol not supported"]) {
+        // The latter where the kernel has no WireGuard.
+        format!("no WireGuard interface {interface}: {said}")
+    } else {
+        format!("the command for the handshakes of {interface} fails, {status}: {said}")
+    }
+}
+
+/// Judges what was printed, at this time since 1970.
+fn judge(printed: &str, peer: Option<&str>, max_age: Duration, now: Duration) -> Result<(), String> {
+    let mut found = false;
+    for line in printed.lines() {
+        let handshake = line.split_once('\t').and_then(|(key, at)| Some((key, at.trim().parse::<u64>().ok()?)));
+        let (key, at) = handshake.ok_or_else(|| format!("that is not a peer and its last handshake: {line:?}"))?;
+        if peer.is_some_and(|peer| peer != key) {
+            continue;
+        }
+        found = true;
+        if at == 0 {
+            return Err(format!("no handshake yet with {key}"));
+        }
+        // A clock that was set back makes a handshake one of the future.
+        let age = now.saturating_sub(Duration::from_secs(at));
+        if age > max_age {
+            return Err(format!("the last handshake with {key} was {} s ago", age.as_secs()));
+        }
+    }
+    match (found, peer) {
+        (true, _) => Ok(()),
+        (false, Some(peer)) => Err(format!("there is no peer {peer}")),
+        (false, None) => Err("there is no peer".into()),
+    }
+}
+
+/// How the command ends, and what it prints. Past the deadline it is killed.
+fn run(command: &str, interface: &str, deadline: Instant) -> Result<(ExitStatus, String), Failure> {
+    let mut words = command.split_whitespace();
+    let program = words.next().ok_or("--wg-command is empty")?;
+    // A socket, not a pipe: it has a deadline.
+    let (ours, theirs) = UnixStream::pair()?;
+    let theirs = OwnedFd::from(theirs);
+    let mut child = {
+        let mut command = Command::new(program);
+        command.args(words).args(["show", interface, "latest-handshakes"]).env("LC_ALL", "C").stdin(Stdio::null());
+        let command = command.stdout(theirs.try_clone()?).stderr(theirs);
+        command.spawn().map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => format!("there is no {program}: install wireguard-tools, or set --wg-command"),
+            _ => format!("{program} cannot be run: {error}"),
+        })?
+    };
+    let mut said = String::new();
+    let read = Until::new(ours, deadline).take(LIMIT).read_to_string(&mut said);
+    if read.is_err() {
+        // It has not ended, or never will.
+        let _ = child.kill();
+    }
+    let status = child.wait()?;
+    read.map_err(|error| format!("{program}: {error}"))?;
+    Ok((status, said))
+}
