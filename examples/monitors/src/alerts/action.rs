@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::Failure;
 use crate::log::{Level, log};
-use crate::supervisord::{Supervisord, Unknown};
+use crate::supervisord::{Supervisord, Unknown, log_failure};
 
 /// Something that supervisord was asked to do, and its answer. What came of it is told by an alert of its own.
 #[derive(Clone, Debug, Serialize)]
@@ -52,7 +52,7 @@ impl Action {
     ) -> Self {
         let tell = move |answer: Result<T, Failure>| match answer {
             Ok(processes) => log(Level::Emergency, done, json!({ "processes": processes })),
-            Err(error) => log(Level::Emergency, format!("{failed}: {error}"), json!({})),
+            Err(error) => log_failure(Level::Emergency, &error, format!("{failed}: {error}"), json!({})),
         };
         let answer = call(supervisord);
         let this = Self::new(action, doing, &answer);

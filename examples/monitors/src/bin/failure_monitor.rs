@@ -23,7 +23,7 @@ use supervisor_monitors::log::{Level, log};
 use supervisor_monitors::names::{ProcessName, ProcessPattern};
 use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::{Common, List, Optional};
-use supervisor_monitors::supervisord::Supervisord;
+use supervisor_monitors::supervisord::{Fault, Supervisord, fault_of};
 
 /// Alerts when processes are lost; without the risk manager, stops trading and starts the backup.
 #[derive(Parser)]
@@ -83,8 +83,14 @@ impl Monitor for FailureMonitor {
     }
 
     fn new(settings: Settings) -> Result<Self, Failure> {
+        let supervisord = Supervisord::at_start(|names| {
+            names.processes("--critical-processes", &*settings.critical_processes);
+            names.processes("--risk-manager", [&settings.risk_manager]);
+            names.group("--trading-group", &settings.trading_group);
+            settings.backup.iter().for_each(|backup| names.process("--backup", backup));
+        })?;
         let incidents = Incidents::new(settings.incidents, &settings.common)?;
-        Ok(Self { incidents, supervisord: Supervisord::from_env(), settings })
+        Ok(Self { incidents, supervisord, settings })
     }
 
     fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
@@ -150,7 +156,7 @@ impl FailureMonitor {
             let action = format!("start {backup}");
             let start = move |supervisord: &Supervisord| match supervisord.start(&backup) {
                 // By the call before this one, or by somebody else.
-                Err(error) if error.to_string().contains("ALREADY_STARTED") => Ok(json!(backup)),
+                Err(error) if fault_of(&error) == Some(Fault::AlreadyStarted) => Ok(json!(backup)),
                 started => started.map(|()| json!(backup)),
             };
             let words = ["backup was started", "backup was NOT started"];

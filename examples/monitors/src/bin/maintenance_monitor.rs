@@ -76,7 +76,7 @@ impl Monitor for MaintenanceMonitor {
         Ok(Self {
             trail: Trail::new(&settings.audit_file),
             alerts: Alerts::new(&settings.common)?,
-            supervisord: Supervisord::from_env(),
+            supervisord: Supervisord::at_start(|_| {})?,
             settings,
         })
     }

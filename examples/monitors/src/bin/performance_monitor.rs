@@ -24,7 +24,7 @@ use supervisor_monitors::names::ProcessPattern;
 use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::{Common, List, number, seconds};
 use supervisor_monitors::state::State;
-use supervisor_monitors::supervisord::{Process, Supervisord};
+use supervisor_monitors::supervisord::{Process, Supervisord, log_failure};
 
 /// Measures the system and the trading processes each minute; alerts above thresholds, and when memory leaks.
 #[derive(Parser)]
@@ -76,7 +76,7 @@ impl Monitor for PerformanceMonitor {
         Ok(Self {
             trends: State::open(&settings.common, "")?,
             alerts: Alerts::new(&settings.common)?,
-            supervisord: Supervisord::from_env(),
+            supervisord: Supervisord::at_start(|names| names.processes("--processes", &*settings.processes))?,
             settings,
         })
     }
@@ -85,7 +85,8 @@ impl Monitor for PerformanceMonitor {
         let Event::Tick(tick) = event else { return Ok(()) };
         // Without the list, the system's own figures are still worth having.
         let all = self.supervisord.processes().unwrap_or_else(|error| {
-            log(Level::Error, error.to_string(), json!({ "processes": &*self.settings.processes }));
+            let fields = json!({ "processes": &*self.settings.processes });
+            log_failure(Level::Error, &error, error.to_string(), fields);
             Vec::new()
         });
         let is_watched = |process: &&Process| self.settings.processes.matches(&process.group, &process.name);

@@ -25,7 +25,7 @@ use supervisor_monitors::names::ProcessPattern;
 use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::{Common, List, Optional, number};
 use supervisor_monitors::state::State;
-use supervisor_monitors::supervisord::{Process, Supervisord};
+use supervisor_monitors::supervisord::{Process, Supervisord, log_failure};
 
 /// Starts processes once what they depend on runs, and resumes trading once all critical processes do.
 #[derive(Parser)]
@@ -78,7 +78,13 @@ impl Monitor for StartupMonitor {
         Ok(Self {
             state: State::open(&settings.common, "")?,
             alerts: Alerts::new(&settings.common)?,
-            supervisord: Supervisord::from_env(),
+            supervisord: Supervisord::at_start(|names| {
+                names.processes("--critical-processes", &*settings.critical_processes);
+                for Dependent { dependent, needs } in settings.dependents.iter() {
+                    names.processes("--dependents", needs.iter().chain([dependent]));
+                }
+                settings.trading_group.iter().for_each(|group| names.group("--trading-group", group));
+            })?,
             settings,
         })
     }
@@ -141,7 +147,7 @@ impl StartupMonitor {
             let name = &process.name;
             match self.supervisord.start(&process.full_name()) {
                 Ok(()) => log(Level::Info, format!("{name} is started, for {needed} runs"), json!({})),
-                Err(error) => log(Level::Error, format!("{name} is NOT started: {error}"), json!({})),
+                Err(error) => log_failure(Level::Error, &error, format!("{name} is NOT started: {error}"), json!({})),
             }
         }
     }
@@ -156,7 +162,9 @@ impl StartupMonitor {
             actions.push(Action::new(format!("start group {group}"), Outcome::Starting, &started));
             match started {
                 Ok(started) => details["started"] = json!(started),
-                Err(error) => log(Level::Error, format!("the group is NOT started: {error}"), json!({})),
+                Err(error) => {
+                    log_failure(Level::Error, &error, format!("the group is NOT started: {error}"), json!({}))
+                }
             }
         }
         let alert = Alert::new(Severity::Info, "TRADING_RESUMED", None, details).actions(actions);

@@ -52,11 +52,12 @@ impl Monitor for TradingMonitor {
     }
 
     fn new(settings: Settings) -> Result<Self, Failure> {
+        let supervisord = Supervisord::at_start(|_| {})?;
         let overview = Arc::new(Mutex::new(State::open(&settings.common, "")?));
         if let Some(listen) = &*settings.listen {
             status_page::serve(*listen, Arc::clone(&overview))?;
         }
-        Ok(Self { overview, supervisord: Supervisord::from_env() })
+        Ok(Self { overview, supervisord })
     }
 
     fn handle(&mut self, _: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {

@@ -23,6 +23,7 @@ use supervisor_events::{Event, EventError, Header, Notification, Reply};
 use crate::Failure;
 use crate::log::{self, Level, log};
 use crate::settings::{self, Common};
+use crate::supervisord::log_failure;
 use dead_letters::DeadLetters;
 pub use hold::{Unanswered, hold};
 pub use identity::run_of_parent;
@@ -148,7 +149,7 @@ impl<M: Monitor> Worker<M> {
             Ok(unanswered) => Err(*unanswered),
             Err(error) => {
                 // What else could not be done was logged.
-                log(Level::Error, error.to_string(), which(header));
+                log_failure(Level::Error, &error, error.to_string(), which(header));
                 Ok(())
             }
         }

@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 /// A name with spaces and a character of two bytes, in every header.
 const IDENTIFIER: &str = "trading host één";
 
+/// Settings for a system of the processes worker and other.
+const OTHER_SYSTEM: &str = "--critical-processes worker --risk-manager worker --trading-group other";
+
 /// The listener, to be given `arguments` and `url`. Output of processes comes as well, to see that it does no harm.
 fn monitor(name: &str, arguments: &str, url: &str) -> String {
     let program = program("failure_monitor");
@@ -177,10 +180,13 @@ fn losses_are_alerted_and_trading_is_stopped() {
 
 #[test]
 fn what_cannot_be_done_is_said_and_the_event_is_accepted() {
+    const SYSTEM: &str = "--critical-processes risk_manager:*";
     let (receiver, closed) = (Receiver::start(), ClosedPort::new());
+    let nobody = format!("http://{}/", closed.address());
     let sections = [
-        monitor("refused", "--backup nowhere", &format!("http://{}/", closed.address())),
-        monitor("unheard", "--critical-processes risk_manager:* --trading-group nowhere", &receiver.url()),
+        monitor("refused", &format!("{SYSTEM} --trading-group worker --backup nowhere"), &nobody),
+        monitor("unheard", &format!("{SYSTEM} --trading-group nowhere"), &receiver.url()),
+        "[program:nowhere]\ncommand = cat\nautostart = false\n".into(),
         lasting("worker"),
         failing("risk_manager", false),
     ];
@@ -193,6 +199,8 @@ fn what_cannot_be_done_is_said_and_the_event_is_accepted() {
     supervisord.wait_for("unheard.err", "Failed to send alert, and it is not sent again: http status: 400", 1);
     supervisord.wait_for("refused.err", "Failed to send alert: io: Connection refused", 1);
 
+    // What was there at the monitors' start is there no more.
+    assert!(supervisord.ctl(&["remove", "nowhere"]).status.success());
     supervisord.ctl(&["start", "risk_manager"]);
     receiver.next().answer(400);
     let not_stopped = "trading is NOT being stopped: supervisord: stopProcessGroup: BAD_NAME: nowhere";
@@ -218,7 +226,7 @@ fn what_cannot_be_done_is_said_and_the_event_is_accepted() {
 fn an_event_survives_its_listener() {
     let receiver = Receiver::start();
     let directory = tempfile::tempdir().unwrap();
-    let settings = format!("--alert-timeout 60 --state-dir {}", directory.path().display());
+    let settings = format!("{OTHER_SYSTEM} --alert-timeout 60 --state-dir {}", directory.path().display());
     let sections = [monitor("failure_monitor", &settings, &receiver.url()), lasting("worker"), lasting("other")];
     let Some(mut supervisord) = Supervisord::start(IDENTIFIER, &sections.concat()) else { return };
     let log = "supervisord.log";
@@ -266,8 +274,9 @@ fn an_event_that_another_pool_rejects_is_acted_on_once() {
     // Says READY, takes a header, rejects the event, and never wants another one.
     let rejecter = "[eventlistener:rejecter]\ncommand = sh rejecter.sh\ndirectory = %(here)s\nstartsecs = 0\n\
                     autostart = false\nevents = PROCESS_STATE_EXITED\n";
+    let settings = format!("{OTHER_SYSTEM} --alert-timeout 60");
     let sections =
-        [monitor("failure_monitor", "--alert-timeout 60", &receiver.url()), rejecter.into(), lasting("worker")];
+        [monitor("failure_monitor", &settings, &receiver.url()), rejecter.into(), lasting("worker"), lasting("other")];
     let Some(mut supervisord) = Supervisord::start(IDENTIFIER, &sections.concat()) else { return };
     let log = "supervisord.log";
 
@@ -291,6 +300,7 @@ fn an_event_that_another_pool_rejects_is_acted_on_once() {
 fn supervisord_is_called_over_tcp_with_an_account() {
     let receiver = Receiver::start();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let settings = "--critical-processes risk_manager,order_executor --alert-timeout 60";
     let server = format!("[inet_http_server]\nport = 127.0.0.1:{port}\nusername = één\npassword = p:w\n");
     let account = |password| {
         format!(
@@ -302,8 +312,8 @@ fn supervisord_is_called_over_tcp_with_an_account() {
     let sections = [
         server,
         // A later setting of the same name is the one that counts.
-        monitor("right", "--alert-timeout 60", "") + &account("p:w"),
-        monitor("wrong", "--alert-timeout 60", "") + &account("guessed"),
+        monitor("right", settings, "") + &account("p:w"),
+        monitor("wrong", settings, "") + &account("guessed") + "autorestart = false\n",
         "[group:trading_system]\nprograms = risk_manager,order_executor\n".into(),
         lasting("order_executor"),
         failing("risk_manager", false),
@@ -311,13 +321,14 @@ fn supervisord_is_called_over_tcp_with_an_account() {
     let Some(mut supervisord) = Supervisord::start(IDENTIFIER, &sections.concat()) else { return };
     supervisord.wait_for("supervisord.log", "success: order_executor entered RUNNING state", 1);
     supervisord.ctl(&["start", "trading_system:risk_manager"]);
-    // The loss, from both, and that trading has stopped, from the one that can see it.
-    for _ in 0..3 {
+    // The loss, and that trading has stopped.
+    for _ in 0..2 {
         receiver.next().answer(200);
     }
     supervisord.wait_for("right.err", r#""processes":[["order_executor","OK"]]"#, 1);
-    let refused = "stopProcessGroup: SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD are missing or wrong";
-    supervisord.wait_for("wrong.err", &format!("trading is NOT being stopped: supervisord: {refused}"), 1);
+    let refused = "supervisord: getAllProcessInfo: SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD are wrong";
+    supervisord.wait_for("wrong.err", refused, 1);
+    supervisord.wait_for("supervisord.log", "exited: wrong (exit status 1; not expected)", 1);
     supervisord.wait_for("supervisord.log", "stopped: order_executor (terminated by SIGTERM)", 1);
     assert!(supervisord.stop().success());
     assert_clean(&supervisord.log());

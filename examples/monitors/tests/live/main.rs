@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 mod failure_monitor;
+mod start;
 mod trading_system;
 
 #[path = "../support/mod.rs"]

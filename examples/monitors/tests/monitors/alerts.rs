@@ -11,7 +11,9 @@ use std::{fs, thread};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::programs::{CRASH, Driven, EXITED, FakeSupervisord, STDOUT, crash_of, levels, request, said, server, state};
+use super::programs::{
+    CRASH, Driven, EXITED, FakeSupervisord, STDOUT, THERE, crash_of, levels, request, said, server, state,
+};
 use crate::support::receiver::{ClosedPort, Collector};
 use crate::support::wait_for;
 
@@ -82,7 +84,7 @@ fn trading_is_stopped_whatever_the_receiver_does() {
         }
     });
     let (closed, supervisord) = (ClosedPort::new(), FakeSupervisord::start());
-    supervisord.set(&[("t", "executor", "STOPPED", 0)]);
+    supervisord.set(&[&THERE[..3], &[("t", "executor", "STOPPED", 0), ("t", "r", "FATAL", 0)]].concat());
     let addresses = [
         format!("127.0.0.1:{silent}"),
         format!("127.0.0.1:{dripping}"),
@@ -255,7 +257,8 @@ fn with_a_full_disk_alerts_stay_in_memory() {
 #[test]
 fn an_alert_says_how_the_process_ended_and_what_was_done_about_it() {
     let (directory, alerts, supervisord) = (TempDir::new().unwrap(), Collector::start(), FakeSupervisord::start());
-    supervisord.set(&[("t", "executor", "STOPPING", 9), ("t", "r", "FATAL", 0), ("other", "x", "RUNNING", 7)]);
+    let others = [("t", "r", "FATAL", 0), ("other", "x", "RUNNING", 7), ("nowhere", "b", "FATAL", 0)];
+    supervisord.set(&[&[("t", "executor", "STOPPING", 9)], &others[..]].concat());
     let url = alerts.url();
     let settings = ["--risk-manager=r", "--critical-processes=r", "--trading-group=t", "--backup=nowhere:b"];
     let settings = [&settings[..], &["--alert-url", &url]].concat();
@@ -279,7 +282,7 @@ fn an_alert_says_how_the_process_ended_and_what_was_done_about_it() {
     let backup = alerts.wait_for("what came of the backup", |alert| alert["event"] == "BACKUP_NOT_RUNNING");
     assert_eq!((&backup["status"], &backup["severity"]), (&"firing".into(), &"CRITICAL".into()));
     assert_eq!(alerts.count(|alert| alert["event"] == "TRADING_STOPPED"), 0);
-    supervisord.set(&[("t", "executor", "STOPPED", 0), ("t", "r", "FATAL", 0), ("other", "x", "RUNNING", 7)]);
+    supervisord.set(&[&[("t", "executor", "STOPPED", 0)], &others[..]].concat());
     let stopped = alerts.wait_for("what came of the stop", |alert| alert["event"] == "TRADING_STOPPED");
     assert_eq!(stopped["details"]["processes"], json!([["executor", "STOPPED", 0], ["r", "FATAL", 0]]));
     assert_eq!((&stopped["status"], &stopped["severity"]), (&"resolved".into(), &"INFO".into()));

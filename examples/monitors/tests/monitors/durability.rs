@@ -210,7 +210,11 @@ fn contained(name: &str, directory: &Path, settings: &[&str]) -> Option<Driven> 
         return None;
     }
     let mut command = in_container("\"$0\" \"$@\"; exit $?");
-    command.env_remove("SUPERVISOR_SERVER_URL").arg(crate::support::program(name)).args(settings);
+    command
+        .env_remove("SUPERVISOR_SERVER_URL")
+        .env_remove("SUPERVISOR_ENABLED")
+        .arg(crate::support::program(name))
+        .args(settings);
     Some(Driven::spawn(name, directory, &mut command))
 }
 
@@ -254,6 +258,7 @@ fn the_processes_of_a_pool_in_a_container_agree_which_run_it_is() {
     command
         .current_dir(directory.path())
         .env_remove("SUPERVISOR_SERVER_URL")
+        .env_remove("SUPERVISOR_ENABLED")
         .stderr(File::create(path("err")).unwrap());
     let mut container = command.spawn().unwrap();
     let [mut a, mut b] = [[0, 1], [2, 3]].map(|[input, output]| {
@@ -468,7 +473,8 @@ fn a_stop_that_supervisord_does_not_answer_is_unknown_until_it_does() {
     let (directory, alerts, calls) = (TempDir::new().unwrap(), Collector::start(), AtomicUsize::new(0));
     let port = server(move |mut stream| {
         let (_, call) = request(&mut stream);
-        let processes: &[_] = if call.contains("getAllProcessInfo") { &[("t", "executor", "STOPPED", 0)] } else { &[] };
+        let all = [("t", "executor", "STOPPED", 0), ("t", "r", "FATAL", 0)];
+        let processes = if call.contains("getAllProcessInfo") { &all[..] } else { &[] };
         if call.contains("stopProcessGroup") && calls.fetch_add(1, Ordering::Relaxed) < 2 {
             // The caller closes it when its time is up.
             let _ = stream.read_to_end(&mut Vec::new());

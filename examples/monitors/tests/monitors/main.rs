@@ -9,6 +9,7 @@ mod heartbeat;
 mod page;
 mod programs;
 mod secrets;
+mod start;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -3,11 +3,12 @@
 //!
 //! A call ends within a few seconds, whatever supervisord does.
 
+mod check;
+mod fault;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::env;
-use std::error::Error;
-use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::thread;
@@ -16,37 +17,15 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use dxr::{FaultResponse, MethodCall, MethodResponse, TryFromValue, TryToValue, Value};
 
-use super::Failure;
-use super::net::{Until, connect};
+use crate::Failure;
+use crate::net::{Until, connect};
+pub use check::{Names, log_failure};
+pub use fault::{Fault, Misconfigured, Refused, Unknown, fault_of};
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long to wait before it is asked again what has become of a call.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// Why a call failed, where supervisord may have done what it was asked for: it took the call, and did not answer in time.
-#[derive(Debug)]
-pub struct Unknown(String);
-
-/// Why supervisord did not do what it was asked for, in its own words.
-#[derive(Debug)]
-pub struct Refused(String);
-
-impl fmt::Display for Unknown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Error for Unknown {}
-
-impl Error for Refused {}
 
 /// The supervisord that started this process.
 #[derive(Clone)]
@@ -177,16 +156,25 @@ impl Supervisord {
     fn call(&self, method: &str, params: Vec<Value>) -> Result<Value, Failure> {
         let failed = |error: Failure| {
             let text = format!("supervisord: {method}: {error}");
-            if error.is::<Unknown>() { Unknown(text).into() } else { Failure::from(text) }
+            if error.is::<Unknown>() {
+                Unknown(text).into()
+            } else if error.is::<Misconfigured>() {
+                Misconfigured(text).into()
+            } else {
+                Failure::from(text)
+            }
         };
         let call = MethodCall { name: Cow::Owned(format!("supervisor.{method}")), params };
         let response = self.post(&call.to_xml()?).map_err(failed)?;
         match MethodResponse::from_xml(&response) {
             Ok(response) => Ok(response.value),
             Err(error) => match FaultResponse::from_xml(&response) {
-                Ok(FaultResponse { fault }) => {
-                    Err(Refused(format!("supervisord: {method}: {}", fault.string())).into())
-                }
+                Ok(FaultResponse { fault }) => match fault.code().into() {
+                    Fault::UnknownMethod => Err(failed(Misconfigured(NO_INTERFACE.into()).into())),
+                    code => {
+                        Err(Refused { fault: code, text: format!("supervisord: {method}: {}", fault.string()) }.into())
+                    }
+                },
                 Err(_) => Err(failed(error.into())),
             },
         }
@@ -196,12 +184,21 @@ impl Supervisord {
         let deadline = Instant::now() + TIMEOUT;
         let url = self.url.as_deref().ok_or("SUPERVISOR_SERVER_URL is not set: was this started by supervisord?")?;
         if let Some(path) = url.strip_prefix("unix://") {
-            self.exchange(Until::new(UnixStream::connect(path)?, deadline), "localhost", body)
+            let socket = UnixStream::connect(path).map_err(|error| no_connection(path, error))?;
+            self.exchange(Until::new(socket, deadline), "localhost", body)
         } else if let Some(host) = url.strip_prefix("http://").map(|rest| rest.split('/').next().unwrap_or(rest)) {
-            self.exchange(connect(host, deadline)?, host, body)
+            self.exchange(connect(host, deadline).map_err(|error| no_connection(host, error))?, host, body)
         } else {
-            Err(format!("SUPERVISOR_SERVER_URL begins with unix:// or http://, not {url:?}").into())
+            Err(Misconfigured(format!("SUPERVISOR_SERVER_URL begins with unix:// or http://, not {url:?}")).into())
         }
+    }
+
+    fn no_account(&self) -> Misconfigured {
+        let are = if self.authorization.is_empty() { "are missing" } else { "are wrong" };
+        Misconfigured(format!(
+            "SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD {are}. Add to [supervisord] in its configuration: environment = \
+             SUPERVISOR_USERNAME=\"…\",SUPERVISOR_PASSWORD=\"…\" with username and password of its HTTP server"
+        ))
     }
 
     /// One request of HTTP 1.0, which ends with its connection. HTTP clients have no unix sockets.
@@ -221,7 +218,7 @@ impl Supervisord {
         };
         match head.code {
             Some(200) => {}
-            Some(401) => return Err("SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD are missing or wrong".into()),
+            Some(401) => return Err(self.no_account().into()),
             code => return Err(format!("the answer is HTTP status {}", code.unwrap_or_default()).into()),
         }
         let length = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
@@ -232,6 +229,30 @@ impl Supervisord {
         }
         Ok(str::from_utf8(body)?.to_owned())
     }
+}
+
+/// Without `[rpcinterface:supervisor]` supervisord knows no method that a monitor calls.
+const NO_INTERFACE: &str = "supervisord does not know the call. Add to its configuration: [rpcinterface:supervisor] with \
+    supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface; then restart it";
+
+/// Why there is no connection, and what to do about it.
+fn no_connection(address: &str, error: io::Error) -> Failure {
+    let cure = match error.kind() {
+        // It may be busy.
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => return error.into(),
+        io::ErrorKind::PermissionDenied => format!(
+            "it is not open to this process's user. Add chown = {} to [unix_http_server] in supervisord's configuration, \
+             and let this user into the socket's directory",
+            rustix::process::geteuid().as_raw()
+        ),
+        io::ErrorKind::NotFound => "if something removes it while supervisord runs, set file of [unix_http_server] in \
+             supervisord's configuration to another directory; then restart supervisord"
+            .into(),
+        _ => "set [unix_http_server] or [inet_http_server] in supervisord's configuration to an address that this \
+             process reaches; SUPERVISOR_SERVER_URL in its environment overrules it"
+            .into(),
+    };
+    Misconfigured(format!("no connection to {address}: {error}: {cure}")).into()
 }
 
 fn process(info: &HashMap<String, Value>) -> Result<Process, Failure> {

@@ -1,0 +1,103 @@
+//! What is found out at a monitor's start: whether supervisord can be called, and whether it has what the settings name.
+
+use std::env;
+
+use serde_json::json;
+
+use super::{Misconfigured, Process, Supervisord, fault};
+use crate::Failure;
+use crate::log::{Level, log};
+use crate::names::{ProcessName, ProcessPattern};
+
+/// How many of supervisord's processes an error lists.
+const LISTED: usize = 20;
+
+impl Supervisord {
+    /// The supervisord that started this process. It is an error if it cannot be called, or does not have all that `named`
+    /// asks for.
+    ///
+    /// One that does not answer in time, or is shutting down, is only a warning. Without any supervisord, as in a test,
+    /// nothing is checked.
+    pub fn at_start(named: impl FnOnce(&mut Names<'_>)) -> Result<Self, Failure> {
+        let this = Self::from_env();
+        if this.url.is_none() {
+            return match env::var_os("SUPERVISOR_ENABLED") {
+                None => Ok(this),
+                Some(_) => Err(Misconfigured(NO_SERVER.into()).into()),
+            };
+        }
+        match this.processes() {
+            Ok(processes) => {
+                let mut names = Names { processes: &processes, missing: Vec::new() };
+                named(&mut names);
+                names.are_there()?;
+            }
+            Err(error) if error.is::<Misconfigured>() => return Err(error),
+            Err(error) => log(Level::Warning, format!("{error}: the names in the settings are not checked"), json!({})),
+        }
+        Ok(this)
+    }
+}
+
+/// What settings name, held against what supervisord has.
+pub struct Names<'a> {
+    processes: &'a [Process],
+    missing: Vec<String>,
+}
+
+impl Names<'_> {
+    /// Each of the patterns that a setting has must name a process.
+    pub fn processes<'a>(&mut self, setting: &str, patterns: impl IntoIterator<Item = &'a ProcessPattern>) {
+        for pattern in patterns {
+            let is_there = self.processes.iter().any(|process| pattern.matches(&process.group, &process.name));
+            self.need(is_there, "process", pattern.to_string(), setting);
+        }
+    }
+
+    /// The process that a setting names.
+    pub fn process(&mut self, setting: &str, name: &ProcessName) {
+        let is_there = self.processes.iter().any(|process| process.group == name.group && process.name == name.name);
+        self.need(is_there, "process", name.to_string(), setting);
+    }
+
+    /// The group that a setting names.
+    pub fn group(&mut self, setting: &str, group: &str) {
+        let is_there = self.processes.iter().any(|process| process.group == group);
+        self.need(is_there, "group", group.into(), setting);
+    }
+
+    fn need(&mut self, is_there: bool, kind: &str, name: String, setting: &str) {
+        let what = format!("{setting} names the {kind} {name:?}");
+        if !is_there && !self.missing.contains(&what) {
+            self.missing.push(what);
+        }
+    }
+
+    fn are_there(&self) -> Result<(), Failure> {
+        if self.missing.is_empty() {
+            return Ok(());
+        }
+        let mut there: Vec<_> = self.processes.iter().take(LISTED).map(Process::full_name).collect();
+        if let Some(further @ 1..) = self.processes.len().checked_sub(LISTED) {
+            there.push(format!("and {further} more"));
+        }
+        let (missing, there) = (self.missing.join(", "), there.join(", "));
+        Err(format!("{missing}: there is none. Set it to what is there; supervisord has: {there}").into())
+    }
+}
+
+const NO_SERVER: &str = "supervisord cannot be called, for it has no HTTP server. Add to its configuration: \
+    [unix_http_server] with file = /run/supervisor.sock, and [rpcinterface:supervisor] with \
+    supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface; then restart it";
+
+/// Logs that a call failed, unless supervisord is shutting down or restarting: then that is said once, as no error.
+pub fn log_failure(level: Level, error: &Failure, message: impl AsRef<str>, fields: serde_json::Value) {
+    static SAID: std::sync::Once = std::sync::Once::new();
+    if fault::fault_of(error) == Some(fault::Fault::ShutdownState) {
+        SAID.call_once(|| {
+            log(Level::Info, "supervisord is shutting down or restarting, and takes no calls", json!({}))
+        });
+    } else {
+        log(level, message, fields);
+    }
+}
