@@ -17,6 +17,19 @@ pub fn json(text: &str) -> String {
     safe
 }
 
+/// Text of several lines in which such characters are escaped, and all other controls.
+pub fn text(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for char in text.chars() {
+        if is_unsafe(char) || char.is_control() && !matches!(char, '\n' | '\t') {
+            safe.extend(char.escape_unicode());
+        } else {
+            safe.push(char);
+        }
+    }
+    safe
+}
+
 /// DEL, the C1 controls, line and paragraph separators, and what changes the direction of text. JSON itself escapes C0.
 fn is_unsafe(char: char) -> bool {
     matches!(

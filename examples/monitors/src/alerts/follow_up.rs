@@ -49,8 +49,8 @@ enum Seen {
 }
 
 impl Alerts {
-    /// Watches, in a thread of its own, what comes of what was done, and alerts once that is known. After a minute it is
-    /// an alert that it has not come about; the other one may still follow.
+    /// Watches, in a thread of its own, what comes of what was done, and alerts once that is known. After a minute it
+    /// is an alert that it has not come about; the other one may still follow.
     pub fn follow(&self, context: &Context<'_>, goal: &Goal) {
         let goal = goal.clone();
         if !self.followed.lock().unwrap_or_else(PoisonError::into_inner).insert(goal.wanted.clone()) {

@@ -14,6 +14,10 @@ use ureq::http::header::{HeaderName, HeaderValue};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
+use super::format::Format;
+use super::receiver::Undelivered;
+use super::secrets::Token;
+use super::sender::readable;
 use super::{AlertSettings, secrets, tls};
 use crate::Failure;
 use crate::log::{Level, log};
@@ -51,25 +55,25 @@ impl Debug for Url {
     }
 }
 
+/// The receiver at a URL.
 pub struct Receiver {
     agent: Agent,
     url: Url,
+    format: Format,
+    token: Option<Token>,
     /// Who sends, for the receiver to know.
     headers: Vec<(HeaderName, HeaderValue)>,
-}
-
-/// Why an alert was not taken in.
-pub enum Undelivered {
-    /// A later try may succeed.
-    ForNow(String),
-    /// The receiver does not want it, now or later.
-    ForGood(String),
 }
 
 impl Receiver {
     /// The one at this URL.
     pub fn new(url: &Url, settings: &AlertSettings) -> Result<Self, Failure> {
-        let headers = secrets::headers(settings)?;
+        let (format, token) = (settings.alert_format, secrets::token(settings)?);
+        if format == Format::PagerDuty && token.is_none() {
+            let why = "--alert-format pagerduty needs the integration's key, as ALERT_TOKEN or in --alert-token-file";
+            return Err(why.into());
+        }
+        let headers = secrets::headers(settings, token.as_ref().filter(|_| format.has_token_header()));
         let mut config = Agent::config_builder()
             // Alerts are rare: a connection that was kept may well be dead when the next one is due.
             .max_idle_connections(0)
@@ -84,15 +88,16 @@ impl Receiver {
         }
         let agent = Agent::with_parts(config.build(), DefaultConnector::default(), BoundedResolver);
         log(Level::Info, "alerts are sent", json!({ "to": url.origin() }));
-        Ok(Self { agent, url: url.clone(), headers })
+        Ok(Self { agent, url: url.clone(), format, token, headers })
     }
 
     pub fn post(&self, alert: &[u8]) -> Result<(), Undelivered> {
+        let Some(body) = self.format.render(&readable(alert), self.token.as_ref()) else { return Ok(()) };
         let mut request = self.agent.post(&self.url.0).header("content-type", "application/json");
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        let response = request.send(alert).map_err(|error| Undelivered::ForNow(error.to_string()))?;
+        let response = request.send(body.to_string()).map_err(|error| Undelivered::ForNow(error.to_string()))?;
         let status = response.status();
         let why = format!("http status: {}", status.as_u16());
         match status.as_u16() {

@@ -12,8 +12,10 @@
 mod action;
 mod evidence;
 mod follow_up;
+mod format;
 mod http;
 mod queue;
+mod receiver;
 pub mod secrets;
 mod sender;
 pub mod tls;
@@ -35,8 +37,10 @@ use crate::settings::{Common, Optional, seconds};
 pub use action::{Action, Outcome};
 use follow_up::Followed;
 pub use follow_up::{Goal, Wanted};
-use http::{Receiver, Url};
+use format::Format;
+use http::Url;
 use queue::Queue;
+use receiver::Receiver;
 use secrets::Token;
 
 #[derive(Clone, Debug, Args)]
@@ -44,7 +48,10 @@ pub struct AlertSettings {
     /// Where alerts go, http://HOST/PATH or https://HOST/PATH; to the log alone if empty
     #[arg(long, env, default_value = "")]
     pub alert_url: Optional<Url>,
-    /// What the receiver knows us by, a bearer token; in the environment alone
+    /// What the receiver there takes: json, slack (or what is compatible), alertmanager (v2) or pagerduty (Events v2)
+    #[arg(long, env, default_value = "json")]
+    pub alert_format: Format,
+    /// What the receiver knows us by, a bearer token, or PagerDuty's integration key; in the environment alone
     #[arg(long, env, default_value = "")]
     pub alert_token: Optional<Token>,
     /// A file with that token
@@ -75,6 +82,8 @@ pub enum Severity {
 }
 
 impl Severity {
+    pub const ALL: [Self; 4] = [Self::Info, Self::Warning, Self::High, Self::Critical];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Info => "INFO",
@@ -143,7 +152,7 @@ impl<'a> Alert<'a> {
         Self { severity, process, event, details, status: None, incident, actions: Vec::new(), evidence: false }
     }
 
-    /// Says whether it goes on. The two alerts of one incident need the same name for it.
+    /// Says whether it goes on. The two alerts of one incident need the same name for it, and the same process.
     pub fn status(self, status: Status) -> Self {
         Self { status: Some(status), ..self }
     }
@@ -200,8 +209,7 @@ impl Alerts {
         let settings = &common.alerts;
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let mut this = Self { system: settings.system.clone(), host, followed: Followed::default(), outbox: None };
-        if let Some(url) = &*settings.alert_url {
-            let receiver = Receiver::new(url, settings)?;
+        if let Some(receiver) = Receiver::new(settings)? {
             let (queue, patience) = (Arc::new(Queue::open(common.state_dir.as_deref())?), settings.alert_timeout);
             let outbox = Outbox { queue, receiver: Arc::new(receiver), running: AtomicBool::new(false), patience };
             // What an earlier incarnation left is due now.

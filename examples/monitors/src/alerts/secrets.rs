@@ -1,5 +1,6 @@
 //! What must not be in any log: tokens, and the credentials in URLs.
 
+use std::fmt::{self, Debug};
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
@@ -16,19 +17,35 @@ use crate::Failure;
 const SECRETS: [&str; 2] = ["alert_token", "alert_header"];
 
 /// A token for the receiver. Its value does not show in `Debug`.
-#[derive(Clone, Debug)]
-pub struct Token(HeaderValue);
+#[derive(Clone)]
+pub struct Token {
+    text: String,
+    bearer: HeaderValue,
+}
 
 impl FromStr for Token {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let text = text.trim();
+        let text = text.trim().to_owned();
         if text.is_empty() {
             return Err("is empty");
         }
-        let bearer = HeaderValue::try_from(format!("Bearer {text}"));
-        Ok(Self(sensitive(bearer.map_err(|_| "cannot be in a header")?)))
+        let bearer = HeaderValue::try_from(format!("Bearer {text}")).map_err(|_| "cannot be in a header")?;
+        Ok(Self { text, bearer: sensitive(bearer) })
+    }
+}
+
+impl Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token")
+    }
+}
+
+impl Token {
+    /// The secret itself, for a message that has to hold it.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 }
 
@@ -53,16 +70,20 @@ fn sensitive(mut value: HeaderValue) -> HeaderValue {
     value
 }
 
-/// The headers by which the receiver knows who sends.
-pub fn headers(settings: &AlertSettings) -> Result<Vec<(HeaderName, HeaderValue)>, Failure> {
-    let token = match (&*settings.alert_token, &*settings.alert_token_file) {
-        (Some(_), Some(_)) => return Err("--alert-token and --alert-token-file are both set".into()),
-        (None, Some(file)) => Some(token_in(file)?),
-        (token, None) => token.clone(),
-    };
-    let token = token.map(|Token(bearer)| (AUTHORIZATION, bearer));
+/// What the receiver knows us by, if anything is set.
+pub fn token(settings: &AlertSettings) -> Result<Option<Token>, Failure> {
+    match (&*settings.alert_token, &*settings.alert_token_file) {
+        (Some(_), Some(_)) => Err("--alert-token and --alert-token-file are both set".into()),
+        (None, Some(file)) => Ok(Some(token_in(file)?)),
+        (token, None) => Ok(token.clone()),
+    }
+}
+
+/// The headers by which the receiver knows who sends, with that of this token.
+pub fn headers(settings: &AlertSettings, token: Option<&Token>) -> Vec<(HeaderName, HeaderValue)> {
+    let token = token.map(|token| (AUTHORIZATION, token.bearer.clone()));
     let header = settings.alert_header.as_ref().map(|Header(name, value)| (name.clone(), value.clone()));
-    Ok(token.into_iter().chain(header).collect())
+    token.into_iter().chain(header).collect()
 }
 
 fn token_in(file: &Path) -> Result<Token, String> {

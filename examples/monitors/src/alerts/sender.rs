@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::Severity;
 use super::evidence::Evidence;
-use super::http::{Receiver, Undelivered};
 use super::queue::Queue;
+use super::receiver::{Receiver, Undelivered};
 use crate::log::{Level, log, now};
 
 /// How long the first pause after a failure is. Each further one is twice as long.
@@ -46,7 +46,7 @@ fn deliver(queue: &Queue, receiver: &Receiver) {
             Some((known, completed)) if known == number => completed,
             _ => evidence.complete(alert),
         };
-        match receiver.post(&alert) {
+        match receiver.deliver(&alert) {
             Ok(()) => {
                 queue.taken(number);
                 if failing {

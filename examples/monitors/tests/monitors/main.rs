@@ -8,6 +8,7 @@ mod durability;
 mod heartbeat;
 mod page;
 mod programs;
+mod receivers;
 mod secrets;
 mod start;
 

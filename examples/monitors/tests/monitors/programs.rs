@@ -1160,6 +1160,7 @@ fn settings_that_make_no_sense_are_refused_by_name() {
     let wrong = [
         ("failure_monitor", "--alert-url=ftp://x", "--alert-url begins with http:// or https://"),
         ("failure_monitor", "--alert-url=https://", "--alert-url begins with http:// or https://"),
+        ("failure_monitor", "--alert-format=xml", "--alert-format is json, slack, alertmanager or pagerduty"),
         ("failure_monitor", "--alert-timeout=0", "--alert-timeout is a number of seconds above 0"),
         ("failure_monitor", "--lost-when=STOPPED", "--lost-when is FATAL or FATAL,EXITED"),
         ("failure_monitor", "--length-unit=words", "--length-unit is code-points or bytes"),

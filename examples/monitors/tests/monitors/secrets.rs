@@ -101,7 +101,7 @@ fn credentials_in_urls_are_not_logged() {
 }
 
 /// Why a monitor does not start.
-fn refused(command: &mut Command) -> String {
+pub fn refused(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success(), "{said}");
