@@ -13,8 +13,27 @@ use std::sync::OnceLock;
 
 use rustix::fs::{FlockOperation, flock};
 
-const PACKAGES: [&str; 2] = ["supervisor==4.3.0", "superlance==2.0.0"];
-const NAME: &str = "supervisor-4.3.0-superlance-2.0.0";
+/// Packages in an environment of their own, and the modules and the program that have to be in it.
+struct Environment {
+    name: &'static str,
+    packages: &'static [&'static str],
+    modules: &'static str,
+    program: &'static str,
+}
+
+const SUPERVISOR: Environment = Environment {
+    name: "supervisor-4.3.0-superlance-2.0.0",
+    packages: &["supervisor==4.3.0", "superlance==2.0.0"],
+    modules: "superlance.memmon, supervisor.childutils",
+    program: "supervisord",
+};
+
+const AIOSMTPD: Environment = Environment {
+    name: "aiosmtpd-1.4.6",
+    packages: &["aiosmtpd==1.4.6"],
+    modules: "aiosmtpd.smtp",
+    program: "aiosmtpd",
+};
 
 /// The Python on the path.
 pub fn python() -> Option<PathBuf> {
@@ -25,7 +44,15 @@ pub fn python() -> Option<PathBuf> {
 /// The programs of a virtual environment with supervisor and superlance in it.
 pub fn programs() -> Option<&'static Path> {
     static PROGRAMS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    or_skip("supervisor and superlance", PROGRAMS.get_or_init(install).as_deref().map_err(String::clone))
+    let installed = PROGRAMS.get_or_init(|| install(&SUPERVISOR)).as_deref().map_err(String::clone);
+    or_skip("supervisor and superlance", installed)
+}
+
+/// A Python that has aiosmtpd, an SMTP server.
+pub fn with_aiosmtpd() -> Option<PathBuf> {
+    static PROGRAMS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let installed = PROGRAMS.get_or_init(|| install(&AIOSMTPD)).as_deref().map_err(String::clone);
+    or_skip("aiosmtpd", installed).map(|programs| programs.join("python"))
 }
 
 fn or_skip<T>(what: &str, there: Result<T, String>) -> Option<T> {
@@ -41,23 +68,23 @@ fn or_skip<T>(what: &str, there: Result<T, String>) -> Option<T> {
 }
 
 /// Makes the environment under cargo's target directory, unless it is there.
-fn install() -> Result<PathBuf, String> {
+fn install(Environment { name, packages, modules, program }: &Environment) -> Result<PathBuf, String> {
     // target/debug/deps/TEST
     let target = env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
-    let environment = target.join(NAME);
+    let environment = target.join(name);
     let programs = environment.join("bin");
     // Other tests may be at it. The lock ends with its process; what such a one left undone is begun anew.
-    let lock = File::create(target.join(format!("{NAME}.lock"))).map_err(|error| error.to_string())?;
+    let lock = File::create(target.join(format!("{name}.lock"))).map_err(|error| error.to_string())?;
     flock(&lock, FlockOperation::LockExclusive).map_err(|error| error.to_string())?;
     let works = || {
-        run(Command::new(programs.join("python")).args(["-c", "import superlance.memmon, supervisor.childutils"]))?;
-        run(Command::new(programs.join("supervisord")).arg("--version"))
+        run(Command::new(programs.join("python")).args(["-c", &format!("import {modules}")]))?;
+        run(Command::new(programs.join(program)).arg("--version"))
     };
     if works().is_err() {
         let _ = fs::remove_dir_all(&environment);
         run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
         let mut pip = Command::new(programs.join("python"));
-        run(pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES))?;
+        run(pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(*packages))?;
         works()?;
     }
     Ok(programs)

@@ -14,6 +14,7 @@ mod evidence;
 mod follow_up;
 mod format;
 mod http;
+mod mail;
 mod queue;
 mod receiver;
 pub mod secrets;
@@ -39,6 +40,7 @@ use follow_up::Followed;
 pub use follow_up::{Goal, Wanted};
 use format::Format;
 use http::Url;
+use mail::MailSettings;
 use queue::Queue;
 use receiver::Receiver;
 use secrets::Token;
@@ -69,6 +71,8 @@ pub struct AlertSettings {
     /// What alerts say that they are about
     #[arg(long, env, default_value = "trading_system")]
     pub system: String,
+    #[command(flatten)]
+    pub mail: MailSettings,
 }
 
 /// How urgent an alert is.

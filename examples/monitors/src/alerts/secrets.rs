@@ -10,8 +10,9 @@ use clap::ArgMatches;
 use clap::parser::ValueSource;
 use ureq::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
-use super::AlertSettings;
+use super::{AlertSettings, mail};
 use crate::Failure;
+use crate::settings::Optional;
 
 /// The settings that are secrets.
 const SECRETS: [&str; 2] = ["alert_token", "alert_header"];
@@ -95,10 +96,16 @@ fn token_in(file: &Path) -> Result<Token, String> {
 pub fn are_not_arguments(settings: &ArgMatches) -> Result<(), Failure> {
     let is_argument = |name: &&str| settings.value_source(name) == Some(ValueSource::CommandLine);
     let mut names = settings.ids().map(|id| id.as_str()).filter(is_argument);
-    names.find(|name| SECRETS.contains(name)).map_or(Ok(()), |name| {
+    let is_secret = |name: &&str| SECRETS.contains(name) || *name == "alert_smtp_url" && has_account(settings);
+    names.find(is_secret).map_or(Ok(()), |name| {
         let (argument, variable) = (name.replace('_', "-"), name.to_uppercase());
         Err(format!("--{argument} can be seen by everybody on the machine: set {variable} in the environment").into())
     })
+}
+
+fn has_account(settings: &ArgMatches) -> bool {
+    let url = settings.get_one::<Optional<mail::Url>>("alert_smtp_url");
+    url.and_then(|url| url.as_ref()).is_some_and(mail::Url::has_account)
 }
 
 /// A URL for logs: without the name and password in front of its host.

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use lettre::transport::smtp::client::{self as mail, CertificateStore, TlsParameters};
 use rustls::crypto::ring::default_provider;
 use rustls::{ClientConfig, RootCertStore};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
@@ -35,6 +36,15 @@ impl Authorities {
         builder.unversioned_rustls_crypto_provider(Arc::new(default_provider())).build()
     }
 
+    /// What a client that sends mail to this host has to know.
+    pub fn for_mail(&self, host: &str) -> Result<TlsParameters, Failure> {
+        let mut builder = TlsParameters::builder(host.to_owned()).certificate_store(CertificateStore::None);
+        for root in &self.0 {
+            builder = builder.add_root_certificate(mail::Certificate::from_der(root.der().to_vec())?);
+        }
+        Ok(builder.build()?)
+    }
+
     /// What any other client has to know.
     pub fn for_streams(&self) -> Result<Arc<ClientConfig>, Failure> {
         let mut roots = RootCertStore::empty();
@@ -48,8 +58,9 @@ impl Authorities {
 
 /// Those that can be read: on many systems one or another is broken, and no receiver depends on it.
 fn system_roots() -> Vec<Certificate<'static>> {
-    let certificates = rustls_native_certs::load_native_certs().certs;
-    certificates.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect()
+    let certificates = rustls_native_certs::load_native_certs().certs.into_iter();
+    let readable = certificates.filter(|certificate| RootCertStore::empty().add(certificate.clone()).is_ok());
+    readable.map(|certificate| Certificate::from_der(&certificate).to_owned()).collect()
 }
 
 fn roots_in(setting: &str, file: &Path) -> Result<Vec<Certificate<'static>>, Failure> {

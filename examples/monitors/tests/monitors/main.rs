@@ -6,6 +6,7 @@ mod alerts;
 mod check_listener;
 mod durability;
 mod heartbeat;
+mod mail;
 mod page;
 mod programs;
 mod receivers;

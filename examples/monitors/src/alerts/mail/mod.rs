@@ -1,0 +1,193 @@
+//! Alerts as mail, by SMTP or by a command that takes mail.
+
+mod command;
+mod letter;
+mod smtp;
+
+use std::fmt::Debug;
+use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use clap::Args;
+use lettre::Address;
+use lettre::message::{Mailbox, Mailboxes};
+use serde_json::json;
+
+use super::AlertSettings;
+use super::receiver::Undelivered;
+use super::sender::readable;
+use crate::Failure;
+use crate::log::{Level, log};
+use crate::settings::Optional;
+use command::Command;
+use letter::Letter;
+use smtp::Smtp;
+pub use smtp::Url;
+
+#[derive(Clone, Debug, Args)]
+pub struct MailSettings {
+    /// Who gets alerts by mail instead, addresses with commas; nobody if empty
+    #[arg(long, env, default_value = "")]
+    pub alert_mail_to: Optional<To>,
+    /// The address that this mail is from
+    #[arg(long, env, default_value = "")]
+    pub alert_mail_from: Optional<From>,
+    /// The server that takes this mail, smtp://HOST, or smtps://USER:PASSWORD@HOST in the environment alone
+    #[arg(long, env, default_value = "")]
+    pub alert_smtp_url: Optional<Url>,
+    /// The command that takes this mail instead, such as /usr/sbin/sendmail
+    #[arg(long, env, default_value = "")]
+    pub alert_sendmail: Optional<Command>,
+}
+
+/// Who gets mail.
+#[derive(Clone, Debug)]
+pub struct To(Mailboxes);
+
+impl FromStr for To {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let addresses = text.parse().ok().filter(|all: &Mailboxes| all.iter().next().is_some());
+        addresses.map(Self).ok_or_else(|| format!("is a list of mail addresses with commas, not {text:?}"))
+    }
+}
+
+/// Whom mail is from.
+#[derive(Clone, Debug)]
+pub struct From(Mailbox);
+
+impl FromStr for From {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(Self).map_err(|_| format!("is a mail address, not {text:?}"))
+    }
+}
+
+/// Those who get alerts as mail.
+pub struct Receiver {
+    from: Mailbox,
+    to: Mailboxes,
+    route: Route,
+    timeout: Duration,
+    at_hand: Mutex<AtHand>,
+}
+
+enum Route {
+    Smtp(Smtp),
+    Command(Command),
+}
+
+/// The letter that is being delivered.
+#[derive(Default)]
+struct AtHand {
+    id: String,
+    /// Who has neither got nor refused it yet.
+    pending: Vec<Address>,
+    /// Whether anybody has got it.
+    taken: bool,
+}
+
+impl Receiver {
+    /// Those of the settings, if any are set.
+    pub fn new(settings: &AlertSettings) -> Result<Option<Self>, Failure> {
+        let MailSettings { alert_mail_to, alert_mail_from, alert_smtp_url, alert_sendmail } = &settings.mail;
+        let Some(To(to)) = alert_mail_to.as_ref() else {
+            let is_half = alert_mail_from.is_some() || alert_smtp_url.is_some() || alert_sendmail.is_some();
+            return if is_half { Err("--alert-mail-to names nobody to get mail".into()) } else { Ok(None) };
+        };
+        let from = alert_mail_from.as_ref().ok_or("--alert-mail-to needs --alert-mail-from")?.0.clone();
+        let timeout = settings.alert_timeout;
+        let (route, by) = match (&**alert_smtp_url, &**alert_sendmail) {
+            (Some(url), None) => {
+                let smtp = Smtp::new(url, settings.alert_ca.as_deref(), timeout)?;
+                (Route::Smtp(smtp), format!("{url:?}"))
+            }
+            (None, Some(command)) => (Route::Command(command.clone()), command.to_string()),
+            (None, None) => return Err("--alert-mail-to needs --alert-smtp-url or --alert-sendmail".into()),
+            (Some(_), Some(_)) => return Err("--alert-smtp-url and --alert-sendmail are both set".into()),
+        };
+        log(Level::Info, "alerts are mailed", json!({ "to": to.to_string(), "by": by }));
+        Ok(Some(Self { from, to: to.clone(), route, timeout, at_hand: Mutex::default() }))
+    }
+
+    pub fn deliver(&self, alert: &[u8]) -> Result<(), Undelivered> {
+        let letter = Letter::new(&readable(alert), &self.from, &self.to);
+        let letter = letter.map_err(|error| Undelivered::ForGood(format!("it cannot be a mail: {error}")))?;
+        let everybody = || self.to.iter().map(|mailbox| mailbox.email.clone());
+        match &self.route {
+            Route::Command(command) => {
+                command.deliver(&self.from.email, &everybody().collect::<Vec<_>>(), &letter, self.timeout)
+            }
+            Route::Smtp(smtp) => {
+                let mut at_hand = self.at_hand.lock().unwrap_or_else(PoisonError::into_inner);
+                if at_hand.id != letter.id {
+                    *at_hand = AtHand { id: letter.id.clone(), pending: everybody().collect(), taken: false };
+                }
+                at_hand.deliver(|to| smtp.deliver(&self.from.email, to, &letter))
+            }
+        }
+    }
+}
+
+impl AtHand {
+    /// Delivers to all who are left at once; if the server refuses that, to one after the other: an address that it does
+    /// not know must not keep others from their mail.
+    fn deliver(&mut self, send: impl Fn(&[Address]) -> Result<(), Undelivered>) -> Result<(), Undelivered> {
+        let mut refused = match send(&self.pending) {
+            Err(Undelivered::ForGood(why)) => why,
+            result => return result,
+        };
+        let mut delayed = None;
+        for address in std::mem::take(&mut self.pending) {
+            match send(std::slice::from_ref(&address)) {
+                Ok(()) => self.taken = true,
+                Err(Undelivered::ForNow(why)) => {
+                    delayed = Some(why);
+                    self.pending.push(address);
+                }
+                Err(Undelivered::ForGood(why)) => {
+                    log(Level::Error, format!("an alert is refused for {address}: {why}"), json!({ "mail": self.id }));
+                    refused = why;
+                }
+            }
+        }
+        match delayed {
+            Some(why) => Err(Undelivered::ForNow(why)),
+            None if self.taken => Ok(()),
+            None => Err(Undelivered::ForGood(refused)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    #[test]
+    fn a_refused_or_busy_address_keeps_nobody_from_mail_and_nobody_gets_it_twice() {
+        let addresses: Vec<Address> = ["a@x", "nobody@x", "busy@x"].map(|text| text.parse().unwrap()).into();
+        let mut at_hand = AtHand { id: "1".into(), pending: addresses, taken: false };
+        let got: RefCell<Vec<Address>> = RefCell::default();
+        let deliver = |at_hand: &mut AtHand, is_busy: bool| {
+            at_hand.deliver(|to| {
+                let has = |user| to.iter().any(|address| address.user() == user);
+                match (has("nobody"), has("busy") && is_busy) {
+                    (true, _) => return Err(Undelivered::ForGood("550".into())),
+                    (_, true) => return Err(Undelivered::ForNow("451".into())),
+                    _ => got.borrow_mut().extend(to.to_vec()),
+                }
+                Ok(())
+            })
+        };
+        assert!(matches!(deliver(&mut at_hand, true), Err(Undelivered::ForNow(why)) if why == "451"));
+        assert!(deliver(&mut at_hand, false).is_ok());
+        assert_eq!(got.borrow().iter().map(Address::user).collect::<Vec<_>>(), ["a", "busy"]);
+        let mut at_hand = AtHand { id: "2".into(), pending: vec!["nobody@x".parse().unwrap()], taken: false };
+        assert!(matches!(deliver(&mut at_hand, false), Err(Undelivered::ForGood(why)) if why == "550"));
+    }
+}
