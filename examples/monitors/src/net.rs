@@ -2,8 +2,11 @@
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
+
+use socket2::{Domain, SockAddr, Type};
 
 pub trait Socket: Read + Write {
     fn set_timeout(&self, timeout: Duration) -> io::Result<()>;
@@ -58,6 +61,17 @@ impl<S: Socket> Write for Until<S> {
     }
 }
 
+/// Connects to the socket at a path.
+pub fn connect_unix(path: &str, deadline: Instant) -> io::Result<Until<UnixStream>> {
+    let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // As long as a write may take, a connection waits for room among those that the server has not accepted yet.
+    socket.set_write_timeout(Some(time_left(deadline)?))?;
+    match socket.connect(&SockAddr::unix(path)?) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(io::ErrorKind::TimedOut.into()),
+        connected => connected.map(|()| Until::new(OwnedFd::from(socket).into(), deadline)),
+    }
+}
+
 /// Connects to `HOST:PORT`.
 pub fn connect(address: &str, deadline: Instant) -> io::Result<Until<TcpStream>> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, format!("{address} has no address"));
@@ -73,4 +87,33 @@ pub fn connect(address: &str, deadline: Instant) -> io::Result<Until<TcpStream>>
 fn time_left(deadline: Instant) -> io::Result<Duration> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_accepts_no_connection_is_not_waited_for() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let path = directory.path().join("socket");
+        let address = SockAddr::unix(&path).unwrap();
+        let server = socket2::Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        server.bind(&address).unwrap();
+        server.listen(0).unwrap();
+        let mut waiting = Vec::new();
+        loop {
+            let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            if socket.connect(&address).is_err() {
+                break;
+            }
+            waiting.push(socket);
+        }
+        let deadline = Instant::now() + Duration::from_millis(50);
+        let error = connect_unix(path.to_str().unwrap(), deadline).map(drop).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(server.accept().unwrap());
+        connect_unix(path.to_str().unwrap(), Instant::now() + Duration::from_secs(60)).map(drop).unwrap();
+    }
 }

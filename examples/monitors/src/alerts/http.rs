@@ -24,7 +24,7 @@ use crate::log::{Level, log};
 
 /// Where an alert can be sent.
 #[derive(Clone)]
-pub struct Url(Uri);
+pub struct Url(pub(super) Uri);
 
 impl FromStr for Url {
     type Err = &'static str;
@@ -44,7 +44,7 @@ impl Url {
     }
 
     /// What logs may tell of it.
-    fn origin(&self) -> String {
+    pub fn origin(&self) -> String {
         secrets::origin(&self.0.to_string())
     }
 }
@@ -74,19 +74,7 @@ impl Receiver {
             return Err(why.into());
         }
         let headers = secrets::headers(settings, token.as_ref().filter(|_| format.has_token_header()));
-        let mut config = Agent::config_builder()
-            // Alerts are rare: a connection that was kept may well be dead when the next one is due.
-            .max_idle_connections(0)
-            // Redirected, a POST becomes a GET, whose answer says nothing about the alert.
-            .max_redirects(0)
-            .http_status_as_error(false)
-            // For the whole of a try: a receiver that sends a byte now and then is bounded as well.
-            .timeout_global(Some(settings.alert_timeout));
-        if url.is_safe() {
-            let authorities = tls::Authorities::load("--alert-ca", settings.alert_ca.as_deref())?;
-            config = config.tls_config(authorities.for_http());
-        }
-        let agent = Agent::with_parts(config.build(), DefaultConnector::default(), BoundedResolver);
+        let agent = agent(url, settings)?;
         log(Level::Info, "alerts are sent", json!({ "to": url.origin() }));
         Ok(Self { agent, url: url.clone(), format, token, headers })
     }
@@ -109,6 +97,23 @@ impl Receiver {
             _ => Err(Undelivered::ForNow(why)),
         }
     }
+}
+
+/// A client of what is at this URL.
+pub fn agent(url: &Url, settings: &AlertSettings) -> Result<Agent, Failure> {
+    let mut config = Agent::config_builder()
+        // Requests are rare: a connection that was kept may well be dead when the next one is due.
+        .max_idle_connections(0)
+        // Redirected, a POST becomes a GET, whose answer says nothing about the alert.
+        .max_redirects(0)
+        .http_status_as_error(false)
+        // For the whole of a try: a receiver that sends a byte now and then is bounded as well.
+        .timeout_global(Some(settings.alert_timeout));
+    if url.is_safe() {
+        let authorities = tls::Authorities::load("--alert-ca", settings.alert_ca.as_deref())?;
+        config = config.tls_config(authorities.for_http());
+    }
+    Ok(Agent::with_parts(config.build(), DefaultConnector::default(), BoundedResolver))
 }
 
 /// Resolves names within the time that is left. ureq's own one panics if the system has no more threads.

@@ -19,6 +19,7 @@ mod queue;
 mod receiver;
 pub mod secrets;
 mod sender;
+mod sign_of_life;
 pub mod tls;
 
 use std::fmt;
@@ -39,11 +40,12 @@ pub use action::{Action, Outcome};
 use follow_up::Followed;
 pub use follow_up::{Goal, Wanted};
 use format::Format;
-use http::Url;
+pub use http::Url;
 use mail::MailSettings;
 use queue::Queue;
 use receiver::Receiver;
 use secrets::Token;
+pub use sign_of_life::SignOfLife;
 
 #[derive(Clone, Debug, Args)]
 pub struct AlertSettings {
@@ -203,6 +205,8 @@ struct Outbox {
     receiver: Arc<Receiver>,
     /// Whether the threads that empty the queue run.
     running: AtomicBool,
+    /// Whether the last try has failed.
+    failing: Arc<AtomicBool>,
     /// How long the end may take, where nothing but this process knows what was not delivered.
     patience: Duration,
 }
@@ -214,8 +218,13 @@ impl Alerts {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let mut this = Self { system: settings.system.clone(), host, followed: Followed::default(), outbox: None };
         if let Some(receiver) = Receiver::new(settings)? {
-            let (queue, patience) = (Arc::new(Queue::open(common.state_dir.as_deref())?), settings.alert_timeout);
-            let outbox = Outbox { queue, receiver: Arc::new(receiver), running: AtomicBool::new(false), patience };
+            let outbox = Outbox {
+                queue: Arc::new(Queue::open(common.state_dir.as_deref())?),
+                receiver: Arc::new(receiver),
+                running: AtomicBool::new(false),
+                failing: Arc::default(),
+                patience: settings.alert_timeout,
+            };
             // What an earlier incarnation left is due now.
             outbox.ensure_running();
             this.outbox = Some(outbox);
@@ -233,6 +242,11 @@ impl Alerts {
             }
         }
         self.outbox.iter().for_each(Outbox::ensure_running);
+    }
+
+    /// Whether the last alert has arrived, as far as that is known.
+    pub fn are_delivered(&self) -> bool {
+        self.outbox.as_ref().is_none_or(|outbox| !outbox.failing.load(Ordering::Relaxed))
     }
 
     fn origin(&self, context: &Context<'_>) -> Origin {
@@ -283,7 +297,7 @@ impl Outbox {
         if self.running.load(Ordering::Relaxed) {
             return;
         }
-        match sender::start(&self.queue, &self.receiver) {
+        match sender::start(&self.queue, &self.receiver, &self.failing) {
             Ok(()) => self.running.store(true, Ordering::Relaxed),
             Err(error) => log(Level::Error, format!("alerts wait, for want of a thread: {error}"), json!({})),
         }

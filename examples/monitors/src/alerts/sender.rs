@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -18,11 +19,13 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Starts them, with small stacks: there is a monitor for each task, and each has these.
-pub fn start(queue: &Arc<Queue>, receiver: &Arc<Receiver>) -> io::Result<()> {
-    let (to_send, receiver) = (Arc::clone(queue), Arc::clone(receiver));
+///
+/// `failing` tells whether the last try has failed.
+pub fn start(queue: &Arc<Queue>, receiver: &Arc<Receiver>, failing: &Arc<AtomicBool>) -> io::Result<()> {
+    let (to_send, receiver, failing) = (Arc::clone(queue), Arc::clone(receiver), Arc::clone(failing));
     let builder = thread::Builder::new().name("alerts".into()).stack_size(512 << 10);
     builder.spawn(move || {
-        deliver(&to_send, &receiver);
+        deliver(&to_send, &receiver, &failing);
         to_send.abandon();
     })?;
     if queue.is_on_disk() {
@@ -36,8 +39,8 @@ pub fn start(queue: &Arc<Queue>, receiver: &Arc<Receiver>) -> io::Result<()> {
     Ok(())
 }
 
-fn deliver(queue: &Queue, receiver: &Receiver) {
-    let (mut pause, mut failing) = (PAUSE, false);
+fn deliver(queue: &Queue, receiver: &Receiver, failing: &AtomicBool) {
+    let mut pause = PAUSE;
     let mut evidence = Evidence::new();
     // Completed once, not with each try.
     let mut at_hand = None;
@@ -49,10 +52,10 @@ fn deliver(queue: &Queue, receiver: &Receiver) {
         match receiver.deliver(&alert) {
             Ok(()) => {
                 queue.taken(number);
-                if failing {
+                if failing.swap(false, Ordering::Relaxed) {
                     log(Level::Info, "alerts are delivered again", json!({ "waiting": queue.waiting() }));
                 }
-                (pause, failing) = (PAUSE, false);
+                pause = PAUSE;
                 report_dropped(queue, &alert);
             }
             Err(Undelivered::ForGood(why)) => {
@@ -62,11 +65,10 @@ fn deliver(queue: &Queue, receiver: &Receiver) {
             }
             Err(Undelivered::ForNow(why)) => {
                 // Once, not with each try: a receiver may be away for a night.
-                if !failing {
+                if !failing.swap(true, Ordering::Relaxed) {
                     let message = format!("Failed to send alert: {why}");
                     log(Level::Error, message, json!({ "alert": readable(&alert), "waiting": queue.waiting() }));
                 }
-                failing = true;
                 at_hand = Some((number, alert));
                 if !queue.pause(pause) {
                     return;

@@ -62,6 +62,10 @@ impl Monitor for CommMonitor {
         Ok(Self { trail: Trail::new(settings.audit_file), alerts })
     }
 
+    fn alerts(&self) -> Option<&Alerts> {
+        Some(&self.alerts)
+    }
+
     fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
         let Event::ProcessCommunication(event) = event else { return Ok(()) };
         let data = String::from_utf8_lossy(event.data.as_bytes());

@@ -17,7 +17,7 @@ use clap::Parser;
 use serde_json::{Value, json};
 use supervisor_events::{Event, ProcessState, ProcessStateEvent};
 use supervisor_monitors::Failure;
-use supervisor_monitors::alerts::{Action, Goal, Outcome, Severity, Wanted};
+use supervisor_monitors::alerts::{Action, Alerts, Goal, Outcome, Severity, SignOfLife, Url, Wanted};
 use supervisor_monitors::incidents::{IncidentSettings, Incidents};
 use supervisor_monitors::log::{Level, log};
 use supervisor_monitors::names::{ProcessName, ProcessPattern};
@@ -43,6 +43,10 @@ struct Settings {
     /// The process to start then: GROUP:NAME, or NAME for NAME:NAME; not one of the group that is stopped; none if empty
     #[arg(long, env, default_value = "")]
     backup: Optional<ProcessName>,
+    /// Where a sign of life goes with each tick, http://HOST/PATH or https://HOST/PATH, for a receiver that alarms when
+    /// they stop; none if empty
+    #[arg(long, env, default_value = "")]
+    sign_of_life_url: Optional<Url>,
     #[command(flatten)]
     incidents: IncidentSettings,
     #[command(flatten)]
@@ -72,6 +76,7 @@ fn main() -> ExitCode {
 struct FailureMonitor {
     settings: Settings,
     incidents: Incidents,
+    sign_of_life: Option<SignOfLife>,
     supervisord: Supervisord,
 }
 
@@ -90,7 +95,13 @@ impl Monitor for FailureMonitor {
             settings.backup.iter().for_each(|backup| names.process("--backup", backup));
         })?;
         let incidents = Incidents::new(settings.incidents, &settings.common)?;
-        Ok(Self { incidents, supervisord, settings })
+        let url = settings.sign_of_life_url.as_ref();
+        let sign_of_life = url.map(|url| SignOfLife::new(url, &settings.common.alerts)).transpose()?;
+        Ok(Self { incidents, sign_of_life, supervisord, settings })
+    }
+
+    fn alerts(&self) -> Option<&Alerts> {
+        Some(self.incidents.alerts())
     }
 
     fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
@@ -98,7 +109,10 @@ impl Monitor for FailureMonitor {
             Event::ProcessState(event) if event.state == ProcessState::Fatal => self.fatal(context, event),
             Event::ProcessState(event) if event.expected == Some(false) => self.exited_unexpectedly(context, event),
             Event::SupervisorStateChange(state) => self.incidents.supervisord_is(context, *state),
-            Event::Tick(_) => self.incidents.tell_recovered(context, &self.supervisord)?,
+            Event::Tick(_) => {
+                self.sign_of_life.iter_mut().for_each(|sign| sign.give(self.incidents.alerts()));
+                self.incidents.tell_recovered(context, &self.supervisord)?;
+            }
             _ => {}
         }
         Ok(())

@@ -73,6 +73,10 @@ impl Monitor for HeartbeatMonitor {
         })
     }
 
+    fn alerts(&self) -> Option<&Alerts> {
+        Some(&self.alerts)
+    }
+
     fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
         let Event::Tick(tick) = event else { return Ok(()) };
         let findings = self.checker.check();

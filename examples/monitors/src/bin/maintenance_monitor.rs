@@ -81,6 +81,10 @@ impl Monitor for MaintenanceMonitor {
         })
     }
 
+    fn alerts(&self) -> Option<&Alerts> {
+        Some(&self.alerts)
+    }
+
     fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
         let Event::Tick(tick) = event else { return Ok(()) };
         let to = Timestamp::from_second(tick.when.try_into()?)?;

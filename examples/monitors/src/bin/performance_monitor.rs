@@ -81,6 +81,10 @@ impl Monitor for PerformanceMonitor {
         })
     }
 
+    fn alerts(&self) -> Option<&Alerts> {
+        Some(&self.alerts)
+    }
+
     fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
         let Event::Tick(tick) = event else { return Ok(()) };
         // Without the list, the system's own figures are still worth having.

@@ -89,6 +89,10 @@ impl Monitor for StartupMonitor {
         })
     }
 
+    fn alerts(&self) -> Option<&Alerts> {
+        Some(&self.alerts)
+    }
+
     fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
         match event {
             Event::ProcessState(event) if event.state == ProcessState::Starting => self.starting(context, event),

@@ -18,6 +18,7 @@ use clap::Parser;
 use serde_json::json;
 use supervisor_events::{Event, ProcessStateEvent};
 use supervisor_monitors::Failure;
+use supervisor_monitors::alerts::Alerts;
 use supervisor_monitors::log::{Level, log};
 use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::{Common, Optional};
@@ -58,6 +59,10 @@ impl Monitor for TradingMonitor {
             status_page::serve(*listen, Arc::clone(&overview))?;
         }
         Ok(Self { overview, supervisord })
+    }
+
+    fn alerts(&self) -> Option<&Alerts> {
+        None
     }
 
     fn handle(&mut self, _: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {

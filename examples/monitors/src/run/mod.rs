@@ -21,6 +21,7 @@ use supervisor_events::host::std_io::Serve;
 use supervisor_events::{Event, EventError, Header, Notification, Reply};
 
 use crate::Failure;
+use crate::alerts::{Alert, Alerts, Severity};
 use crate::log::{self, Level, log};
 use crate::settings::{self, Common};
 use crate::supervisord::log_failure;
@@ -37,6 +38,9 @@ pub trait Monitor: Sized {
     fn common(settings: &Self::Settings) -> &Common;
 
     fn new(settings: Self::Settings) -> Result<Self, Failure>;
+
+    /// Where it sends alerts, if it does.
+    fn alerts(&self) -> Option<&Alerts>;
 
     /// Acts on an event that has not been acted on. What it fails with is logged, and the event is answered; but
     /// [`Unanswered`] ends the process, and the event comes again.
@@ -156,7 +160,13 @@ impl<M: Monitor> Worker<M> {
     }
 
     fn set_aside(&self, notification: &Notification<'_>, why: &str) -> Result<(), Unanswered> {
-        self.dead_letters.keep(notification, &self.seen.run(), why)
+        let (header, run) = (&notification.header, self.seen.run());
+        if let Some(alerts) = self.monitor.alerts() {
+            let details = json!({ "monitor": log::monitor(), "eventname": header.eventname(), "why": why });
+            let context = Context { header, run: &run, omitted: notification.omitted };
+            alerts.send(&context, [Alert::new(Severity::Critical, "EVENT_SET_ASIDE", None, details)]);
+        }
+        self.dead_letters.keep(notification, &run, why)
     }
 }
 

@@ -55,7 +55,7 @@ pub struct Refused {
     pub(super) text: String,
 }
 
-/// Why a call failed, where supervisord may have done what it was asked for: it took the call, and did not answer in time.
+/// Why it is not known what became of a call: supervisord did not answer in time, and may have done what it was asked for.
 #[derive(Debug)]
 pub struct Unknown(pub(super) String);
 

@@ -10,7 +10,6 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::env;
 use std::io::{self, Read, Write};
-use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,7 +17,7 @@ use base64::Engine;
 use dxr::{FaultResponse, MethodCall, MethodResponse, TryFromValue, TryToValue, Value};
 
 use crate::Failure;
-use crate::net::{Until, connect};
+use crate::net::{connect, connect_unix};
 pub use check::{Names, log_failure};
 pub use fault::{Fault, Misconfigured, Refused, Unknown, fault_of};
 
@@ -184,8 +183,7 @@ impl Supervisord {
         let deadline = Instant::now() + TIMEOUT;
         let url = self.url.as_deref().ok_or("SUPERVISOR_SERVER_URL is not set: was this started by supervisord?")?;
         if let Some(path) = url.strip_prefix("unix://") {
-            let socket = UnixStream::connect(path).map_err(|error| no_connection(path, error))?;
-            self.exchange(Until::new(socket, deadline), "localhost", body)
+            self.exchange(connect_unix(path, deadline).map_err(|error| no_connection(path, error))?, "localhost", body)
         } else if let Some(host) = url.strip_prefix("http://").map(|rest| rest.split('/').next().unwrap_or(rest)) {
             self.exchange(connect(host, deadline).map_err(|error| no_connection(host, error))?, host, body)
         } else {
@@ -239,7 +237,7 @@ const NO_INTERFACE: &str = "supervisord does not know the call. Add to its confi
 fn no_connection(address: &str, error: io::Error) -> Failure {
     let cure = match error.kind() {
         // It may be busy.
-        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => return error.into(),
+        io::ErrorKind::TimedOut | io::ErrorKind::Interrupted => return Unknown(error.to_string()).into(),
         io::ErrorKind::PermissionDenied => format!(
             "it is not open to this process's user. Add chown = {} to [unix_http_server] in supervisord's configuration, \
              and let this user into the socket's directory",

@@ -15,7 +15,7 @@ use super::programs::{
     CRASH, Driven, EXITED, FakeSupervisord, STDOUT, THERE, crash_of, levels, request, said, server, state,
 };
 use crate::support::receiver::{ClosedPort, Collector};
-use crate::support::wait_for;
+use crate::support::{PATIENCE, wait_for};
 
 /// A receiver that takes in alerts while it is alive, and hangs up on whoever asks otherwise.
 struct Mortal {
@@ -305,4 +305,26 @@ fn a_supervisord_that_does_not_answer_delays_few_alerts_and_loses_none() {
     let first = alerts.wait_for("the first alert", |alert| alert["serial"] == 0);
     assert_eq!(first["process_info"]["error"], "supervisord: getProcessInfo: timed out");
     monitor.end();
+}
+
+#[test]
+fn signs_of_life_come_with_ticks_as_long_as_alerts_are_delivered() {
+    let (directory, closed) = (TempDir::new().unwrap(), ClosedPort::new());
+    let server = tiny_http::Server::http("127.0.0.1:0").unwrap();
+    let next = || server.recv_timeout(PATIENCE).unwrap().expect("a sign of life was due");
+    let (life, alerts) = (format!("http://{}/ping", server.server_addr()), format!("http://{}/", closed.address()));
+    let settings = ["--sign-of-life-url", &life, "--alert-url", &alerts];
+    let mut monitor = Driven::start("failure_monitor", directory.path(), &settings);
+    monitor.send("TICK_60", "when:60");
+    let first = next();
+    assert_eq!((first.method(), first.url()), (&tiny_http::Method::Get, "/ping"));
+    // No event waits for its answer.
+    monitor.send("TICK_60", "when:120");
+    first.respond(tiny_http::Response::empty(200)).unwrap();
+    next().respond(tiny_http::Response::empty(200)).unwrap();
+    monitor.send(EXITED, CRASH);
+    error_with(&directory.path().join("failure_monitor.err"), "Failed to send alert: ");
+    monitor.send("TICK_60", "when:180");
+    monitor.end();
+    assert!(server.try_recv().unwrap().is_none(), "somebody is told that all is well");
 }

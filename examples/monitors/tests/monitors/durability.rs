@@ -398,9 +398,14 @@ fn an_event_that_kills_its_handlers_is_set_aside() {
         killed_over_an_event(directory.path(), &payload);
     }
     drop(lock);
-    let mut monitor = Driven::start("comm_monitor", directory.path(), &["--state-dir", "state"]);
+    let alerts = Collector::start();
+    let settings = ["--state-dir", "state", "--alert-url", &alerts.url()];
+    let mut monitor = Driven::start("comm_monitor", directory.path(), &settings);
     let lines = monitor.send(STDOUT, &payload);
-    assert_eq!(levels(&lines, "CRITICAL"), ["an event is set aside, and NOT acted on: 3 processes died over it"]);
+    let set_aside = "an event is set aside, and NOT acted on: 3 processes died over it";
+    assert_eq!(levels(&lines, "CRITICAL"), ["alert: EVENT_SET_ASIDE", set_aside]);
+    let alert = alerts.wait_for("the alert", |alert| alert["event"] == "EVENT_SET_ASIDE");
+    assert_eq!(alert["details"]["why"], "3 processes died over it");
     let letters = records(&directory.path().join("state/comm_monitor.dead-letters.jsonl"));
     assert_eq!((letters.len(), &letters[0]["payload"], &letters[0]["serial"]), (1, &payload.into(), &0.into()));
     // Those after it are handled.
@@ -415,9 +420,9 @@ fn an_event_that_cannot_be_parsed_is_set_aside() {
     let mut monitor = Driven::start("comm_monitor", directory.path(), &["--state-dir", "state"]);
     let lines = monitor.send(STDOUT, "pid:x");
     let critical = levels(&lines, "CRITICAL");
-    assert_eq!(critical.len(), 1, "{lines:?}");
+    assert_eq!(critical.len(), 2, "{lines:?}");
     assert!(
-        critical[0].starts_with("an event is set aside, and NOT acted on: its payload cannot be parsed: "),
+        critical[1].starts_with("an event is set aside, and NOT acted on: its payload cannot be parsed: "),
         "{lines:?}"
     );
     let letters = records(&directory.path().join("state/comm_monitor.dead-letters.jsonl"));
