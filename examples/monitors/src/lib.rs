@@ -8,6 +8,7 @@ pub mod flapping;
 pub mod forward;
 pub mod http;
 pub mod incidents;
+pub mod limits;
 pub mod lock;
 pub mod log;
 pub mod message;

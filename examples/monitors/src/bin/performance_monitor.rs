@@ -2,24 +2,27 @@
 //!
 //! ```ini
 //! [eventlistener:performance_monitor]
-//! command = /usr/local/bin/performance_monitor --processes trading_system:*
+//! command = /usr/local/bin/performance_monitor --processes trading_system:* --limits risk_manager=memory:500+cpu:90
 //! events = TICK_60
 //! buffer_size = 50
 //! ```
 //!
-//! The processes are found by their ids in supervisord's own list. A leak is a steady rise over up to an hour.
+//! The processes are found by their ids in supervisord's own list, and measured with all their descendants. A leak is a
+//! steady rise over up to an hour.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::Parser;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use supervisor_events::Event;
 use supervisor_monitors::Failure;
-use supervisor_monitors::alerts::{Alert, Alerts, Severity};
+use supervisor_monitors::alerts::{Alert, Alerts, Severity, Status};
+use supervisor_monitors::limits::{Figure, Firing, Kind, Limits};
 use supervisor_monitors::log::{Level, log};
-use supervisor_monitors::metrics::{ProcessMetrics, SystemMetrics, Trend, measure};
+use supervisor_monitors::metrics::{ProcessMetrics, Trend, by_name, measure};
 use supervisor_monitors::names::ProcessPattern;
 use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::{Common, List, number, seconds};
@@ -29,9 +32,13 @@ use supervisor_monitors::supervisord::{Process, Supervisord, log_failure};
 /// Measures the system and the trading processes each minute; alerts above thresholds, and when memory leaks.
 #[derive(Parser)]
 struct Settings {
-    /// Processes to measure: NAME, GROUP:NAME, GROUP:* or *, with commas
+    /// Processes to measure: NAME, GROUP:NAME, GROUP:* or *
     #[arg(long, env, default_value = "genetic_engine,risk_manager,hyperliquid_feed,order_executor,backtest_worker")]
     processes: List<ProcessPattern>,
+    /// Limits of some processes, which are measured then: NAME=memory:MB+cpu:PERCENT+leak:MB with commas. The first that
+    /// names a process counts; cpu is of one CPU, leak an hour
+    #[arg(long, env, default_value = "")]
+    limits: List<Limits>,
     /// Seconds over which use of the CPU is measured
     #[arg(long, env, default_value = "1", value_parser = seconds)]
     interval: Duration,
@@ -41,10 +48,10 @@ struct Settings {
     /// Percent of the system's memory
     #[arg(long, env, default_value = "85", value_parser = number::<f64>)]
     memory_threshold: f64,
-    /// MB (2^20 bytes) that one process may hold
+    /// MB (2^20 bytes) that one process may hold with its descendants, if no other limit names it
     #[arg(long, env, default_value = "1000", value_parser = number::<f64>)]
     process_memory_threshold: f64,
-    /// MB an hour by which a process may grow steadily
+    /// MB an hour by which a process may grow steadily, if no other limit names it
     #[arg(long, env, default_value = "100", value_parser = number::<f64>)]
     leak_threshold: f64,
     /// Ticks that it takes to call a rise steady
@@ -60,9 +67,16 @@ fn main() -> ExitCode {
 
 struct PerformanceMonitor {
     settings: Settings,
-    trends: State<BTreeMap<String, Trend>>,
+    state: State<Known>,
     alerts: Alerts,
     supervisord: Supervisord,
+}
+
+/// What was known after the last tick.
+#[derive(Default, Serialize, Deserialize)]
+struct Known {
+    trends: BTreeMap<String, Trend>,
+    firing: Firing,
 }
 
 impl Monitor for PerformanceMonitor {
@@ -74,9 +88,12 @@ impl Monitor for PerformanceMonitor {
 
     fn new(settings: Settings) -> Result<Self, Failure> {
         Ok(Self {
-            trends: State::open(&settings.common, "")?,
+            state: State::open(&settings.common, "")?,
             alerts: Alerts::new(&settings.common)?,
-            supervisord: Supervisord::at_start(|names| names.processes("--processes", &*settings.processes))?,
+            supervisord: Supervisord::at_start(|names| {
+                names.processes("--processes", &*settings.processes);
+                names.processes("--limits", settings.limits.patterns());
+            })?,
             settings,
         })
     }
@@ -87,69 +104,58 @@ impl Monitor for PerformanceMonitor {
 
     fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
         let Event::Tick(tick) = event else { return Ok(()) };
+        let asked = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
+        let listed = self.supervisord.processes();
         // Without the list, the system's own figures are still worth having.
-        let all = self.supervisord.processes().unwrap_or_else(|error| {
+        let all = listed.as_deref().unwrap_or_else(|error| {
             let fields = json!({ "processes": &*self.settings.processes });
-            log_failure(Level::Error, &error, error.to_string(), fields);
-            Vec::new()
+            log_failure(Level::Error, error, error.to_string(), fields);
+            &[]
         });
-        let is_watched = |process: &&Process| self.settings.processes.matches(&process.group, &process.name);
-        let watched: Vec<_> = all.iter().filter(|process| process.pid != 0).filter(is_watched).collect();
-        let (system, processes) = measure(&watched, self.settings.interval);
-        let mut exceeded = self.exceeded(&system, &processes);
-        exceeded.extend(self.leaks(&processes, tick.when));
-
-        let mut by_name = serde_json::Map::new();
-        for (process, metrics) in &processes {
-            let taken = by_name.contains_key(&process.name);
-            by_name.insert(if taken { process.full_name() } else { process.name.clone() }, json!(metrics));
-        }
-        log(Level::Info, "Performance metrics", json!({ "system": system, "processes": by_name, "alerts": exceeded }));
-        let alerts = exceeded.iter().map(|details| {
-            let process = details["process"].as_str().zip(details["group"].as_str());
-            let event = details["type"].as_str().unwrap_or_default();
-            Alert::new(Severity::Warning, event, process, details.clone())
+        let watched: Vec<_> = all.iter().filter(|process| process.pid != 0 && self.settings.watch(process)).collect();
+        let (system, processes) = measure(&watched, asked, self.settings.interval);
+        let (mut figures, changes) = self.state.update(|known| {
+            let cpu = Figure::of_system(Kind::HighCpu, system.cpu_percent.into(), self.settings.cpu_threshold);
+            let memory = Figure::of_system(Kind::HighMemory, system.memory_percent, self.settings.memory_threshold);
+            let mut figures = vec![cpu, memory];
+            for (process, metrics) in &processes {
+                let trend = known.trends.entry(process.full_name()).or_default();
+                trend.add((metrics.pid, metrics.start), tick.when, metrics.memory_mb);
+                figures.extend(self.settings.of_process(process, metrics, trend));
+            }
+            let is_there = |name: &str| processes.iter().any(|(process, _)| process.full_name() == name);
+            known.trends.retain(|name, _| listed.is_err() || is_there(name));
+            let changes = known.firing.note(&figures, listed.is_ok());
+            (figures, changes)
+        });
+        figures.retain(Figure::exceeds);
+        let by_name = by_name(&processes);
+        log(Level::Info, "Performance metrics", json!({ "system": system, "processes": by_name, "alerts": figures }));
+        let alerts = changes.iter().map(|(figure, status)| {
+            let severity = if *status == Status::Firing { Severity::Warning } else { Severity::Info };
+            Alert::new(severity, figure.kind.name(), figure.process(), json!(figure)).status(*status)
         });
         self.alerts.send(context, alerts);
         Ok(())
     }
 }
 
-impl PerformanceMonitor {
-    fn exceeded(&self, system: &SystemMetrics, processes: &[(&Process, ProcessMetrics)]) -> Vec<Value> {
-        let mut exceeded = Vec::new();
-        let of_system = [
-            ("HIGH_CPU", f64::from(system.cpu_percent), self.settings.cpu_threshold),
-            ("HIGH_MEMORY", system.memory_percent, self.settings.memory_threshold),
+impl Settings {
+    fn watch(&self, process: &Process) -> bool {
+        self.processes.matches(&process.group, &process.name) || self.limits.name(process)
+    }
+
+    fn of_process(&self, process: &Process, metrics: &ProcessMetrics, trend: &Trend) -> Vec<Figure> {
+        let limit = |what| self.limits.first(process, what);
+        let figure = |kind, value, threshold| Figure::of_process(kind, process, value, threshold);
+        let memory = limit(|limits| limits.memory).unwrap_or(self.process_memory_threshold);
+        let leak = limit(|limits| limits.leak).unwrap_or(self.leak_threshold);
+        let mut figures = vec![
+            figure(Kind::ProcessHighMemory, Some(metrics.memory_mb), memory),
+            figure(Kind::MemoryLeak, trend.growth(self.leak_samples), leak),
         ];
-        for (kind, value, threshold) in of_system.into_iter().filter(|(_, value, threshold)| value > threshold) {
-            exceeded.push(json!({ "type": kind, "value": value, "threshold": threshold }));
-        }
-        for (process, metrics) in processes {
-            if metrics.memory_mb > self.settings.process_memory_threshold {
-                let threshold = self.settings.process_memory_threshold;
-                exceeded.push(of_process("PROCESS_HIGH_MEMORY", process, metrics.memory_mb, threshold));
-            }
-        }
-        exceeded
+        figures
+            .extend(limit(|limits| limits.cpu).map(|cpu| figure(Kind::ProcessHighCpu, Some(metrics.cpu_percent), cpu)));
+        figures
     }
-
-    /// Adds these figures to the trends, and tells which processes grow.
-    fn leaks(&mut self, processes: &[(&Process, ProcessMetrics)], when: u64) -> Vec<Value> {
-        let (threshold, least) = (self.settings.leak_threshold, self.settings.leak_samples);
-        let leak = |trends: &mut BTreeMap<_, Trend>, process: &Process, metrics: &ProcessMetrics| {
-            let trend = trends.entry(process.full_name()).or_default();
-            trend.add(metrics.pid, when, metrics.memory_mb);
-            let growth = trend.growth(least).filter(|growth| *growth > threshold)?;
-            Some(of_process("MEMORY_LEAK", process, growth, threshold))
-        };
-        self.trends.update(|trends| {
-            trends.retain(|name, _| processes.iter().any(|(process, _)| process.full_name() == *name));
-            processes.iter().filter_map(|(process, metrics)| leak(trends, process, metrics)).collect()
-        })
-    }
-}
-
-fn of_process(kind: &str, Process { name, group, .. }: &Process, value: f64, threshold: f64) -> Value {
-    json!({ "type": kind, "process": name, "group": group, "value": value, "threshold": threshold })
 }

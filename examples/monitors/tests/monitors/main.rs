@@ -8,6 +8,7 @@ mod durability;
 mod heartbeat;
 mod mail;
 mod page;
+mod performance;
 mod programs;
 mod receivers;
 mod secrets;

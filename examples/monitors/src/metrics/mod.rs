@@ -1,0 +1,169 @@
+//! What the system and its processes use.
+
+mod tree;
+mod trend;
+
+use std::path::Path;
+use std::time::Duration;
+use std::{fs, thread};
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use sysinfo::{Disks, NetworkData, Networks, ProcessRefreshKind, ProcessesToUpdate, System};
+
+use super::log::now;
+use super::supervisord::Process;
+pub use tree::{Member, Scan};
+pub use trend::Trend;
+
+/// What the system uses.
+#[derive(Serialize)]
+pub struct SystemMetrics {
+    pub timestamp: String,
+    pub cpu_percent: f32,
+    pub memory_percent: f64,
+    /// Percent of the disk at `/`.
+    pub disk_usage: Option<f64>,
+    pub network_io: NetworkIo,
+    pub load_average: [f64; 3],
+}
+
+/// Counters of all interfaces together.
+#[derive(Serialize)]
+pub struct NetworkIo {
+    pub bytes_sent: u64,
+    pub bytes_recv: u64,
+    pub packets_sent: u64,
+    pub packets_recv: u64,
+    pub errin: u64,
+    pub errout: u64,
+}
+
+/// What a process and all its descendants use.
+#[derive(Serialize)]
+pub struct ProcessMetrics {
+    pub pid: u32,
+    /// When the system started it, in seconds since 1970.
+    #[serde(skip)]
+    pub start: u64,
+    /// How many processes these are.
+    pub processes: usize,
+    /// Of one CPU: 200 where two are busy.
+    pub cpu_percent: f64,
+    /// In units of 2^20 bytes.
+    pub memory_mb: f64,
+    /// Of the process itself.
+    pub status: String,
+}
+
+/// Measures the system, and those of the processes that are there. Takes as long as the interval. `asked` is when
+/// supervisord was asked for their ids, in seconds since 1970: what was started later is another process.
+pub fn measure<'p>(
+    watched: &[&'p Process],
+    asked: u64,
+    interval: Duration,
+) -> (SystemMetrics, Vec<(&'p Process, ProcessMetrics)>) {
+    let mut system = System::new();
+    system.refresh_cpu_usage();
+    let before = scan(&mut system);
+    thread::sleep(interval);
+    system.refresh_cpu_usage();
+    let after = scan(&mut system);
+    system.refresh_memory();
+
+    let metrics = system_metrics(&system);
+    let processes = watched.iter().filter_map(|process| {
+        let members = after.tree(process.pid, asked);
+        let (root, status) = (members.first()?, system.process(sysinfo::Pid::from_u32(process.pid))?.status());
+        let metrics = ProcessMetrics {
+            pid: process.pid,
+            start: root.start,
+            processes: members.len(),
+            cpu_percent: before.cpu_ms_until(&members) as f64 / (interval.as_secs_f64() * 10.0),
+            memory_mb: members.iter().map(memory).sum::<u64>() as f64 / (1024.0 * 1024.0),
+            status: status.to_string().to_lowercase(),
+        };
+        Some((*process, metrics))
+    });
+    (metrics, processes.collect())
+}
+
+/// What processes use, by their names, and by their groups as well where two have the same name.
+pub fn by_name(processes: &[(&Process, ProcessMetrics)]) -> Map<String, Value> {
+    let mut by_name = Map::new();
+    for (process, metrics) in processes {
+        let taken = by_name.contains_key(&process.name);
+        by_name.insert(if taken { process.full_name() } else { process.name.clone() }, json!(metrics));
+    }
+    by_name
+}
+
+/// All processes, in one pass.
+fn scan(system: &mut System) -> Scan {
+    let what = ProcessRefreshKind::nothing().with_cpu().with_memory().without_tasks();
+    system.refresh_processes_specifics(ProcessesToUpdate::All, true, what);
+    let members = system.processes().values().map(|process| Member {
+        pid: process.pid().as_u32(),
+        parent: process.parent().map_or(0, sysinfo::Pid::as_u32),
+        start: process.start_time(),
+        cpu_ms: process.accumulated_cpu_time(),
+        resident: process.memory(),
+    });
+    Scan::new(members)
+}
+
+/// Bytes. Workers that were forked share most of their pages, and each has them in its resident set: where the kernel
+/// tells it, each page counts for one process in as many as share it, so that the sum over a tree is what the tree holds.
+/// It does for processes of the same user, and to root.
+fn memory(member: &Member) -> u64 {
+    let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", member.pid));
+    rollup.ok().and_then(|text| proportional(&text)).unwrap_or(member.resident)
+}
+
+/// The proportional set size, in bytes, from the text of a `smaps_rollup`.
+fn proportional(text: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+fn system_metrics(system: &System) -> SystemMetrics {
+    let disks = Disks::new_with_refreshed_list();
+    let root = disks.iter().find(|disk| disk.mount_point() == Path::new("/"));
+    let networks = Networks::new_with_refreshed_list();
+    let sum = |counter: fn(&NetworkData) -> u64| networks.values().map(counter).sum();
+    let load = System::load_average();
+    SystemMetrics {
+        timestamp: now(),
+        cpu_percent: system.global_cpu_usage(),
+        memory_percent: used(system.available_memory(), system.total_memory()),
+        disk_usage: root.map(|disk| used(disk.available_space(), disk.total_space())),
+        network_io: NetworkIo {
+            bytes_sent: sum(NetworkData::total_transmitted),
+            bytes_recv: sum(NetworkData::total_received),
+            packets_sent: sum(NetworkData::total_packets_transmitted),
+            packets_recv: sum(NetworkData::total_packets_received),
+            errin: sum(NetworkData::total_errors_on_received),
+            errout: sum(NetworkData::total_errors_on_transmitted),
+        },
+        load_average: [load.one, load.five, load.fifteen],
+    }
+}
+
+/// In percent.
+fn used(available: u64, total: u64) -> f64 {
+    total.saturating_sub(available) as f64 * 100.0 / total.max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_proportional_size_is_read_from_what_the_kernel_tells() {
+        let text = "5581c6a4e000-7ffd1a7fe000 ---p 00000000 00:00 0    [rollup]\nRss:                1716 kB\n\
+                    Pss:                 123 kB\nPss_Dirty:           104 kB\n";
+        assert_eq!(proportional(text), Some(123 * 1024));
+        assert_eq!(proportional("Rss: 5 kB\n"), None);
+        assert_eq!(proportional("Pss: many kB\n"), None);
+    }
+}
