@@ -25,7 +25,7 @@ use supervisor_monitors::log::{Level, log};
 use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::Common;
 use supervisor_monitors::state::State;
-use supervisor_monitors::supervisord::Supervisord;
+use supervisor_monitors::supervisord::{Supervisord, log_failure};
 
 /// Checks every five seconds that what trading depends on answers, and reports when it goes down, is slow, and recovers.
 #[derive(Parser)]
@@ -64,13 +64,16 @@ impl Monitor for HeartbeatMonitor {
     }
 
     fn new(Settings { endpoints: settings, common }: Settings) -> Result<Self, Failure> {
-        Ok(Self {
-            checker: Checker::new(&settings)?,
-            state: State::open(&common, "")?,
-            alerts: Alerts::new(&common)?,
-            supervisord: Supervisord::from_env(),
-            settings,
-        })
+        let checker = Checker::new(&settings)?;
+        let served: Vec<_> = checker.endpoints().filter_map(|endpoint| endpoint.process.as_ref()).collect();
+        let supervisord = if served.is_empty() {
+            // It will not be called.
+            Supervisord::from_env()
+        } else {
+            Supervisord::at_start(|names| names.processes("--endpoints", served))?
+        };
+        let (state, alerts) = (State::open(&common, "")?, Alerts::new(&common)?);
+        Ok(Self { settings, checker, state, alerts, supervisord })
     }
 
     fn alerts(&self) -> Option<&Alerts> {
@@ -138,7 +141,8 @@ impl HeartbeatMonitor {
         let known = self.state.update(|known| known.endpoints.clone());
         excused(&all, &known, when, || {
             self.supervisord.processes().unwrap_or_else(|error| {
-                log(Level::Error, format!("unknown whether an endpoint's process was stopped: {error}"), json!({}));
+                let message = format!("unknown whether an endpoint's process was stopped: {error}");
+                log_failure(Level::Error, &error, message, json!({}));
                 Vec::new()
             })
         })

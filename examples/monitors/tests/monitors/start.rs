@@ -100,6 +100,10 @@ fn names_that_supervisord_does_not_have_are_said_with_their_setting() {
     assert_contains(&refused("failure_monitor", &of_group), &["--backup names the process \"p1:p1\""]);
     let defaults = refused("performance_monitor", &[]);
     assert_contains(&defaults, &["--processes names the process \"genetic_engine\"", "\"backtest_worker\""]);
+    let text = refused("heartbeat_monitor", &["--endpoints", "a=tcp://h:1#process=g:p1,b=tcp://h:1#process=g:gone"]);
+    assert_contains(&text, &["--endpoints names the process \"g:gone\": there is none. "]);
+    let text = refused("performance_monitor", &["--processes", "", "--limits", "g:*=cpu:50,p31=memory:5"]);
+    assert_contains(&text, &["--limits names the process \"p31\": there is none. "]);
     let unknown = ["--critical-processes", "p1", "--dependents", "p1=p2+p3,x:*=p1", "--trading-group", "g"];
     let text = refused("startup_monitor", &unknown);
     assert_contains(&text, &["--dependents names the process \"x:*\": there is none. "]);
