@@ -13,7 +13,7 @@ use rustix::process::{Pid, test_kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::programs::{CRASH, Driven, EXITED, program, state};
+use super::programs::{CRASH, Driven, EXITED, crash_of, program, state};
 use super::secrets::refused;
 use crate::support::python::with_aiosmtpd;
 use crate::support::wait_for;
@@ -150,7 +150,7 @@ fn what_a_server_refuses_is_told_and_what_it_delays_is_sent_again() {
         ("ALERT_MAIL_FROM", FROM),
     ];
     let mut monitor = Driven::start_with("failure_monitor", directory.path(), &[], &environment);
-    monitor.send_as(1, EXITED, CRASH);
+    monitor.send_as(1, EXITED, &crash_of(1));
     let mails = server.wait_for_mails(2);
     let to: Vec<_> = mails.iter().map(|mail| mail["to"].to_string()).collect();
     assert_eq!(to, [r#"["op@example.org"]"#, r#"["busy@example.org"]"#]);
@@ -163,7 +163,7 @@ fn what_a_server_refuses_is_told_and_what_it_delays_is_sent_again() {
     // Nobody is left who wants it.
     let only = [environment[0], ("ALERT_MAIL_TO", "nobody@example.org"), environment[2]];
     let mut monitor = Driven::start_with("failure_monitor", directory.path(), &[], &only);
-    monitor.send_as(2, EXITED, CRASH);
+    monitor.send_as(2, EXITED, &crash_of(2));
     wait_for_log(directory.path(), "Failed to send alert, and it is not sent again: smtp: permanent error (550)");
     monitor.end();
     assert_eq!(server.wait_for_mails(2).len(), 2);
@@ -230,14 +230,14 @@ fn a_command_gets_the_same_mail() {
     let environment = [("ALERT_MAIL_TO", "Op <op@example.org>, b@example.org"), ("ALERT_MAIL_FROM", FROM)];
     let settings = ["--alert-sendmail", &command];
     let mut monitor = Driven::start_with("failure_monitor", directory.path(), &settings, &environment);
-    monitor.send_as(1, EXITED, CRASH);
-    monitor.send_as(2, EXITED, CRASH);
+    monitor.send_as(1, EXITED, &crash_of(1));
+    monitor.send_as(2, EXITED, &crash_of(2));
     let mail = wait_for("the mail", || fs::read_to_string(directory.path().join("mail")).ok());
     monitor.end();
     let arguments = fs::read_to_string(directory.path().join("arguments")).unwrap();
     assert_eq!(arguments, "--one\ntwo\n-i\n-f\ntrading@example.org\n--\nop@example.org\nb@example.org\n");
     assert!(mail.starts_with("From: ") && !mail.contains('\r'), "{mail}");
-    assert!(mail.contains("\nSubject: CRITICAL: UNEXPECTED_EXIT trading_system:worker"), "{mail}");
+    assert!(mail.contains("\nSubject: WARNING: UNEXPECTED_EXIT trading_system:worker-2"), "{mail}");
     // Quoted-printable, for its long lines.
     assert_eq!(alert_in(&mail.replace("=\n", "").replace("=3D", "="))["serial"], 2);
     let log = fs::read_to_string(directory.path().join("failure_monitor.err")).unwrap();
