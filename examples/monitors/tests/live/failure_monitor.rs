@@ -234,7 +234,7 @@ fn an_event_survives_its_listener() {
     // Killed while its alert waits for an answer: its next incarnation sends the same one.
     supervisord.wait_for(log, "success: worker entered RUNNING state", 1);
     supervisord.wait_for(log, "success: other entered RUNNING state", 1);
-    let expected = unexpected_exit("WARNING", "worker", "worker", supervisord.pid("worker"));
+    let expected = unexpected_exit("CRITICAL", "worker", "worker", supervisord.pid("worker"));
     supervisord.ctl(&["signal", "KILL", "worker"]);
     let unanswered = receiver.next();
     assert_alert(&unanswered, &expected);
@@ -338,9 +338,11 @@ fn supervisord_is_called_over_tcp_with_an_account() {
 fn a_crash_loop_is_one_alert_and_its_end_is_another() {
     let receiver = Receiver::start();
     let directory = tempfile::tempdir().unwrap();
-    let settings = format!("--alert-timeout 60 --recovered-after 10 --state-dir {}", directory.path().display());
-    let looping = "[program:worker]\ncommand = sh -c 'test -e calm && exec cat; exit 3'\ndirectory = %(here)s\nstartsecs = 0\nautorestart = true\n\
-                   exitcodes = 0\n";
+    let system = "--critical-processes worker --risk-manager worker --trading-group worker";
+    let directory = directory.path().display();
+    let settings = format!("{system} --alert-timeout 60 --recovered-after 10 --state-dir {directory}");
+    let looping = "[program:worker]\ncommand = sh -c 'test -e calm && exec cat; exit 3'\ndirectory = %(here)s\n\
+                   startsecs = 0\nautorestart = true\nexitcodes = 0\n";
     let monitor = monitor("failure_monitor", &settings, &receiver.url()).replace("PROCESS_LOG", "TICK_5");
     let sections = [monitor, looping.into()];
     let Some(mut supervisord) = Supervisord::start(IDENTIFIER, &sections.concat()) else { return };
@@ -366,8 +368,9 @@ fn a_crash_loop_is_one_alert_and_its_end_is_another() {
 fn what_ends_while_supervisord_shuts_down_is_no_alert() {
     let receiver = Receiver::start();
     // The server stops first, and takes its time. The client misses it.
+    let settings = "--critical-processes client --risk-manager client --trading-group server";
     let sections = [
-        monitor("failure_monitor", "", &receiver.url()).replace("PROCESS_LOG", "SUPERVISOR_STATE_CHANGE"),
+        monitor("failure_monitor", settings, &receiver.url()).replace("PROCESS_LOG", "SUPERVISOR_STATE_CHANGE"),
         "[program:server]\ncommand = sh server.sh\ndirectory = %(here)s\npriority = 20\n".into(),
         "[program:client]\ncommand = sh client.sh\ndirectory = %(here)s\npriority = 10\n".into(),
     ];
