@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     fn process(group: &str, name: &str) -> Process {
-        Process { group: group.into(), name: name.into(), state: "RUNNING".into(), pid: 1, start: 0 }
+        Process { group: group.into(), name: name.into(), state: "RUNNING".into(), pid: 1, ..Process::default() }
     }
 
     #[test]

@@ -94,6 +94,7 @@ impl Monitor for FailureMonitor {
             names.group("--trading-group", &settings.trading_group);
             settings.backup.iter().for_each(|backup| names.process("--backup", backup));
         })?;
+        let supervisord = supervisord.noting_stops(&settings.common)?;
         let incidents = Incidents::new(settings.incidents, &settings.common)?;
         let url = settings.sign_of_life_url.as_ref();
         let sign_of_life = url.map(|url| SignOfLife::new(url, &settings.common.alerts)).transpose()?;

@@ -3,13 +3,15 @@
 //! ```ini
 //! [eventlistener:startup_monitor]
 //! command = /usr/local/bin/startup_monitor --dependents order_executor=risk_manager+hyperliquid_feed
-//! events = PROCESS_STATE_STARTING,PROCESS_STATE_RUNNING
+//! events = PROCESS_STATE
 //! buffer_size = 100
 //! ```
 //!
-//! What runs is asked of supervisord each time: events that went elsewhere make no difference. A process that starts
-//! again and again is reported as flapping.
+//! What runs is asked of supervisord each time, first at the event of the monitor's own start: events that went elsewhere
+//! make no difference. What a person stopped is left alone. A process that starts again and again is reported as flapping.
 
+use std::collections::BTreeMap;
+use std::mem;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -18,12 +20,12 @@ use serde_json::json;
 use supervisor_events::{Event, ProcessState, ProcessStateEvent};
 use supervisor_monitors::Failure;
 use supervisor_monitors::alerts::{Action, Alert, Alerts, Outcome, Severity};
-use supervisor_monitors::dependencies::{Dependent, run};
-use supervisor_monitors::flapping::Starts;
+use supervisor_monitors::dependencies::{self, DependencySettings, Run};
+use supervisor_monitors::flapping::{FlappingSettings, Starts};
 use supervisor_monitors::log::{Level, log};
 use supervisor_monitors::names::ProcessPattern;
 use supervisor_monitors::run::{Context, Monitor, monitor};
-use supervisor_monitors::settings::{Common, List, Optional, number};
+use supervisor_monitors::settings::{Common, List, Optional};
 use supervisor_monitors::state::State;
 use supervisor_monitors::supervisord::{Process, Supervisord, log_failure};
 
@@ -33,37 +35,37 @@ struct Settings {
     /// Trading needs all of these to run: NAME, GROUP:NAME, GROUP:* or *, with commas
     #[arg(long, env, default_value = "risk_manager,hyperliquid_feed,order_executor")]
     critical_processes: List<ProcessPattern>,
-    /// What to start once all that it needs runs: NAME=NEEDED+NEEDED with commas, each as above
-    #[arg(long, env, default_value = "order_executor=risk_manager+hyperliquid_feed,genetic_engine=hyperliquid_feed")]
-    dependents: List<Dependent>,
+    #[command(flatten)]
+    dependencies: DependencySettings,
     /// The group to start once all critical processes run; none if empty
     #[arg(long, env, default_value = "trading_system")]
     trading_group: Optional<String>,
-    /// How many starts of a process are too many
-    #[arg(long, env, default_value = "5", value_parser = number::<usize>)]
-    flapping_starts: usize,
-    /// The seconds within which these starts are counted
-    #[arg(long, env, default_value = "300", value_parser = number::<i64>)]
-    flapping_seconds: i64,
+    #[command(flatten)]
+    flapping: FlappingSettings,
     #[command(flatten)]
     common: Common,
 }
 
 fn main() -> ExitCode {
-    monitor::<StartupMonitor>(env!("CARGO_BIN_NAME"))
+    monitor::<StartupMonitor>(NAME)
 }
+
+const NAME: &str = env!("CARGO_BIN_NAME");
 
 struct StartupMonitor {
     settings: Settings,
     state: State<Known>,
     alerts: Alerts,
     supervisord: Supervisord,
+    /// Whether supervisord was asked what runs since this process was started.
+    asked: bool,
 }
 
 #[derive(Default, Serialize, Deserialize)]
 struct Known {
-    /// Whether all critical processes ran when last one of them came to run.
-    trading: bool,
+    /// The runs of the critical processes for which trading resumed last.
+    resumed_for: BTreeMap<String, Run>,
+    dependencies: dependencies::Known,
     starts: Starts,
 }
 
@@ -75,18 +77,14 @@ impl Monitor for StartupMonitor {
     }
 
     fn new(settings: Settings) -> Result<Self, Failure> {
-        Ok(Self {
-            state: State::open(&settings.common, "")?,
-            alerts: Alerts::new(&settings.common)?,
-            supervisord: Supervisord::at_start(|names| {
-                names.processes("--critical-processes", &*settings.critical_processes);
-                for Dependent { dependent, needs } in settings.dependents.iter() {
-                    names.processes("--dependents", needs.iter().chain([dependent]));
-                }
-                settings.trading_group.iter().for_each(|group| names.group("--trading-group", group));
-            })?,
-            settings,
-        })
+        let supervisord = Supervisord::at_start(|names| {
+            names.processes("--critical-processes", &*settings.critical_processes);
+            names.processes("--dependents", settings.dependencies.patterns());
+            settings.trading_group.iter().for_each(|group| names.group("--trading-group", group));
+        })?;
+        let (state, alerts) = (State::open(&settings.common, "")?, Alerts::new(&settings.common)?);
+        let supervisord = supervisord.noting_stops(&settings.common)?;
+        Ok(Self { state, alerts, supervisord, settings, asked: false })
     }
 
     fn alerts(&self) -> Option<&Alerts> {
@@ -94,11 +92,22 @@ impl Monitor for StartupMonitor {
     }
 
     fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
-        match event {
-            Event::ProcessState(event) if event.state == ProcessState::Starting => self.starting(context, event),
-            Event::ProcessState(event) if event.state == ProcessState::Running => self.running(context, event)?,
+        let Event::ProcessState(event) = event else { return Ok(()) };
+        match event.state {
+            ProcessState::Starting => self.starting(context, event),
+            ProcessState::Running => {
+                let message = format!("Process {} started successfully", event.processname);
+                log(Level::Info, message, json!({ "process": event }));
+            }
             _ => {}
         }
+        // What only begins to start is no news.
+        if self.asked && matches!(event.state, ProcessState::Starting | ProcessState::Backoff) {
+            return Ok(());
+        }
+        let processes = self.supervisord.processes()?;
+        self.asked = true;
+        self.follow(context, event, &processes);
         Ok(())
     }
 }
@@ -107,62 +116,43 @@ impl StartupMonitor {
     fn starting(&mut self, context: &Context<'_>, event: &ProcessStateEvent<'_>) {
         let name = event.processname.as_str();
         log(Level::Info, format!("Process {name} is starting"), json!({ "process": event }));
-        let (now, is_critical) = (jiff::Timestamp::now().as_second(), self.is_critical(event));
-        let starts = self.state.update(|known| {
-            known.trading &= !is_critical;
-            known.starts.add(format!("{}:{name}", event.groupname), now, self.settings.flapping_seconds)
-        });
-        // Once, until it has been quiet again.
-        if starts == self.settings.flapping_starts {
-            let details = json!({ "starts": starts, "seconds": self.settings.flapping_seconds, "tries": event.tries });
+        let (now, settings) = (jiff::Timestamp::now().as_second(), self.settings.flapping);
+        let full_name = format!("{}:{name}", event.groupname);
+        if let Some(starts) = self.state.update(|known| known.starts.add(full_name, now, settings)) {
+            let details = json!({ "starts": starts, "seconds": settings.flapping_seconds, "tries": event.tries });
             let process = Some((name, event.groupname.as_str()));
             let alert = Alert::new(Severity::Warning, "FLAPPING", process, details).with_evidence();
             self.alerts.send(context, [alert]);
         }
     }
 
-    fn running(&mut self, context: &Context<'_>, event: &ProcessStateEvent<'_>) -> Result<(), Failure> {
-        let name = event.processname.as_str();
-        log(Level::Info, format!("Process {name} started successfully"), json!({ "process": event }));
-        let processes = self.supervisord.processes()?;
-        for Dependent { dependent, needs } in self.settings.dependents.iter() {
-            let is_needed = needs.iter().any(|need| need.matches(&event.groupname, name));
-            if is_needed && needs.iter().all(|need| run(&processes, need)) {
-                self.start_dependents(&processes, dependent, name);
+    /// Does what follows from the processes as they are.
+    fn follow(&mut self, context: &Context<'_>, event: &ProcessStateEvent<'_>, processes: &[Process]) {
+        let Settings { critical_processes, dependencies: settings, .. } = &self.settings;
+        let (stops, critical) = (self.supervisord.stops(), dependencies::runs(processes, critical_processes));
+        let (plan, resumes) = self.state.update(|known| {
+            if let Some(expected) = event.expected {
+                known.dependencies.exited(processes, &event.groupname, &event.processname, expected);
             }
-        }
-        let mut critical = self.settings.critical_processes.iter();
-        if self.is_critical(event) && critical.all(|critical| run(&processes, critical)) {
-            let had_resumed = self.state.update(|known| std::mem::replace(&mut known.trading, true));
-            if !had_resumed {
-                self.resume_trading(context);
-            }
-        }
-        Ok(())
-    }
-
-    fn is_critical(&self, event: &ProcessStateEvent<'_>) -> bool {
-        self.settings.critical_processes.matches(&event.groupname, &event.processname)
-    }
-
-    fn start_dependents(&self, processes: &[Process], dependent: &ProcessPattern, needed: &str) {
-        let is_dependent = |process: &&Process| dependent.matches(&process.group, &process.name);
-        for process in processes.iter().filter(is_dependent).filter(|process| process.is_down()) {
-            let name = &process.name;
-            match self.supervisord.start(&process.full_name()) {
-                Ok(()) => log(Level::Info, format!("{name} is started, for {needed} runs"), json!({})),
-                Err(error) => log_failure(Level::Error, &error, format!("{name} is NOT started: {error}"), json!({})),
-            }
+            let resumes = critical.is_some_and(|runs| {
+                let before = mem::replace(&mut known.resumed_for, runs);
+                before != known.resumed_for
+            });
+            (known.dependencies.plan(settings, processes, &stops, NAME), resumes)
+        });
+        plan.carry_out(&self.supervisord);
+        if resumes {
+            self.resume_trading(context, processes);
         }
     }
 
-    fn resume_trading(&self, context: &Context<'_>) {
+    fn resume_trading(&self, context: &Context<'_>, processes: &[Process]) {
         let Settings { critical_processes, trading_group: Optional(group), .. } = &self.settings;
         log(Level::Info, "all critical processes run: trading resumes", json!({ "group": group }));
         let mut details = json!({ "critical": **critical_processes, "group": group });
         let mut actions = Vec::new();
         if let Some(group) = group {
-            let started = self.supervisord.start_group(group);
+            let started = self.supervisord.resume_group(group, processes);
             actions.push(Action::new(format!("start group {group}"), Outcome::Starting, &started));
             match started {
                 Ok(started) => details["started"] = json!(started),

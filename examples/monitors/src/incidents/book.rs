@@ -122,7 +122,7 @@ mod tests {
     }
 
     fn process(state: &str) -> Process {
-        Process { group: "g".into(), name: "worker".into(), state: state.into(), pid: 0, start: 0 }
+        Process { group: "g".into(), name: "worker".into(), state: state.into(), ..Process::default() }
     }
 
     #[test]

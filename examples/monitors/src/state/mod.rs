@@ -25,10 +25,15 @@ pub struct State<T> {
 impl<T: Default + Serialize + DeserializeOwned> State<T> {
     /// The value that this monitor calls `name`: empty for its only one.
     pub fn open(settings: &Common, name: &str) -> Result<Self, Failure> {
+        Self::shared(settings, &format!("{}{name}", monitor()))
+    }
+
+    /// The value that all monitors call `name`.
+    pub fn shared(settings: &Common, name: &str) -> Result<Self, Failure> {
         let open = |directory: &PathBuf| {
             // It may be locked: the other processes of the pool are at work.
             let opened = files::make_directory(directory);
-            let opened = opened.and_then(|()| ByTurns::open(&directory.join(format!("{}{name}", monitor()))));
+            let opened = opened.and_then(|()| ByTurns::open(&directory.join(name)));
             opened.map_err(|error| format!("--state-dir {directory:?} has to be a directory to write in: {error}"))
         };
         let kept = settings.state_dir.as_ref().map(open).transpose()?;

@@ -5,6 +5,7 @@
 
 mod check;
 mod fault;
+mod stops;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ use crate::Failure;
 use crate::net::{connect, connect_unix};
 pub use check::{Names, log_failure};
 pub use fault::{Fault, Misconfigured, Refused, Unknown, fault_of};
+pub use stops::{Stops, leave};
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -31,10 +33,12 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct Supervisord {
     url: Option<String>,
     authorization: String,
+    /// What monitors stopped, where that is noted.
+    stops: Option<stops::Kept>,
 }
 
 /// A process as supervisord sees it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Process {
     pub group: String,
     pub name: String,
@@ -44,6 +48,10 @@ pub struct Process {
     pub pid: u32,
     /// When it was started last, in seconds since 1970; 0 if never.
     pub start: i32,
+    /// When it ended last, in seconds since 1970; 0 if never.
+    pub stop: i32,
+    /// What it ended with: -1 for a signal, and 0 also where supervisord does not know.
+    pub exit_status: i32,
 }
 
 /// How a process ended, as supervisord saw it.
@@ -67,6 +75,10 @@ impl Process {
         self.state == "RUNNING"
     }
 
+    pub fn is_stopped(&self) -> bool {
+        self.state == "STOPPED"
+    }
+
     /// Whether it neither runs nor is about to.
     pub fn is_down(&self) -> bool {
         matches!(self.state.as_str(), "STOPPED" | "EXITED" | "FATAL")
@@ -79,7 +91,7 @@ impl Supervisord {
         let encode = |account| base64::engine::general_purpose::STANDARD.encode(account);
         let authorization = account.map(|(user, password)| encode(format!("{user}:{password}")));
         let authorization = authorization.map_or_else(String::new, |code| format!("Authorization: Basic {code}\r\n"));
-        Self { url: env::var("SUPERVISOR_SERVER_URL").ok(), authorization }
+        Self { url: env::var("SUPERVISOR_SERVER_URL").ok(), authorization, stops: None }
     }
 
     /// All processes, in supervisord's order.
@@ -120,18 +132,28 @@ impl Supervisord {
 
     /// Starts a process, and does not wait until it runs.
     pub fn start(&self, full_name: &str) -> Result<(), Failure> {
-        self.call("startProcess", vec![full_name.try_to_value()?, Value::Boolean(false)]).map(drop)
+        let answer = self.call("startProcess", vec![full_name.try_to_value()?, Value::Boolean(false)]);
+        self.forget_stop(full_name);
+        answer.map(drop)
     }
 
     /// Signals all processes of a group to stop, and does not wait until they have. What became of each: its name, and
     /// `OK` or why not.
     pub fn stop_group(&self, group: &str) -> Result<Vec<(String, String)>, Failure> {
-        outcomes(&self.call("stopProcessGroup", vec![group.try_to_value()?, Value::Boolean(false)])?)
+        let at = stops::now();
+        let answer = self.call("stopProcessGroup", vec![group.try_to_value()?, Value::Boolean(false)]);
+        let answer = answer.and_then(|answer| outcomes(&answer));
+        self.note_group(group, at, &answer);
+        answer
     }
 
     /// Starts those processes of a group that do not run, and does not wait until they do.
     pub fn start_group(&self, group: &str) -> Result<Vec<(String, String)>, Failure> {
         outcomes(&self.call("startProcessGroup", vec![group.try_to_value()?, Value::Boolean(false)])?)
+    }
+
+    fn call_to_stop(&self, full_name: &str) -> Result<(), Failure> {
+        self.call("stopProcess", vec![full_name.try_to_value()?, Value::Boolean(false)]).map(drop)
     }
 
     /// Makes a call again whose outcome is [`Unknown`], once a second until supervisord answers, in a thread of its own:
@@ -261,6 +283,8 @@ fn process(info: &HashMap<String, Value>) -> Result<Process, Failure> {
         state: field(info, "statename")?,
         pid: pid.try_into()?,
         start: field(info, "start")?,
+        stop: field(info, "stop")?,
+        exit_status: field(info, "exitstatus")?,
     })
 }
 

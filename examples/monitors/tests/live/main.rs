@@ -4,6 +4,7 @@
 
 mod failure_monitor;
 mod start;
+mod startup_monitor;
 mod trading_system;
 
 #[path = "../support/mod.rs"]

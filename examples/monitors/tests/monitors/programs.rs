@@ -726,7 +726,8 @@ pub fn list(processes: &[Process]) -> String {
     let info = |(group, name, state, pid): &Process| {
         let fields = [("group", *group), ("name", *name), ("statename", *state)]
             .map(|(key, text)| (key.to_owned(), text.try_to_value().unwrap()));
-        let numbers = [("pid", *pid as i32), ("start", 1_000_000_000)]
+        let start = if *state == "STOPPED" { 0 } else { 1_000_000_000 };
+        let numbers = [("pid", *pid as i32), ("start", start), ("stop", 0), ("exitstatus", 0)]
             .map(|(key, number)| (key.to_owned(), XmlRpcValue::Integer(number)));
         XmlRpcValue::Struct(fields.into_iter().chain(numbers).collect())
     };
@@ -785,9 +786,21 @@ fn dependents_start_and_trading_resumes_once() {
     monitor.send(running, &state("feed", "STARTING", "pid:2"));
     assert_eq!(supervisord.calls(), [] as [&str; 0]);
     // Only after one of the critical processes was away.
+    supervisord.set(&[
+        ("t", "risk", "RUNNING", 1),
+        ("t", "feed", "RUNNING", 2),
+        ("t", "exec", "RUNNING", 6),
+        ("s", "stats", "RUNNING", 3),
+    ]);
     monitor.send(starting, &state("exec", "EXITED", "tries:0"));
     monitor.send(running, &state("feed", "STARTING", "pid:2"));
     assert_eq!(supervisord.calls(), [] as [&str; 0]);
+    supervisord.set(&[
+        ("t", "risk", "RUNNING", 5),
+        ("t", "feed", "RUNNING", 2),
+        ("t", "exec", "RUNNING", 6),
+        ("s", "stats", "RUNNING", 3),
+    ]);
     monitor.send(starting, &state("risk", "EXITED", "tries:0"));
     monitor.send(running, &state("risk", "STARTING", "pid:5"));
     assert_eq!(supervisord.calls(), ["startProcessGroup t"]);

@@ -1,0 +1,35 @@
+//! Has supervisord do what follows, and says what it does.
+
+use serde_json::json;
+
+use super::Plan;
+use crate::Failure;
+use crate::log::{Level, log};
+use crate::supervisord::{Process, Supervisord, leave, log_failure};
+
+impl Plan<'_> {
+    /// Starts and stops what is planned, and does not wait until it runs or has stopped.
+    pub fn carry_out(&self, supervisord: &Supervisord) {
+        for process in &self.stop {
+            let stopped = supervisord.stop(&process.full_name());
+            say(process, "stopped", "what it needs has ended", stopped);
+        }
+        self.leave.iter().for_each(|process| leave(process));
+        for (process, news) in &self.start {
+            let why = match news {
+                Some(needed) if needed.runs() => format!("{} runs", needed.name),
+                Some(job) => format!("{} has ended", job.name),
+                None => "what it needs runs again".into(),
+            };
+            say(process, "started", &why, supervisord.start(&process.full_name()));
+        }
+    }
+}
+
+fn say(process: &Process, done: &str, why: &str, answer: Result<(), Failure>) {
+    let name = &process.name;
+    match answer {
+        Ok(()) => log(Level::Info, format!("{name} is {done}, for {why}"), json!({})),
+        Err(error) => log_failure(Level::Error, &error, format!("{name} is NOT {done}: {error}"), json!({})),
+    }
+}

@@ -1,0 +1,420 @@
+//! What has to run before what, and what follows from what runs: what to start and what to stop.
+//!
+//! `NAME=NEEDED+NEEDED`, where each name is a [`ProcessPattern`]; `exited(NEEDED)` is a job that has to have ended as
+//! expected. Whatever happened, all is decided from the processes as they are now: an event that was lost, or went to
+//! another monitor, makes no difference.
+
+mod carry_out;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ptr;
+use std::str::FromStr;
+
+use clap::{ArgAction, Args};
+use serde::{Deserialize, Serialize};
+
+use crate::names::ProcessPattern;
+use crate::settings::{List, Named};
+use crate::supervisord::{Process, Stops};
+
+#[derive(Clone, Debug, Args)]
+pub struct DependencySettings {
+    /// What to start once all that it needs runs: NAME=NEEDED+NEEDED with commas, each NAME, GROUP:NAME, GROUP:* or *;
+    /// exited(NEEDED) is a job that has ended as expected
+    #[arg(long, env, default_value = "order_executor=risk_manager+hyperliquid_feed,genetic_engine=hyperliquid_feed")]
+    pub dependents: List<Dependent>,
+    /// Whether to stop dependents, too, when what they need ends: true or false
+    #[arg(long, env, default_value_t = false, action = ArgAction::Set)]
+    pub stop_dependents: bool,
+}
+
+impl DependencySettings {
+    /// All that name processes.
+    pub fn patterns<'a>(&'a self) -> impl Iterator<Item = &'a ProcessPattern> {
+        let needs = |dependent: &'a Dependent| dependent.needs.iter().map(|need| &need.processes);
+        self.dependents.iter().flat_map(move |dependent| needs(dependent).chain([&dependent.dependent]))
+    }
+}
+
+/// Processes, and what they need.
+#[derive(Clone, Debug)]
+pub struct Dependent {
+    pub dependent: ProcessPattern,
+    pub needs: Vec<Need>,
+}
+
+/// Processes that have to run, or have to have ended.
+#[derive(Clone, Debug)]
+pub struct Need {
+    pub processes: ProcessPattern,
+    exited: bool,
+}
+
+impl FromStr for Dependent {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Named { name, value } = text.parse()?;
+        let needs = value.split('+').map(|need| need.trim().parse()).collect::<Result<_, _>>()?;
+        Ok(Self { dependent: name.parse()?, needs })
+    }
+}
+
+impl FromStr for Need {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let job = text.strip_prefix("exited(").and_then(|rest| rest.strip_suffix(')'));
+        Ok(Self { processes: job.unwrap_or(text).parse()?, exited: job.is_some() })
+    }
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.exited { write!(f, "exited({})", self.processes) } else { self.processes.fmt(f) }
+    }
+}
+
+/// A run of a process: when it was started, and its process id.
+pub type Run = (i32, u32);
+
+/// What was done before, which outlives the monitor.
+#[derive(Default, Serialize, Deserialize)]
+pub struct Known {
+    /// The runs of needed processes that were acted on.
+    acted_on: BTreeMap<String, Run>,
+    /// When a process was started that has exited, and whether its exit was expected.
+    exits: BTreeMap<String, (i32, bool)>,
+    /// The runs that have lost what they need, until they have ended: that may be back meanwhile.
+    lost: BTreeMap<String, Run>,
+}
+
+/// What to do.
+#[derive(Debug, Default)]
+pub struct Plan<'a> {
+    /// And what came to run, or ended, for which it is started; none if it was stopped for want of something.
+    pub start: Vec<(&'a Process, Option<&'a Process>)>,
+    /// What would be started if a person had not stopped it.
+    pub leave: Vec<&'a Process>,
+    pub stop: Vec<&'a Process>,
+}
+
+impl Known {
+    /// Notes an event: a process has exited.
+    pub fn exited(&mut self, processes: &[Process], group: &str, name: &str, expected: bool) {
+        let is_it = |process: &&Process| process.group == group && process.name == name && process.state == "EXITED";
+        if let Some(process) = processes.iter().find(is_it) {
+            self.exits.insert(process.full_name(), (process.start, expected));
+        }
+    }
+
+    /// What follows from the processes as they are. `monitor` is who asks, as its stops are noted.
+    pub fn plan<'a>(
+        &mut self,
+        settings: &DependencySettings,
+        processes: &'a [Process],
+        stops: &Stops,
+        monitor: &str,
+    ) -> Plan<'a> {
+        let dependents = &*settings.dependents;
+        let knew_nothing = self.acted_on.is_empty();
+        let news = self.news(dependents, processes);
+        let lost = if settings.stop_dependents { lost(dependents, processes, &self.lost) } else { Vec::new() };
+        self.lost = lost.iter().map(|process| (process.full_name(), run(process))).collect();
+        let mut plan = Plan { stop: first(&lost, dependents, processes), ..Plan::default() };
+        for Dependent { dependent, needs } in dependents {
+            // What is about to be stopped is as good as gone.
+            let is_going = |need: &Need| lost.iter().any(|lost| names(&need.processes, lost));
+            if !needs.iter().all(|need| self.is_met(need, processes) && !is_going(need)) {
+                continue;
+            }
+            let news = news.iter().copied().find(|news| needs.iter().any(|need| names(&need.processes, news)));
+            for process in processes.iter().filter(|process| names(dependent, process) && process.is_down()) {
+                let is_ours = stops.monitor(process) == Some(monitor);
+                // It had its turn, as far as can be known.
+                let is_done = knew_nothing && process.state == "EXITED";
+                let is_done = is_done && news.is_some_and(|news| news.start <= process.start);
+                let is_planned = plan.start.iter().any(|(planned, _)| ptr::eq(*planned, process));
+                if is_done || is_planned || news.is_none() && !is_ours {
+                    continue;
+                }
+                if stops.by_person(process) {
+                    plan.leave.push(process);
+                } else {
+                    plan.start.push((process, news));
+                }
+            }
+        }
+        plan
+    }
+
+    /// What has come to be as it is needed since this was asked last.
+    fn news<'a>(&mut self, dependents: &[Dependent], processes: &'a [Process]) -> Vec<&'a Process> {
+        self.acted_on.retain(|name, _| processes.iter().any(|process| process.full_name() == *name));
+        self.exits.retain(|name, _| processes.iter().any(|process| process.full_name() == *name));
+        let mut news = Vec::new();
+        for process in processes {
+            let mut needs = dependents.iter().flat_map(|dependent| &dependent.needs);
+            let is_needed = needs.any(|need| names(&need.processes, process) && self.is_met_by(need, process));
+            let run = run(process);
+            if is_needed && self.acted_on.insert(process.full_name(), run) != Some(run) {
+                news.push(process);
+            }
+        }
+        news
+    }
+
+    fn is_met(&self, need: &Need, processes: &[Process]) -> bool {
+        all(processes, &need.processes, |process| self.is_met_by(need, process))
+    }
+
+    fn is_met_by(&self, need: &Need, process: &Process) -> bool {
+        if !need.exited {
+            return process.runs();
+        }
+        // Without the event only the usual can be told: 0 is expected.
+        let exit = self.exits.get(&process.full_name()).filter(|(start, _)| *start == process.start);
+        process.state == "EXITED" && exit.map_or(process.exit_status == 0, |(_, expected)| *expected)
+    }
+}
+
+/// What runs and has lost what it needs, or needs what has.
+///
+/// It has lost that if it was started before that ended, also if that runs again. What was started without what it needs is
+/// left alone: a person wanted that.
+fn lost<'a>(dependents: &[Dependent], processes: &'a [Process], known: &BTreeMap<String, Run>) -> Vec<&'a Process> {
+    let has_lost = |process: &Process, needed: &Process| match needed.state.as_str() {
+        "STOPPING" => true,
+        _ if needed.is_down() => process.start <= needed.start.max(needed.stop),
+        // Within one second, it was started because that runs again.
+        _ => process.start < needed.stop,
+    };
+    let is_known = |process: &&Process| is_up(process) && known.get(&process.full_name()) == Some(&run(process));
+    let mut lost: Vec<&Process> = processes.iter().filter(is_known).collect();
+    loop {
+        let is_lost = |process: &&Process| {
+            let follows = |needed| has_lost(process, needed) || contains(&lost, needed);
+            let is_new = is_up(process) && !contains(&lost, process);
+            is_new && processes.iter().any(|needed| needs(dependents, process, needed) && follows(needed))
+        };
+        let more: Vec<_> = processes.iter().filter(is_lost).collect();
+        if more.is_empty() {
+            return lost;
+        }
+        lost.extend(more);
+    }
+}
+
+/// Of what has lost what it needs, those that nothing needs that still runs. The others follow once these have stopped.
+fn first<'a>(lost: &[&'a Process], dependents: &[Dependent], processes: &[Process]) -> Vec<&'a Process> {
+    let is_needed = |process: &Process| {
+        let runs = |other: &Process| is_up(other) || other.state == "STOPPING";
+        processes.iter().any(|other| runs(other) && needs(dependents, other, process))
+    };
+    let first: Vec<_> = lost.iter().copied().filter(|process| !is_needed(process)).collect();
+    let one_stops = processes.iter().any(|process| process.state == "STOPPING");
+    // In a circle, each is needed.
+    if first.is_empty() && !one_stops { lost.to_vec() } else { first }
+}
+
+/// Whether one needs the other to run.
+fn needs(dependents: &[Dependent], process: &Process, needed: &Process) -> bool {
+    let is_needed = |need: &Need| !need.exited && names(&need.processes, needed);
+    let mut of_process = dependents.iter().filter(|dependent| names(&dependent.dependent, process));
+    !ptr::eq(process, needed) && of_process.any(|dependent| dependent.needs.iter().any(is_needed))
+}
+
+fn contains(processes: &[&Process], process: &Process) -> bool {
+    processes.iter().any(|one| ptr::eq(*one, process))
+}
+
+/// The runs of all processes that are named, if all run, and there is one at least for each name.
+pub fn runs(processes: &[Process], named: &[ProcessPattern]) -> Option<BTreeMap<String, Run>> {
+    let all_run = named.iter().all(|pattern| all(processes, pattern, Process::runs));
+    let is_named = |process: &&Process| named.iter().any(|pattern| names(pattern, process));
+    let runs = processes.iter().filter(is_named).map(|process| (process.full_name(), run(process)));
+    all_run.then(|| runs.collect())
+}
+
+fn all(processes: &[Process], pattern: &ProcessPattern, is_so: impl Fn(&Process) -> bool) -> bool {
+    let mut named = processes.iter().filter(|process| names(pattern, process)).peekable();
+    named.peek().is_some() && named.all(is_so)
+}
+
+fn names(pattern: &ProcessPattern, process: &Process) -> bool {
+    pattern.matches(&process.group, &process.name)
+}
+
+fn run(process: &Process) -> Run {
+    (process.start, process.pid)
+}
+
+fn is_up(process: &Process) -> bool {
+    matches!(process.state.as_str(), "STARTING" | "RUNNING" | "BACKOFF")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(name: &str, state: &str, start: i32, stop: i32) -> Process {
+        let pid = if matches!(state, "RUNNING" | "STARTING" | "STOPPING") { 7 } else { 0 };
+        let (group, state) = ("g".into(), state.into());
+        Process { group, name: name.into(), state, pid, start, stop, exit_status: 0 }
+    }
+
+    fn dependents(text: &str) -> DependencySettings {
+        DependencySettings { dependents: text.parse().unwrap(), stop_dependents: false }
+    }
+
+    fn started<'a>(plan: &Plan<'a>) -> Vec<&'a str> {
+        plan.start.iter().map(|(process, _)| process.name.as_str()).collect()
+    }
+
+    fn named<'a>(processes: &[&'a Process]) -> Vec<&'a str> {
+        processes.iter().map(|process| process.name.as_str()).collect()
+    }
+
+    #[test]
+    fn dependents_are_started_once_for_each_run_of_what_they_need() {
+        let (mut known, stops) = (Known::default(), Stops::default());
+        let dependents = dependents("app=db+cache,stats=g:db");
+        let mut processes = vec![
+            process("db", "RUNNING", 10, 0),
+            process("cache", "STARTING", 10, 0),
+            process("app", "STOPPED", 0, 0),
+            process("stats", "FATAL", 12, 13),
+        ];
+        let mut plan = |processes: &[Process]| started(&known.plan(&dependents, processes, &stops, "m")).join(" ");
+        assert_eq!(plan(&processes), "stats");
+        assert_eq!(plan(&processes), "");
+        processes[1].state = "RUNNING".into();
+        assert_eq!(plan(&processes), "app");
+        processes[2] = process("app", "EXITED", 20, 21);
+        assert_eq!(plan(&processes), "");
+        // Another run.
+        processes[1] = process("cache", "RUNNING", 30, 29);
+        assert_eq!(plan(&processes), "app");
+    }
+
+    #[test]
+    fn what_a_person_stopped_is_left_alone_but_not_what_a_monitor_did() {
+        let dependents = dependents("*=db");
+        let processes = [
+            process("db", "RUNNING", 50, 40),
+            process("by_person", "STOPPED", 10, 40),
+            process("by_monitor", "STOPPED", 10, 41),
+            process("started_since", "STOPPED", 42, 45),
+            process("never", "STOPPED", 0, 0),
+            process("with_group", "STOPPED", 10, 31),
+            process("before_group", "STOPPED", 10, 29),
+        ];
+        let mut stops = Stops::default();
+        stops.note("g:by_monitor".into(), 41, "failure_monitor");
+        stops.note("g:started_since".into(), 41, "failure_monitor");
+        stops.note("g:*".into(), 30, "failure_monitor");
+        // What ended when the group's stop was not answered is taken for stopped by it: it was asked for.
+        let mut known = Known::default();
+        let plan = known.plan(&dependents, &processes, &stops, "startup_monitor");
+        assert_eq!(started(&plan), ["by_person", "by_monitor", "never", "with_group"]);
+        assert_eq!(named(&plan.leave), ["started_since", "before_group"]);
+        stops = Stops::default();
+        stops.note("g:by_monitor".into(), 41, "failure_monitor");
+        // Only what we stopped ourselves needs no news.
+        assert_eq!(started(&known.plan(&dependents, &processes, &stops, "startup_monitor")), [""; 0]);
+        let own = known.plan(&dependents, &processes, &stops, "failure_monitor");
+        assert_eq!(started(&own), ["by_monitor"]);
+        let plan = Known::default().plan(&dependents, &processes, &stops, "startup_monitor");
+        assert_eq!(named(&plan.leave), ["by_person", "started_since", "with_group", "before_group"]);
+    }
+
+    #[test]
+    fn a_job_has_to_end_as_expected() {
+        let (mut known, stops) = (Known::default(), Stops::default());
+        let dependents = dependents("app=exited(job)+db");
+        assert_eq!(dependents.dependents[0].needs[0].to_string(), "exited(job)");
+        let mut processes =
+            vec![process("db", "RUNNING", 10, 0), process("job", "RUNNING", 10, 0), process("app", "STOPPED", 0, 0)];
+        let mut plan = |processes: &[Process], expected: Option<bool>| {
+            if let Some(expected) = expected {
+                known.exited(processes, "g", "job", expected);
+            }
+            started(&known.plan(&dependents, processes, &stops, "m")).join(" ")
+        };
+        assert_eq!(plan(&processes, None), "");
+        processes[1] = Process { exit_status: 3, ..process("job", "EXITED", 10, 15) };
+        assert_eq!(plan(&processes, Some(false)), "");
+        // Another exit code than 0 may be expected, and 0 may not be.
+        processes[1].start = 20;
+        assert_eq!(plan(&processes, Some(true)), "app");
+        processes[1] = process("job", "EXITED", 30, 35);
+        assert_eq!(plan(&processes, Some(false)), "");
+        processes[1] = process("job", "EXITED", 40, 45);
+        assert_eq!(plan(&processes, None), "app");
+        // The monitor has lost what it knew, and the application has run since.
+        processes[2] = process("app", "EXITED", 46, 47);
+        let plan = Known::default().plan(&dependents, &processes, &stops, "m").start.len();
+        assert_eq!(plan, 0);
+    }
+
+    #[test]
+    fn dependents_stop_in_reverse_order() {
+        let to_stop = |settings: &DependencySettings, processes: &[Process]| {
+            named(&Known::default().plan(settings, processes, &Stops::default(), "m").stop).join(" ")
+        };
+        let stopping = |text| DependencySettings { stop_dependents: true, ..dependents(text) };
+        let order = stopping("web=app,app=db,other=cache");
+        let mut processes = vec![
+            process("db", "STOPPING", 10, 0),
+            process("app", "RUNNING", 12, 0),
+            process("web", "RUNNING", 14, 0),
+            process("cache", "RUNNING", 10, 0),
+            process("other", "RUNNING", 10, 0),
+        ];
+        assert_eq!(to_stop(&order, &processes), "web");
+        processes[2].state = "STOPPING".into();
+        assert_eq!(to_stop(&order, &processes), "");
+        processes[2] = process("web", "STOPPED", 14, 20);
+        assert_eq!(to_stop(&order, &processes), "app");
+        processes[0] = process("db", "EXITED", 10, 20);
+        assert_eq!(to_stop(&order, &processes), "app");
+        // Also if it comes back soon; and what needs that is not started before.
+        for state in ["STARTING", "BACKOFF", "RUNNING"] {
+            processes[0] = process("db", state, 21, 20);
+            assert_eq!(to_stop(&order, &processes), "app");
+        }
+        let mut stops = Stops::default();
+        stops.note("g:web".into(), 20, "m");
+        assert_eq!(started(&Known::default().plan(&order, &processes, &stops, "m")), [""; 0]);
+        // In the same second as when it ran last, if it was seen to stop before.
+        let mut known = Known::default();
+        for (state, stopped) in [("STOPPING", 11), ("RUNNING", 12)] {
+            processes[0] = process("db", state, 12, stopped);
+            let plan = known.plan(&order, &processes, &stops, "m");
+            assert_eq!((named(&plan.stop).join(" ").as_str(), plan.start.len()), ("app", 0));
+        }
+        assert_eq!(to_stop(&order, &processes), "");
+        processes[0] = process("db", "RUNNING", 21, 20);
+        // It has been started since.
+        processes[1].start = 20;
+        assert_eq!(to_stop(&order, &processes), "");
+        assert_eq!(started(&Known::default().plan(&order, &processes, &stops, "m")), ["web"]);
+        // Somebody started it without what it needs.
+        processes[0] = process("db", "STOPPED", 10, 20);
+        processes[1].start = 21;
+        assert_eq!(to_stop(&order, &processes), "");
+
+        let circle = stopping("app=db+web,web=app");
+        let processes =
+            [process("db", "FATAL", 30, 20), process("app", "RUNNING", 12, 0), process("web", "RUNNING", 14, 0)];
+        assert_eq!(to_stop(&circle, &processes), "app web");
+    }
+
+    #[test]
+    fn critical_processes_run_if_all_do() {
+        let processes = [process("a", "RUNNING", 1, 0), process("b", "RUNNING", 2, 0), process("c", "FATAL", 3, 4)];
+        let runs = |text: &str| runs(&processes, &[text.parse().unwrap(), "a".parse().unwrap()]).map(|runs| runs.len());
+        assert_eq!([runs("g:b"), runs("a"), runs("g:*"), runs("x")], [Some(2), Some(1), None, None]);
+    }
+}
