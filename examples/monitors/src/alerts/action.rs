@@ -3,9 +3,11 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::follow_up::{Goal, Wanted};
 use crate::Failure;
 use crate::log::{Level, log};
-use crate::supervisord::{Supervisord, Unknown, log_failure};
+use crate::names::ProcessName;
+use crate::supervisord::{Fault, Supervisord, Unknown, fault_of, log_failure};
 
 /// Something that supervisord was asked to do, and its answer. What came of it is told by an alert of its own.
 #[derive(Clone, Debug, Serialize)]
@@ -16,6 +18,51 @@ pub struct Action {
     processes: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+}
+
+/// An action, and what should come of it.
+pub struct Measure {
+    pub action: Action,
+    pub goal: Goal,
+}
+
+/// What a measure is called: in the log, if supervisord does it and if not; and by alerts, if it comes about and if not.
+pub struct Words {
+    pub done: &'static str,
+    pub failed: &'static str,
+    pub reached: &'static str,
+    pub missed: &'static str,
+}
+
+impl Measure {
+    /// Has supervisord stop a group.
+    pub fn stop_group(supervisord: &Supervisord, group: &str, words: &Words) -> Self {
+        let name = group.to_owned();
+        let stop = move |supervisord: &Supervisord| supervisord.stop_group(&name);
+        let action = Action::surely(supervisord, format!("stop group {group}"), Outcome::Stopping, words, stop);
+        Self { action, goal: words.goal(Wanted::GroupStopped(group.into())) }
+    }
+
+    /// Has supervisord start a process.
+    pub fn start(supervisord: &Supervisord, process: &ProcessName, words: &Words) -> Self {
+        let name = process.to_string();
+        let start = {
+            let name = name.clone();
+            move |supervisord: &Supervisord| match supervisord.start(&name) {
+                // By the call before this one, or by somebody else.
+                Err(error) if fault_of(&error) == Some(Fault::AlreadyStarted) => Ok(json!(name)),
+                started => started.map(|()| json!(name)),
+            }
+        };
+        let action = Action::surely(supervisord, format!("start {name}"), Outcome::Starting, words, start);
+        Self { action, goal: words.goal(Wanted::ProcessRuns(name)) }
+    }
+}
+
+impl Words {
+    fn goal(&self, wanted: Wanted) -> Goal {
+        Goal { wanted, reached: self.reached, missed: self.missed }
+    }
 }
 
 /// What supervisord answered.
@@ -41,13 +88,13 @@ impl Action {
         Self { action: action.into(), outcome, processes, error }
     }
 
-    /// Has supervisord do something, and logs whether it did: in the first words if it did, in the others if not. If it
-    /// does not answer, that is unknown: it is called again until it does, which is logged. Later events do not wait.
-    pub fn surely<T: Serialize + 'static>(
+    /// Has supervisord do something, and logs whether it did. If it does not answer, that is unknown: it is called again
+    /// until it does, which is logged. Later events do not wait.
+    fn surely<T: Serialize + 'static>(
         supervisord: &Supervisord,
         action: impl Into<String>,
         doing: Outcome,
-        [done, failed]: [&'static str; 2],
+        &Words { done, failed, .. }: &Words,
         call: impl Fn(&Supervisord) -> Result<T, Failure> + Send + 'static,
     ) -> Self {
         let tell = move |answer: Result<T, Failure>| match answer {

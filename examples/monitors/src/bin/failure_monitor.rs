@@ -17,13 +17,13 @@ use clap::Parser;
 use serde_json::{Value, json};
 use supervisor_events::{Event, ProcessState, ProcessStateEvent};
 use supervisor_monitors::Failure;
-use supervisor_monitors::alerts::{Action, Alerts, Goal, Outcome, Severity, SignOfLife, Url, Wanted};
+use supervisor_monitors::alerts::{Alerts, Measure, Severity, SignOfLife, Url, Words};
 use supervisor_monitors::incidents::{IncidentSettings, Incidents};
 use supervisor_monitors::log::{Level, log};
 use supervisor_monitors::names::{ProcessName, ProcessPattern};
 use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::{Common, List, Optional};
-use supervisor_monitors::supervisord::{Fault, Supervisord, fault_of};
+use supervisor_monitors::supervisord::Supervisord;
 
 /// Alerts when processes are lost; without the risk manager, stops trading and starts the backup.
 #[derive(Parser)]
@@ -31,9 +31,9 @@ struct Settings {
     /// Failures of these are CRITICAL: NAME, GROUP:NAME, GROUP:* or *, with commas
     #[arg(long, env, default_value = "risk_manager,hyperliquid_feed,order_executor")]
     critical_processes: List<ProcessPattern>,
-    /// The process without which there is no trading: NAME or GROUP:NAME
+    /// The process without which there is no trading: NAME or GROUP:NAME; none if empty
     #[arg(long, env, default_value = "risk_manager")]
-    risk_manager: ProcessPattern,
+    risk_manager: Optional<ProcessPattern>,
     /// States in which the risk manager is lost: FATAL, or FATAL,EXITED (unexpectedly)
     #[arg(long, env, default_value = "FATAL")]
     lost_when: List<Lost>,
@@ -90,9 +90,11 @@ impl Monitor for FailureMonitor {
     fn new(settings: Settings) -> Result<Self, Failure> {
         let supervisord = Supervisord::at_start(|names| {
             names.processes("--critical-processes", &*settings.critical_processes);
-            names.processes("--risk-manager", [&settings.risk_manager]);
-            names.group("--trading-group", &settings.trading_group);
-            settings.backup.iter().for_each(|backup| names.process("--backup", backup));
+            if let Some(risk_manager) = &*settings.risk_manager {
+                names.processes("--risk-manager", [risk_manager]);
+                names.group("--trading-group", &settings.trading_group);
+                settings.backup.iter().for_each(|backup| names.process("--backup", backup));
+            }
         })?;
         let supervisord = supervisord.noting_stops(&settings.common)?;
         let incidents = Incidents::new(settings.incidents, &settings.common)?;
@@ -144,56 +146,38 @@ impl FailureMonitor {
     }
 
     fn lost(&mut self, context: &Context<'_>, event: &ProcessStateEvent<'_>, kind: (&str, Severity), details: Value) {
-        let actions = self.stop_trading_without_risk_manager(event);
-        self.incidents.failed(context, event, kind, details, actions.clone());
-        self.follow(context, &actions);
+        let measures = self.stop_trading_without_risk_manager(event);
+        self.incidents.failed(context, event, kind, details, &measures);
+        measures.iter().for_each(|measure| self.incidents.alerts().follow(context, &measure.goal));
     }
 
     fn is_critical(&self, event: &ProcessStateEvent<'_>) -> bool {
         self.settings.critical_processes.matches(&event.groupname, &event.processname)
     }
 
-    /// What was done.
-    fn stop_trading_without_risk_manager(&self, event: &ProcessStateEvent<'_>) -> Vec<Action> {
+    fn stop_trading_without_risk_manager(&self, event: &ProcessStateEvent<'_>) -> Vec<Measure> {
         let Settings { risk_manager, lost_when, trading_group, backup, .. } = &self.settings;
-        if !risk_manager.matches(&event.groupname, &event.processname)
-            || !lost_when.iter().any(|lost| lost.0 == event.state)
-        {
+        let is_lost = |risk_manager: &ProcessPattern| risk_manager.matches(&event.groupname, &event.processname);
+        if !risk_manager.as_ref().is_some_and(is_lost) || !lost_when.iter().any(|lost| lost.0 == event.state) {
             return Vec::new();
         }
         log(Level::Emergency, "Risk manager failed - stopping all trading", json!({ "group": trading_group }));
-        let group = trading_group.clone();
-        let stop = move |supervisord: &Supervisord| supervisord.stop_group(&group);
-        let words = ["trading is being stopped", "trading is NOT being stopped"];
-        let action = format!("stop group {trading_group}");
-        let mut actions = vec![Action::surely(&self.supervisord, action, Outcome::Stopping, words, stop)];
-        if let Some(backup) = backup.as_ref().map(ToString::to_string) {
-            let action = format!("start {backup}");
-            let start = move |supervisord: &Supervisord| match supervisord.start(&backup) {
-                // By the call before this one, or by somebody else.
-                Err(error) if fault_of(&error) == Some(Fault::AlreadyStarted) => Ok(json!(backup)),
-                started => started.map(|()| json!(backup)),
-            };
-            let words = ["backup was started", "backup was NOT started"];
-            actions.push(Action::surely(&self.supervisord, action, Outcome::Starting, words, start));
-        }
-        actions
-    }
-
-    /// Has alerts tell what came of what was done, after that of the loss.
-    fn follow(&self, context: &Context<'_>, actions: &[Action]) {
-        if actions.is_empty() {
-            return;
-        }
-        let wanted = Wanted::GroupStopped(self.settings.trading_group.clone());
-        self.incidents
-            .alerts()
-            .follow(context, &Goal { wanted, reached: "TRADING_STOPPED", missed: "TRADING_NOT_STOPPED" });
-        if let Some(backup) = (*self.settings.backup).clone() {
-            let wanted = Wanted::ProcessRuns(backup.to_string());
-            self.incidents
-                .alerts()
-                .follow(context, &Goal { wanted, reached: "BACKUP_RUNNING", missed: "BACKUP_NOT_RUNNING" });
-        }
+        let mut measures = vec![Measure::stop_group(&self.supervisord, trading_group, &STOP)];
+        measures.extend(backup.iter().map(|backup| Measure::start(&self.supervisord, backup, &START)));
+        measures
     }
 }
+
+const STOP: Words = Words {
+    done: "trading is being stopped",
+    failed: "trading is NOT being stopped",
+    reached: "TRADING_STOPPED",
+    missed: "TRADING_NOT_STOPPED",
+};
+
+const START: Words = Words {
+    done: "backup was started",
+    failed: "backup was NOT started",
+    reached: "BACKUP_RUNNING",
+    missed: "BACKUP_NOT_RUNNING",
+};

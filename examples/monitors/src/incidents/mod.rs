@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use supervisor_events::{ProcessStateEvent, SupervisorState};
 
 use crate::Failure;
-use crate::alerts::{Action, Alert, Alerts, Severity, Status};
+use crate::alerts::{Alert, Alerts, Measure, Severity, Status};
 use crate::log::{Level, log};
 use crate::run::Context;
 use crate::settings::{Common, seconds};
@@ -52,15 +52,15 @@ impl Incidents {
         self.book.update(|book| book.set_ending(context.run, state == SupervisorState::Stopping));
     }
 
-    /// Takes note of a process that failed, and alerts if that is due: always if something was done about it, and never if
-    /// supervisord shuts down.
+    /// Takes note of a process that failed, and alerts if that is due: always if measures were taken, and never if
+    /// supervisord shuts down. What comes of the measures is told by alerts after it.
     pub fn failed(
         &mut self,
         context: &Context<'_>,
         event: &ProcessStateEvent<'_>,
         (kind, severity): (&str, Severity),
         mut details: Value,
-        actions: Vec<Action>,
+        measures: &[Measure],
     ) {
         let (group, name) = (event.groupname.as_str(), event.processname.as_str());
         let (failure, settings) = (Incident::new((group, name), kind, severity, now()), self.settings);
@@ -70,13 +70,14 @@ impl Incidents {
         let Some(incident) = due else {
             return log(Level::Info, "no alert: supervisord shuts down", json!({ "process": event }));
         };
-        if incident.is_none() && actions.is_empty() {
+        if incident.is_none() && measures.is_empty() {
             return;
         }
         if let Some(incident) = incident {
             (details["failures"], details["since"]) = (incident.failures.into(), time(incident.since));
         }
         let alert = Alert::new(severity, kind, Some((name, group)), details).status(Status::Firing);
+        let actions = measures.iter().map(|measure| measure.action.clone()).collect();
         self.alerts.send(context, [alert.actions(actions).with_evidence()]);
     }
 
