@@ -4,7 +4,7 @@ mod tree;
 mod trend;
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use serde::Serialize;
@@ -56,7 +56,7 @@ pub struct ProcessMetrics {
     pub status: String,
 }
 
-/// Measures the system, and those of the processes that are there. Takes as long as the interval. `asked` is when
+/// Measures the system, and those of the processes that are there. Takes little longer than the interval. `asked` is when
 /// supervisord was asked for their ids, in seconds since 1970: what was started later is another process.
 pub fn measure<'p>(
     watched: &[&'p Process],
@@ -65,9 +65,12 @@ pub fn measure<'p>(
 ) -> (SystemMetrics, Vec<(&'p Process, ProcessMetrics)>) {
     let mut system = System::new();
     system.refresh_cpu_usage();
+    let begin = Instant::now();
     let before = scan(&mut system);
     thread::sleep(interval);
     system.refresh_cpu_usage();
+    // A scan of many processes takes time as well.
+    let elapsed = begin.elapsed();
     let after = scan(&mut system);
     system.refresh_memory();
 
@@ -79,7 +82,7 @@ pub fn measure<'p>(
             pid: process.pid,
             start: root.start,
             processes: members.len(),
-            cpu_percent: before.cpu_ms_until(&members) as f64 / (interval.as_secs_f64() * 10.0),
+            cpu_percent: before.cpu_ms_until(&members) as f64 / (elapsed.as_secs_f64() * 10.0),
             memory_mb: members.iter().map(memory).sum::<u64>() as f64 / (1024.0 * 1024.0),
             status: status.to_string().to_lowercase(),
         };
