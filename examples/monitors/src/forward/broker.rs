@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use async_nats::connection::State;
 use async_nats::jetstream::{self, stream};
-use async_nats::{Client, ConnectOptions, HeaderMap, ServerAddr};
+use async_nats::{Client, ConnectOptions, Event, HeaderMap};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use serde_json::json;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
+use tracing::instrument::WithSubscriber;
+use tracing::subscriber::NoSubscriber;
 
+use super::account;
 use super::message::Message;
 use super::queue::Queue;
 use super::settings::Connection;
@@ -25,38 +28,63 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// How to reach the broker, and what to find there.
 pub struct Broker {
-    servers: Vec<ServerAddr>,
-    options: ConnectOptions,
+    settings: Connection,
+    name: String,
     pub stream: String,
     deadline: Duration,
 }
 
 impl Broker {
-    /// `deadline` is for each request.
+    /// `name` is what the broker calls us, `deadline` is for each request.
     pub fn new(settings: &Connection, name: &str, deadline: Duration) -> Result<Self, Failure> {
         if settings.nats_url.is_empty() {
             return Err("--nats-url names no broker".into());
         }
+        let this = Self { settings: settings.clone(), name: name.into(), stream: settings.stream.clone(), deadline };
+        // What is wrong with the settings is wrong now.
+        this.options().map(|_| this)
+    }
+
+    fn options(&self) -> Result<ConnectOptions, Failure> {
+        let settings = &*self.settings;
         // So that a broker that has vanished without a word is noticed.
-        let mut options = ConnectOptions::new().name(name).ping_interval(Duration::from_secs(10));
-        options = options.connection_timeout(deadline).request_timeout(Some(deadline));
+        let mut options = ConnectOptions::new().name(&self.name).ping_interval(Duration::from_secs(10));
+        options = options.connection_timeout(self.deadline).request_timeout(Some(self.deadline));
         options = options.reconnect_delay_callback(|attempts| {
             // It counts from 1.
             pauses(Duration::from_secs(10)).nth(attempts.saturating_sub(1).min(100)).unwrap_or_default()
         });
-        if let Some(path) = &*settings.creds {
-            let text = fs::read_to_string(path).map_err(|error| format!("--creds {}: {error}", path.display()))?;
-            options = options.credentials(&text)?;
-        }
+        // What the account may not do, the broker tells in a message of its own.
+        options = options.event_callback(async |event| {
+            if let Event::ServerError(error) = event {
+                log(Level::Warning, "the broker complains", json!({ "error": error.to_string() }));
+            }
+        });
         if let Some(path) = &*settings.tls_ca {
+            fs::metadata(path).map_err(|error| format!("--tls-ca {path:?}: {error}"))?;
             options = options.add_root_certificates(path.clone()).require_tls(true);
         }
-        Ok(Self { servers: settings.nats_url.to_vec(), options, stream: settings.stream.clone(), deadline })
+        match (&*settings.tls_cert, &*settings.tls_key) {
+            (None, None) => {}
+            (Some(certificate), Some(key)) => {
+                for (setting, path) in [("--tls-cert", certificate), ("--tls-key", key)] {
+                    fs::metadata(path).map_err(|error| format!("{setting} {path:?}: {error}"))?;
+                }
+                options = options.add_client_certificate(certificate.clone(), key.clone()).require_tls(true);
+            }
+            _ => return Err("--tls-cert and --tls-key belong together: set both".into()),
+        }
+        settings.account.log_in(&settings.nats_url, options)
     }
 
     /// Connects.
     pub async fn connect(&self) -> Result<Client, Failure> {
-        Ok(timeout(self.deadline * 2, self.options.clone().connect(&self.servers[..])).await??)
+        let servers = &self.settings.nats_url;
+        let connect = self.options()?.connect(account::without_user(servers)?);
+        // It would say so at each attempt, whoever calls this says it once.
+        let connect = connect.with_subscriber(NoSubscriber::new());
+        let client = timeout(self.deadline * 2, connect).await?;
+        client.map_err(|error| self.settings.account.explain(servers, error))
     }
 
     /// Publishes what is in the queue, for ever. `config` is for a stream that does not exist yet.

@@ -9,6 +9,7 @@
 //! The main thread takes events and answers them. A second one publishes them, one after the other. Between them is a
 //! queue that lives in a file, so that it outlives both.
 
+pub mod account;
 pub mod broker;
 pub mod fleet;
 pub mod message;

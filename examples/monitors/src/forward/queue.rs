@@ -19,6 +19,9 @@ use crate::log::{Level, log};
 /// How long to wait before a disk is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How many reasons are said for which the broker does not take events.
+const REASONS: usize = 8;
+
 /// The messages on their way, for both threads.
 pub struct Queue {
     state: Mutex<State>,
@@ -37,6 +40,8 @@ struct State {
     /// The newest message, if it cannot be written to the spool.
     held: Option<Message>,
     broker: Broker,
+    /// Why it does not take events, as far as that was said.
+    said: Vec<String>,
     /// How many messages the broker has taken.
     taken: usize,
     /// Whether the last event was dropped.
@@ -65,7 +70,7 @@ impl State {
 impl Queue {
     /// A queue in this spool.
     pub fn new(spool: Spool, deadline: Duration, stop: Arc<AtomicBool>) -> Self {
-        let state = State { spool, held: None, broker: Broker::Unknown, taken: 0, dropping: false };
+        let state = State { spool, held: None, broker: Broker::Unknown, said: Vec::new(), taken: 0, dropping: false };
         Self { state: state.into(), changed: Condvar::new(), work: Notify::new(), deadline, stop }
     }
 
@@ -176,15 +181,19 @@ impl Queue {
             log(Level::Info, "the broker takes events", json!({ "spooled": state.spool.messages() }));
         }
         state.broker = Broker::Here;
+        state.said.clear();
         self.changed.notify_all();
     }
 
     /// The broker cannot be reached, or does not take messages.
     pub fn away(&self, error: &Failure) {
         let mut state = self.lock();
-        if !state.is_away() {
-            let details = json!({ "error": error.to_string(), "spooled": state.spool.messages() });
+        let why = error.to_string();
+        // Another reason may need another cure.
+        if !state.said.contains(&why) && state.said.len() < REASONS {
+            let details = json!({ "error": why, "spooled": state.spool.messages() });
             log(Level::Warning, "the broker does not take events: they go to the spool", details);
+            state.said.push(why);
         }
         state.broker = Broker::Away;
         self.changed.notify_all();

@@ -5,22 +5,32 @@ use std::path::PathBuf;
 use async_nats::ServerAddr;
 use clap::Args;
 
+use super::account::{AccountSettings, Unseen};
 use crate::settings::{List, Optional};
 
 /// What both programs need to find the stream.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Args)]
 #[command(next_help_heading = "The stream")]
-pub struct Connection {
-    /// The brokers, with commas: nats://HOST:PORT or tls://HOST:PORT, also with USER:PASSWORD@ before HOST
+pub struct ConnectionSettings {
+    /// The brokers, with commas: nats://HOST:PORT or tls://HOST:PORT; in the environment also with USER:PASSWORD@ before
+    /// HOST
     #[arg(long, env, default_value = "nats://127.0.0.1:4222")]
     pub nats_url: List<ServerAddr>,
-    /// A file with credentials, if the broker wants them
-    #[arg(long, env = "NATS_CREDS", default_value = "")]
-    pub creds: Optional<PathBuf>,
-    /// A file with the certificates to trust instead of the system's
+    #[command(flatten)]
+    pub account: AccountSettings,
+    /// A file with the certificates to trust instead of the system's; asks for TLS
     #[arg(long, env = "NATS_CA", default_value = "")]
     pub tls_ca: Optional<PathBuf>,
+    /// A file with our own certificate, if the broker wants one
+    #[arg(long, env = "NATS_CERT", default_value = "")]
+    pub tls_cert: Optional<PathBuf>,
+    /// A file with the key to it
+    #[arg(long, env = "NATS_KEY", default_value = "")]
+    pub tls_key: Optional<PathBuf>,
     /// The stream's name
     #[arg(long, env = "FORWARD_STREAM", default_value = "supervisor")]
     pub stream: String,
 }
+
+/// The same; no secret of it is an argument.
+pub type Connection = Unseen<ConnectionSettings>;

@@ -2,6 +2,7 @@
 
 #![cfg(unix)]
 
+mod accounts;
 mod delivery;
 mod fleet;
 mod live;

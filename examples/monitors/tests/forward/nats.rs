@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use async_nats::jetstream::message::StreamMessage;
-use async_nats::jetstream::{self};
+use async_nats::{ConnectOptions, jetstream};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use supervisor_events::simulator::{Report, Simulator};
@@ -26,11 +26,18 @@ pub struct Nats {
     program: PathBuf,
     port: u16,
     directory: TempDir,
+    /// How the tests themselves log in.
+    options: ConnectOptions,
 }
 
 impl Nats {
     /// None if there is no nats-server to be had.
     pub fn start() -> Option<Self> {
+        Self::with_config("", ConnectOptions::new())
+    }
+
+    /// One with a configuration of its own, and how to log in there to all of it.
+    pub fn with_config(config: &str, options: ConnectOptions) -> Option<Self> {
         let program = ["nats-server", "/usr/sbin/nats-server", "/usr/local/bin/nats-server"].map(PathBuf::from);
         let runs = |program: &PathBuf| {
             let status = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -42,7 +49,9 @@ impl Nats {
             let _ = writeln!(io::stderr(), "\nSKIPPED, for want of a nats-server\n");
             return None;
         };
-        let mut this = Self { child: None, program, port: 0, directory: TempDir::new().unwrap() };
+        let directory = TempDir::new().unwrap();
+        fs::write(directory.path().join("config"), config).unwrap();
+        let mut this = Self { child: None, program, port: 0, directory, options };
         this.restart();
         Some(this)
     }
@@ -53,6 +62,7 @@ impl Nats {
         let port = if self.port == 0 { "-1".into() } else { self.port.to_string() };
         self.port = wait_for("nats-server", || {
             let mut command = Command::new(&self.program);
+            command.arg("--config").arg(directory.join("config"));
             command.args(["--jetstream", "--addr", "127.0.0.1", "--port", &port, "--store_dir"]).arg(directory);
             command.arg("--ports_file_dir").arg(directory).stdin(Stdio::null());
             let log = File::options().create(true).append(true).open(directory.join("log")).unwrap();
@@ -65,7 +75,7 @@ impl Nats {
             });
             let ports: Value = serde_json::from_str(&text).ok()?;
             self.child = Some(child);
-            ports["nats"][0].as_str()?.rsplit_once(':')?.1.parse().ok()
+            ["nats", "tls"].iter().find_map(|scheme| ports[scheme][0].as_str())?.rsplit_once(':')?.1.parse().ok()
         });
         // The port is open before JetStream is.
         let info = async |context: jetstream::Context| context.request::<_, _, Value>("INFO", &()).await.ok();
@@ -80,12 +90,17 @@ impl Nats {
     }
 
     pub fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
+        self.url_for("")
     }
 
-    fn ask<T>(&self, question: impl AsyncFnOnce(jetstream::Context) -> Option<T>) -> Option<T> {
+    /// The URL with what stands before the host.
+    pub fn url_for(&self, user: &str) -> String {
+        format!("nats://{user}127.0.0.1:{}", self.port)
+    }
+
+    pub fn ask<T>(&self, question: impl AsyncFnOnce(jetstream::Context) -> Option<T>) -> Option<T> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async { question(jetstream::new(async_nats::connect(self.url()).await.ok()?)).await })
+        runtime.block_on(async { question(jetstream::new(self.options.clone().connect(self.url()).await.ok()?)).await })
     }
 
     /// How many messages there are.
@@ -143,9 +158,9 @@ impl Place {
     /// The listener's command, behind what starts it.
     pub fn command(&self, before: &[&str], url: &str, arguments: &[&str]) -> Command {
         let program = env!("CARGO_BIN_EXE_forward_monitor");
-        let words = [before, &[program, "--nats-url", url, "--longest-pause", "0.2"], arguments].concat();
+        let words = [before, &[program, "--longest-pause", "0.2"], arguments].concat();
         let mut command = Command::new(words[0]);
-        command.args(&words[1..]).arg("--spool-dir").arg(self.path());
+        command.args(&words[1..]).env("NATS_URL", url).arg("--spool-dir").arg(self.path());
         command.env("SUPERVISOR_GROUP_NAME", "forward").env("SUPERVISOR_PROCESS_NAME", "forward");
         command.stderr(File::options().create(true).append(true).open(self.path().join("log")).unwrap());
         command
@@ -163,7 +178,7 @@ impl Place {
     }
 
     pub fn log(&self) -> String {
-        fs::read_to_string(self.path().join("log")).unwrap()
+        fs::read_to_string(self.path().join("log")).unwrap_or_default()
     }
 
     /// Waits until a text stands in the listener's log.
