@@ -20,7 +20,7 @@ use serde_json::json;
 use supervisor_events::{Event, ProcessState, ProcessStateEvent};
 use supervisor_monitors::Failure;
 use supervisor_monitors::alerts::{Action, Alert, Alerts, Outcome, Severity};
-use supervisor_monitors::dependencies::{self, DependencySettings, Run};
+use supervisor_monitors::dependencies::{self, Asker, DependencySettings, Run};
 use supervisor_monitors::flapping::{FlappingSettings, Starts};
 use supervisor_monitors::log::{Level, log};
 use supervisor_monitors::names::ProcessPattern;
@@ -57,8 +57,8 @@ struct StartupMonitor {
     state: State<Known>,
     alerts: Alerts,
     supervisord: Supervisord,
-    /// Whether supervisord was asked what runs since this process was started.
-    asked: bool,
+    /// When this process first asked supervisord what runs, in seconds since 1970.
+    asked: Option<i64>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -84,7 +84,7 @@ impl Monitor for StartupMonitor {
         })?;
         let (state, alerts) = (State::open(&settings.common, "")?, Alerts::new(&settings.common)?);
         let supervisord = supervisord.noting_stops(&settings.common)?;
-        Ok(Self { state, alerts, supervisord, settings, asked: false })
+        Ok(Self { state, alerts, supervisord, settings, asked: None })
     }
 
     fn alerts(&self) -> Option<&Alerts> {
@@ -102,11 +102,11 @@ impl Monitor for StartupMonitor {
             _ => {}
         }
         // What only begins to start is no news.
-        if self.asked && matches!(event.state, ProcessState::Starting | ProcessState::Backoff) {
+        if self.asked.is_some() && matches!(event.state, ProcessState::Starting | ProcessState::Backoff) {
             return Ok(());
         }
         let processes = self.supervisord.processes()?;
-        self.asked = true;
+        self.asked.get_or_insert_with(now);
         self.follow(context, event, &processes);
         Ok(())
     }
@@ -116,9 +116,9 @@ impl StartupMonitor {
     fn starting(&mut self, context: &Context<'_>, event: &ProcessStateEvent<'_>) {
         let name = event.processname.as_str();
         log(Level::Info, format!("Process {name} is starting"), json!({ "process": event }));
-        let (now, settings) = (jiff::Timestamp::now().as_second(), self.settings.flapping);
+        let settings = self.settings.flapping;
         let full_name = format!("{}:{name}", event.groupname);
-        if let Some(starts) = self.state.update(|known| known.starts.add(full_name, now, settings)) {
+        if let Some(starts) = self.state.update(|known| known.starts.add(full_name, now(), settings)) {
             let details = json!({ "starts": starts, "seconds": settings.flapping_seconds, "tries": event.tries });
             let process = Some((name, event.groupname.as_str()));
             let alert = Alert::new(Severity::Warning, "FLAPPING", process, details).with_evidence();
@@ -129,6 +129,7 @@ impl StartupMonitor {
     /// Does what follows from the processes as they are.
     fn follow(&mut self, context: &Context<'_>, event: &ProcessStateEvent<'_>, processes: &[Process]) {
         let Settings { critical_processes, dependencies: settings, .. } = &self.settings;
+        let asker = Asker { monitor: NAME, since: self.asked.unwrap_or_default() };
         let (stops, critical) = (self.supervisord.stops(), dependencies::runs(processes, critical_processes));
         let (plan, resumes) = self.state.update(|known| {
             if let Some(expected) = event.expected {
@@ -138,7 +139,7 @@ impl StartupMonitor {
                 let before = mem::replace(&mut known.resumed_for, runs);
                 before != known.resumed_for
             });
-            (known.dependencies.plan(settings, processes, &stops, NAME), resumes)
+            (known.dependencies.plan(settings, processes, &stops, asker), resumes)
         });
         plan.carry_out(&self.supervisord);
         if resumes {
@@ -164,4 +165,8 @@ impl StartupMonitor {
         let alert = Alert::new(Severity::Info, "TRADING_RESUMED", None, details).actions(actions);
         self.alerts.send(context, [alert]);
     }
+}
+
+fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
 }

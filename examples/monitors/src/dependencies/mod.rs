@@ -90,6 +90,15 @@ pub struct Known {
     lost: BTreeMap<String, Run>,
 }
 
+/// Who asks what to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker<'a> {
+    /// The monitor, as its stops are noted.
+    pub monitor: &'a str,
+    /// When it first asked what runs, in seconds since 1970. An event tells it of each exit since then.
+    pub since: i64,
+}
+
 /// What to do.
 #[derive(Debug, Default)]
 pub struct Plan<'a> {
@@ -109,24 +118,24 @@ impl Known {
         }
     }
 
-    /// What follows from the processes as they are. `monitor` is who asks, as its stops are noted.
+    /// What follows from the processes as they are.
     pub fn plan<'a>(
         &mut self,
         settings: &DependencySettings,
         processes: &'a [Process],
         stops: &Stops,
-        monitor: &str,
+        Asker { monitor, since }: Asker<'_>,
     ) -> Plan<'a> {
         let dependents = &*settings.dependents;
         let knew_nothing = self.acted_on.is_empty();
-        let news = self.news(dependents, processes);
+        let news = self.news(dependents, processes, since);
         let lost = if settings.stop_dependents { lost(dependents, processes, &self.lost) } else { Vec::new() };
         self.lost = lost.iter().map(|process| (process.full_name(), run(process))).collect();
         let mut plan = Plan { stop: first(&lost, dependents, processes), ..Plan::default() };
         for Dependent { dependent, needs } in dependents {
             // What is about to be stopped is as good as gone.
             let is_going = |need: &Need| lost.iter().any(|lost| names(&need.processes, lost));
-            if !needs.iter().all(|need| self.is_met(need, processes) && !is_going(need)) {
+            if !needs.iter().all(|need| self.is_met(need, processes, since) && !is_going(need)) {
                 continue;
             }
             let news = news.iter().copied().find(|news| needs.iter().any(|need| names(&need.processes, news)));
@@ -150,13 +159,13 @@ impl Known {
     }
 
     /// What has come to be as it is needed since this was asked last.
-    fn news<'a>(&mut self, dependents: &[Dependent], processes: &'a [Process]) -> Vec<&'a Process> {
+    fn news<'a>(&mut self, dependents: &[Dependent], processes: &'a [Process], since: i64) -> Vec<&'a Process> {
         self.acted_on.retain(|name, _| processes.iter().any(|process| process.full_name() == *name));
         self.exits.retain(|name, _| processes.iter().any(|process| process.full_name() == *name));
         let mut news = Vec::new();
         for process in processes {
             let mut needs = dependents.iter().flat_map(|dependent| &dependent.needs);
-            let is_needed = needs.any(|need| names(&need.processes, process) && self.is_met_by(need, process));
+            let is_needed = needs.any(|need| names(&need.processes, process) && self.is_met_by(need, process, since));
             let run = run(process);
             if is_needed && self.acted_on.insert(process.full_name(), run) != Some(run) {
                 news.push(process);
@@ -165,17 +174,18 @@ impl Known {
         news
     }
 
-    fn is_met(&self, need: &Need, processes: &[Process]) -> bool {
-        all(processes, &need.processes, |process| self.is_met_by(need, process))
+    fn is_met(&self, need: &Need, processes: &[Process], since: i64) -> bool {
+        all(processes, &need.processes, |process| self.is_met_by(need, process, since))
     }
 
-    fn is_met_by(&self, need: &Need, process: &Process) -> bool {
+    fn is_met_by(&self, need: &Need, process: &Process, since: i64) -> bool {
         if !need.exited {
             return process.runs();
         }
-        // Without the event only the usual can be told: 0 is expected.
         let exit = self.exits.get(&process.full_name()).filter(|(start, _)| *start == process.start);
-        process.state == "EXITED" && exit.map_or(process.exit_status == 0, |(_, expected)| *expected)
+        // Of an exit before there was somebody to tell, only the usual is known: 0 is expected.
+        let as_usual = || process.exit_status == 0 && i64::from(process.stop) <= since;
+        process.state == "EXITED" && exit.map_or_else(as_usual, |(_, expected)| *expected)
     }
 }
 
@@ -268,6 +278,11 @@ mod tests {
         DependencySettings { dependents: text.parse().unwrap(), stop_dependents: false }
     }
 
+    /// One who asked for the first time when all had happened.
+    fn late(monitor: &str) -> Asker<'_> {
+        Asker { monitor, since: 1000 }
+    }
+
     fn started<'a>(plan: &Plan<'a>) -> Vec<&'a str> {
         plan.start.iter().map(|(process, _)| process.name.as_str()).collect()
     }
@@ -286,7 +301,8 @@ mod tests {
             process("app", "STOPPED", 0, 0),
             process("stats", "FATAL", 12, 13),
         ];
-        let mut plan = |processes: &[Process]| started(&known.plan(&dependents, processes, &stops, "m")).join(" ");
+        let mut plan =
+            |processes: &[Process]| started(&known.plan(&dependents, processes, &stops, late("m"))).join(" ");
         assert_eq!(plan(&processes), "stats");
         assert_eq!(plan(&processes), "");
         processes[1].state = "RUNNING".into();
@@ -316,16 +332,16 @@ mod tests {
         stops.note("g:*".into(), 30, "failure_monitor");
         // What ended when the group's stop was not answered is taken for stopped by it: it was asked for.
         let mut known = Known::default();
-        let plan = known.plan(&dependents, &processes, &stops, "startup_monitor");
+        let plan = known.plan(&dependents, &processes, &stops, late("startup_monitor"));
         assert_eq!(started(&plan), ["by_person", "by_monitor", "never", "with_group"]);
         assert_eq!(named(&plan.leave), ["started_since", "before_group"]);
         stops = Stops::default();
         stops.note("g:by_monitor".into(), 41, "failure_monitor");
         // Only what we stopped ourselves needs no news.
-        assert_eq!(started(&known.plan(&dependents, &processes, &stops, "startup_monitor")), [""; 0]);
-        let own = known.plan(&dependents, &processes, &stops, "failure_monitor");
+        assert_eq!(started(&known.plan(&dependents, &processes, &stops, late("startup_monitor"))), [""; 0]);
+        let own = known.plan(&dependents, &processes, &stops, late("failure_monitor"));
         assert_eq!(started(&own), ["by_monitor"]);
-        let plan = Known::default().plan(&dependents, &processes, &stops, "startup_monitor");
+        let plan = Known::default().plan(&dependents, &processes, &stops, late("startup_monitor"));
         assert_eq!(named(&plan.leave), ["by_person", "started_since", "with_group", "before_group"]);
     }
 
@@ -340,7 +356,7 @@ mod tests {
             if let Some(expected) = expected {
                 known.exited(processes, "g", "job", expected);
             }
-            started(&known.plan(&dependents, processes, &stops, "m")).join(" ")
+            started(&known.plan(&dependents, processes, &stops, late("m"))).join(" ")
         };
         assert_eq!(plan(&processes, None), "");
         processes[1] = Process { exit_status: 3, ..process("job", "EXITED", 10, 15) };
@@ -354,14 +370,28 @@ mod tests {
         assert_eq!(plan(&processes, None), "app");
         // The monitor has lost what it knew, and the application has run since.
         processes[2] = process("app", "EXITED", 46, 47);
-        let plan = Known::default().plan(&dependents, &processes, &stops, "m").start.len();
+        let plan = Known::default().plan(&dependents, &processes, &stops, late("m")).start.len();
         assert_eq!(plan, 0);
+    }
+
+    #[test]
+    fn of_an_exit_that_an_event_will_tell_nothing_is_guessed() {
+        let processes = [process("job", "EXITED", 10, 15), process("app", "STOPPED", 0, 0)];
+        let plan = |known: &mut Known, since| {
+            let asker = Asker { monitor: "m", since };
+            started(&known.plan(&dependents("app=exited(job)"), &processes, &Stops::default(), asker)).join(" ")
+        };
+        assert_eq!(plan(&mut Known::default(), 15), "app");
+        let mut known = Known::default();
+        assert_eq!(plan(&mut known, 14), "");
+        known.exited(&processes, "g", "job", true);
+        assert_eq!(plan(&mut known, 14), "app");
     }
 
     #[test]
     fn dependents_stop_in_reverse_order() {
         let to_stop = |settings: &DependencySettings, processes: &[Process]| {
-            named(&Known::default().plan(settings, processes, &Stops::default(), "m").stop).join(" ")
+            named(&Known::default().plan(settings, processes, &Stops::default(), late("m")).stop).join(" ")
         };
         let stopping = |text| DependencySettings { stop_dependents: true, ..dependents(text) };
         let order = stopping("web=app,app=db,other=cache");
@@ -386,12 +416,12 @@ mod tests {
         }
         let mut stops = Stops::default();
         stops.note("g:web".into(), 20, "m");
-        assert_eq!(started(&Known::default().plan(&order, &processes, &stops, "m")), [""; 0]);
+        assert_eq!(started(&Known::default().plan(&order, &processes, &stops, late("m"))), [""; 0]);
         // In the same second as when it ran last, if it was seen to stop before.
         let mut known = Known::default();
         for (state, stopped) in [("STOPPING", 11), ("RUNNING", 12)] {
             processes[0] = process("db", state, 12, stopped);
-            let plan = known.plan(&order, &processes, &stops, "m");
+            let plan = known.plan(&order, &processes, &stops, late("m"));
             assert_eq!((named(&plan.stop).join(" ").as_str(), plan.start.len()), ("app", 0));
         }
         assert_eq!(to_stop(&order, &processes), "");
@@ -399,7 +429,7 @@ mod tests {
         // It has been started since.
         processes[1].start = 20;
         assert_eq!(to_stop(&order, &processes), "");
-        assert_eq!(started(&Known::default().plan(&order, &processes, &stops, "m")), ["web"]);
+        assert_eq!(started(&Known::default().plan(&order, &processes, &stops, late("m"))), ["web"]);
         // Somebody started it without what it needs.
         processes[0] = process("db", "STOPPED", 10, 20);
         processes[1].start = 21;
