@@ -8,29 +8,28 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
-use async_nats::jetstream::stream;
 use clap::Parser;
 use signal_hook::consts::SIGTERM;
 use supervisor_events::Reply;
 use supervisor_events::host::std_io::Serve;
 use supervisor_monitors::Failure;
 use supervisor_monitors::forward::broker::Broker;
+use supervisor_monitors::forward::jetstream::JetStream;
 use supervisor_monitors::forward::message::{self, Origin, token};
 use supervisor_monitors::forward::queue::Queue;
 use supervisor_monitors::forward::settings::Connection;
+use supervisor_monitors::forward::sink::publish_all;
 use supervisor_monitors::forward::spool::Spool;
+use supervisor_monitors::forward::streams::{LimitSettings, Streams};
 use supervisor_monitors::run;
 use supervisor_monitors::settings::{Optional, Server, number, seconds};
 
 /// Publishes every event of a supervisord to NATS JetStream.
 #[derive(Parser)]
 struct Settings {
-    /// What subjects begin with: SUBJECT.HOST.EVENTNAME
+    /// What subjects begin with: SUBJECT.HOST.EVENTNAME, and SUBJECT.HOST.last.… for the last states
     #[arg(long, env = "FORWARD_SUBJECT", default_value = "supervisor")]
     subject: String,
-    /// Of a stream that is created: seconds
-    #[arg(long, env = "FORWARD_DUPLICATE_WINDOW", default_value = "120", value_parser = seconds)]
-    duplicate_window: Duration,
     /// This machine; its host name if empty
     #[arg(long, env = "FORWARD_HOST", default_value = "")]
     host: Optional<String>,
@@ -49,10 +48,15 @@ struct Settings {
     /// Seconds between two attempts to reach the broker, at most
     #[arg(long, env = "FORWARD_LONGEST_PAUSE", default_value = "10", value_parser = seconds)]
     longest_pause: Duration,
+    /// Seconds between two signs of life, by which fleet tells a silent machine from one where nothing happens
+    #[arg(long, env = "FORWARD_HEARTBEAT", default_value = "15", value_parser = seconds)]
+    heartbeat: Duration,
     #[command(flatten)]
     server: Server,
     #[command(flatten)]
     connection: Connection,
+    #[command(flatten)]
+    limits: LimitSettings,
 }
 
 fn main() -> ExitCode {
@@ -69,12 +73,8 @@ fn forward(settings: Settings) -> Result<(), Failure> {
     };
     let (deadline, longest_pause) = (settings.deadline, settings.longest_pause);
     let broker = Broker::new(&settings.connection, &format!("{} {}", origin.host, origin.process), deadline)?;
-    let config = stream::Config {
-        name: broker.stream.clone(),
-        subjects: vec![format!("{}.>", origin.prefix)],
-        duplicate_window: settings.duplicate_window,
-        ..Default::default()
-    };
+    let streams = Streams::new(&broker.stream, &origin.prefix, &settings.limits);
+    let sink = Box::new(JetStream::new(broker, streams, origin.clone(), settings.heartbeat));
 
     let directory = &settings.spool_dir;
     let spool = Spool::open(directory, &token(&origin.process), settings.spool_bytes);
@@ -83,8 +83,8 @@ fn forward(settings: Settings) -> Result<(), Failure> {
     signal_hook::flag::register(SIGTERM, stopping.clone())?;
     let stop = run::at_sigterm()?;
     let queue = Arc::new(Queue::new(spool, deadline, stopping));
-    let for_broker = queue.clone();
-    thread::spawn(move || broker.publish_all(&for_broker, &config, longest_pause));
+    let for_sink = queue.clone();
+    thread::spawn(move || publish_all(sink, &for_sink, longest_pause));
 
     // An event that could not be kept is not answered: supervisord gives it to the next process.
     Serve::new().reject_errors(false).length_unit(settings.server.length_unit).stop_on(stop.as_fd()).stdio(

@@ -1,37 +1,27 @@
-//! The other end: JetStream. One message at a time, and the next one when the broker has acknowledged it: so none can
-//! overtake another, whatever is lost on the way.
+//! How both programs reach the broker.
 
-use std::convert::Infallible;
 use std::fs;
-use std::thread;
 use std::time::Duration;
 
-use async_nats::connection::State;
-use async_nats::jetstream::{self, stream};
-use async_nats::{Client, ConnectOptions, Event, HeaderMap};
-use backon::{BackoffBuilder, ExponentialBuilder};
+use async_nats::{Client, ConnectOptions, Event};
 use serde_json::json;
-use tokio::runtime::Builder;
 use tokio::time::timeout;
 use tracing::instrument::WithSubscriber;
 use tracing::subscriber::NoSubscriber;
 
 use super::account;
-use super::message::Message;
-use super::queue::Queue;
 use super::settings::Connection;
+use super::sink::pauses;
 use crate::Failure;
 use crate::log::{Level, log};
-
-/// The first pause between two attempts, at least.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// How to reach the broker, and what to find there.
 pub struct Broker {
     settings: Connection,
     name: String,
     pub stream: String,
-    deadline: Duration,
+    /// For each request.
+    pub deadline: Duration,
 }
 
 impl Broker {
@@ -86,67 +76,4 @@ impl Broker {
         let client = timeout(self.deadline * 2, connect).await?;
         client.map_err(|error| self.settings.account.explain(servers, error))
     }
-
-    /// Publishes what is in the queue, for ever. `config` is for a stream that does not exist yet.
-    pub fn publish_all(&self, queue: &Queue, config: &stream::Config, longest_pause: Duration) -> ! {
-        let mut waits = pauses(longest_pause);
-        loop {
-            let mut taken = false;
-            let error = match Builder::new_current_thread().enable_all().build() {
-                Ok(runtime) => {
-                    let Err(error) = runtime.block_on(self.session(queue, config, &mut taken));
-                    // Each connection has a runtime of its own: with it goes what the client still wanted to send.
-                    runtime.shutdown_background();
-                    error
-                }
-                Err(error) => error.into(),
-            };
-            queue.away(&error);
-            if taken {
-                waits = pauses(longest_pause);
-            }
-            thread::sleep(waits.next().unwrap_or(longest_pause));
-        }
-    }
-
-    /// One connection, for as long as all goes well.
-    async fn session(&self, queue: &Queue, config: &stream::Config, taken: &mut bool) -> Result<Infallible, Failure> {
-        let client = self.connect().await?;
-        let context = jetstream::new(client.clone());
-        let stream = context.get_or_create_stream(config.clone()).await?;
-        let largest = stream.cached_info().config.max_message_size;
-        queue.reached();
-        loop {
-            let message = queue.oldest().await?;
-            if client.connection_state() != State::Connected {
-                return Err("the connection was lost".into());
-            }
-            let limit = usize::try_from(largest).ok().filter(|largest| *largest > 0).unwrap_or(usize::MAX);
-            match message.clone().cut_to(client.max_payload().min(limit)) {
-                Some(message) => timeout(self.deadline, publish(&context, message)).await??,
-                None => log(
-                    Level::Error,
-                    "a header is too large for the broker: dropped",
-                    json!({ "id": message.last_id() }),
-                ),
-            }
-            queue.taken(&message);
-            *taken = true;
-        }
-    }
-}
-
-async fn publish(context: &jetstream::Context, message: Message) -> Result<(), Failure> {
-    let mut headers = HeaderMap::new();
-    message.headers.into_iter().for_each(|(name, value)| headers.append(name, value));
-    context.publish_with_headers(message.subject, headers, message.payload.into()).await?.await?;
-    Ok(())
-}
-
-/// The pauses between attempts: doubled each time, and by chance up to twice as long, so that many machines do not come back
-/// at the same moment. None is longer than `longest`.
-fn pauses(longest: Duration) -> impl Iterator<Item = Duration> {
-    let (first, longest) = (PAUSE.min(longest / 2), longest / 2);
-    let doubled = ExponentialBuilder::new().with_min_delay(first).with_max_delay(longest).with_jitter();
-    doubled.without_max_times().build()
 }

@@ -1,25 +1,43 @@
-//! Who runs where: the last state of every process of every supervisord, from what the forwarders published.
+//! Who runs where: the last state of every process of every supervisord, from what the forwarders published, and how old
+//! that is.
 
 use std::collections::BTreeMap;
 
-use async_nats::jetstream::Message;
+use async_nats::HeaderMap;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use supervisor_events::{Event, EventType, GroupChange, ProcessStateEvent, SupervisorState};
+use supervisor_events::{Event, EventType, ProcessStateEvent, SupervisorState};
 
 use super::message::decode;
 
 /// One supervisord: its machine and its identifier.
 type Server = (String, String);
 
+/// A state in which a process does not run, and stays so when its supervisord has ended.
+const ENDED: [&str; 3] = ["STOPPED", "EXITED", "FATAL"];
+
 /// All supervisords that were heard of.
-#[derive(Default)]
-pub struct Fleet(BTreeMap<Server, Run>);
+pub struct Fleet {
+    servers: BTreeMap<Server, Run>,
+    /// Who was not heard of for so long is silent.
+    silent_after: SignedDuration,
+    /// Until then nobody could be heard.
+    deaf_until: Timestamp,
+}
 
 /// What is known of one run of a supervisord.
 #[derive(Default)]
 struct Run {
     name: String,
     since: String,
+    /// When the broker had something from it.
+    heard: Timestamp,
+    /// How many events its forwarder had yet to publish then.
+    waiting: u64,
+    /// What it said last of its own state, and the serial of that.
+    state: Option<(SupervisorState, u64)>,
+    /// What was said of it.
+    said: Option<&'static str>,
     /// By group and name.
     processes: BTreeMap<(String, String), Process>,
 }
@@ -34,16 +52,20 @@ struct Process {
 }
 
 impl Fleet {
-    /// Takes a message in, and returns what there is to say about it.
-    pub fn apply(&mut self, message: &Message) -> Vec<Value> {
-        let header = |name: &str| message.headers.as_ref()?.get(name).map(|value| decode(value.as_str()));
+    pub fn new(silent_after: SignedDuration) -> Self {
+        Self { servers: BTreeMap::new(), silent_after, deaf_until: Timestamp::MIN }
+    }
+
+    /// Takes a message in that the broker had at this time, and returns what there is to say about it.
+    pub fn apply(&mut self, headers: Option<&HeaderMap>, payload: &[u8], published: Timestamp) -> Vec<Value> {
+        let header = |name: &str| headers?.get(name).map(|value| decode(value.as_str()));
         let (Some(host), Some(name), Some(time)) =
             (header("Forward-Host"), header("Forward-Run"), header("Forward-Time"))
         else {
             return Vec::new();
         };
         let server = (host, header("Supervisor-server").unwrap_or_default());
-        let run = self.0.entry(server.clone()).or_default();
+        let run = self.servers.entry(server.clone()).or_default();
         let mut changes = Vec::new();
         if run.name != name {
             if time < run.since {
@@ -51,7 +73,12 @@ impl Fleet {
                 return changes;
             }
             changes.push(line("started", &server, json!({ "since": time })));
-            *run = Run { name, since: time.clone(), processes: BTreeMap::new() };
+            *run = Run { name, since: time.clone(), said: run.said, ..Run::default() };
+        }
+        run.heard = run.heard.max(published);
+        if let Some(waiting) = header("Forward-Waiting") {
+            run.waiting = waiting.parse().unwrap_or(0);
+            return changes;
         }
         if let Some(count) = header("Forward-Dropped") {
             run.processes.values_mut().for_each(|process| process.uncertain = true);
@@ -60,13 +87,19 @@ impl Fleet {
         }
         let number = header("Supervisor-serial").and_then(|serial| serial.parse().ok());
         let (Some(serial), Some(eventname)) = (number, header("Supervisor-eventname")) else { return changes };
-        match Event::parse(EventType::from_name(&eventname), &message.payload) {
+        match Event::parse(EventType::from_name(&eventname), payload) {
             Ok(Event::ProcessState(event)) => changes.extend(run.enter(&server, &event, serial, time)),
-            // After a reload too, which keeps the serials: all processes are started anew.
-            Ok(Event::SupervisorStateChange(SupervisorState::Running)) => {
-                run.processes.retain(|_, process| process.serial > serial);
+            Ok(Event::SupervisorStateChange(state)) => {
+                if run.state.is_none_or(|(_, known)| known < serial) {
+                    run.state = Some((state, serial));
+                }
+                // After a reload too, which keeps the serials: all processes are started anew.
+                if state == SupervisorState::Running {
+                    run.processes.retain(|_, process| process.serial > serial);
+                }
             }
-            Ok(Event::ProcessGroup(event)) if event.change == GroupChange::Removed => {
+            // A group that was added had been removed, if there was one.
+            Ok(Event::ProcessGroup(event)) => {
                 run.processes
                     .retain(|(group, _), process| event.groupname != group.as_str() || process.serial > serial);
             }
@@ -75,14 +108,70 @@ impl Fleet {
         changes
     }
 
-    /// The state of each process.
-    pub fn lines(&self) -> impl Iterator<Item = Value> {
-        let all = self.0.iter().flat_map(|(server, run)| run.processes.iter().map(move |process| (server, process)));
-        all.map(|(server, (name, process))| process.line("state", server, name))
+    /// Nobody could be heard until now: that is not their silence.
+    pub fn was_deaf(&mut self) {
+        self.deaf_until = Timestamp::now();
+    }
+
+    /// Which supervisords have become silent, or have anything else to say of themselves than before.
+    pub fn turns(&mut self, now: Timestamp) -> Vec<Value> {
+        let (silent_after, deaf_until) = (self.silent_after, self.deaf_until);
+        let mut turns = Vec::new();
+        for (server, run) in &mut self.servers {
+            let state = run.state(now, silent_after, deaf_until);
+            if run.said.replace(state) != Some(state) {
+                turns.push(run.line(server, state, now));
+            }
+        }
+        turns
+    }
+
+    /// Each supervisord and, after it, the state of each of its processes.
+    pub fn lines(&self, now: Timestamp) -> impl Iterator<Item = Value> {
+        self.servers.iter().flat_map(move |(server, run)| {
+            let state = run.state(now, self.silent_after, self.deaf_until);
+            let processes = run.processes.iter().map(move |(name, process)| {
+                let mut line = process.line("state", server, name);
+                line["heard"] = run.heard.to_string().into();
+                line["heard_age"] = age(run.heard, now).into();
+                line["age"] = process.since.parse().ok().map(|since| age(since, now)).into();
+                if state == "SILENT" || state == "STOPPED" && !ENDED.contains(&process.state.as_str()) {
+                    line["state"] = "UNKNOWN".into();
+                    line["last_state"] = process.state.as_str().into();
+                }
+                line
+            });
+            [run.line(server, state, now)].into_iter().chain(processes)
+        })
     }
 }
 
+/// Seconds, never negative: clocks differ.
+fn age(since: Timestamp, now: Timestamp) -> i64 {
+    now.duration_since(since).as_secs().max(0)
+}
+
 impl Run {
+    /// What there is to say of the supervisord itself.
+    fn state(&self, now: Timestamp, silent_after: SignedDuration, deaf_until: Timestamp) -> &'static str {
+        let silent = now.duration_since(self.heard.max(deaf_until)) > silent_after;
+        match (self.state, silent) {
+            (Some((SupervisorState::Stopping, _)), true) => "STOPPED",
+            (_, true) => "SILENT",
+            (Some((SupervisorState::Stopping, _)), false) => "STOPPING",
+            // Without a word of its own, too: there is somebody.
+            _ => "RUNNING",
+        }
+    }
+
+    fn line(&self, server: &Server, state: &str, now: Timestamp) -> Value {
+        let details = json!({
+            "state": state, "processes": self.processes.len(), "waiting": self.waiting, "since": self.since,
+            "heard": self.heard.to_string(), "heard_age": age(self.heard, now),
+        });
+        line("server", server, details)
+    }
+
     /// The event's process enters the event's state, unless a later event was there before.
     fn enter(&mut self, server: &Server, event: &ProcessStateEvent<'_>, serial: u64, since: String) -> Option<Value> {
         let name = (event.groupname.to_string(), event.processname.to_string());

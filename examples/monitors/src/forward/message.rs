@@ -6,7 +6,7 @@
 use std::env;
 
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use supervisor_events::{Header, Notification};
+use supervisor_events::{Event, EventType, Header, Notification};
 
 use crate::log::now;
 
@@ -17,6 +17,9 @@ const HEADER: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 pub const ID: &str = "Nats-Msg-Id";
 /// In place of an event's name, where events were dropped.
 pub const DROPPED: &str = "FORWARD_MONITOR_DROPPED";
+
+/// In place of an event's name, where the last states are.
+pub const LAST: &str = "last";
 
 /// What is published. Headers are encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +55,32 @@ impl Message {
     /// The id of the event that it carries; of the last one, if it tells of dropped ones.
     pub fn last_id(&self) -> &str {
         self.header("Forward-Last-Id").or(self.header(ID)).unwrap_or_default()
+    }
+
+    /// The copy of it that is kept until there is a newer one of the same process, group or supervisord. None if it tells
+    /// of no such thing.
+    pub fn last(&self) -> Option<Self> {
+        let what = if self.header("Forward-Dropped").is_some() {
+            "dropped".into()
+        } else {
+            let eventname = decode(self.header("Supervisor-eventname")?);
+            match Event::parse(EventType::from_name(&eventname), &self.payload).ok()? {
+                Event::ProcessState(event) => {
+                    let [group, name] =
+                        [event.groupname.to_string(), event.processname.to_string()].map(|it| token(&it));
+                    format!("process.{group}.{name}")
+                }
+                Event::ProcessGroup(event) => format!("group.{}", token(event.groupname.as_ref())),
+                Event::SupervisorStateChange(state) => format!("supervisor.{}", state.name()),
+                _ => return None,
+            }
+        };
+        let (before, _) = self.subject.rsplit_once('.')?;
+        let server = token(&decode(self.header("Supervisor-server")?));
+        let mut last = Self { subject: format!("{before}.{LAST}.{server}.{what}"), ..self.clone() };
+        // They may come to the same stream, where one of them would be the other again.
+        last.headers.iter_mut().filter(|(name, _)| name == ID).for_each(|(_, id)| id.push_str("/last"));
+        Some(last)
     }
 
     /// Cuts the payload where headers and payload are larger than the broker takes. None if the headers alone are.
@@ -107,6 +136,26 @@ impl Origin {
         message
     }
 
+    /// A sign of life, for the supervisord whose event has this id. None if that is another run of it.
+    pub fn alive(&self, last_id: &str, waiting: usize) -> Option<Message> {
+        let mut parts = last_id.split('/');
+        let [host, run] = [&self.host, &self.run].map(|part| token(part));
+        if parts.next() != Some(&host) || parts.next() != Some(&run) {
+            return None;
+        }
+        let server = parts.next()?;
+        let headers = [
+            ("Forward-Host", encode(&self.host)),
+            ("Forward-Run", encode(&self.run)),
+            ("Forward-Process", encode(&self.process)),
+            ("Forward-Time", now()),
+            ("Forward-Waiting", waiting.to_string()),
+            ("Supervisor-server", encode(&un_token(server))),
+        ];
+        let headers = headers.map(|(name, value)| (name.into(), value)).into();
+        Some(Message { subject: format!("{}.{host}.{LAST}.{server}.alive", self.prefix), headers, payload: Vec::new() })
+    }
+
     /// The same for the same event of the same pool, whoever delivers it, and never again for another one.
     fn id(&self, header: &Header<'_>) -> String {
         let [host, run, server, pool] = [&self.host, &self.run, header.server(), header.pool()].map(token);
@@ -131,6 +180,11 @@ pub fn dropped(count: u64, first: &Message, last: &Message) -> Message {
 /// A part of a subject. Never empty, which the broker forbids.
 pub fn token(text: &str) -> String {
     if text.is_empty() { "%".into() } else { utf8_percent_encode(text, TOKEN).to_string() }
+}
+
+/// What a part of a subject was made of.
+fn un_token(text: &str) -> String {
+    if text == "%" { String::new() } else { decode(text) }
 }
 
 /// A header's value.

@@ -1,7 +1,7 @@
 //! Forwards supervisord's events to NATS JetStream, and shows from there what runs where. README.md says how to use it.
 //!
 //! ```text
-//! supervisord ─▶ main (Serve) ─▶ queue ─▶ broker ─▶ JetStream ─▶ fleet
+//! supervisord ─▶ main (Serve) ─▶ queue ─▶ sink ─▶ JetStream ─▶ fleet
 //!                  │              │
 //!                message        spool (a file)
 //! ```
@@ -12,7 +12,12 @@
 pub mod account;
 pub mod broker;
 pub mod fleet;
+pub mod jetstream;
 pub mod message;
 pub mod queue;
+pub mod reader;
 pub mod settings;
+pub mod show;
+pub mod sink;
 pub mod spool;
+pub mod streams;

@@ -152,6 +152,16 @@ impl Queue {
         }
     }
 
+    /// How many messages wait.
+    pub fn waiting(&self) -> usize {
+        self.lock().spool.messages()
+    }
+
+    /// The id of the last event that was taken in; empty if there was none.
+    pub fn last_id(&self) -> String {
+        self.lock().spool.last_id().into()
+    }
+
     /// The broker has the oldest message.
     pub fn taken(&self, message: &Message) {
         let mut state = self.lock();

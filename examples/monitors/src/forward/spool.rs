@@ -206,6 +206,11 @@ impl Spool {
         self.queue.len()
     }
 
+    /// The id of the last event that was stored or dropped.
+    pub fn last_id(&self) -> &str {
+        &self.last
+    }
+
     /// Sees to it that all that was written outlives a power failure.
     pub fn sync(&self) -> io::Result<()> {
         self.file.sync_data()

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::nats::{Nats, Place, assert_events, deliver, payload, terminate};
+use crate::support::wait_for;
 use async_nats::ConnectOptions;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use supervisor_events::simulator::Simulator;
@@ -217,6 +218,10 @@ fn what_an_account_may_not_do() {
         { user: "admin", password: "s3cret" },
         { user: "forwarder", password: "s3cret", permissions: {
             publish: [ "supervisor.alpha.>", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.CREATE.*" ], subscribe: "_INBOX.>"
+        } },
+        { user: "fleet", password: "s3cret", permissions: {
+            publish: [ "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.*.supervisor_last", "$JS.API.CONSUMER.*.supervisor_last.>",
+                       "$JS.API.CONSUMER.MSG.NEXT.supervisor_last.>" ], subscribe: "_INBOX.>"
         } }
     ] } }"#;
     let options = ConnectOptions::new().user_and_password("admin".into(), "s3cret".into());
@@ -226,6 +231,12 @@ fn what_an_account_may_not_do() {
     let mut alpha = Simulator::spawn(&mut place.command(&[], &url, &["--host", "alpha"])).unwrap();
     deliver(&mut alpha, &payload(0));
     assert_events(&nats.messages(1), 0..1);
+    let reader = nats.url_for("fleet:s3cret@");
+    wait_for("a sign of life in the fleet", || {
+        let output = fleet(&reader, &[]);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().contains("alpha").then_some(())
+    });
     terminate(alpha);
     let place = Place::new();
     let mut beta = Simulator::spawn(&mut place.command(&[], &url, &["--host", "beta", "--deadline", "0.5"])).unwrap();

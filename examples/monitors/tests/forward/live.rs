@@ -7,12 +7,13 @@ use crate::support::examples::example;
 use crate::support::supervisord::Supervisord;
 use crate::support::wait_for;
 use async_nats::jetstream::message::StreamMessage;
+use rustix::process::{Pid, Signal, kill_process};
 
 fn sections(nats: &Nats, place: &Place) -> String {
     let (program, url, spool) = (env!("CARGO_BIN_EXE_forward_monitor"), nats.url(), place.path().display());
     format!(
-        "[eventlistener:forward]\ncommand = {program} --nats-url {url} --spool-dir {spool} --longest-pause 0.2\n\
-         events = EVENT\nbuffer_size = 1000\nstartsecs = 0\nautorestart = true\nstderr_logfile = %(here)s/forward.err\n\
+        "[eventlistener:forward]\ncommand = {program} --nats-url {url} --spool-dir {spool} --longest-pause 0.2 \
+         --heartbeat 0.2\nevents = EVENT\nbuffer_size = 1000\nstartsecs = 0\nautorestart = true\nstderr_logfile = %(here)s/forward.err\n\
          [program:cat]\ncommand = cat\nstartsecs = 0\nautorestart = false\n"
     )
 }
@@ -43,6 +44,17 @@ fn two_runs_of_a_real_supervisord() {
             (format!("{} {}", cat["server"].as_str()?, cat["pid"]) == expected).then_some(())
         });
         supervisord.stop();
+        // It said so, and has gone.
+        wait_for("its end in the fleet", || {
+            let output = fleet(&nats, &["--once", "--json", "--silent-after", "2"]).output().unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            let is = |line: &str| {
+                serde_json::from_str::<serde_json::Value>(line).is_ok_and(|line| {
+                    line["kind"] == "server" && line["server"] == "trading host één" && line["state"] == "STOPPED"
+                })
+            };
+            text.lines().any(is).then_some(())
+        });
         for fault in ["-> UNKNOWN", "bad result line", "event was rejected", "overflowed", "Traceback"] {
             assert!(!supervisord.log().contains(fault), "{fault}");
         }
@@ -61,6 +73,25 @@ fn two_runs_of_a_real_supervisord() {
         ids.dedup();
         assert_eq!(ids.len(), messages.len());
     }
+}
+
+/// A supervisord that was killed said nothing.
+#[test]
+fn a_supervisord_that_is_killed() {
+    let Some(nats) = Nats::start() else { return };
+    let place = Place::new();
+    let Some(supervisord) = Supervisord::start("supervisor", &sections(&nats, &place)) else { return };
+    wait_for("cat", || (supervisord.status("cat") == "RUNNING").then_some(()));
+    let state = |state: &str| {
+        wait_for(state, || {
+            let output = fleet(&nats, &["--once", "--process", "cat", "--silent-after", "2"]).output().unwrap();
+            String::from_utf8(output.stdout).unwrap().contains(state).then_some(())
+        });
+    };
+    state("RUNNING");
+    let pid = supervisord.file("supervisord.pid").trim().parse().unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    state("UNKNOWN");
 }
 
 /// The serials go on, the poolserials begin anew, and it is one run.

@@ -9,6 +9,7 @@ mod live;
 mod messages;
 mod nats;
 mod spool;
+mod streams;
 
 #[path = "../support/mod.rs"]
 mod support;

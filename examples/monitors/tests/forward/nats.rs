@@ -111,9 +111,14 @@ impl Nats {
         self.ask(count).unwrap_or(0)
     }
 
+    /// Waits until there are so many messages.
+    pub fn wait_for(&self, count: u64) {
+        wait_for(&format!("{count} messages"), || (self.count() >= count).then_some(()));
+    }
+
     /// All messages, once there are so many; or more.
     pub fn messages(&self, count: u64) -> Vec<StreamMessage> {
-        wait_for(&format!("{count} messages"), || (self.count() >= count).then_some(()));
+        self.wait_for(count);
         let all = async |context: jetstream::Context| {
             let stream = context.get_stream(STREAM).await.ok()?;
             let mut all = Vec::new();
