@@ -4,6 +4,7 @@ use std::fmt::{self, Debug};
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
+use std::process::Command;
 use std::str::FromStr;
 
 use clap::ArgMatches;
@@ -90,6 +91,13 @@ pub fn headers(settings: &AlertSettings, token: Option<&Token>) -> Vec<(HeaderNa
 fn token_in(file: &Path) -> Result<Token, String> {
     let text = fs::read_to_string(file).map_err(|error| format!("--alert-token-file {file:?}: {error}"))?;
     text.parse().map_err(|error| format!("--alert-token-file {file:?} {error}"))
+}
+
+/// Keeps from a command what it need not know: the account for calls to supervisord, and what receivers want.
+pub fn withhold(command: &mut Command) -> &mut Command {
+    let ours = SECRETS.iter().map(|name| name.to_uppercase());
+    let others = ["ALERT_URL", "ALERT_SMTP_URL", "SUPERVISOR_USERNAME", "SUPERVISOR_PASSWORD"].map(String::from);
+    ours.chain(others).fold(command, |command, variable| command.env_remove(variable))
 }
 
 /// Fails if one of them is an argument.

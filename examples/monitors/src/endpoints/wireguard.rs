@@ -10,6 +10,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::Failure;
+use crate::alerts::secrets;
 use crate::net::Until;
 
 /// What is read of the command's output: thousands of peers.
@@ -82,6 +83,7 @@ fn run(command: &str, interface: &str, deadline: Instant) -> Result<(ExitStatus,
     let theirs = OwnedFd::from(theirs);
     let mut child = {
         let mut command = Command::new(program);
+        secrets::withhold(&mut command);
         command.args(words).args(["show", interface, "latest-handshakes"]).env("LC_ALL", "C").stdin(Stdio::null());
         let command = command.stdout(theirs.try_clone()?).stderr(theirs);
         command.spawn().map_err(|error| match error.kind() {

@@ -224,10 +224,14 @@ fn a_command_gets_the_same_mail() {
         directory.path(),
         "echo called >> calls\ncase $(wc -l < calls) in\n\
          *1) seq 100000 >&2; exit 75;;\n*2) echo no such user >&2; exit 67;;\nesac\n\
-         printf '%s\\n' \"$@\" > arguments\ncat > mail.part\nmv mail.part mail",
+         printf '%s\\n' \"$@\" > arguments\nenv > environment\ncat > mail.part\nmv mail.part mail",
     );
     let command = format!("{command} --one two");
-    let environment = [("ALERT_MAIL_TO", "Op <op@example.org>, b@example.org"), ("ALERT_MAIL_FROM", FROM)];
+    let environment = [
+        ("ALERT_MAIL_TO", "Op <op@example.org>, b@example.org"),
+        ("ALERT_MAIL_FROM", FROM),
+        ("SUPERVISOR_PASSWORD", "secret"),
+    ];
     let settings = ["--alert-sendmail", &command];
     let mut monitor = Driven::start_with("failure_monitor", directory.path(), &settings, &environment);
     monitor.send_as(1, EXITED, &crash_of(1));
@@ -236,6 +240,8 @@ fn a_command_gets_the_same_mail() {
     monitor.end();
     let arguments = fs::read_to_string(directory.path().join("arguments")).unwrap();
     assert_eq!(arguments, "--one\ntwo\n-i\n-f\ntrading@example.org\n--\nop@example.org\nb@example.org\n");
+    let environment = fs::read_to_string(directory.path().join("environment")).unwrap();
+    assert!(environment.contains("ALERT_MAIL_FROM") && !environment.contains("secret"), "{environment}");
     assert!(mail.starts_with("From: ") && !mail.contains('\r'), "{mail}");
     assert!(mail.contains("\nSubject: WARNING: UNEXPECTED_EXIT trading_system:worker-2"), "{mail}");
     // Quoted-printable, for its long lines.

@@ -15,6 +15,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::Undelivered;
 use super::letter::Letter;
+use crate::alerts::secrets;
 
 /// How often it is looked whether the command has ended.
 const INTERVAL: Duration = Duration::from_millis(20);
@@ -73,6 +74,7 @@ impl Command {
         let mut command = process::Command::new(program);
         let (from, to): (&str, Vec<&str>) = (from.as_ref(), to.iter().map(AsRef::as_ref).collect());
         command.args(arguments).args(["-i", "-f", from, "--"]).args(to);
+        secrets::withhold(&mut command);
         // Standard output is the protocol's. The group is what is killed.
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn()?;
