@@ -1,4 +1,4 @@
-//! Publishes every event of a supervisord to NATS JetStream. `--help` tells the settings, README.md the rest.
+//! Publishes every event of a supervisord to NATS JetStream, or to an HTTP server. `--help` tells the settings, README.md the rest.
 
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -13,18 +13,20 @@ use signal_hook::consts::SIGTERM;
 use supervisor_events::Reply;
 use supervisor_events::host::std_io::Serve;
 use supervisor_monitors::Failure;
+use supervisor_monitors::forward::account::Unseen;
 use supervisor_monitors::forward::broker::Broker;
+use supervisor_monitors::forward::http::{Http, HttpSettings};
 use supervisor_monitors::forward::jetstream::JetStream;
 use supervisor_monitors::forward::message::{self, Origin, token};
 use supervisor_monitors::forward::queue::Queue;
 use supervisor_monitors::forward::settings::Connection;
-use supervisor_monitors::forward::sink::publish_all;
+use supervisor_monitors::forward::sink::{Sink, publish_all};
 use supervisor_monitors::forward::spool::Spool;
 use supervisor_monitors::forward::streams::{LimitSettings, Streams};
 use supervisor_monitors::run;
 use supervisor_monitors::settings::{Optional, Server, number, seconds};
 
-/// Publishes every event of a supervisord to NATS JetStream.
+/// Publishes every event of a supervisord to NATS JetStream, or to an HTTP server.
 #[derive(Parser)]
 struct Settings {
     /// What subjects begin with: SUBJECT.HOST.EVENTNAME, and SUBJECT.HOST.last.… for the last states
@@ -57,6 +59,8 @@ struct Settings {
     connection: Connection,
     #[command(flatten)]
     limits: LimitSettings,
+    #[command(flatten)]
+    http: Unseen<HttpSettings>,
 }
 
 fn main() -> ExitCode {
@@ -72,9 +76,15 @@ fn forward(settings: Settings) -> Result<(), Failure> {
         process: message::process_name(),
     };
     let (deadline, longest_pause) = (settings.deadline, settings.longest_pause);
-    let broker = Broker::new(&settings.connection, &format!("{} {}", origin.host, origin.process), deadline)?;
-    let streams = Streams::new(&broker.stream, &origin.prefix, &settings.limits);
-    let sink = Box::new(JetStream::new(broker, streams, origin.clone(), settings.heartbeat));
+    let sink: Box<dyn Sink> = match &*settings.http.http_url {
+        Some(url) => Box::new(Http::new(url, &settings.http, deadline)?),
+        None => {
+            let name = format!("{} {}", origin.host, origin.process);
+            let broker = Broker::new(&settings.connection, &name, deadline)?;
+            let streams = Streams::new(&broker.stream, &origin.prefix, &settings.limits);
+            Box::new(JetStream::new(broker, streams, origin.clone(), settings.heartbeat))
+        }
+    };
 
     let directory = &settings.spool_dir;
     let spool = Spool::open(directory, &token(&origin.process), settings.spool_bytes);

@@ -10,6 +10,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use percent_encoding::percent_decode_str;
 
+use super::http::Url;
 use crate::Failure;
 use crate::settings::{List, Optional};
 
@@ -178,9 +179,12 @@ pub fn without_user(servers: &[ServerAddr]) -> Result<Vec<ServerAddr>, Failure> 
     servers.iter().map(without).collect()
 }
 
-type Source<'a, T> = (&'static str, &'a Optional<T>);
+pub(super) type Source<'a, T> = (&'static str, &'a Optional<T>);
 
-fn one_of((setting, text): Source<'_, Secret>, (other, file): Source<'_, PathBuf>) -> Result<Option<Secret>, Failure> {
+pub(super) fn one_of(
+    (setting, text): Source<'_, Secret>,
+    (other, file): Source<'_, PathBuf>,
+) -> Result<Option<Secret>, Failure> {
     match (&**text, &**file) {
         (Some(_), Some(_)) => Err(both(setting, other)),
         (None, Some(file)) => Secret::read(other, file).map(Some),
@@ -238,18 +242,30 @@ impl<T: FromArgMatches> FromArgMatches for Unseen<T> {
     }
 }
 
+/// The settings that are secrets, and those that can hold one; and their variables.
+const SECRETS: [(&str, &str); 5] = [
+    ("nats_password", "NATS_PASSWORD"),
+    ("nats_token", "NATS_TOKEN"),
+    ("nats_url", "NATS_URL"),
+    ("http_token", "FORWARD_HTTP_TOKEN"),
+    ("http_url", "FORWARD_HTTP_URL"),
+];
+
 fn refuse_secrets(matches: &ArgMatches) -> Result<(), clap::Error> {
-    let is_argument = |name: &&str| matches.value_source(name) == Some(ValueSource::CommandLine);
-    let is_secret = |name: &&str| match *name {
-        "nats_url" => matches.get_one::<List<ServerAddr>>(name).is_some_and(|servers| {
-            // Alone, it may be a token.
-            servers.iter().any(ServerAddr::has_user_pass)
-        }),
-        name => ["nats_password", "nats_token"].contains(&name),
+    let is_secret = |name: &str| match name {
+        // A user alone may be a token.
+        "nats_url" => matches
+            .get_one::<List<ServerAddr>>(name)
+            .is_some_and(|servers| servers.iter().any(ServerAddr::has_user_pass)),
+        "http_url" => matches.get_one::<Optional<Url>>(name).and_then(|url| url.as_ref()).is_some_and(Url::has_user),
+        _ => true,
     };
-    let names = matches.ids().map(|id| id.as_str());
-    let Some(name) = names.filter(is_argument).find(is_secret) else { return Ok(()) };
-    let (argument, variable) = (name.replace('_', "-"), name.to_uppercase());
+    let is_there = |name: &str| matches.ids().any(|id| id.as_str() == name);
+    let is_argument = |name: &str| is_there(name) && matches.value_source(name) == Some(ValueSource::CommandLine);
+    let Some((name, variable)) = SECRETS.iter().find(|(name, _)| is_argument(name) && is_secret(name)) else {
+        return Ok(());
+    };
+    let argument = name.replace('_', "-");
     let why = format!("--{argument} can be seen by everybody on the machine, set {variable} in the environment\n");
     Err(clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, why))
 }

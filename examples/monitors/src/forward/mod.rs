@@ -1,4 +1,4 @@
-//! Forwards supervisord's events to NATS JetStream, and shows from there what runs where. README.md says how to use it.
+//! Forwards supervisord's events to NATS JetStream or to an HTTP server, and shows from there what runs where. README.md says how to use it.
 //!
 //! ```text
 //! supervisord ─▶ main (Serve) ─▶ queue ─▶ sink ─▶ JetStream ─▶ fleet
@@ -12,6 +12,7 @@
 pub mod account;
 pub mod broker;
 pub mod fleet;
+pub mod http;
 pub mod jetstream;
 pub mod message;
 pub mod queue;

@@ -5,6 +5,7 @@
 mod accounts;
 mod delivery;
 mod fleet;
+mod http;
 mod live;
 mod messages;
 mod nats;

@@ -1,0 +1,159 @@
+//! An HTTP server as the place where events go: one JSON line in each POST.
+
+use std::fmt::{self, Debug};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use clap::Args;
+use serde_json::{Map, Value, json};
+use tokio::runtime::Builder;
+use ureq::Agent;
+use ureq::http::Uri;
+
+use super::account::{Secret, one_of};
+use super::message::{ID, Message, decode};
+use super::queue::Queue;
+use super::sink::Sink;
+use crate::Failure;
+use crate::alerts::{secrets, tls};
+use crate::log::{Level, log};
+use crate::settings::Optional;
+
+/// Where events can go.
+#[derive(Clone)]
+pub struct Url(Uri);
+
+impl FromStr for Url {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let url = text.parse().ok().filter(|url: &Uri| {
+            matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|host| !host.is_empty())
+        });
+        // What it is instead is not shown, for it may hold a password.
+        url.map(Self).ok_or("begins with http:// or https://, and a host follows")
+    }
+}
+
+impl Url {
+    /// Whether there is a user in front of the host.
+    pub fn has_user(&self) -> bool {
+        self.0.authority().is_some_and(|authority| authority.as_str().contains('@'))
+    }
+}
+
+impl Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&secrets::origin(&self.0.to_string()))
+    }
+}
+
+/// An HTTP server instead of a broker.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "An HTTP server instead of the broker")]
+pub struct HttpSettings {
+    /// Where each event is posted as a line of JSON, http://HOST/PATH or https://HOST/PATH, instead of NATS
+    #[arg(long, env = "FORWARD_HTTP_URL", default_value = "")]
+    pub http_url: Optional<Url>,
+    /// What the server knows us by, a bearer token; in the environment alone
+    #[arg(long, env = "FORWARD_HTTP_TOKEN", default_value = "")]
+    pub http_token: Optional<Secret>,
+    /// A file with that token
+    #[arg(long, env = "FORWARD_HTTP_TOKEN_FILE", default_value = "")]
+    pub http_token_file: Optional<PathBuf>,
+    /// A file with the certificates to trust instead of the system's
+    #[arg(long, env = "FORWARD_HTTP_CA", default_value = "")]
+    pub http_ca: Optional<PathBuf>,
+}
+
+/// The server.
+pub struct Http {
+    agent: Agent,
+    url: Url,
+    settings: HttpSettings,
+}
+
+impl Http {
+    /// The one at this URL; `deadline` is for each request.
+    pub fn new(url: &Url, settings: &HttpSettings, deadline: Duration) -> Result<Self, Failure> {
+        let mut config = Agent::config_builder()
+            // Redirected, a POST becomes a GET, whose answer says nothing about the event.
+            .max_redirects(0)
+            .http_status_as_error(false)
+            .timeout_global(Some(deadline));
+        if url.0.scheme_str() == Some("https") {
+            config = config.tls_config(tls::Authorities::load("--http-ca", settings.http_ca.as_deref())?.for_http());
+        }
+        let this = Self { agent: config.build().new_agent(), url: url.clone(), settings: settings.clone() };
+        log(Level::Info, "events are posted", json!({ "to": format!("{url:?}") }));
+        // What is wrong with the settings is wrong now.
+        this.token().map(|_| this)
+    }
+
+    /// Reads the file anew each time, as with the broker's secrets.
+    fn token(&self) -> Result<Option<Secret>, Failure> {
+        let Self { settings, .. } = self;
+        one_of(("FORWARD_HTTP_TOKEN", &settings.http_token), ("--http-token-file", &settings.http_token_file))
+    }
+
+    /// Whether the server has it. False if it will never take this one.
+    fn post(&self, message: &Message) -> Result<bool, Failure> {
+        let mut request = self.agent.post(&self.url.0).header("content-type", "application/x-ndjson");
+        if let Some(token) = self.token()? {
+            request = request.header("authorization", format!("Bearer {}", token.text()));
+        }
+        let status = request.send(format!("{}\n", line(message)))?.status().as_u16();
+        match status {
+            200..=299 => Ok(true),
+            // What is wrong with the event itself is so at each attempt. All else can be cured.
+            400 | 413 | 422 => {
+                let details = json!({ "id": message.last_id(), "status": status });
+                log(Level::Error, "the server refuses an event: dropped", details);
+                Ok(false)
+            }
+            300..=399 => Err(format!("http status: {status}: redirects are not followed").into()),
+            401 | 403 => Err(format!("http status: {status}: check FORWARD_HTTP_TOKEN").into()),
+            _ => Err(format!("http status: {status}").into()),
+        }
+    }
+}
+
+impl Sink for Http {
+    fn session(&mut self, queue: &Queue, taken: &mut bool) -> Failure {
+        let runtime = match Builder::new_current_thread().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return error.into(),
+        };
+        loop {
+            let posted = runtime.block_on(queue.oldest()).map_err(Failure::from);
+            let posted = posted.and_then(|message| self.post(&message).map(|_| message));
+            match posted {
+                Ok(message) => queue.taken(&message),
+                Err(error) => return error,
+            }
+            *taken = true;
+        }
+    }
+}
+
+/// The event as JSON. Values are text, as supervisord wrote them.
+fn line(message: &Message) -> Value {
+    let mut line = Map::from_iter([("id".into(), message.header(ID).unwrap_or_default().into())]);
+    let mut header = Map::new();
+    for (name, value) in &message.headers {
+        if let Some(key) = name.strip_prefix("Forward-") {
+            line.insert(key.to_lowercase().replace('-', "_"), decode(value).into());
+        } else if let Some(key) = name.strip_prefix("Supervisor-") {
+            header.insert(decode(key), decode(value).into());
+        }
+    }
+    line.insert("header".into(), header.into());
+    match str::from_utf8(&message.payload) {
+        Ok(payload) => line.insert("payload".into(), payload.into()),
+        Err(_) => line.insert("payload_base64".into(), STANDARD.encode(&message.payload).into()),
+    };
+    line.into()
+}
