@@ -4,6 +4,7 @@
 
 mod accounts;
 mod delivery;
+mod figures;
 mod fleet;
 mod http;
 mod live;
