@@ -94,7 +94,7 @@ fn forward(settings: Settings) -> Result<(), Failure> {
     let stop = run::at_sigterm()?;
     let queue = Arc::new(Queue::new(spool, deadline, stopping));
     let for_sink = queue.clone();
-    thread::spawn(move || publish_all(sink, &for_sink, longest_pause));
+    thread::Builder::new().name("publish".into()).spawn(move || publish_all(sink, &for_sink, longest_pause))?;
 
     // An event that could not be kept is not answered: supervisord gives it to the next process.
     Serve::new().reject_errors(false).length_unit(settings.server.length_unit).stop_on(stop.as_fd()).stdio(
