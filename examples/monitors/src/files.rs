@@ -18,7 +18,7 @@ pub fn make_directory(path: &Path) -> io::Result<()> {
     static SAID: Once = Once::new();
     if fs::metadata(path)?.mode() & 0o022 != 0 {
         SAID.call_once(|| {
-            log(Level::Warning, "others may write to the state directory: chmod it to 0700", json!({ "path": path }));
+            log(Level::Warning, "the state directory is writable by others: chmod it to 0700", json!({ "path": path }));
         });
     }
     Ok(())

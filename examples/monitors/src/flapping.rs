@@ -9,10 +9,10 @@ use crate::settings::number;
 
 #[derive(Clone, Copy, Debug, Args)]
 pub struct FlappingSettings {
-    /// How many starts of a process are too many
+    /// How many starts of a process within --flapping-seconds raise an alert
     #[arg(long, env, default_value = "5", value_parser = number::<usize>)]
     pub flapping_starts: usize,
-    /// The seconds within which these starts are counted
+    /// The period in seconds over which starts are counted
     #[arg(long, env, default_value = "300", value_parser = number::<i64>)]
     pub flapping_seconds: i64,
 }

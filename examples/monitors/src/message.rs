@@ -41,7 +41,7 @@ impl<'a> Message<'a> {
         let why = match (parts.next(), parts.next(), parts.next(), parts.next()) {
             (Some("SIGNAL"), Some(kind), Some(strategy), Some(data)) if !strategy.is_empty() => match kind {
                 "ENTRY" | "EXIT" | "RISK_ALERT" | "PERFORMANCE_UPDATE" => return Self::Signal { kind, strategy, data },
-                _ => "not a type of signal",
+                _ => "the TYPE of a signal is ENTRY, EXIT, RISK_ALERT or PERFORMANCE_UPDATE",
             },
             (Some("ALERT"), Some(first), Some(second), Some(details)) if !first.is_empty() && !second.is_empty() => {
                 return match Severity::from_word(first) {
@@ -51,7 +51,7 @@ impl<'a> Message<'a> {
             }
             (Some("SIGNAL"), ..) => "a signal is SIGNAL:TYPE:STRATEGY:data",
             (Some("ALERT"), ..) => "an alert is ALERT:LEVEL:TYPE:details or ALERT:TYPE:STRATEGY:details",
-            _ => "neither SIGNAL nor ALERT",
+            _ => "it starts with neither SIGNAL: nor ALERT:",
         };
         Self::Malformed { text, why }
     }

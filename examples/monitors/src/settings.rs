@@ -23,7 +23,7 @@ use crate::alerts::{self, secrets};
 pub struct Common {
     #[command(flatten)]
     pub alerts: alerts::AlertSettings,
-    /// Directory for what outlives the process, and is shared by a pool's processes; none if empty
+    /// Directory for what has to survive a restart, and for alerts that wait; if empty, they are only in memory
     #[arg(long, env, default_value = "")]
     pub state_dir: Optional<PathBuf>,
     #[command(flatten)]
@@ -33,7 +33,7 @@ pub struct Common {
 /// What every listener can be told.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Server {
-    /// What the server's `len` counts: code-points or bytes
+    /// The unit of `len` in an event's header: code-points (supervisord 4) or bytes
     #[arg(long, env, default_value = "code-points", value_parser = length_unit)]
     pub length_unit: LengthUnit,
 }
@@ -68,7 +68,7 @@ fn in_words(error: &clap::Error) -> String {
         _ => {
             let text = error.to_string();
             let first = text.lines().next().unwrap_or_default();
-            format!("{}: --help tells the settings", first.trim_start_matches("error: "))
+            format!("{}; see --help for the settings", first.trim_start_matches("error: "))
         }
     }
 }

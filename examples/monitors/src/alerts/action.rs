@@ -105,7 +105,7 @@ impl Action {
         let this = Self::new(action, doing, &answer);
         match answer {
             Err(error) if error.is::<Unknown>() => {
-                log(Level::Emergency, format!("it is UNKNOWN whether {done}: {error}; it is asked again"), json!({}));
+                log(Level::Emergency, format!("it is UNKNOWN whether {done}: {error}; asking again"), json!({}));
                 if let Err(error) = supervisord.ask_until_known(call, tell) {
                     log(Level::Emergency, format!("it stays unknown whether {done}: {error}"), json!({}));
                 }

@@ -49,28 +49,29 @@ pub use sign_of_life::SignOfLife;
 
 #[derive(Clone, Debug, Args)]
 pub struct AlertSettings {
-    /// Where alerts go, http://HOST/PATH or https://HOST/PATH; to the log alone if empty
+    /// The receiver of alerts, http://HOST/PATH or https://HOST/PATH; if empty, alerts are only logged
     #[arg(long, env, default_value = "")]
     pub alert_url: Optional<Url>,
-    /// What the receiver there takes: json, slack (or what is compatible), alertmanager (v2) or pagerduty (Events v2)
+    /// The format that the receiver takes: json, slack (also Mattermost, Rocket.Chat), alertmanager (v2) or pagerduty
+    /// (Events v2)
     #[arg(long, env, default_value = "json")]
     pub alert_format: Format,
-    /// What the receiver knows us by, a bearer token, or PagerDuty's integration key; in the environment alone
+    /// A bearer token, or PagerDuty's integration key; only as an environment variable
     #[arg(long, env, default_value = "")]
     pub alert_token: Optional<Token>,
-    /// A file with that token
+    /// A file that holds the token
     #[arg(long, env, default_value = "")]
     pub alert_token_file: Optional<PathBuf>,
-    /// Another header that the receiver wants, NAME: VALUE; in the environment alone
+    /// A further header for the receiver, NAME: VALUE; only as an environment variable
     #[arg(long, env, default_value = "")]
     pub alert_header: Optional<secrets::Header>,
-    /// A file with the certificates to trust instead of the system's
+    /// A PEM file with the certificates to trust instead of the system's
     #[arg(long, env, default_value = "")]
     pub alert_ca: Optional<PathBuf>,
-    /// Seconds that one try to send an alert may take
+    /// Timeout in seconds of each attempt to send an alert
     #[arg(long, env, default_value = "5", value_parser = seconds)]
     pub alert_timeout: Duration,
-    /// What alerts say that they are about
+    /// The name of your system, which each alert carries as `system`
     #[arg(long, env, default_value = "trading_system")]
     pub system: String,
     #[command(flatten)]
@@ -299,7 +300,9 @@ impl Outbox {
         }
         match sender::start(&self.queue, &self.receiver, &self.failing) {
             Ok(()) => self.running.store(true, Ordering::Relaxed),
-            Err(error) => log(Level::Error, format!("alerts wait, for want of a thread: {error}"), json!({})),
+            Err(error) => {
+                log(Level::Error, format!("alerts wait, because no thread could be started: {error}"), json!({}))
+            }
         }
     }
 }

@@ -250,7 +250,11 @@ impl State {
 
     fn count_dropped(&mut self) {
         if self.dropped == 0 {
-            log(Level::Error, "too many alerts wait: the oldest are dropped and counted", json!({ "bytes": BOUND }));
+            log(
+                Level::Error,
+                "too many alerts are waiting: the oldest are dropped and counted",
+                json!({ "bytes": BOUND }),
+            );
         }
         self.dropped += 1;
         // Counts that cannot be kept are still in the log and in memory.

@@ -33,7 +33,11 @@ pub fn start(queue: &Arc<Queue>, receiver: &Arc<Receiver>, failing: &Arc<AtomicB
         let builder = thread::Builder::new().name("alerts-sync".into()).stack_size(64 << 10);
         if let Err(error) = builder.spawn(move || sync(&to_sync)) {
             // They survive this process all the same, and the system writes them by itself after a while.
-            log(Level::Warning, format!("alerts are not synced, for want of a thread: {error}"), json!({}));
+            log(
+                Level::Warning,
+                format!("alerts are not synced, because no thread could be started: {error}"),
+                json!({}),
+            );
         }
     }
     Ok(())

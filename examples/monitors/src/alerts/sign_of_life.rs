@@ -47,7 +47,9 @@ impl SignOfLife {
         let builder = thread::Builder::new().name("sign-of-life".into()).stack_size(512 << 10);
         match builder.spawn(move || send(&url, &settings, &receiver)) {
             Ok(_) => self.due = Some(sender),
-            Err(error) => log(Level::Error, format!("no sign of life, for want of a thread: {error}"), json!({})),
+            Err(error) => {
+                log(Level::Error, format!("no sign of life, because no thread could be started: {error}"), json!({}))
+            }
         }
     }
 }

@@ -34,7 +34,7 @@ use supervisor_monitors::trail::Trail;
 /// Keeps an audit trail of what strategies signal, and passes on what needs somebody's attention.
 #[derive(Parser)]
 struct Settings {
-    /// The audit trail: JSON lines, only ever added to
+    /// The file for the audit trail, JSON lines; a relative path begins at supervisord's working directory
     #[arg(long, env, default_value = "audit.jsonl")]
     audit_file: PathBuf,
     #[command(flatten)]

@@ -28,23 +28,23 @@ use supervisor_monitors::supervisord::Supervisord;
 /// Alerts when processes are lost; without the risk manager, stops trading and starts the backup.
 #[derive(Parser)]
 struct Settings {
-    /// Failures of these are CRITICAL: NAME, GROUP:NAME, GROUP:* or *, with commas
+    /// Processes whose failures are CRITICAL: NAME, GROUP:NAME, GROUP:* or *, separated by commas; none if empty
     #[arg(long, env, default_value = "risk_manager,hyperliquid_feed,order_executor")]
     critical_processes: List<ProcessPattern>,
-    /// The process without which there is no trading: NAME or GROUP:NAME; none if empty
+    /// The process without which --trading-group has to be stopped: NAME or GROUP:NAME; nothing is stopped if empty
     #[arg(long, env, default_value = "risk_manager")]
     risk_manager: Optional<ProcessPattern>,
-    /// States in which the risk manager is lost: FATAL, or FATAL,EXITED (unexpectedly)
+    /// The states in which the risk manager counts as lost: FATAL, or FATAL,EXITED (an unexpected exit)
     #[arg(long, env, default_value = "FATAL")]
     lost_when: List<Lost>,
-    /// The group to stop then
+    /// The group to stop when the risk manager is lost; not used without --risk-manager
     #[arg(long, env, default_value = "trading_system")]
     trading_group: String,
-    /// The process to start then: GROUP:NAME, or NAME for NAME:NAME; not one of the group that is stopped; none if empty
+    /// The process to start when the risk manager is lost: GROUP:NAME, or NAME for NAME:NAME; it must not be in
+    /// --trading-group; none if empty
     #[arg(long, env, default_value = "")]
     backup: Optional<ProcessName>,
-    /// Where a sign of life goes with each tick, http://HOST/PATH or https://HOST/PATH, for a receiver that alarms when
-    /// they stop; none if empty
+    /// A URL to GET at each tick, for a dead man's switch that raises an alarm when the requests stop; none if empty
     #[arg(long, env, default_value = "")]
     sign_of_life_url: Optional<Url>,
     #[command(flatten)]

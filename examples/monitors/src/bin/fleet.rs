@@ -1,5 +1,5 @@
 //! Shows who runs where: the last state of every process of every supervisord, from what the forwarders published.
-//! `--help` tells the settings.
+//! `--help` lists the settings.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,5 @@
-//! Publishes every event of a supervisord to NATS JetStream, or to an HTTP server. `--help` tells the settings, README.md the rest.
+//! Publishes every event of a supervisord to NATS JetStream, or to an HTTP server. `--help` lists the settings,
+//! README.md has the rest.
 
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -29,28 +30,28 @@ use supervisor_monitors::settings::{Optional, Server, number, seconds};
 /// Publishes every event of a supervisord to NATS JetStream, or to an HTTP server.
 #[derive(Parser)]
 struct Settings {
-    /// What subjects begin with: SUBJECT.HOST.EVENTNAME, and SUBJECT.HOST.last.… for the last states
+    /// The first part of subjects: SUBJECT.HOST.EVENTNAME, and SUBJECT.HOST.last.… for the last states
     #[arg(long, env = "FORWARD_SUBJECT", default_value = "supervisor")]
     subject: String,
-    /// This machine; its host name if empty
+    /// The name of this machine; its host name if empty
     #[arg(long, env = "FORWARD_HOST", default_value = "")]
     host: Optional<String>,
-    /// What tells this run of supervisord from others; from its process if empty
+    /// A name for this run of supervisord; if empty, made from the boot and from supervisord's process
     #[arg(long, env = "FORWARD_RUN", default_value = "")]
     run: Optional<String>,
-    /// Where events wait for the broker
+    /// Directory for the events that wait for the broker
     #[arg(long, env = "FORWARD_SPOOL_DIR", default_value = "/var/spool/forward_monitor")]
     spool_dir: PathBuf,
-    /// How many bytes of them; then new ones are dropped
+    /// How many bytes of events may wait there; beyond that, new events are dropped
     #[arg(long, env = "FORWARD_SPOOL_BYTES", default_value = "67108864", value_parser = number::<u64>)]
     spool_bytes: u64,
-    /// Seconds that the broker may take for an event
+    /// Seconds within which the broker has to acknowledge an event
     #[arg(long, env = "FORWARD_DEADLINE", default_value = "2", value_parser = seconds)]
     deadline: Duration,
-    /// Seconds between two attempts to reach the broker, at most
+    /// The longest pause in seconds between attempts to reach the broker
     #[arg(long, env = "FORWARD_LONGEST_PAUSE", default_value = "10", value_parser = seconds)]
     longest_pause: Duration,
-    /// Seconds between two signs of life, by which fleet tells a silent machine from one where nothing happens
+    /// Seconds between two signs of life, by which fleet tells a dead machine from a quiet one
     #[arg(long, env = "FORWARD_HEARTBEAT", default_value = "15", value_parser = seconds)]
     heartbeat: Duration,
     #[command(flatten)]

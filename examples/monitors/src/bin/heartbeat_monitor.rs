@@ -96,7 +96,7 @@ impl Monitor for HeartbeatMonitor {
             (missed, changes.collect::<Vec<_>>())
         });
         if missed > 0 {
-            log(Level::Warning, format!("{missed} ticks did not come before this one"), json!({ "when": tick.when }));
+            log(Level::Warning, format!("{missed} ticks before this one are missing"), json!({ "when": tick.when }));
         }
         let mut alerts = Vec::new();
         let mut summary = Map::new();

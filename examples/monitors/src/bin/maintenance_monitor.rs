@@ -28,22 +28,22 @@ use supervisor_monitors::{Failure, files};
 /// Each hour: a report from the audit trail and of all processes, rotation of the trail, a backup of what monitors know.
 #[derive(Parser)]
 struct Settings {
-    /// The audit trail that comm_monitor keeps
+    /// The audit trail that comm_monitor writes: the same --audit-file
     #[arg(long, env, default_value = "audit.jsonl")]
     audit_file: PathBuf,
-    /// Bytes from which on the audit trail is rotated
+    /// The size in bytes at which the audit trail is rotated
     #[arg(long, env, default_value = "10000000", value_parser = number::<u64>)]
     rotate_at: u64,
     /// Directory for the reports
     #[arg(long, env, default_value = "reports")]
     report_dir: PathBuf,
-    /// Directory for the backup of the state directory's files
+    /// Directory for copies of the files in --state-dir
     #[arg(long, env, default_value = "backup")]
     backup_dir: PathBuf,
-    /// Further files to back up, with commas, each of another name: the states of strategies
+    /// Further files to back up, separated by commas; no two may have the same file name
     #[arg(long, env, default_value = "")]
     backup_files: List<PathBuf>,
-    /// How many rotated trails, and how many reports, are kept: 1 at least
+    /// How many rotated trails to keep, and how many reports: at least 1
     #[arg(long, env, default_value = "24", value_parser = keep)]
     keep: u32,
     #[command(flatten)]

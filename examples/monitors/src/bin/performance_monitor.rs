@@ -32,29 +32,29 @@ use supervisor_monitors::supervisord::{Process, Supervisord, log_failure};
 /// Measures the system and the trading processes each minute; alerts above thresholds, and when memory leaks.
 #[derive(Parser)]
 struct Settings {
-    /// Processes to measure: NAME, GROUP:NAME, GROUP:* or *
+    /// Processes to measure: NAME, GROUP:NAME, GROUP:* or *, separated by commas
     #[arg(long, env, default_value = "genetic_engine,risk_manager,hyperliquid_feed,order_executor,backtest_worker")]
     processes: List<ProcessPattern>,
-    /// Limits of some processes, which are measured then: NAME=memory:MB+cpu:PERCENT+leak:MB with commas. The first that
-    /// names a process counts; cpu is of one CPU, leak an hour
+    /// Limits for single processes, which are then measured too: NAME=memory:MB+cpu:PERCENT+leak:MB, separated by
+    /// commas. The first entry that matches a process applies; cpu is percent of one CPU, leak MB an hour
     #[arg(long, env, default_value = "")]
     limits: List<Limits>,
-    /// Seconds over which use of the CPU is measured
+    /// Seconds over which CPU use is measured at each tick
     #[arg(long, env, default_value = "1", value_parser = seconds)]
     interval: Duration,
-    /// Percent of all CPUs
+    /// Alert when the whole system uses more than this percentage of all CPUs
     #[arg(long, env, default_value = "80", value_parser = number::<f64>)]
     cpu_threshold: f64,
-    /// Percent of the system's memory
+    /// Alert when the whole system uses more than this percentage of its memory
     #[arg(long, env, default_value = "85", value_parser = number::<f64>)]
     memory_threshold: f64,
-    /// MB (2^20 bytes) that one process may hold with its descendants, if no other limit names it
+    /// MB (2^20 bytes) that a process may hold together with its descendants, unless --limits says otherwise
     #[arg(long, env, default_value = "1000", value_parser = number::<f64>)]
     process_memory_threshold: f64,
-    /// MB an hour by which a process may grow steadily, if no other limit names it
+    /// MB an hour by which a process may steadily grow, unless --limits says otherwise
     #[arg(long, env, default_value = "100", value_parser = number::<f64>)]
     leak_threshold: f64,
-    /// Ticks that it takes to call a rise steady
+    /// How many ticks a rise has to last to count as steady
     #[arg(long, env, default_value = "15", value_parser = number::<usize>)]
     leak_samples: usize,
     #[command(flatten)]

@@ -32,12 +32,13 @@ use supervisor_monitors::supervisord::{Process, Supervisord, log_failure};
 /// Starts processes once what they depend on runs, and resumes trading once all critical processes do.
 #[derive(Parser)]
 struct Settings {
-    /// Trading needs all of these to run: NAME, GROUP:NAME, GROUP:* or *, with commas
+    /// Processes that must all run before --trading-group is started: NAME, GROUP:NAME, GROUP:* or *, separated by
+    /// commas
     #[arg(long, env, default_value = "risk_manager,hyperliquid_feed,order_executor")]
     critical_processes: List<ProcessPattern>,
     #[command(flatten)]
     dependencies: DependencySettings,
-    /// The group to start once all critical processes run; none if empty
+    /// The group to start once all critical processes run; if empty, nothing is started, but the alert is sent
     #[arg(long, env, default_value = "trading_system")]
     trading_group: Optional<String>,
     #[command(flatten)]

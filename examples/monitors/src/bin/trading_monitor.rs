@@ -29,7 +29,7 @@ use supervisor_monitors::supervisord::Supervisord;
 /// The overview: the state of every process, in the log each minute and on a status page at any time.
 #[derive(Parser)]
 struct Settings {
-    /// Where the status page is, on loopback; port 0 for any, which is logged; none if empty
+    /// The loopback address and port of the status page; port 0 takes any free one and logs it; no page if empty
     #[arg(long, env, default_value = "127.0.0.1:9180")]
     listen: Optional<Listen>,
     #[command(flatten)]
@@ -124,7 +124,7 @@ impl TradingMonitor {
             (counts, differences)
         });
         for (name, known, state) in differences {
-            log(Level::Warning, format!("{name} is {state}; events had told that it is {known}"), json!({}));
+            log(Level::Warning, format!("{name} is {state}; events said {known}"), json!({}));
         }
         let summary: Vec<_> = counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
         let total: u32 = counts.values().sum();

@@ -29,7 +29,7 @@ impl Plan<'_> {
 fn say(process: &Process, done: &str, why: &str, answer: Result<(), Failure>) {
     let name = &process.name;
     match answer {
-        Ok(()) => log(Level::Info, format!("{name} is {done}, for {why}"), json!({})),
+        Ok(()) => log(Level::Info, format!("{name} is {done} because {why}"), json!({})),
         Err(error) => log_failure(Level::Error, &error, format!("{name} is NOT {done}: {error}"), json!({})),
     }
 }

@@ -20,11 +20,11 @@ use crate::supervisord::{Process, Stops};
 
 #[derive(Clone, Debug, Args)]
 pub struct DependencySettings {
-    /// What to start once all that it needs runs: NAME=NEEDED+NEEDED with commas, each NAME, GROUP:NAME, GROUP:* or *;
-    /// exited(NEEDED) is a job that has ended as expected
+    /// Processes to start once everything they need is running: NAME=NEEDED+NEEDED, separated by commas, each NAME,
+    /// GROUP:NAME, GROUP:* or *; exited(NEEDED) needs a job to have ended as expected
     #[arg(long, env, default_value = "order_executor=risk_manager+hyperliquid_feed,genetic_engine=hyperliquid_feed")]
     pub dependents: List<Dependent>,
-    /// Whether to stop dependents, too, when what they need ends: true or false
+    /// Whether to stop dependents when something they need ends
     #[arg(long, env, default_value_t = false, action = ArgAction::Set)]
     pub stop_dependents: bool,
 }

@@ -25,26 +25,27 @@ pub use notation::Endpoint;
 
 #[derive(Clone, Debug, Args)]
 pub struct EndpointSettings {
-    /// What to check, NAME=URL or NAME=URL#OPTION=VALUE&OPTION=VALUE, with commas. URLs: http://, https://, ws://, wss://,
-    /// tcp://HOST:PORT, interface:NAME, wireguard:NAME. Options: status, expect, send, slow-after, process, max-age, peer
+    /// What to check: NAME=URL or NAME=URL#OPTION=VALUE&OPTION=VALUE, separated by commas. URLs: http://, https://,
+    /// ws://, wss://, tcp://HOST:PORT, interface:NAME, wireguard:NAME. Options: status, expect, send, slow-after,
+    /// process, max-age, peer
     #[arg(long, env, default_value = "")]
     pub endpoints: List<Endpoint>,
-    /// The network interface that has to be up; none if empty
+    /// A network interface that has to be up, as interface:NAME in --endpoints; none if empty
     #[arg(long, env, default_value = "")]
     pub vpn_interface: Optional<String>,
-    /// Seconds within which everything has to answer: well under the five of a tick
+    /// Seconds within which all endpoints have to answer: 4 at most, as a tick comes every 5
     #[arg(long, env, default_value = "2", value_parser = deadline)]
     pub deadline: Duration,
-    /// Seconds above which an answer is slow, where the endpoint has no slow-after of its own
+    /// Seconds above which an answer is slow, for endpoints without the option slow-after
     #[arg(long, env, default_value = "1", value_parser = seconds)]
     pub slow_after: Duration,
-    /// Slow answers in a row that are an alert
+    /// How many slow answers in a row raise an alert
     #[arg(long, env, default_value = "3", value_parser = number::<u32>)]
     pub slow_ticks: u32,
-    /// A file with the certificates to trust instead of the system's, for https:// and wss://
+    /// A PEM file with the certificates to trust instead of the system's, for https:// and wss://
     #[arg(long, env, default_value = "")]
     pub endpoint_ca: Optional<PathBuf>,
-    /// The program that tells WireGuard's handshakes, and its first arguments: `sudo -n wg` where only root may ask
+    /// The `wg` command, with arguments in front if needed: `sudo -n wg` where only root may run it
     #[arg(long, env, default_value = "wg")]
     pub wg_command: String,
 }

@@ -54,19 +54,19 @@ pub struct AccountSettings {
     /// The user
     #[arg(long, env, default_value = "")]
     pub nats_user: Optional<String>,
-    /// The user's password; in the environment alone
+    /// The user's password; only as an environment variable
     #[arg(long, env, default_value = "")]
     pub nats_password: Optional<Secret>,
-    /// A file with that password
+    /// A file that holds the password
     #[arg(long, env, default_value = "")]
     pub nats_password_file: Optional<PathBuf>,
-    /// A token, if the broker wants that; in the environment alone
+    /// A token; only as an environment variable
     #[arg(long, env, default_value = "")]
     pub nats_token: Optional<Secret>,
-    /// A file with that token
+    /// A file that holds the token
     #[arg(long, env, default_value = "")]
     pub nats_token_file: Optional<PathBuf>,
-    /// A file with an nkey's seed, which begins with SU
+    /// A file with the seed of a user nkey, which begins with SU
     #[arg(long = "nkey", env = "NATS_NKEY", default_value = "")]
     pub nkey: Optional<PathBuf>,
     /// A file with credentials: a user's JWT and its nkey's seed

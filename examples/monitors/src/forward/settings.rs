@@ -12,19 +12,19 @@ use crate::settings::{List, Optional};
 #[derive(Clone, Args)]
 #[command(next_help_heading = "The stream")]
 pub struct ConnectionSettings {
-    /// The brokers, with commas: nats://HOST:PORT or tls://HOST:PORT; in the environment also with USER:PASSWORD@ before
-    /// HOST
+    /// The brokers, separated by commas: nats://HOST:PORT or tls://HOST:PORT; USER:PASSWORD@ before HOST only as an
+    /// environment variable
     #[arg(long, env, default_value = "nats://127.0.0.1:4222")]
     pub nats_url: List<ServerAddr>,
     #[command(flatten)]
     pub account: AccountSettings,
-    /// A file with the certificates to trust instead of the system's; asks for TLS
+    /// A PEM file with the certificates to trust instead of the system's; requires TLS
     #[arg(long, env = "NATS_CA", default_value = "")]
     pub tls_ca: Optional<PathBuf>,
-    /// A file with our own certificate, if the broker wants one
+    /// A PEM file with the client certificate, if the broker wants one
     #[arg(long, env = "NATS_CERT", default_value = "")]
     pub tls_cert: Optional<PathBuf>,
-    /// A file with the key to it
+    /// A PEM file with the client certificate's key
     #[arg(long, env = "NATS_KEY", default_value = "")]
     pub tls_key: Optional<PathBuf>,
     /// The stream's name

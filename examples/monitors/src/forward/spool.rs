@@ -75,7 +75,7 @@ impl Spool {
         let path = path(directory, name)?;
         let lock = lock::whenever(&path, || {
             let fields = json!({ "spool": path.to_string_lossy() });
-            log(Level::Warning, "another process has the spool: it is waited for", fields);
+            log(Level::Warning, "another process has the spool: waiting for it", fields);
         })?;
         let spool = Self::locked(path, bound, lock)?;
         log(Level::Info, "the spool is open", json!({ "spooled": spool.messages() }));

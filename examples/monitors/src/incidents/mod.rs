@@ -21,10 +21,10 @@ use book::{Book, Incident};
 
 #[derive(Clone, Copy, Debug, Args)]
 pub struct IncidentSettings {
-    /// Seconds without a failure after which a process that runs has recovered
+    /// Seconds that a process has to run without a failure before it counts as recovered
     #[arg(long, env, default_value = "300", value_parser = seconds)]
     pub recovered_after: Duration,
-    /// Seconds between two alerts about a process that fails again and again
+    /// Seconds between alerts about a process that keeps failing
     #[arg(long, env, default_value = "900", value_parser = seconds)]
     pub repeat_after: Duration,
 }
@@ -68,7 +68,7 @@ impl Incidents {
             .book
             .update(|book| if book.is_ending(context.run) { None } else { Some(book.fail(failure, &settings)) });
         let Some(incident) = due else {
-            return log(Level::Info, "no alert: supervisord shuts down", json!({ "process": event }));
+            return log(Level::Info, "no alert: supervisord is shutting down", json!({ "process": event }));
         };
         if incident.is_none() && measures.is_empty() {
             return;

@@ -68,7 +68,7 @@ impl<T: Default + Serialize + DeserializeOwned> State<T> {
                 let message = format!("cannot keep state: {error}; until it can, it is in memory alone");
                 log(Level::Error, message, json!({ "path": path }));
             }
-            (Ok(()), true) => log(Level::Info, "state is kept again", json!({ "path": path })),
+            (Ok(()), true) => log(Level::Info, "state can be saved again", json!({ "path": path })),
             _ => {}
         }
         self.leads = written.is_err();
@@ -88,6 +88,10 @@ fn load<T: Default + DeserializeOwned>(kept: &mut ByTurns) -> io::Result<Option<
         Found::Broken => "neither file is whole".into(),
     };
     let aside = kept.keep_aside()?;
-    log(Level::Warning, format!("state begins anew: {why}"), json!({ "path": kept.path(), "kept_as": aside }));
+    log(
+        Level::Warning,
+        format!("the saved state is not usable, starting without it: {why}"),
+        json!({ "path": kept.path(), "kept_as": aside }),
+    );
     Ok(Some(T::default()))
 }

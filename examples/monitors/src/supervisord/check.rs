@@ -33,7 +33,9 @@ impl Supervisord {
                 names.are_there()?;
             }
             Err(error) if error.is::<Misconfigured>() => return Err(error),
-            Err(error) => log(Level::Warning, format!("{error}: the names in the settings are not checked"), json!({})),
+            Err(error) => {
+                log(Level::Warning, format!("{error}: the names in the settings were not checked"), json!({}))
+            }
         }
         Ok(this)
     }
@@ -42,7 +44,8 @@ impl Supervisord {
 /// What settings name, held against what supervisord has.
 pub struct Names<'a> {
     processes: &'a [Process],
-    missing: Vec<String>,
+    /// Settings, and what each names that supervisord does not have.
+    missing: Vec<(String, Vec<String>)>,
 }
 
 impl Names<'_> {
@@ -67,9 +70,14 @@ impl Names<'_> {
     }
 
     fn need(&mut self, is_there: bool, kind: &str, name: String, setting: &str) {
-        let what = format!("{setting} names the {kind} {name:?}");
-        if !is_there && !self.missing.contains(&what) {
-            self.missing.push(what);
+        if is_there {
+            return;
+        }
+        let what = format!("{kind} {name:?}");
+        match self.missing.iter_mut().find(|(named_by, _)| named_by == setting) {
+            Some((_, names)) if names.contains(&what) => {}
+            Some((_, names)) => names.push(what),
+            None => self.missing.push((setting.into(), vec![what])),
         }
     }
 
@@ -81,12 +89,17 @@ impl Names<'_> {
         if let Some(further @ 1..) = self.processes.len().checked_sub(LISTED) {
             there.push(format!("and {further} more"));
         }
-        let (missing, there) = (self.missing.join(", "), there.join(", "));
-        Err(format!("{missing}: there is none. Set it to what is there; supervisord has: {there}").into())
+        let missing = self.missing.iter().map(|(setting, names)| format!("{setting} names {}", names.join(", ")));
+        let (missing, there) = (missing.collect::<Vec<_>>().join("; "), there.join(", "));
+        Err(format!(
+            "{missing}: supervisord has no such process or group. Its processes are {there}. Correct the setting, or its \
+             default if you have not set it: --help shows both names of a setting and its default"
+        )
+        .into())
     }
 }
 
-const NO_SERVER: &str = "supervisord cannot be called, for it has no HTTP server. Add to its configuration: \
+const NO_SERVER: &str = "supervisord has no HTTP server, so it cannot be called. Add to its configuration: \
     [unix_http_server] with file = /run/supervisor.sock, and [rpcinterface:supervisor] with \
     supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface; then restart it";
 

@@ -217,7 +217,7 @@ impl Supervisord {
         let are = if self.authorization.is_empty() { "are missing" } else { "are wrong" };
         Misconfigured(format!(
             "SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD {are}. Add to [supervisord] in its configuration: environment = \
-             SUPERVISOR_USERNAME=\"…\",SUPERVISOR_PASSWORD=\"…\" with username and password of its HTTP server"
+             SUPERVISOR_USERNAME=\"…\",SUPERVISOR_PASSWORD=\"…\" with the username and password of its HTTP server"
         ))
     }
 
@@ -252,7 +252,7 @@ impl Supervisord {
 }
 
 /// Without `[rpcinterface:supervisor]` supervisord knows no method that a monitor calls.
-const NO_INTERFACE: &str = "supervisord does not know the call. Add to its configuration: [rpcinterface:supervisor] with \
+const NO_INTERFACE: &str = "supervisord does not know this call. Add to its configuration: [rpcinterface:supervisor] with \
     supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface; then restart it";
 
 /// Why there is no connection, and what to do about it.
@@ -261,15 +261,17 @@ fn no_connection(address: &str, error: io::Error) -> Failure {
         // It may be busy.
         io::ErrorKind::TimedOut | io::ErrorKind::Interrupted => return Unknown(error.to_string()).into(),
         io::ErrorKind::PermissionDenied => format!(
-            "it is not open to this process's user. Add chown = {} to [unix_http_server] in supervisord's configuration, \
+            "this process's user may not open it. Add chown = {} to [unix_http_server] in supervisord's configuration, \
              and let this user into the socket's directory",
             rustix::process::geteuid().as_raw()
         ),
-        io::ErrorKind::NotFound => "if something removes it while supervisord runs, set file of [unix_http_server] in \
+        io::ErrorKind::NotFound => {
+            "if something removes the socket while supervisord runs, set file of [unix_http_server] in \
              supervisord's configuration to another directory; then restart supervisord"
-            .into(),
+                .into()
+        }
         _ => "set [unix_http_server] or [inet_http_server] in supervisord's configuration to an address that this \
-             process reaches; SUPERVISOR_SERVER_URL in its environment overrules it"
+             process can reach; SUPERVISOR_SERVER_URL in its environment takes precedence"
             .into(),
     };
     Misconfigured(format!("no connection to {address}: {error}: {cure}")).into()

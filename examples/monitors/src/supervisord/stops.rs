@@ -125,7 +125,7 @@ impl Supervisord {
 
 /// Says that a process is not started.
 pub fn leave(process: &Process) {
-    let message = format!("{} is left alone: it was stopped, and by no monitor", process.name);
+    let message = format!("{} is left alone: it was stopped, but not by a monitor", process.name);
     log(Level::Info, message, json!({ "process": process.name, "group": process.group }));
 }
 

@@ -384,5 +384,5 @@ fn what_ends_while_supervisord_shuts_down_is_no_alert() {
     assert!(supervisord.log().contains("exited: client (exit status 3; not expected)"), "{}", supervisord.log());
     assert!(receiver.is_idle(), "one alert too many");
     let lines = supervisord.file("failure_monitor.err");
-    assert!(lines.contains("no alert: supervisord shuts down") && !lines.contains("ERROR"), "{lines}");
+    assert!(lines.contains("no alert: supervisord is shutting down") && !lines.contains("ERROR"), "{lines}");
 }

@@ -34,8 +34,8 @@ fn what_supervisord_lacks_is_said_with_the_line_to_add() {
     let locked = "username = u\npassword = p\n[rpcinterface:supervisor]\n\
                   supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n";
     for (sections, why) in [
-        (String::new(), "supervisord cannot be called, for it has no HTTP server. Add"),
-        (socket.into(), "supervisord does not know the call. Add to its configuration: [rpcinterface:supervisor]"),
+        (String::new(), "supervisord has no HTTP server, so it cannot be called. Add"),
+        (socket.into(), "supervisord does not know this call. Add to its configuration: [rpcinterface:supervisor]"),
         (format!("{socket}{locked}"), "SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD are missing. Add"),
     ] {
         let listener = monitor("trading_monitor", "--listen 127.0.0.1:0", "TICK_60");

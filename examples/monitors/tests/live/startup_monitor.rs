@@ -47,10 +47,10 @@ fn what_a_person_stopped_is_left_alone() {
     assert!(supervisord.ctl(&["stop", "app"]).status.success());
     supervisord.ctl(&["signal", "KILL", "other"]);
     assert!(supervisord.ctl(&["restart", "db"]).status.success());
-    supervisord.wait_for(SAID, "app is left alone: it was stopped, and by no monitor", 1);
+    supervisord.wait_for(SAID, "app is left alone: it was stopped, but not by a monitor", 1);
     // Also when the monitor has forgotten everything.
     assert!(supervisord.ctl(&["restart", "startup_monitor"]).status.success());
-    supervisord.wait_for(SAID, "app is left alone: it was stopped, and by no monitor", 2);
+    supervisord.wait_for(SAID, "app is left alone: it was stopped, but not by a monitor", 2);
     assert_eq!(supervisord.status("app"), "STOPPED");
     wait_for_state(&supervisord, "other", "RUNNING");
     // Until that person starts it.
@@ -84,7 +84,7 @@ fn a_job_starts_what_needs_its_end() {
     assert_eq!(supervisord.status("app"), "STOPPED");
     exit(4);
     wait_for_state(&supervisord, "app", "RUNNING");
-    supervisord.wait_for(SAID, "app is started, for ", 1);
+    supervisord.wait_for(SAID, "app is started because ", 1);
     end(supervisord);
 }
 
@@ -111,11 +111,11 @@ fn a_monitor_that_comes_later_asks_what_runs_and_goes_on_after_its_own_end() {
     assert!(supervisord.ctl(&["stop", "startup_monitor"]).status.success());
     supervisord.ctl(&["start", "startup_monitor"]);
     supervisord.wait_for(SAID, "Process startup_monitor started successfully", 2);
-    assert_eq!(supervisord.file(SAID).matches(" is started, for db runs").count(), 2);
+    assert_eq!(supervisord.file(SAID).matches(" is started because db runs").count(), 2);
     assert!(supervisord.ctl(&["stop", "startup_monitor"]).status.success());
     assert!(supervisord.ctl(&["restart", "db"]).status.success());
     assert!(supervisord.ctl(&["start", "startup_monitor"]).status.success());
-    supervisord.wait_for(SAID, "once is started, for db runs", 2);
+    supervisord.wait_for(SAID, "once is started because db runs", 2);
     supervisord.wait_for(SAID, "trading resumes", 2);
     assert_eq!(supervisord.file(SAID).matches("trading resumes").count(), 2);
     end(supervisord);
@@ -146,13 +146,13 @@ fn dependents_stop_in_reverse_order_and_come_back() {
     // Whatever overtakes what.
     supervisord.ctl(&["restart", "db"]);
     supervisord.wait_for("supervisord.log", "stopped: app ", 2);
-    supervisord.wait_for(SAID, "app is started, for ", 3);
-    supervisord.wait_for(SAID, "web is started, for ", 3);
+    supervisord.wait_for(SAID, "app is started because ", 3);
+    supervisord.wait_for(SAID, "web is started because ", 3);
     wait_for_state(&supervisord, "web", "RUNNING");
     // A person's stop is a person's, also of what we once stopped.
     assert!(supervisord.ctl(&["stop", "web"]).status.success());
     supervisord.ctl(&["restart", "db"]);
-    supervisord.wait_for(SAID, "app is started, for ", 4);
+    supervisord.wait_for(SAID, "app is started because ", 4);
     supervisord.wait_for(SAID, "web is left alone", 1);
     assert_eq!(supervisord.status("web"), "STOPPED");
     end(supervisord);

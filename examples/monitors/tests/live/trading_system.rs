@@ -101,7 +101,7 @@ fn a_day_of_a_trading_system() {
     }
     let resumed = system.wait_for_alert("TRADING_RESUMED", None);
     assert_eq!(resumed["details"]["started"], serde_json::json!([["backtest_worker", "OK"]]));
-    system.wait_for_line("startup_monitor", 0, "order_executor is started, for ");
+    system.wait_for_line("startup_monitor", 0, "order_executor is started because ");
 
     // What strategies signal goes to the audit trail, whatever happens to the monitor.
     let signal = |trail: &[Value]| trail.iter().filter(|record| record["signal_type"] == "ENTRY").count();

@@ -323,7 +323,7 @@ fn state_leads_in_memory_while_the_disk_is_full() {
     assert_eq!((times("alert: ENDPOINT_DOWN"), times("cannot keep state")), (1, 1), "{lines:?}");
     fs::remove_file(filler).unwrap();
     let lines = monitor.send("TICK_5", "when:25");
-    assert!(lines.iter().any(|line| line["message"] == "state is kept again"), "{lines:?}");
+    assert!(lines.iter().any(|line| line["message"] == "state can be saved again"), "{lines:?}");
     assert_eq!(state_in(&state)["when"], 25);
     monitor.end();
 }

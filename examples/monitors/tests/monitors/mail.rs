@@ -281,7 +281,7 @@ fn settings_for_mail_that_make_no_sense_are_refused() {
         (&[("ALERT_MAIL_TO", "nonsense")], "--alert-mail-to is a list of mail addresses with commas"),
         (&[("ALERT_MAIL_FROM", "nonsense")], "--alert-mail-from is a mail address"),
         (&[to, url], "--alert-mail-to needs --alert-mail-from"),
-        (&[from, url], "--alert-mail-to names nobody"),
+        (&[from, url], "--alert-mail-to is empty"),
         (&[to, from], "--alert-mail-to needs --alert-smtp-url or --alert-sendmail"),
         (&[to, from, url, ("ALERT_SENDMAIL", "sendmail")], "--alert-smtp-url and --alert-sendmail are both set"),
         (&[to, from, url, ("ALERT_URL", "http://x")], "--alert-url and --alert-mail-to are both set"),

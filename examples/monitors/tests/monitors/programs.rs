@@ -166,12 +166,12 @@ fn each_line_that_a_process_sends_is_a_record() {
         genetic(2, json!({ "strategy_id": "m", "update_type": "PERFORMANCE", "data": "sharpe=1.4" })),
         genetic(2, alert.clone()),
         genetic(2, drawdown.clone()),
-        malformed(3, "SIGNAL:HODL:m:x", "not a type of signal"),
+        malformed(3, "SIGNAL:HODL:m:x", "the TYPE of a signal is ENTRY, EXIT, RISK_ALERT or PERFORMANCE_UPDATE"),
         malformed(4, "SIGNAL:ENTRY:m", "a signal is SIGNAL:TYPE:STRATEGY:data"),
         malformed(5, "SIGNAL:ENTRY::x", "a signal is SIGNAL:TYPE:STRATEGY:data"),
         malformed(6, "ALERT:HIGH", "an alert is ALERT:LEVEL:TYPE:details or ALERT:TYPE:STRATEGY:details"),
         malformed(7, "ALERT::T:x", "an alert is ALERT:LEVEL:TYPE:details or ALERT:TYPE:STRATEGY:details"),
-        malformed(8, "hello", "neither SIGNAL nor ALERT"),
+        malformed(8, "hello", "it starts with neither SIGNAL: nor ALERT:"),
     ];
     assert_eq!(records, expected);
     let sent = |event: &str| alerts.wait_for(event, |alert| alert["event"] == event);
@@ -309,7 +309,10 @@ fn state_that_cannot_be_read_begins_anew_and_is_kept_aside() {
     fs::write(path("heartbeat_monitor.1.json"), "{\"when\":10").unwrap();
     let mut monitor = Driven::start("heartbeat_monitor", directory.path(), &["--state-dir", "state"]);
     let lines = monitor.send("TICK_5", "when:20");
-    assert!(levels(&lines, "WARNING")[0].starts_with("state begins anew: "), "{lines:?}");
+    assert!(
+        levels(&lines, "WARNING")[0].starts_with("the saved state is not usable, starting without it: "),
+        "{lines:?}"
+    );
     assert_eq!(fs::read(path("heartbeat_monitor.1.json.unreadable")).unwrap(), b"{\"when\":10");
     assert_eq!(state_in(&path("heartbeat_monitor"))["when"], 20);
     assert_eq!(levels(&monitor.send("TICK_5", "when:25"), "WARNING"), [] as [&str; 0]);
@@ -966,7 +969,7 @@ fn the_status_page_shows_what_events_and_supervisord_tell() {
 
     supervisord.set(&[("t", "<b>\"é\"&\\", "EXITED", 0), ("t", "other", "RUNNING", 5)]);
     let lines = monitor.send("TICK_60", "when:60");
-    assert_eq!(levels(&lines, "WARNING"), ["t:<b>\"é\"&\\ is EXITED; events had told that it is RUNNING"]);
+    assert_eq!(levels(&lines, "WARNING"), ["t:<b>\"é\"&\\ is EXITED; events said RUNNING"]);
     assert_eq!(levels(&lines, "INFO"), ["2 processes: 1 EXITED, 1 RUNNING"]);
     let metrics = get("metrics");
     for line in [&format!("{up}0"), "supervisor_differences_total 1", "supervisor_state_changes_total 1"] {

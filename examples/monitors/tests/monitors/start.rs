@@ -92,23 +92,26 @@ fn names_that_supervisord_does_not_have_are_said_with_their_setting() {
         refusal(command.args(settings).current_dir(directory.path()).envs(supervisord.environment()))
     };
     let text = refused("failure_monitor", &["--critical-processes", "p0,g:lost", "--risk-manager", "g:*"]);
-    let group = "--trading-group names the group \"trading_system\"";
-    assert_contains(&text, &["--critical-processes names the process \"g:lost\"", group]);
-    assert_contains(&text, &["supervisord has: g:p0, g:p1,", ", and 10 more"]);
+    let group = "--trading-group names group \"trading_system\"";
+    assert_contains(&text, &["--critical-processes names process \"g:lost\"", group]);
+    assert_contains(&text, &["Its processes are g:p0, g:p1,", ", and 10 more"]);
     assert!(!text.contains("\"p0\"") && !text.contains("--risk-manager") && !text.contains("g:p20"), "{text}");
     let of_group = ["--critical-processes", "*", "--risk-manager", "p1", "--trading-group", "g", "--backup", "p1"];
-    assert_contains(&refused("failure_monitor", &of_group), &["--backup names the process \"p1:p1\""]);
+    assert_contains(&refused("failure_monitor", &of_group), &["--backup names process \"p1:p1\""]);
     let defaults = refused("performance_monitor", &[]);
-    assert_contains(&defaults, &["--processes names the process \"genetic_engine\"", "\"backtest_worker\""]);
+    assert_contains(
+        &defaults,
+        &["--processes names process \"genetic_engine\", process ", ", process \"backtest_worker\": ", "default"],
+    );
     let text = refused("heartbeat_monitor", &["--endpoints", "a=tcp://h:1#process=g:p1,b=tcp://h:1#process=g:gone"]);
-    assert_contains(&text, &["--endpoints names the process \"g:gone\": there is none. "]);
+    assert_contains(&text, &["--endpoints names process \"g:gone\": supervisord has no such process"]);
     let text = refused("performance_monitor", &["--processes", "", "--limits", "g:*=cpu:50,p31=memory:5"]);
-    assert_contains(&text, &["--limits names the process \"p31\": there is none. "]);
+    assert_contains(&text, &["--limits names process \"p31\": supervisord has no such process"]);
     let unknown = ["--critical-processes", "p1", "--dependents", "p1=p2+p3,x:*=p1", "--trading-group", "g"];
     let text = refused("startup_monitor", &unknown);
-    assert_contains(&text, &["--dependents names the process \"x:*\": there is none. "]);
+    assert_contains(&text, &["--dependents names process \"x:*\": supervisord has no such process"]);
     let unknown = ["--critical-processes", "p1", "--dependents", "p1=p2+p31", "--trading-group", ""];
-    assert_contains(&refused("startup_monitor", &unknown), &["--dependents names the process \"p31\": there"]);
+    assert_contains(&refused("startup_monitor", &unknown), &["--dependents names process \"p31\": supervisord"]);
 }
 
 #[test]
@@ -127,7 +130,7 @@ fn a_supervisord_that_does_not_answer_or_shuts_down_is_waited_for() {
         let mut monitor = Driven::start_with("startup_monitor", directory.path(), &[], &environment);
         monitor.send("PROCESS_STATE_STARTING", "processname:x groupname:y from_state:STOPPED tries:0");
         let warnings = levels(&monitor.lines(), "WARNING");
-        let why = format!("supervisord: getAllProcessInfo: {why}: the names in the settings are not checked");
+        let why = format!("supervisord: getAllProcessInfo: {why}: the names in the settings were not checked");
         assert_eq!(warnings.last(), Some(&why));
         monitor.end();
     }

@@ -27,16 +27,16 @@ pub use smtp::Url;
 
 #[derive(Clone, Debug, Args)]
 pub struct MailSettings {
-    /// Who gets alerts by mail instead, addresses with commas; nobody if empty
+    /// Send alerts by mail to these addresses, separated by commas, instead of to --alert-url
     #[arg(long, env, default_value = "")]
     pub alert_mail_to: Optional<To>,
-    /// The address that this mail is from
+    /// The sender of that mail
     #[arg(long, env, default_value = "")]
     pub alert_mail_from: Optional<From>,
-    /// The server that takes this mail, smtp://HOST, or smtps://USER:PASSWORD@HOST in the environment alone
+    /// The mail server, smtp://HOST or smtps://HOST; smtps://USER:PASSWORD@HOST only as an environment variable
     #[arg(long, env, default_value = "")]
     pub alert_smtp_url: Optional<Url>,
-    /// The command that takes this mail instead, such as /usr/sbin/sendmail
+    /// A command to mail with instead of --alert-smtp-url, such as /usr/sbin/sendmail
     #[arg(long, env, default_value = "")]
     pub alert_sendmail: Optional<Command>,
 }
@@ -96,7 +96,11 @@ impl Receiver {
         let MailSettings { alert_mail_to, alert_mail_from, alert_smtp_url, alert_sendmail } = &settings.mail;
         let Some(To(to)) = alert_mail_to.as_ref() else {
             let is_half = alert_mail_from.is_some() || alert_smtp_url.is_some() || alert_sendmail.is_some();
-            return if is_half { Err("--alert-mail-to names nobody to get mail".into()) } else { Ok(None) };
+            return if is_half {
+                Err("--alert-mail-to is empty, but other mail settings are set".into())
+            } else {
+                Ok(None)
+            };
         };
         let from = alert_mail_from.as_ref().ok_or("--alert-mail-to needs --alert-mail-from")?.0.clone();
         let timeout = settings.alert_timeout;
