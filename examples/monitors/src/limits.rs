@@ -138,7 +138,8 @@ impl FromStr for Limits {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let explain = || format!("is a list of NAME=memory:MB+cpu:PERCENT+leak:MB with commas; {text:?} is not one");
+        let explain =
+            || format!("is a list of NAME=memory:MB+cpu:PERCENT+leak:MB, separated by commas, but has {text:?}");
         let (pattern, limits) = text.rsplit_once('=').ok_or_else(explain)?;
         let mut this = Self { pattern: pattern.trim().parse()?, memory: None, cpu: None, leak: None };
         for limit in limits.split('+') {

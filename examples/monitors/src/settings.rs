@@ -106,7 +106,7 @@ impl FromStr for Named {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, value) = text.split_once('=').ok_or_else(|| {
-            format!("is a list of NAME=VALUE with commas; {:?} is not one", secrets::without_credentials(text))
+            format!("is a list of NAME=VALUE, separated by commas, but has {:?}", secrets::without_credentials(text))
         })?;
         Ok(Self { name: name.trim().into(), value: value.trim().into() })
     }

@@ -278,7 +278,7 @@ fn is_zombie(pid: Pid) -> bool {
 fn settings_for_mail_that_make_no_sense_are_refused() {
     let [to, from, url] = [("ALERT_MAIL_TO", "a@x"), ("ALERT_MAIL_FROM", "b@x"), ("ALERT_SMTP_URL", "smtp://host")];
     let cases: [(&[(&str, &str)], &str); 10] = [
-        (&[("ALERT_MAIL_TO", "nonsense")], "--alert-mail-to is a list of mail addresses with commas"),
+        (&[("ALERT_MAIL_TO", "nonsense")], "--alert-mail-to is a list of mail addresses, separated by commas"),
         (&[("ALERT_MAIL_FROM", "nonsense")], "--alert-mail-from is a mail address"),
         (&[to, url], "--alert-mail-to needs --alert-mail-from"),
         (&[from, url], "--alert-mail-to is empty"),

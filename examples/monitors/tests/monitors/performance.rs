@@ -157,7 +157,7 @@ fn a_limit_is_one_alert_when_it_is_passed_and_one_when_it_is_kept_again() {
 #[test]
 fn limits_that_make_no_sense_are_refused() {
     for (limits, why) in [
-        ("risk=500", "--limits is a list of NAME=memory:MB+cpu:PERCENT+leak:MB with commas"),
+        ("risk=500", "--limits is a list of NAME=memory:MB+cpu:PERCENT+leak:MB, separated by commas"),
         ("risk=memory:much", "a limit is a number, not"),
         ("g:=memory:5", "--limits names processes by NAME, GROUP:NAME, GROUP:* or *"),
     ] {

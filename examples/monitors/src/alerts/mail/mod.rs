@@ -50,7 +50,7 @@ impl FromStr for To {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let addresses = text.parse().ok().filter(|all: &Mailboxes| all.iter().next().is_some());
-        addresses.map(Self).ok_or_else(|| format!("is a list of mail addresses with commas, not {text:?}"))
+        addresses.map(Self).ok_or_else(|| format!("is a list of mail addresses, separated by commas, not {text:?}"))
     }
 }
 
