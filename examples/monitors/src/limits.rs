@@ -91,7 +91,7 @@ impl Figure {
 }
 
 /// The limits that are passed, as far as somebody was told.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Firing(Vec<Figure>);
 

@@ -49,7 +49,7 @@ struct HeartbeatMonitor {
 }
 
 /// What was known after the last tick.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Known {
     when: Option<u64>,
@@ -83,8 +83,9 @@ impl Monitor for HeartbeatMonitor {
     fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
         let Event::Tick(tick) = event else { return Ok(()) };
         let findings = self.checker.check();
-        let excused = self.excused(&findings, tick.when);
-        let (missed, changes) = self.state.update(|known| {
+        let mut known = self.state.get();
+        let excused = self.excused(&findings, &known.endpoints, tick.when);
+        let (missed, changes) = {
             let last = known.when.replace(tick.when).unwrap_or(tick.when);
             let missed = (tick.when.saturating_sub(last) / u64::from(tick.period.max(1))).saturating_sub(1);
             let all = self.checker.endpoints().zip(&findings).zip(excused);
@@ -94,7 +95,7 @@ impl Monitor for HeartbeatMonitor {
                 watched.note(found, excused, is_slow, self.settings.slow_ticks)
             });
             (missed, changes.collect::<Vec<_>>())
-        });
+        };
         if missed > 0 {
             log(Level::Warning, format!("{missed} ticks before this one are missing"), json!({ "when": tick.when }));
         }
@@ -114,6 +115,8 @@ impl Monitor for HeartbeatMonitor {
         }
         log(Level::Info, "Heartbeat", json!({ "when": tick.when, "missed": missed, "endpoints": summary }));
         self.alerts.send(context, alerts);
+        // After the alerts: who is killed before this has to send them again.
+        self.state.set(known);
         Ok(())
     }
 }
@@ -133,13 +136,12 @@ fn alert(change: Change, endpoint: &str, details: Value) -> Alert<'static> {
 
 impl HeartbeatMonitor {
     /// Which endpoints do not answer because somebody has stopped their process.
-    fn excused(&mut self, findings: &[Finding], when: u64) -> Vec<bool> {
+    fn excused(&self, findings: &[Finding], known: &BTreeMap<String, Watched>, when: u64) -> Vec<bool> {
         let all: Vec<_> = self.checker.endpoints().zip(findings).collect();
         if !all.iter().any(|(endpoint, found)| endpoint.process.is_some() && found.is_err()) {
             return vec![false; all.len()];
         }
-        let known = self.state.update(|known| known.endpoints.clone());
-        excused(&all, &known, when, || {
+        excused(&all, known, when, || {
             self.supervisord.processes().unwrap_or_else(|error| {
                 let message = format!("unknown whether an endpoint's process was stopped: {error}");
                 log_failure(Level::Error, &error, message, json!({}));

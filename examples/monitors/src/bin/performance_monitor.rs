@@ -73,7 +73,7 @@ struct PerformanceMonitor {
 }
 
 /// What was known after the last tick.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct Known {
     trends: BTreeMap<String, Trend>,
     firing: Firing,
@@ -114,7 +114,8 @@ impl Monitor for PerformanceMonitor {
         });
         let watched: Vec<_> = all.iter().filter(|process| process.pid != 0 && self.settings.watch(process)).collect();
         let (system, processes) = measure(&watched, asked, self.settings.interval);
-        let (mut figures, changes) = self.state.update(|known| {
+        let mut known = self.state.get();
+        let (mut figures, changes) = {
             let cpu = Figure::of_system(Kind::HighCpu, system.cpu_percent.into(), self.settings.cpu_threshold);
             let memory = Figure::of_system(Kind::HighMemory, system.memory_percent, self.settings.memory_threshold);
             let mut figures = vec![cpu, memory];
@@ -127,7 +128,7 @@ impl Monitor for PerformanceMonitor {
             known.trends.retain(|name, _| listed.is_err() || is_there(name));
             let changes = known.firing.note(&figures, listed.is_ok());
             (figures, changes)
-        });
+        };
         figures.retain(Figure::exceeds);
         let by_name = by_name(&processes);
         log(Level::Info, "Performance metrics", json!({ "system": system, "processes": by_name, "alerts": figures }));
@@ -136,6 +137,8 @@ impl Monitor for PerformanceMonitor {
             Alert::new(severity, figure.kind.name(), figure.process(), json!(figure)).status(*status)
         });
         self.alerts.send(context, alerts);
+        // After the alerts: who is killed before this has to send them again.
+        self.state.set(known);
         Ok(())
     }
 }

@@ -25,6 +25,8 @@ pub struct Incident {
     pub failures: u64,
     /// When the last alert was.
     told: i64,
+    /// The event that it was about.
+    told_of: String,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -40,6 +42,8 @@ impl Book {
     pub fn fail(&mut self, failure: Incident, settings: &IncidentSettings) -> Option<Incident> {
         let now = failure.last;
         match self.incidents.get_mut(&failure.key()) {
+            // The event came again: whoever had it was killed, perhaps before anybody was told.
+            Some(known) if known.told_of == failure.told_of => Some(known.clone()),
             // Otherwise nobody was there to tell that it was over.
             Some(known) if !known.is_quiet(now, settings) => {
                 known.failures += 1;
@@ -47,7 +51,7 @@ impl Book {
                 if now - known.told < whole_seconds(settings.repeat_after) {
                     return None;
                 }
-                known.told = now;
+                (known.told, known.told_of) = (now, failure.told_of);
                 Some(known.clone())
             }
             _ => {
@@ -71,19 +75,24 @@ impl Book {
         self.incidents.values().any(|incident| incident.is_quiet(now, settings))
     }
 
-    /// Takes out the incidents that are over, by what supervisord says of all processes.
-    pub fn end(&mut self, processes: &[Process], now: i64, settings: &IncidentSettings) -> Vec<Incident> {
-        let is_over =
-            |_: &String, incident: &mut Incident| incident.is_quiet(now, settings) && incident.has_recovered(processes);
-        self.incidents.extract_if(.., is_over).map(|(_, incident)| incident).collect()
+    /// The incidents that are over, by what supervisord says of all processes.
+    pub fn over(&self, processes: &[Process], now: i64, settings: &IncidentSettings) -> Vec<Incident> {
+        let is_over = |incident: &&Incident| incident.is_quiet(now, settings) && incident.has_recovered(processes);
+        self.incidents.values().filter(is_over).cloned().collect()
+    }
+
+    /// Takes out incidents, unless they have changed. That they are over was told: not before, for who is killed in between
+    /// has to tell it again.
+    pub fn end(&mut self, over: &[Incident]) {
+        self.incidents.retain(|_, incident| !over.contains(incident));
     }
 }
 
 impl Incident {
-    /// One that begins now.
-    pub fn new((group, name): (&str, &str), event: &str, severity: Severity, now: i64) -> Self {
+    /// One that begins now, with the event of this name.
+    pub fn new((group, name): (&str, &str), event: &str, severity: Severity, now: i64, told_of: String) -> Self {
         let (group, name, event) = (group.into(), name.into(), event.into());
-        Self { group, name, event, severity, since: now, last: now, failures: 1, told: now }
+        Self { group, name, event, severity, since: now, last: now, failures: 1, told: now, told_of }
     }
 
     fn key(&self) -> String {
@@ -107,6 +116,8 @@ fn whole_seconds(duration: Duration) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use super::*;
 
     const SETTINGS: IncidentSettings =
@@ -114,7 +125,15 @@ mod tests {
     const WORKER: (&str, &str) = ("g", "worker");
 
     fn failure(process: (&str, &str), event: &str, now: i64) -> Incident {
-        Incident::new(process, event, Severity::Warning, now)
+        static SERIAL: AtomicU64 = AtomicU64::new(0);
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        Incident::new(process, event, Severity::Warning, now, serial.to_string())
+    }
+
+    fn end(book: &mut Book, processes: &[Process], now: i64) -> Vec<Incident> {
+        let over = book.over(processes, now, &SETTINGS);
+        book.end(&over);
+        over
     }
 
     fn crash(now: i64) -> Incident {
@@ -143,14 +162,31 @@ mod tests {
             book.fail(crash(now), &SETTINGS);
         }
         assert!(!book.may_end(1399, &SETTINGS));
-        assert!(book.end(&[process("RUNNING")], 1399, &SETTINGS).is_empty());
+        assert!(end(&mut book, &[process("RUNNING")], 1399).is_empty());
         assert!(book.may_end(1400, &SETTINGS));
         for state in ["FATAL", "EXITED", "BACKOFF", "STARTING", "STOPPING", "UNKNOWN"] {
-            assert!(book.end(&[process(state)], 1400, &SETTINGS).is_empty(), "{state}");
+            assert!(end(&mut book, &[process(state)], 1400).is_empty(), "{state}");
         }
-        let ended = book.end(&[process("RUNNING")], 1400, &SETTINGS);
+        let ended = end(&mut book, &[process("RUNNING")], 1400);
         assert_eq!(ended.iter().map(|ended| (ended.since, ended.failures)).collect::<Vec<_>>(), [(1000, 2)]);
         assert!(!book.may_end(9999, &SETTINGS));
+    }
+
+    #[test]
+    fn an_event_that_comes_again_is_told_again_and_so_is_an_end_that_was_not_noted() {
+        let mut book = Book::default();
+        let first = crash(1000);
+        for now in [1000, 1000, 1001] {
+            let again = Incident { last: now, ..first.clone() };
+            assert_eq!(book.fail(again, &SETTINGS).map(|told| told.failures), Some(1));
+        }
+        assert_eq!(book.fail(crash(1002), &SETTINGS), None);
+        let over = book.over(&[process("RUNNING")], 1400, &SETTINGS);
+        assert_eq!(book.over(&[process("RUNNING")], 1400, &SETTINGS), over);
+        // Another process of the pool had an event meanwhile.
+        book.fail(crash(1401), &SETTINGS);
+        book.end(&over);
+        assert_eq!(end(&mut book, &[process("RUNNING")], 1800).len(), 1);
     }
 
     #[test]
@@ -158,7 +194,7 @@ mod tests {
         for processes in [vec![process("STOPPED")], vec![]] {
             let mut book = Book::default();
             book.fail(failure(WORKER, "PROCESS_FATAL", 1000), &SETTINGS);
-            assert_eq!(book.end(&processes, 1300, &SETTINGS).len(), 1);
+            assert_eq!(end(&mut book, &processes, 1300).len(), 1);
         }
     }
 

@@ -63,7 +63,8 @@ impl Incidents {
         measures: &[Measure],
     ) {
         let (group, name) = (event.groupname.as_str(), event.processname.as_str());
-        let (failure, settings) = (Incident::new((group, name), kind, severity, now()), self.settings);
+        let told_of = format!("{}/{}", context.run, context.header.serial());
+        let (failure, settings) = (Incident::new((group, name), kind, severity, now(), told_of), self.settings);
         let due = self
             .book
             .update(|book| if book.is_ending(context.run) { None } else { Some(book.fail(failure, &settings)) });
@@ -88,12 +89,15 @@ impl Incidents {
             return Ok(());
         }
         let processes = supervisord.processes()?;
-        let over = self.book.update(|book| book.end(&processes, now, &settings));
+        let over = self.book.update(|book| book.over(&processes, now, &settings));
         let alerts = over.iter().map(|Incident { group, name, event, severity, failures, since, last, .. }| {
             let details = json!({ "failures": failures, "since": time(*since), "last": time(*last) });
             Alert::new(*severity, event, Some((name, group)), details).status(Status::Resolved)
         });
         self.alerts.send(context, alerts);
+        if !over.is_empty() {
+            self.book.update(|book| book.end(&over));
+        }
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The memory of a process over the last hour.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Trend {
     /// Its id, and when it was started, which a later process of that id was not.
     process: (u32, u64),

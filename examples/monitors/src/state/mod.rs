@@ -61,6 +61,20 @@ impl<T: Default + Serialize + DeserializeOwned> State<T> {
         result
     }
 
+    /// A copy of the value. To act on it first, and [`State::set`] what follows then, is to act again if this process is
+    /// killed in between.
+    pub fn get(&mut self) -> T
+    where
+        T: Clone,
+    {
+        self.update(|value| value.clone())
+    }
+
+    /// Puts another value in its place.
+    pub fn set(&mut self, value: T) {
+        self.update(|kept| *kept = value);
+    }
+
     fn note(&mut self, written: io::Result<()>) {
         let path = self.kept.as_ref().map(ByTurns::path);
         match (&written, self.leads) {

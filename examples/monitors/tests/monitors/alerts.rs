@@ -8,11 +8,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{fs, thread};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use supervisor_events::simulator::Simulator;
 use tempfile::TempDir;
 
 use super::programs::{
-    CRASH, Driven, EXITED, FakeSupervisord, STDOUT, THERE, crash_of, levels, request, said, server, state,
+    CRASH, Driven, EXITED, FakeSupervisord, STDOUT, THERE, crash_of, levels, program, request, said, server, state,
 };
 use crate::support::receiver::{ClosedPort, Collector};
 use crate::support::{PATIENCE, wait_for};
@@ -172,6 +174,59 @@ fn no_alert_is_lost_over_kills_and_a_dead_receiver() {
     serials.sort_unstable();
     assert_eq!(serials, (0..serial).collect::<Vec<_>>());
     monitor.end();
+}
+
+/// Kills a monitor over an event at its first line in the log that `room` bytes have no room for.
+#[cfg(target_os = "linux")]
+fn killed_at_a_line(name: &str, directory: &Path, settings: &[&str], (eventname, payload): (&str, &str), room: usize) {
+    const PIPE: usize = 1 << 16;
+    let (mut reader, mut writer) = std::io::pipe().unwrap();
+    let mut command = program(name);
+    command.args(settings).current_dir(directory).stderr(writer.try_clone().unwrap());
+    let mut simulator = Simulator::spawn(&mut command).unwrap();
+    drop(command);
+    simulator.step(PATIENCE);
+    // What it says at its start.
+    writer.write_all(b"!").unwrap();
+    while reader.read(&mut [0; 1 << 12]).unwrap() == 1 << 12 {}
+    writer.write_all(&vec![b' '; PIPE - room]).unwrap();
+    simulator.notify(eventname, payload.as_bytes());
+    let pid = simulator.pid().unwrap();
+    thread::scope(|scope| {
+        let running = scope.spawn(|| simulator.run(PATIENCE));
+        wait_for("the log to be full", || {
+            fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap().contains("pipe_write").then_some(())
+        });
+        kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), Signal::KILL).unwrap();
+        running.join().unwrap();
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_was_not_yet_told_when_its_monitor_was_killed_is_told_by_the_next() {
+    const FATAL: (&str, &str) = ("PROCESS_STATE_FATAL", "processname:w groupname:g from_state:BACKOFF");
+    let endpoints = ["--endpoints", "closed=tcp://127.0.0.1:1", "--vpn-interface", "lo"];
+    // The first line is before what is known changes, the second one after it.
+    let monitors =
+        [("failure_monitor", &[][..], FATAL, true), ("heartbeat_monitor", &endpoints[..], ("TICK_5", "when:5"), false)];
+    for (name, settings, event, first_fits) in monitors {
+        let directory = TempDir::new().unwrap();
+        let mut alone = Driven::start(name, directory.path(), settings);
+        let lines = alone.send(event.0, event.1);
+        alone.end();
+        // The numbers in it may be longer the next time.
+        let room = if first_fits { lines[0].to_string().len() + 20 } else { 0 };
+        let settings = [&["--state-dir", "state"], settings].concat();
+        killed_at_a_line(name, directory.path(), &settings, event, room);
+        let mut monitor = Driven::start(name, directory.path(), &settings);
+        let mut alerts = |_| {
+            let lines = monitor.send(event.0, event.1);
+            lines.iter().filter(|line| line["message"].as_str().unwrap().starts_with("alert: ")).count()
+        };
+        assert_eq!([0, 1].map(&mut alerts), [1, 0], "{name}");
+        monitor.end();
+    }
 }
 
 #[test]
