@@ -41,6 +41,7 @@ impl Book {
     /// Counts a failure. The incident, if an alert about it is due: when it begins, and now and then while it lasts.
     pub fn fail(&mut self, failure: Incident, settings: &IncidentSettings) -> Option<Incident> {
         let now = failure.last;
+        self.follow_clock(now);
         match self.incidents.get_mut(&failure.key()) {
             // The event came again: whoever had it was killed, perhaps before anybody was told.
             Some(known) if known.told_of == failure.told_of => Some(known.clone()),
@@ -63,7 +64,11 @@ impl Book {
 
     /// Takes note that this run of supervisord shuts down, or that it does not.
     pub fn set_ending(&mut self, run: &str, is_ending: bool) {
-        self.ending = is_ending.then(|| run.to_owned());
+        if is_ending {
+            self.ending = Some(run.to_owned());
+        } else if self.is_ending(run) {
+            self.ending = None;
+        }
     }
 
     pub fn is_ending(&self, run: &str) -> bool {
@@ -71,14 +76,23 @@ impl Book {
     }
 
     /// Whether an incident may be over: supervisord has to be asked.
-    pub fn may_end(&self, now: i64, settings: &IncidentSettings) -> bool {
+    pub fn may_end(&mut self, now: i64, settings: &IncidentSettings) -> bool {
+        self.follow_clock(now);
         self.incidents.values().any(|incident| incident.is_quiet(now, settings))
     }
 
     /// The incidents that are over, by what supervisord says of all processes.
     pub fn over(&self, processes: &[Process], now: i64, settings: &IncidentSettings) -> Vec<Incident> {
-        let is_over = |incident: &&Incident| incident.is_quiet(now, settings) && incident.has_recovered(processes);
+        let is_over =
+            |incident: &&Incident| incident.is_quiet(now, settings) && incident.has_recovered(processes, now, settings);
         self.incidents.values().filter(is_over).cloned().collect()
+    }
+
+    /// Where the clock was set back, what seems to be still to come was just now.
+    fn follow_clock(&mut self, now: i64) {
+        for Incident { since, last, told, .. } in self.incidents.values_mut() {
+            (*since, *last, *told) = ((*since).min(now), (*last).min(now), (*told).min(now));
+        }
     }
 
     /// Takes out incidents, unless they have changed. That they are over was told: not before, for who is killed in between
@@ -103,10 +117,15 @@ impl Incident {
         now - self.last >= whole_seconds(settings.recovered_after)
     }
 
-    /// Whether it runs, was stopped, or is gone.
-    fn has_recovered(&self, processes: &[Process]) -> bool {
+    /// Whether it has run for a while, was stopped, or is gone.
+    fn has_recovered(&self, processes: &[Process], now: i64, settings: &IncidentSettings) -> bool {
         let is_it = |process: &&Process| process.group == self.group && process.name == self.name;
-        processes.iter().find(is_it).is_none_or(|process| matches!(process.state.as_str(), "RUNNING" | "STOPPED"))
+        // A clock that was set back makes a start one of the future.
+        let has_run = |process: &Process| {
+            let runs_for = now.checked_sub(process.start.into()).filter(|time| *time >= 0);
+            process.runs() && runs_for.is_none_or(|time| time >= whole_seconds(settings.recovered_after))
+        };
+        processes.iter().find(is_it).is_none_or(|process| process.is_stopped() || has_run(process))
     }
 }
 
@@ -173,6 +192,30 @@ mod tests {
     }
 
     #[test]
+    fn what_was_fatal_and_is_started_has_not_recovered_at_once() {
+        let mut book = Book::default();
+        book.fail(failure(WORKER, "PROCESS_FATAL", 1000), &SETTINGS);
+        let started = Process { start: 5000, ..process("RUNNING") };
+        assert!(end(&mut book, std::slice::from_ref(&started), 5001).is_empty());
+        assert!(end(&mut book, std::slice::from_ref(&started), 5299).is_empty());
+        assert_eq!(end(&mut book, &[started], 5300).len(), 1);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_silences_nothing_for_long() {
+        let mut book = Book::default();
+        book.fail(crash(90_000), &SETTINGS);
+        // It crashes on, or not.
+        let told = [1000, 1200, 1400, 1600, 1800, 2000].map(|now| book.fail(crash(now), &SETTINGS).is_some());
+        assert_eq!(told, [false, false, false, false, false, true]);
+        book.fail(failure(("g", "other"), "PROCESS_FATAL", 90_000), &SETTINGS);
+        assert!(!book.may_end(2000, &SETTINGS));
+        let started = Process { start: 90_000, name: "other".into(), ..process("RUNNING") };
+        assert!(book.may_end(2300, &SETTINGS));
+        assert_eq!(book.over(&[started, process("FATAL")], 2300, &SETTINGS).len(), 1);
+    }
+
+    #[test]
     fn an_event_that_comes_again_is_told_again_and_so_is_an_end_that_was_not_noted() {
         let mut book = Book::default();
         let first = crash(1000);
@@ -214,6 +257,9 @@ mod tests {
         assert!(!book.is_ending("1"));
         book.set_ending("1", true);
         assert!(book.is_ending("1") && !book.is_ending("2"));
+        // Another supervisord that shares the directory has begun.
+        book.set_ending("2", false);
+        assert!(book.is_ending("1"));
         // It was only reloaded.
         book.set_ending("1", false);
         assert!(!book.is_ending("1"));
