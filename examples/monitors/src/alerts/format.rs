@@ -69,15 +69,16 @@ pub fn text<'a>(alert: &'a Value, field: &str) -> &'a str {
     alert[field].as_str().unwrap_or_default()
 }
 
-/// One line: how urgent, what, which process, where.
+/// One line: how urgent, what, which process or endpoint, where.
 pub fn summary(alert: &Value) -> String {
     let resolved = if is_resolved(alert) { "RESOLVED " } else { "" };
-    let process = match (text(alert, "group"), text(alert, "process")) {
-        (_, "") => String::new(),
-        (group, process) => format!(" {group}:{process}"),
+    let about = match (text(alert, "group"), text(alert, "process"), text(&alert["details"], "endpoint")) {
+        (_, "", "") => String::new(),
+        (_, "", endpoint) => format!(" {endpoint}"),
+        (group, process, _) => format!(" {group}:{process}"),
     };
     let [severity, event, system, host] = ["severity", "event", "system", "host"].map(|field| text(alert, field));
-    format!("{resolved}{severity}: {event}{process} ({system} on {host})")
+    format!("{resolved}{severity}: {event}{about} ({system} on {host})")
 }
 
 fn is_resolved(alert: &Value) -> bool {
@@ -230,6 +231,7 @@ mod tests {
         (alert["event"], alert["severity"], alert["status"]) = (event.into(), severity.into(), status.into());
         (alert["process"], alert["group"]) = (Value::Null, Value::Null);
         alert["incident"] = "alpha/supervisor/feed/ENDPOINT_DOWN".into();
+        alert["details"]["endpoint"] = "feed".into();
         alert
     }
 
@@ -253,6 +255,13 @@ mod tests {
 
     fn keys(value: &Value) -> Vec<&str> {
         value.as_object().map(|fields| fields.keys().map(String::as_str).collect()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_summary_names_what_it_is_about() {
+        let [fired, resolved] = endpoints().map(|alert| summary(&alert));
+        assert_eq!(fired, "CRITICAL: ENDPOINT_DOWN feed (trading on alpha)");
+        assert_eq!(resolved, "RESOLVED INFO: ENDPOINT_UP feed (trading on alpha)");
     }
 
     /// `text` is required; Slack recommends 4,000 characters at most. Three characters are control characters.

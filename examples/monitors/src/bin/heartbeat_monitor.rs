@@ -104,7 +104,7 @@ impl Monitor for HeartbeatMonitor {
         for ((endpoint, found), changes) in self.checker.endpoints().zip(&findings).zip(changes) {
             let mut details = json!({ "endpoint": endpoint.name, "url": endpoint.url });
             match found {
-                Ok(latency) => details["latency_ms"] = json!(latency.as_secs_f64() * 1000.0),
+                Ok(latency) => details["latency_ms"] = json!(latency.as_micros() as f64 / 1000.0),
                 Err(error) => details["error"] = json!(error),
             }
             summary.insert(endpoint.name.clone(), details.clone());

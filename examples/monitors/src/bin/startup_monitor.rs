@@ -27,7 +27,7 @@ use supervisor_monitors::names::ProcessPattern;
 use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::{Common, List, Optional};
 use supervisor_monitors::state::State;
-use supervisor_monitors::supervisord::{Process, Supervisord, log_failure};
+use supervisor_monitors::supervisord::{Process, Stops, Supervisord, log_failure};
 
 /// Starts processes once what they depend on runs, and resumes trading once all critical processes do.
 #[derive(Parser)]
@@ -144,17 +144,17 @@ impl StartupMonitor {
         });
         plan.carry_out(&self.supervisord);
         if resumes {
-            self.resume_trading(context, processes);
+            self.resume_trading(context, processes, &stops);
         }
     }
 
-    fn resume_trading(&self, context: &Context<'_>, processes: &[Process]) {
+    fn resume_trading(&self, context: &Context<'_>, processes: &[Process], stops: &Stops) {
         let Settings { critical_processes, trading_group: Optional(group), .. } = &self.settings;
         log(Level::Info, "all critical processes run: trading resumes", json!({ "group": group }));
         let mut details = json!({ "critical": **critical_processes, "group": group });
         let mut actions = Vec::new();
         if let Some(group) = group {
-            let started = self.supervisord.resume_group(group, processes);
+            let started = self.supervisord.resume_group(group, processes, stops);
             actions.push(Action::new(format!("start group {group}"), Outcome::Starting, &started));
             match started {
                 Ok(started) => details["started"] = json!(started),

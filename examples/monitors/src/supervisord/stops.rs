@@ -73,9 +73,13 @@ impl Supervisord {
     }
 
     /// Starts those processes of a group that do not run, but for those that a person stopped, and does not wait until they
-    /// run. What became of each: its name, and `OK` or why not.
-    pub fn resume_group(&self, group: &str, processes: &[Process]) -> Result<Vec<(String, String)>, Failure> {
-        let stops = self.stops();
+    /// run. What became of each: its name, and `OK` or why not. `stops` are those from when the processes were as given.
+    pub fn resume_group(
+        &self,
+        group: &str,
+        processes: &[Process],
+        stops: &Stops,
+    ) -> Result<Vec<(String, String)>, Failure> {
         let members = processes.iter().filter(|process| process.group == group);
         let (left, members): (Vec<_>, Vec<_>) = members.partition(|process| stops.by_person(process));
         if left.is_empty() {

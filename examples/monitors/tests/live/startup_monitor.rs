@@ -157,3 +157,22 @@ fn dependents_stop_in_reverse_order_and_come_back() {
     assert_eq!(supervisord.status("web"), "STOPPED");
     end(supervisord);
 }
+
+#[test]
+fn what_it_stopped_is_not_taken_for_a_persons_when_trading_resumes() {
+    let sections = [
+        monitor("web", "--dependents mailer=web --stop-dependents true --trading-group t"),
+        "[group:t]\nprograms = web,mailer\n".into(),
+        lasting("web", true) + "autorestart = true\n",
+        lasting("mailer", false),
+    ];
+    let Some(supervisord) = Supervisord::start("trading", &sections.concat()) else { return };
+    wait_for_state(&supervisord, "t:mailer", "RUNNING");
+    supervisord.wait_for(SAID, "trading resumes", 1);
+    supervisord.ctl(&["signal", "KILL", "t:web"]);
+    supervisord.wait_for(SAID, "mailer is stopped because ", 1);
+    supervisord.wait_for(SAID, "trading resumes", 2);
+    wait_for_state(&supervisord, "t:mailer", "RUNNING");
+    assert!(!supervisord.file(SAID).contains("left alone"), "{}", supervisord.file(SAID));
+    end(supervisord);
+}
