@@ -1,5 +1,6 @@
 //! Files that only this user may read, and directories of such files: state, reports, backups.
 
+use std::env;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -9,7 +10,7 @@ use std::sync::Once;
 use rustix::fs::OFlags;
 use serde_json::json;
 
-use crate::log::{Level, log};
+use crate::log::{Level, log, monitor};
 
 /// Makes the directory, if it is not there. One that others may write to is used, but not in silence: they could take
 /// away what is kept there.
@@ -22,6 +23,14 @@ pub fn make_directory(path: &Path) -> io::Result<()> {
         });
     }
     Ok(())
+}
+
+/// What the files of this monitor's pool are called. A pool that is not called as its program has files of its own: another
+/// pool of the program, with other settings, may have the same directory.
+pub fn of_pool() -> String {
+    let pool = env::var("SUPERVISOR_GROUP_NAME").ok().filter(|pool| pool != monitor()).unwrap_or_default();
+    let pool: String = pool.chars().map(|char| if char.is_alphanumeric() { char } else { '-' }).collect();
+    if pool.is_empty() { monitor().to_owned() } else { format!("{}.{pool}", monitor()) }
 }
 
 /// Opens a file that is created for this user alone, and never through a symbolic link: that could make us write to a

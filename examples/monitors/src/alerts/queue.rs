@@ -13,10 +13,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::unique;
-use crate::Failure;
 use crate::forward::message::{ID, Message};
 use crate::forward::spool::{Spool, Stored};
-use crate::log::{Level, log, monitor};
+use crate::log::{Level, log};
+use crate::{Failure, files};
 
 /// How many bytes of alerts may wait in the file, and as many in memory.
 const BOUND: usize = 1 << 20;
@@ -154,7 +154,7 @@ impl State {
     /// Takes the first file that no other process has, and what is in the others that nobody has any more.
     fn open(&mut self, directory: &Path) -> io::Result<()> {
         for slot in 0..SLOTS {
-            let name = format!("{}.alerts-{slot}", monitor());
+            let name = format!("{}.alerts-{slot}", files::of_pool());
             let is_there = directory.join(format!("{name}.spool")).exists();
             if self.spool.is_some() && !is_there {
                 break;

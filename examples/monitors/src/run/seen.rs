@@ -1,7 +1,6 @@
 //! Which events have been acted on: by any process of the pool, in this run of supervisord.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::io;
 use std::path::Path;
 use std::process;
@@ -13,7 +12,7 @@ use super::identity::number_of_parent;
 use super::presence::Presence;
 use super::table::{Progress, Slot, Table};
 use crate::Failure;
-use crate::log::{Level, log, monitor};
+use crate::log::{Level, log};
 use crate::settings::Common;
 use crate::{files, lock};
 
@@ -219,9 +218,6 @@ impl Shared {
     }
 }
 
-/// A pool that is not called as its program has a file of its own: another pool of the program may have the same directory.
 fn file_name() -> String {
-    let pool = env::var("SUPERVISOR_GROUP_NAME").ok().filter(|pool| pool != monitor()).unwrap_or_default();
-    let pool: String = pool.chars().map(|char| if char.is_alphanumeric() { char } else { '-' }).collect();
-    if pool.is_empty() { format!("{}.events", monitor()) } else { format!("{}.{pool}.events", monitor()) }
+    format!("{}.events", files::of_pool())
 }

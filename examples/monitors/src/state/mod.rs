@@ -9,12 +9,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::log::{Level, log, monitor};
+use crate::log::{Level, log};
 use crate::settings::Common;
 use crate::{Failure, files};
 use by_turns::{ByTurns, Found};
 
-/// A value of a monitor: in `STATE_DIR/MONITOR.0.json` and `….1.json`, or in memory alone where no directory is set.
+/// A value of a monitor's pool: in `STATE_DIR/MONITOR.0.json` and `….1.json`, or in memory alone where no directory is set.
 pub struct State<T> {
     kept: Option<ByTurns>,
     value: T,
@@ -23,9 +23,9 @@ pub struct State<T> {
 }
 
 impl<T: Default + Serialize + DeserializeOwned> State<T> {
-    /// The value that this monitor calls `name`: empty for its only one.
+    /// The value that this monitor's pool calls `name`: empty for its only one.
     pub fn open(settings: &Common, name: &str) -> Result<Self, Failure> {
-        Self::shared(settings, &format!("{}{name}", monitor()))
+        Self::shared(settings, &format!("{}{name}", files::of_pool()))
     }
 
     /// The value that all monitors call `name`.

@@ -329,6 +329,23 @@ fn state_leads_in_memory_while_the_disk_is_full() {
 }
 
 #[test]
+fn two_pools_of_a_program_know_their_own_in_one_directory() {
+    let directory = TempDir::new().unwrap();
+    let mut pools = ["tcp://127.0.0.1:1", "interface:lo"].map(|url| {
+        let endpoint = format!("link={url}");
+        let settings = ["--state-dir", "state", "--endpoints", &endpoint];
+        Driven::start_with("heartbeat_monitor", directory.path(), &settings, &[("SUPERVISOR_GROUP_NAME", &url[..3])])
+    });
+    let mut alerts = Vec::new();
+    for when in [5, 5, 10, 10] {
+        let lines = pools[alerts.len() % 2].send("TICK_5", &format!("when:{when}"));
+        alerts.push(lines.iter().filter(|line| line["message"].as_str().unwrap().starts_with("alert: ")).count());
+    }
+    assert_eq!(alerts, [1, 0, 0, 0]);
+    pools.into_iter().for_each(Driven::end);
+}
+
+#[test]
 fn events_that_were_lost_between_two_processes_are_reported() {
     let directory = TempDir::new().unwrap();
     let environment = [("SUPERVISOR_PROCESS_NAME", "failure_monitor"), ("SUPERVISOR_GROUP_NAME", "failure_monitor")];
