@@ -77,6 +77,11 @@ pub fn of(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect())
 }
 
+/// Writes a file anew, for this user alone.
+pub fn write(path: &Path, text: &str) -> io::Result<()> {
+    open(path, File::options().write(true).create(true).truncate(true))?.write_all(text.as_bytes())
+}
+
 /// Writes a file in one step, in a directory that is made if need be. Its path.
 pub fn keep(directory: &Path, name: &str, text: &[u8]) -> io::Result<PathBuf> {
     fs::create_dir_all(directory)?;

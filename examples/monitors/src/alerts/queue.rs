@@ -165,11 +165,11 @@ impl State {
                 self.spool = Some(spool);
                 continue;
             }
-            while let Some(message) = spool.head()? {
-                self.memory_bytes += message.payload.len();
-                self.memory.push_back(message);
-                self.write()?;
-                spool.done();
+            if let Err(error) = self.take_over(&mut spool) {
+                // It is there the next time, and no reason not to start.
+                let message = format!("alerts of a process that has ended wait until there is room for them: {error}");
+                log(Level::Error, message, json!({ "waiting": spool.messages() }));
+                break;
             }
         }
         if self.spool.is_none() {
@@ -177,6 +177,20 @@ impl State {
         }
         let dropped = self.dropped_path.as_ref().and_then(|path| fs::read_to_string(path).ok());
         self.dropped += dropped.and_then(|text| text.parse::<u64>().ok()).unwrap_or_default();
+        Ok(())
+    }
+
+    /// Takes what waits in another file, as far as there is room for it.
+    fn take_over(&mut self, spool: &mut Spool) -> io::Result<()> {
+        while let Some(message) = spool.head()? {
+            self.memory_bytes += message.payload.len();
+            self.memory.push_back(message);
+            if let Err(error) = self.write() {
+                self.forget_in_memory();
+                return Err(error);
+            }
+            spool.done();
+        }
         Ok(())
     }
 
@@ -258,7 +272,7 @@ impl State {
         }
         self.dropped += 1;
         // Counts that cannot be kept are still in the log and in memory.
-        self.dropped_path.as_ref().map(|path| fs::write(path, self.dropped.to_string()));
+        self.dropped_path.as_ref().map(|path| files::write(path, &self.dropped.to_string()));
     }
 
     fn take_dropped(&mut self) -> u64 {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -274,6 +275,10 @@ fn the_oldest_alerts_make_room_and_are_counted() {
         if !state.is_empty() {
             // What was dropped is known to the next incarnation.
             kill(monitor);
+            for entry in fs::read_dir(directory.path().join("state")).unwrap() {
+                let entry = entry.unwrap();
+                assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", entry.path());
+            }
             monitor = Driven::start("comm_monitor", directory.path(), &settings);
         }
         receiver.alive.store(true, Ordering::SeqCst);
@@ -306,6 +311,35 @@ fn with_a_full_disk_alerts_stay_in_memory() {
     receiver.wait_for_keys(10);
     let errors = levels(&monitor.lines(), "ERROR");
     assert_eq!(errors.iter().filter(|error| error.contains("cannot be kept on the disk")).count(), 1, "{errors:?}");
+    monitor.end();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn with_a_full_disk_alerts_of_a_process_that_is_gone_stay_where_they_are() {
+    let (directory, receiver) = (TempDir::new().unwrap(), Mortal::start());
+    let url = receiver.url();
+    let settings = ["--state-dir", "state", "--alert-url", &url];
+    let start = || Driven::start("failure_monitor", directory.path(), &settings);
+    let mut pool = [start(), start()];
+    for (monitor, serial) in pool.iter_mut().zip(0..) {
+        monitor.send_as(serial, EXITED, &crash_of(serial));
+    }
+    pool.into_iter().for_each(kill);
+    let spool = directory.path().join("state/failure_monitor.alerts-0.spool");
+    let aside = directory.path().join("aside");
+    fs::rename(&spool, &aside).unwrap();
+    std::os::unix::fs::symlink("/dev/full", &spool).unwrap();
+    let mut monitor = start();
+    monitor.send_as(2, EXITED, &crash_of(2));
+    let errors = levels(&monitor.lines(), "ERROR");
+    assert!(errors.iter().any(|error| error.contains("wait until there is room")), "{errors:?}");
+    // Its own is in memory, and gets one more try at its end.
+    receiver.alive.store(true, Ordering::SeqCst);
+    monitor.end();
+    fs::rename(aside, spool).unwrap();
+    let monitor = start();
+    receiver.wait_for_keys(3);
     monitor.end();
 }
 
