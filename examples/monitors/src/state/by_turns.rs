@@ -62,7 +62,13 @@ impl ByTurns {
         // Somebody may have removed them, and what is written to such a file is lost.
         if self.files.iter().any(|file| file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)) {
             self.files = open(&self.paths)?;
-            self.turn = 0;
+            let left = [head(&self.files[0])?, head(&self.files[1])?].into_iter().flatten().map(|head| head.turn).max();
+            if left.is_some_and(|left| left + 1 == self.turn) {
+                // The newer one is gone, and what it had is known here: it is written again.
+                self.text.clear();
+            } else {
+                self.turn = 0;
+            }
         }
         lock::itself(&self.files[0])
     }
@@ -210,6 +216,23 @@ mod tests {
             other.write(vec![turn, turn]).unwrap();
             assert!(matches!(one.read().unwrap(), Found::New(text) if text == [turn, turn]));
         }
+    }
+
+    #[test]
+    fn what_is_left_of_two_files_does_not_take_back_what_is_known() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let path = directory.path().join("state");
+        let mut kept = ByTurns::open(&path).unwrap();
+        for text in [b"[1]", b"[2]"] {
+            kept.write(text.to_vec()).unwrap();
+        }
+        fs::remove_file(kept.path()).unwrap();
+        assert_eq!(read(&path), "[1]");
+        kept.lock().unwrap();
+        assert!(matches!(kept.read().unwrap(), Found::Unchanged));
+        kept.write(b"[2]".to_vec()).unwrap();
+        kept.unlock();
+        assert_eq!(read(&path), "[2]");
     }
 
     #[test]
