@@ -129,6 +129,11 @@ impl Options {
             // What it is instead is not shown: it may be a secret to send.
             let (name, value) = part.split_once('=').ok_or("options are OPTION=VALUE with & in between")?;
             let name = name.trim();
+            // Taken as it is written, it would be looked for in vain.
+            let is_escape = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+            if !value.split('%').skip(1).all(is_escape) {
+                return Err(format!("{name} has a % that is no escape: write it as %25"));
+            }
             if options.insert(name.to_owned(), percent_decode_str(value).collect()).is_some() {
                 return Err(format!("{name} is there twice"));
             }

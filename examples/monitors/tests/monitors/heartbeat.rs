@@ -483,6 +483,8 @@ fn endpoints_that_make_no_sense_are_refused() {
         ("x=tcp://h:1#slow-after=0", "but slow-after is a number of seconds above 0"),
         ("x=tcp://h:1#s3cret", "but options are OPTION=VALUE with & in between"),
         ("x=tcp://h:1#expect=a&expect=b", "but expect is there twice"),
+        ("x=tcp://h:1#expect=100%", "but expect has a % that is no escape: write it as %25"),
+        ("x=tcp://h:1#expect=%+1%2C", "but expect has a % that is no escape: write it as %25"),
         ("x=tcp://h:1#process=g:", "but process names processes by NAME, GROUP:NAME, GROUP:* or *"),
         ("x=interface:lo#slow-after=1", "but interface: has no option \\\"slow-after\\\""),
         ("x=wireguard:wg0#max-age=x", "but max-age is a number of seconds above 0"),
