@@ -18,7 +18,7 @@ pub struct FlappingSettings {
 }
 
 /// When processes were started of late, in seconds since 1970.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Starts(BTreeMap<String, Vec<i64>>);
 

@@ -62,7 +62,7 @@ struct StartupMonitor {
     asked: Option<i64>,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct Known {
     /// The runs of the critical processes for which trading resumed last.
     resumed_for: BTreeMap<String, Run>,
@@ -132,20 +132,23 @@ impl StartupMonitor {
         let Settings { critical_processes, dependencies: settings, .. } = &self.settings;
         let asker = Asker { monitor: NAME, since: self.asked.unwrap_or_default() };
         let (stops, critical) = (self.supervisord.stops(), dependencies::runs(processes, critical_processes));
-        let (plan, resumes) = self.state.update(|known| {
+        let decide = |known: &mut Known| {
             if let Some(expected) = event.expected {
                 known.dependencies.exited(processes, &event.groupname, &event.processname, expected);
             }
-            let resumes = critical.is_some_and(|runs| {
+            let resumes = critical.clone().is_some_and(|runs| {
                 let before = mem::replace(&mut known.resumed_for, runs);
                 before != known.resumed_for
             });
             (known.dependencies.plan(settings, processes, &stops, asker), resumes)
-        });
+        };
+        let (plan, resumes) = decide(&mut self.state.get());
         plan.carry_out(&self.supervisord);
         if resumes {
             self.resume_trading(context, processes, &stops);
         }
+        // Noted after it was done: if this process is killed before, the event comes again, and it is done then.
+        self.state.update(|known| drop(decide(known)));
     }
 
     fn resume_trading(&self, context: &Context<'_>, processes: &[Process], stops: &Stops) {

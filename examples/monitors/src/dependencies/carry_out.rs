@@ -5,7 +5,7 @@ use serde_json::json;
 use super::Plan;
 use crate::Failure;
 use crate::log::{Level, log};
-use crate::supervisord::{Process, Supervisord, leave, log_failure};
+use crate::supervisord::{Fault, Process, Supervisord, fault_of, leave, log_failure};
 
 impl Plan<'_> {
     /// Starts and stops what is planned, and does not wait until it runs or has stopped.
@@ -29,6 +29,8 @@ impl Plan<'_> {
 fn say(process: &Process, done: &str, why: &str, answer: Result<(), Failure>) {
     let name = &process.name;
     match answer {
+        // Another process of the pool was faster.
+        Err(error) if matches!(fault_of(&error), Some(Fault::AlreadyStarted | Fault::NotRunning)) => {}
         Ok(()) => log(Level::Info, format!("{name} is {done} because {why}"), json!({})),
         Err(error) => log_failure(Level::Error, &error, format!("{name} is NOT {done}: {error}"), json!({})),
     }

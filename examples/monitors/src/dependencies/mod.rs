@@ -80,7 +80,7 @@ impl fmt::Display for Need {
 pub type Run = (i32, u32);
 
 /// What was done before, which outlives the monitor.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Known {
     /// The runs of needed processes that were acted on.
     acted_on: BTreeMap<String, Run>,

@@ -169,6 +169,10 @@ fn what_it_stopped_is_not_taken_for_a_persons_when_trading_resumes() {
     let Some(supervisord) = Supervisord::start("trading", &sections.concat()) else { return };
     wait_for_state(&supervisord, "t:mailer", "RUNNING");
     supervisord.wait_for(SAID, "trading resumes", 1);
+    // supervisord's times are whole seconds. What ends in the second in which its dependent was started seems to have ended
+    // before.
+    let started = jiff::Timestamp::now().as_second();
+    wait_for("the second after the next", || (jiff::Timestamp::now().as_second() > started + 1).then_some(()));
     supervisord.ctl(&["signal", "KILL", "t:web"]);
     supervisord.wait_for(SAID, "mailer is stopped because ", 1);
     supervisord.wait_for(SAID, "trading resumes", 2);
