@@ -1,6 +1,6 @@
 //! Whether what trading depends on answers, and how soon.
 //!
-//! [`notation`] is how an operator writes an endpoint, [`checks`] and [`wireguard`] are how one is checked, and [`watch`]
+//! `notation` is how an operator writes an endpoint, `checks` and `wireguard` are how one is checked, and `watch`
 //! is what becomes of a finding: whether the endpoint has gone down, or is slow.
 
 mod checks;
