@@ -63,10 +63,12 @@ impl Seen {
 
     fn open_table(&mut self, directory: &Path, identity: Option<u64>) -> io::Result<Option<Position>> {
         let path = directory.join(file_name());
-        let (table, presence) = (Table::open(&path)?, Presence::announce(&path)?);
+        let table = Table::open(&path)?;
+        // One after the other: of two that start at the same time, each would see the other, and neither would begin a run.
+        let locked = lock::itself(table.file());
+        let presence = Presence::announce(&path)?;
         let is_alone = presence.is_alone()?;
         let shared = Shared { table, presence, follows: identity.is_none() };
-        let locked = lock::itself(shared.table.file());
         let (mut newest, mut begun) = (None, Ok(()));
         match shared.table.progress()? {
             Some(known) if known.run == self.run => newest = known.newest,
