@@ -2,8 +2,10 @@
 
 use std::fmt::{self, Debug};
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
 use std::{io, thread, vec};
 
 use serde_json::json;
@@ -22,9 +24,9 @@ use super::{AlertSettings, secrets, tls};
 use crate::Failure;
 use crate::log::{Level, log};
 
-/// Where an alert can be sent.
+/// Where something can be sent.
 #[derive(Clone)]
-pub struct Url(pub(super) Uri);
+pub struct Url(Uri);
 
 impl FromStr for Url {
     type Err = &'static str;
@@ -39,6 +41,15 @@ impl FromStr for Url {
 }
 
 impl Url {
+    pub fn uri(&self) -> &Uri {
+        &self.0
+    }
+
+    /// Whether there is a user in front of the host.
+    pub fn has_user(&self) -> bool {
+        self.0.authority().is_some_and(|authority| authority.as_str().contains('@'))
+    }
+
     fn is_safe(&self) -> bool {
         self.0.scheme_str() == Some("https")
     }
@@ -74,7 +85,7 @@ impl Receiver {
             return Err(why.into());
         }
         let headers = secrets::headers(settings, token.as_ref().filter(|_| format.has_token_header()));
-        let agent = agent(url, settings)?;
+        let agent = agent_of(url, settings)?;
         log(Level::Info, "alerts are sent", json!({ "to": url.origin() }));
         Ok(Self { agent, url: url.clone(), format, token, headers })
     }
@@ -99,19 +110,30 @@ impl Receiver {
     }
 }
 
-/// A client of what is at this URL.
-pub fn agent(url: &Url, settings: &AlertSettings) -> Result<Agent, Failure> {
+/// A client of the receiver of alerts, or of signs of life, at this URL.
+pub fn agent_of(url: &Url, settings: &AlertSettings) -> Result<Agent, Failure> {
+    // Alerts are rare: a connection that was kept may well be dead when the next one is due.
+    let kept = 0;
+    agent(url, settings.alert_timeout, kept, ("--alert-ca", settings.alert_ca.as_deref()))
+}
+
+/// A client of what is at this URL, which keeps so many idle connections. Who is trusted is in the file that the setting
+/// names.
+pub fn agent(
+    url: &Url,
+    timeout: Duration,
+    kept: usize,
+    (setting, authorities): (&str, Option<&Path>),
+) -> Result<Agent, Failure> {
     let mut config = Agent::config_builder()
-        // Requests are rare: a connection that was kept may well be dead when the next one is due.
-        .max_idle_connections(0)
-        // Redirected, a POST becomes a GET, whose answer says nothing about the alert.
+        .max_idle_connections(kept)
+        // Redirected, a POST becomes a GET, whose answer says nothing about what was sent.
         .max_redirects(0)
         .http_status_as_error(false)
         // For the whole of a try: a receiver that sends a byte now and then is bounded as well.
-        .timeout_global(Some(settings.alert_timeout));
+        .timeout_global(Some(timeout));
     if url.is_safe() {
-        let authorities = tls::Authorities::load("--alert-ca", settings.alert_ca.as_deref())?;
-        config = config.tls_config(authorities.for_http());
+        config = config.tls_config(tls::Authorities::load(setting, authorities)?.for_http());
     }
     Ok(Agent::with_parts(config.build(), DefaultConnector::default(), BoundedResolver))
 }

@@ -40,7 +40,7 @@ pub use action::{Action, Measure, Outcome, Words};
 use follow_up::Followed;
 pub use follow_up::Goal;
 use format::Format;
-pub use http::Url;
+pub use http::{Url, agent};
 use mail::MailSettings;
 use queue::Queue;
 use receiver::Receiver;

@@ -8,7 +8,7 @@ use std::thread;
 
 use serde_json::json;
 
-use super::http::{Url, agent};
+use super::http::{Url, agent_of};
 use super::{AlertSettings, Alerts};
 use crate::Failure;
 use crate::log::{Level, log};
@@ -24,7 +24,7 @@ pub struct SignOfLife {
 impl SignOfLife {
     pub fn new(url: &Url, settings: &AlertSettings) -> Result<Self, Failure> {
         // What is wrong with the settings is told at the start.
-        agent(url, settings)?;
+        agent_of(url, settings)?;
         log(Level::Info, "signs of life are sent", json!({ "to": url.origin() }));
         Ok(Self { url: url.clone(), settings: settings.clone(), due: None })
     }
@@ -55,10 +55,10 @@ impl SignOfLife {
 }
 
 fn send(url: &Url, settings: &AlertSettings, due: &Receiver<()>) {
-    let Ok(agent) = agent(url, settings) else { return };
+    let Ok(agent) = agent_of(url, settings) else { return };
     let mut failing = false;
     while due.recv().is_ok() {
-        let answer = agent.get(&url.0).call();
+        let answer = agent.get(url.uri()).call();
         let why = match answer {
             Ok(answer) if answer.status().is_success() => None,
             Ok(answer) => Some(format!("http status: {}", answer.status().as_u16())),

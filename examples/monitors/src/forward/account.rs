@@ -10,8 +10,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use percent_encoding::percent_decode_str;
 
-use super::http::Url;
 use crate::Failure;
+use crate::alerts::Url;
 use crate::settings::{List, Optional};
 
 /// A secret. It does not show in `Debug`.

@@ -1,8 +1,6 @@
 //! An HTTP server as the place where events go: one JSON line in each POST.
 
-use std::fmt::{self, Debug};
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use base64::Engine;
@@ -11,45 +9,15 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use tokio::runtime::Builder;
 use ureq::Agent;
-use ureq::http::Uri;
 
 use super::account::{Secret, one_of};
 use super::message::{ID, Message, decode};
 use super::queue::Queue;
 use super::sink::Sink;
 use crate::Failure;
-use crate::alerts::{secrets, tls};
+use crate::alerts::{Url, agent};
 use crate::log::{Level, log};
 use crate::settings::Optional;
-
-/// Where events can go.
-#[derive(Clone)]
-pub struct Url(Uri);
-
-impl FromStr for Url {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let url = text.parse().ok().filter(|url: &Uri| {
-            matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|host| !host.is_empty())
-        });
-        // What it is instead is not shown, for it may hold a password.
-        url.map(Self).ok_or("begins with http:// or https://, and a host follows")
-    }
-}
-
-impl Url {
-    /// Whether there is a user in front of the host.
-    pub fn has_user(&self) -> bool {
-        self.0.authority().is_some_and(|authority| authority.as_str().contains('@'))
-    }
-}
-
-impl Debug for Url {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&secrets::origin(&self.0.to_string()))
-    }
-}
 
 /// An HTTP server instead of a broker.
 #[derive(Clone, Debug, Args)]
@@ -69,6 +37,9 @@ pub struct HttpSettings {
     pub http_ca: Optional<PathBuf>,
 }
 
+/// Events follow each other: the next one goes over the same connection.
+const KEPT: usize = 1;
+
 /// The server.
 pub struct Http {
     agent: Agent,
@@ -79,15 +50,9 @@ pub struct Http {
 impl Http {
     /// The one at this URL; `deadline` is for each request.
     pub fn new(url: &Url, settings: &HttpSettings, deadline: Duration) -> Result<Self, Failure> {
-        let mut config = Agent::config_builder()
-            // Redirected, a POST becomes a GET, whose answer says nothing about the event.
-            .max_redirects(0)
-            .http_status_as_error(false)
-            .timeout_global(Some(deadline));
-        if url.0.scheme_str() == Some("https") {
-            config = config.tls_config(tls::Authorities::load("--http-ca", settings.http_ca.as_deref())?.for_http());
-        }
-        let this = Self { agent: config.build().new_agent(), url: url.clone(), settings: settings.clone() };
+        let authorities = ("--http-ca", settings.http_ca.as_deref());
+        let agent = agent(url, deadline, KEPT, authorities)?;
+        let this = Self { agent, url: url.clone(), settings: settings.clone() };
         log(Level::Info, "events are posted", json!({ "to": format!("{url:?}") }));
         // What is wrong with the settings is wrong now.
         this.token().map(|_| this)
@@ -101,7 +66,7 @@ impl Http {
 
     /// Whether the server has it. False if it will never take this one.
     fn post(&self, message: &Message) -> Result<bool, Failure> {
-        let mut request = self.agent.post(&self.url.0).header("content-type", "application/x-ndjson");
+        let mut request = self.agent.post(self.url.uri()).header("content-type", "application/x-ndjson");
         if let Some(token) = self.token()? {
             request = request.header("authorization", format!("Bearer {}", token.text()));
         }
