@@ -32,7 +32,7 @@ pub struct Goal {
 pub enum Wanted {
     /// No process of this group runs, or is about to.
     GroupStopped(String),
-    /// This process runs: `GROUP:NAME`, or its name if its group has the same.
+    /// This process runs: `GROUP:NAME`.
     ProcessRuns(String),
 }
 
@@ -130,8 +130,7 @@ fn has_stopped(group: &str, processes: &[Process]) -> Seen {
 }
 
 fn runs(name: &str, processes: &[Process]) -> Seen {
-    let is_it = |process: &&Process| process.full_name() == name || process.group == name && process.name == name;
-    let Some(process) = processes.iter().find(is_it) else {
+    let Some(process) = processes.iter().find(|process| process.full_name() == name) else {
         return Seen::Never(json!({ "process": name, "error": "supervisord does not have this process" }));
     };
     let details = json!({ "process": name, "state": process.state, "pid": process.pid });

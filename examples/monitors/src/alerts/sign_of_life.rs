@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use serde_json::json;
+use ureq::Agent;
 
 use super::http::{Url, agent_of};
 use super::{AlertSettings, Alerts};
@@ -15,18 +16,17 @@ use crate::log::{Level, log};
 
 /// What gives signs of life.
 pub struct SignOfLife {
+    agent: Agent,
     url: Url,
-    settings: AlertSettings,
     /// To the thread that sends them, once there is one.
     due: Option<SyncSender<()>>,
 }
 
 impl SignOfLife {
     pub fn new(url: &Url, settings: &AlertSettings) -> Result<Self, Failure> {
-        // What is wrong with the settings is told at the start.
-        agent_of(url, settings)?;
+        let agent = agent_of(url, settings)?;
         log(Level::Info, "signs of life are sent", json!({ "to": url.origin() }));
-        Ok(Self { url: url.clone(), settings: settings.clone(), due: None })
+        Ok(Self { agent, url: url.clone(), due: None })
     }
 
     /// Sends one, unless alerts cannot be delivered. It waits for nobody: if the last one is still on its way, that has
@@ -43,9 +43,9 @@ impl SignOfLife {
 
     fn start(&mut self) {
         let (sender, receiver) = sync_channel(1);
-        let (url, settings) = (self.url.clone(), self.settings.clone());
+        let (agent, url) = (self.agent.clone(), self.url.clone());
         let builder = thread::Builder::new().name("sign-of-life".into()).stack_size(512 << 10);
-        match builder.spawn(move || send(&url, &settings, &receiver)) {
+        match builder.spawn(move || send(&agent, &url, &receiver)) {
             Ok(_) => self.due = Some(sender),
             Err(error) => {
                 log(Level::Error, format!("no sign of life, because no thread could be started: {error}"), json!({}))
@@ -54,8 +54,7 @@ impl SignOfLife {
     }
 }
 
-fn send(url: &Url, settings: &AlertSettings, due: &Receiver<()>) {
-    let Ok(agent) = agent_of(url, settings) else { return };
+fn send(agent: &Agent, url: &Url, due: &Receiver<()>) {
     let mut failing = false;
     while due.recv().is_ok() {
         let answer = agent.get(url.uri()).call();
