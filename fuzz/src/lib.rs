@@ -1,3 +1,37 @@
-//! What the fuzz targets are made of.
+//! What the fuzz targets check. Each check is a plain function of bytes, so that `cargo test` can replay the inputs in
+//! `fuzz/seeds` with a stable compiler (`tests/protocol/seeds.rs`), and tests with likely inputs can share it.
 
+use arbitrary::{Arbitrary, Unstructured};
+
+pub mod both_ends;
+pub mod calls;
+pub mod chunking;
+pub mod conserve;
+pub mod driving;
+pub mod ends;
+pub mod header;
+pub mod payload;
 pub mod runs;
+pub mod stream;
+pub mod supervisor_end;
+
+/// Panics if these bytes break the invariant.
+pub type Check = fn(&[u8]);
+
+/// The targets that are such functions. The other one, `readers`, looks inside the library.
+pub const TARGETS: [(&str, Check); 7] = [
+    ("header", header::check),
+    ("chunking", |bytes| structured(bytes, chunking::Input::check)),
+    ("conserve", |bytes| structured(bytes, conserve::Input::check)),
+    ("payload", |bytes| structured(bytes, payload::Input::check)),
+    ("listener_calls", |bytes| structured(bytes, calls::Input::check)),
+    ("supervisor_end", |bytes| structured(bytes, supervisor_end::Input::check)),
+    ("both_ends", |bytes| structured(bytes, both_ends::Input::check)),
+];
+
+/// Checks the input that these bytes make. Too few make none.
+fn structured<'a, T: Arbitrary<'a>>(bytes: &'a [u8], check: fn(T)) {
+    if let Ok(input) = T::arbitrary_take_rest(Unstructured::new(bytes)) {
+        check(input);
+    }
+}

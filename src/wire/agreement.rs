@@ -140,6 +140,16 @@ mod tests {
         })
     }
 
+    #[test]
+    fn what_the_fuzzer_found() {
+        let seeds = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/readers");
+        // They are not packed with the crate.
+        let Ok(inputs) = std::fs::read_dir(seeds) else { return };
+        let inputs: alloc::vec::Vec<_> = inputs.collect();
+        assert!(inputs.len() >= 10);
+        inputs.into_iter().for_each(|input| check(&std::fs::read(input.unwrap().path()).unwrap()));
+    }
+
     proptest! {
         #[test]
         fn usual_headers_are_read_by_the_short_cut(

@@ -407,6 +407,13 @@ fn cases() -> Vec<Case> {
     case.due.written = format!("READY\n{fail}{own}{none}{fail}{own}");
     cases.push(case);
 
+    let mut case = Case::new("a long reply", &SOME);
+    const LONG: &str = "a result_handler of one's own may want to know a lot, and 64 bytes are not much to say it in, nor 128 bytes, \
+                        which this is above";
+    case.replies = vec![Reply::new(LONG.as_bytes())];
+    case.due.written = format!("READY\n{}", format!("RESULT {}\n{LONG}READY\n", LONG.len()).repeat(SOME.len()));
+    cases.push(case);
+
     // The same event, again and again; and two that take turns. Any answer but OK rejects.
     let (no, own) = ("RESULT 4\nFAILREADY\n", "RESULT 2\nnoREADY\n");
     let ok = "RESULT 2\nOKREADY\n";

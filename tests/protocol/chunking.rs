@@ -1,7 +1,7 @@
 //! How a stream is cut into pieces is invisible: to the decoder, to a listener, and to a session whose buffer is large
 //! or too small. The fuzz target `chunking` checks the same invariant with any bytes.
 
-use crate::runs::{Outcome, Seen, assert_chunking_is_invisible, decode, listen, pieces, session};
+use crate::fuzz::runs::{Outcome, Seen, assert_chunking_is_invisible, decode, listen, pieces, session};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;

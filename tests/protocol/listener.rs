@@ -1,74 +1,13 @@
 //! Whose turn it is: every state of the listener against everything that can happen in it, for both levels.
 
+use crate::fuzz::calls::Machine;
 use supervisor_events::{
-    Decoder, LengthUnit, Listener, ListenerState, ProtocolError, ProtocolErrorKind, READY, Reply, Session, Step,
+    Decoder, LengthUnit, Listener, ListenerState, ProtocolError, ProtocolErrorKind, READY, Reply, Session,
     TokenErrorKind, TurnError,
 };
 
 const EVENT: &[u8] = b"ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:TICK_5 len:6\nwhen:5";
 const HEADER: usize = EVENT.len() - 6;
-
-/// What a test can do to either level.
-trait Machine {
-    fn state(&self) -> ListenerState;
-    fn offset(&self) -> u64;
-    /// Feeds bytes to the end of the next event or of the input; tells whether an event was completed, and how much of
-    /// the input is left.
-    fn feed(&mut self, input: &[u8]) -> Result<bool, (u64, ProtocolErrorKind)>;
-    fn ready(&mut self) -> Result<Vec<u8>, TurnError>;
-    fn reply(&mut self) -> Result<Vec<u8>, TurnError>;
-    fn reply_and_ready(&mut self) -> Result<Vec<u8>, TurnError>;
-    fn end(&self) -> Result<(), (u64, ProtocolErrorKind)>;
-}
-
-/// All but the feeding is the same for both.
-macro_rules! machine {
-    ($machine:ty, $feed:item) => {
-        impl Machine for $machine {
-            $feed
-            fn state(&self) -> ListenerState {
-                self.state()
-            }
-            fn offset(&self) -> u64 {
-                self.offset()
-            }
-            fn ready(&mut self) -> Result<Vec<u8>, TurnError> {
-                self.ready().map(<[u8]>::to_vec)
-            }
-            fn reply(&mut self) -> Result<Vec<u8>, TurnError> {
-                self.reply(&Reply::OK).map(|answer| answer.write_to(&mut [0; 32]).unwrap().to_vec())
-            }
-            fn reply_and_ready(&mut self) -> Result<Vec<u8>, TurnError> {
-                self.reply_and_ready(&Reply::OK).map(|answer| answer.write_to(&mut [0; 32]).unwrap().to_vec())
-            }
-            fn end(&self) -> Result<(), (u64, ProtocolErrorKind)> {
-                self.end().map_err(|error| (error.offset, error.kind))
-            }
-        }
-    };
-}
-
-machine!(
-    Listener,
-    fn feed(&mut self, mut input: &[u8]) -> Result<bool, (u64, ProtocolErrorKind)> {
-        loop {
-            match self.advance(&mut input).map_err(|error| (error.offset, error.kind))? {
-                Some(Step::Complete) => return Ok(true),
-                Some(_) => {}
-                None => return Ok(false),
-            }
-        }
-    }
-);
-
-machine!(
-    Session<Vec<u8>>,
-    fn feed(&mut self, input: &[u8]) -> Result<bool, (u64, ProtocolErrorKind)> {
-        let space = self.space();
-        space[..input.len()].copy_from_slice(input);
-        self.received(input.len()).map(|event| event.is_some()).map_err(|error| (error.offset, error.kind))
-    }
-);
 
 fn machines() -> [Box<dyn Machine>; 2] {
     [Box::new(Listener::new(LengthUnit::CodePoints)), Box::new(Session::new(vec![0; 4096], LengthUnit::CodePoints))]
@@ -533,5 +472,47 @@ fn an_event_that_does_not_fit_is_answered_all_the_same() {
         session.space()[..EVENT.len()].copy_from_slice(EVENT);
         let next = session.received(EVENT.len()).unwrap().unwrap();
         assert_eq!((next.payload, next.omitted), (&EVENT[HEADER..], 0));
+    }
+}
+
+#[test]
+fn a_buffer_is_full_only_while_the_event_goes_on() {
+    let mut session = Session::new(vec![0; EVENT.len()], LengthUnit::CodePoints);
+    assert!(!session.is_full());
+    session.ready().unwrap();
+    let mut longer = EVENT.to_vec();
+    longer.truncate(HEADER - 2);
+    longer.extend(b"16\nwhen:5");
+    session.space()[..EVENT.len()].copy_from_slice(&longer[..EVENT.len()]);
+    assert_eq!(session.received(EVENT.len() - 1), Ok(None));
+    assert!(!session.is_full(), "there is room for a byte");
+    assert_eq!(session.received(1), Ok(None));
+    assert!(session.is_full());
+    session.buffer_mut().push(0);
+    assert!(!session.is_full(), "it has grown");
+
+    // An event that just fits.
+    let mut session = Session::new(vec![0; EVENT.len()], LengthUnit::CodePoints);
+    session.ready().unwrap();
+    session.space().copy_from_slice(EVENT);
+    assert!(session.received(EVENT.len()).unwrap().is_some());
+    assert!(!session.is_full());
+}
+
+/// A header that is too long is one as soon as it has as many bytes as there is room for, however they come.
+#[test]
+fn a_header_is_too_long_with_the_byte_that_leaves_no_room() {
+    let header = b"ver:3.0 server:a name that does not end, and no newline after it";
+    const LIMIT: usize = 40;
+    for size in [1, 7, LIMIT, header.len()] {
+        let mut decoder = Decoder::<LIMIT>::with_header_limit(LengthUnit::CodePoints);
+        let mut fed = 0;
+        let error = header.chunks(size).find_map(|mut piece| {
+            fed += piece.len();
+            decoder.advance(&mut piece).err()
+        });
+        let error = error.expect("it is too long");
+        assert_eq!((error.offset, error.kind), (LIMIT as u64, HeaderTooLong { limit: LIMIT }));
+        assert_eq!(fed, LIMIT.div_ceil(size) * size.min(header.len()), "in pieces of {size}");
     }
 }

@@ -11,11 +11,18 @@ mod owned;
 mod payload;
 mod pool;
 mod round_trip;
+mod seeds;
+mod small_world;
 mod supervisor;
 
 #[path = "../support/events.rs"]
 mod events;
+// What the fuzz targets check, here with likely inputs and with those that were kept.
+#[path = "../../fuzz/src/lib.rs"]
+mod fuzz;
 #[path = "../support/ground_truth.rs"]
 mod ground_truth;
-#[path = "../../fuzz/src/runs.rs"]
-mod runs;
+#[path = "../support/judgement.rs"]
+mod judgement;
+#[path = "../support/likely.rs"]
+mod likely;

@@ -1,7 +1,7 @@
 //! Payloads beyond what supervisor 4.3.0 sends: other servers, newer ones, plugins; and what cannot be read.
 
 use supervisor_events::{
-    Channel, Data, Event, EventError, EventType, GroupChange, ProcessState, SupervisorState, TokenErrorKind,
+    Channel, Data, Event, EventError, EventType, GroupChange, ProcessState, SupervisorState, TokenErrorKind, Tokens,
 };
 
 fn parse<'a>(eventname: &'static str, payload: &'a str) -> Result<Event<'a>, EventError> {
@@ -213,5 +213,34 @@ fn every_error_names_the_key_and_the_place() {
     refused("PROCESS_STATE_EXITED", &state("expected:1 pid:x tries:y"), "pid", TokenErrorKind::NotANumber, 54);
     for name in ["EVENT", "PROCESS_STATE", "TICK", "PROCESS_LOG", "None", "CUSTOM_THING", ""] {
         assert_eq!(parse(name, "when:1"), Err(EventError::UnknownType), "{name}");
+    }
+}
+
+#[test]
+fn numbers_go_as_far_as_their_type() {
+    let payload = |pid: u64| format!("processname:p groupname:g from_state:RUNNING pid:{pid}");
+    let largest = payload(u32::MAX.into());
+    let Ok(Event::ProcessState(event)) = parse("PROCESS_STATE_STOPPED", &largest) else { panic!() };
+    assert_eq!(event.pid, Some(u32::MAX));
+    let too_large = payload(u64::from(u32::MAX) + 1);
+    refused("PROCESS_STATE_STOPPED", too_large.as_bytes(), "pid", TokenErrorKind::TooLarge, too_large.len() - 10);
+}
+
+#[test]
+fn an_error_after_a_newline_is_where_it_is() {
+    // The newline belongs to the name; the fault is on the second line.
+    let payload = b"processname:one\ntwo groupname:g from_state:RUNNING pid:x";
+    refused("PROCESS_STATE_RUNNING", payload, "pid", TokenErrorKind::NotANumber, payload.len() - 1);
+    let payload = b"processname:one\ntwo groupname:g pid:x\ndata";
+    let offset = payload.len() - "x\ndata".len();
+    refused("PROCESS_COMMUNICATION_STDOUT", payload, "pid", TokenErrorKind::NotANumber, offset);
+}
+
+#[test]
+fn tokens_are_equal_if_they_are_the_same_in_the_same_order() {
+    let extra = |tokens: &'static str| Tokens::new(tokens);
+    assert_eq!(extra("a:1 b:2"), extra("a:1  b:2"), "spaces are no tokens");
+    for other in ["b:2 a:1", "a:1", "a:1 b:3", "a:1 c:2", "a:1 b:2 c:3", ""] {
+        assert_ne!(extra("a:1 b:2"), extra(other));
     }
 }
