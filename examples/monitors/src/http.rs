@@ -3,16 +3,17 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::future::Future;
 use std::io;
-use std::net::{IpAddr, TcpListener};
+use std::net::TcpListener;
 use std::time::Duration;
 
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::net::TcpStream;
@@ -30,13 +31,37 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What the head of a request may have, in bytes.
 const HEAD: usize = 16 * 1024;
 
-/// What is shown at a path: its kind and text. None if there is no such page.
-pub trait Pages: Fn(&str) -> Option<(&'static str, String)> + Clone + Send + 'static {}
+/// What the body of a POST may have, in bytes.
+const BODY: usize = 4 * 1024;
 
-impl<P: Fn(&str) -> Option<(&'static str, String)> + Clone + Send + 'static> Pages for P {}
+/// A request: its method, path, query, headers, and the whole of its body.
+pub type Request = hyper::Request<Bytes>;
+
+/// An answer to one.
+pub type Response = hyper::Response<Bytes>;
+
+/// What answers requests: GET, HEAD and POST. Any other method is refused before.
+///
+/// All requests are answered by one thread: what takes long is for `tokio::task::spawn_blocking`.
+pub trait Answer: Clone + Send + Sync + 'static {
+    fn answer(&self, request: Request) -> impl Future<Output = Response> + Send;
+}
+
+/// A response of this kind.
+pub fn response(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+/// A line of text: why there is no other answer.
+pub fn refusal(status: StatusCode, why: &str) -> Response {
+    response(status, "text/plain; charset=utf-8", format!("{why}\n"))
+}
 
 /// Answers requests; returns why it cannot any longer.
-pub async fn serve(listener: TcpListener, pages: impl Pages) -> io::Error {
+pub async fn serve(listener: TcpListener, answer: impl Answer) -> io::Error {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return error,
@@ -62,7 +87,7 @@ pub async fn serve(listener: TcpListener, pages: impl Pages) -> io::Error {
         {
             oldest.abort();
         }
-        connections.push_back(tokio::spawn(answer(stream, pages.clone())));
+        connections.push_back(tokio::spawn(converse(stream, answer.clone())));
         // In a flood, too, a request that is already here is read before its connection may be the oldest.
         yield_now().await;
     }
@@ -77,43 +102,33 @@ fn is_passing(error: &io::Error) -> bool {
         || used_up.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
-async fn answer(stream: TcpStream, pages: impl Pages) {
-    let service = service_fn(move |request: Request<Incoming>| {
-        let response = respond(&request, &pages);
-        async { Ok::<_, Infallible>(response) }
+async fn converse(stream: TcpStream, answer: impl Answer) {
+    let service = service_fn(move |request| {
+        let answer = answer.clone();
+        async move { Ok::<_, Infallible>(respond(request, &answer).await.map(Full::new)) }
     });
-    // The body of a request is never read.
     let connection =
         http1::Builder::new().keep_alive(false).max_buf_size(HEAD).serve_connection(TokioIo::new(stream), service);
     let _ = timeout(PATIENCE, connection).await;
 }
 
-fn respond(request: &Request<Incoming>, pages: &impl Pages) -> Response<Full<Bytes>> {
-    let text = |status, text: &str| (status, "text/plain; charset=utf-8", text.to_owned());
-    let (status, kind, body) = if request.headers().get(HOST).is_some_and(|host| !is_this_machine(host)) {
-        text(StatusCode::MISDIRECTED_REQUEST, "this page is asked for as localhost, or by a loopback address\n")
-    } else if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        text(StatusCode::METHOD_NOT_ALLOWED, "this page can only be read\n")
-    } else {
-        match pages(request.uri().path()) {
-            Some((kind, body)) => (StatusCode::OK, kind, body),
-            None => text(StatusCode::NOT_FOUND, "there is no such page\n"),
+async fn respond(request: hyper::Request<Incoming>, answer: &impl Answer) -> Response {
+    let (head, body) = request.into_parts();
+    let body = match head.method {
+        // Nobody looks at what they send.
+        Method::GET | Method::HEAD => Bytes::new(),
+        Method::POST => match Limited::new(body, BODY).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => {
+                return refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body of a request is at most 4 KiB");
+            }
+            Err(_) => return refusal(StatusCode::BAD_REQUEST, "the body cannot be read"),
+        },
+        _ => {
+            let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "the method is GET, HEAD or POST");
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
+            return response;
         }
     };
-    let mut response = Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    response
-}
-
-/// Whether a request was meant for this machine. A page of somebody else's, whose name was made to lead here, says its own
-/// name: it must not read this one in the browser of whoever may.
-fn is_this_machine(host: &HeaderValue) -> bool {
-    let Ok(host) = host.to_str() else { return false };
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+    answer.answer(Request::from_parts(head, body)).await
 }

@@ -79,7 +79,8 @@ pub struct Receiver {
 impl Receiver {
     /// The one at this URL.
     pub fn new(url: &Url, settings: &AlertSettings) -> Result<Self, Failure> {
-        let (format, token) = (settings.alert_format, secrets::token(settings)?);
+        let (format, token) =
+            (settings.alert_format, secrets::token("alert-token", &settings.alert_token, &settings.alert_token_file)?);
         if format == Format::PagerDuty && token.is_none() {
             let why = "--alert-format pagerduty needs the integration's key, as ALERT_TOKEN or in --alert-token-file";
             return Err(why.into());

@@ -3,7 +3,7 @@
 use std::fmt::{self, Debug};
 use std::fs;
 use std::ops::Range;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 use std::str::FromStr;
 
@@ -16,7 +16,7 @@ use crate::Failure;
 use crate::settings::Optional;
 
 /// The settings that are secrets.
-const SECRETS: [&str; 2] = ["alert_token", "alert_header"];
+const SECRETS: [&str; 3] = ["alert_token", "alert_header", "status_token"];
 
 /// A token for the receiver. Its value does not show in `Debug`.
 #[derive(Clone)]
@@ -72,11 +72,14 @@ fn sensitive(mut value: HeaderValue) -> HeaderValue {
     value
 }
 
-/// What the receiver knows us by, if anything is set.
-pub fn token(settings: &AlertSettings) -> Result<Option<Token>, Failure> {
-    match (&*settings.alert_token, &*settings.alert_token_file) {
-        (Some(_), Some(_)) => Err("--alert-token and --alert-token-file are both set".into()),
-        (None, Some(file)) => Ok(Some(token_in(file)?)),
+/// The token of a setting of this name, or in the file of the one that is called `NAME-file`; none if neither is set.
+pub fn token(name: &str, token: &Optional<Token>, file: &Optional<PathBuf>) -> Result<Option<Token>, Failure> {
+    match (&**token, &**file) {
+        (Some(_), Some(_)) => Err(format!("--{name} and --{name}-file are both set").into()),
+        (None, Some(file)) => {
+            let text = fs::read_to_string(file).map_err(|error| format!("--{name}-file {file:?}: {error}"))?;
+            Ok(Some(text.parse().map_err(|error| format!("--{name}-file {file:?} {error}"))?))
+        }
         (token, None) => Ok(token.clone()),
     }
 }
@@ -86,11 +89,6 @@ pub fn headers(settings: &AlertSettings, token: Option<&Token>) -> Vec<(HeaderNa
     let token = token.map(|token| (AUTHORIZATION, token.bearer.clone()));
     let header = settings.alert_header.as_ref().map(|Header(name, value)| (name.clone(), value.clone()));
     token.into_iter().chain(header).collect()
-}
-
-fn token_in(file: &Path) -> Result<Token, String> {
-    let text = fs::read_to_string(file).map_err(|error| format!("--alert-token-file {file:?}: {error}"))?;
-    text.parse().map_err(|error| format!("--alert-token-file {file:?} {error}"))
 }
 
 /// Keeps from a command what it need not know: the account for calls to supervisord, and what receivers want.

@@ -21,17 +21,16 @@ use supervisor_monitors::Failure;
 use supervisor_monitors::alerts::Alerts;
 use supervisor_monitors::log::{Level, log};
 use supervisor_monitors::run::{Context, Monitor, monitor};
-use supervisor_monitors::settings::{Common, Optional};
+use supervisor_monitors::settings::Common;
 use supervisor_monitors::state::State;
-use supervisor_monitors::status_page::{self, Listen, Overview, Status};
+use supervisor_monitors::status_page::{self, Overview, PageSettings, Status};
 use supervisor_monitors::supervisord::Supervisord;
 
 /// The overview: the state of every process, in the log each minute and on a status page at any time.
 #[derive(Parser)]
 struct Settings {
-    /// The loopback address and port of the status page; port 0 takes any free one and logs it; no page if empty
-    #[arg(long, env, default_value = "127.0.0.1:9180")]
-    listen: Optional<Listen>,
+    #[command(flatten)]
+    page: PageSettings,
     #[command(flatten)]
     common: Common,
 }
@@ -55,9 +54,7 @@ impl Monitor for TradingMonitor {
     fn new(settings: Settings) -> Result<Self, Failure> {
         let supervisord = Supervisord::at_start(|_| {})?;
         let overview = Arc::new(Mutex::new(State::open(&settings.common, "")?));
-        if let Some(listen) = &*settings.listen {
-            status_page::serve(*listen, Arc::clone(&overview))?;
-        }
+        status_page::serve(&settings.page, Arc::clone(&overview), supervisord.clone())?;
         Ok(Self { overview, supervisord })
     }
 

@@ -1198,7 +1198,8 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         ("performance_monitor", "--processes=g:", "--processes names processes by NAME, GROUP:NAME"),
         ("failure_monitor", "--critical-processes=a,:b", "--critical-processes names processes by NAME, GROUP:NAME"),
         ("failure_monitor", "--backup=g:*", "--backup names exactly one process, by GROUP:NAME"),
-        ("trading_monitor", "--listen=0.0.0.0:80", "--listen is an address of the loopback interface"),
+        ("trading_monitor", "--listen=0.0.0.0:80", "--listen 0.0.0.0:80 is not an address of the loopback interface"),
+        ("trading_monitor", "--listen=nowhere", "--listen"),
     ];
     for (monitor, setting, why) in wrong {
         let output = program(monitor).arg(setting).stdin(Stdio::null()).output().unwrap();

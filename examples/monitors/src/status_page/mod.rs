@@ -1,0 +1,121 @@
+//! A page about all processes: HTML for people, JSON for its script and for others, and the text formats of Prometheus.
+
+mod access;
+mod assets;
+mod metrics;
+mod overview;
+mod view;
+
+use std::net::TcpListener;
+use std::process;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use hyper::header::{ALLOW, HeaderValue};
+use hyper::{Method, StatusCode};
+use serde_json::json;
+
+use crate::Failure;
+use crate::http::{self, Answer, Request, Response, refusal, response};
+use crate::log::{Level, log};
+use crate::state::State;
+use crate::supervisord::Supervisord;
+use access::Access;
+pub use access::PageSettings;
+pub use overview::{Overview, Status};
+
+/// How many requests may wait for supervisord at a time. Further ones wait for these.
+const CALLS: usize = 4;
+
+/// What answers need.
+pub struct Site {
+    overview: Arc<Mutex<State<Overview>>>,
+    /// For what only supervisord can tell or do.
+    pub supervisord: Supervisord,
+    /// Whether the page may do more than show.
+    pub may_act: bool,
+    access: Access,
+}
+
+impl Site {
+    /// What is known now. A copy: whoever reads it keeps no event waiting.
+    fn overview(&self) -> Overview {
+        let mut overview = self.overview.lock().unwrap_or_else(PoisonError::into_inner);
+        overview.update(|overview| overview.clone())
+    }
+}
+
+/// The routes. What takes long, as a call to supervisord does, is for `tokio::task::spawn_blocking`.
+async fn route(site: &Arc<Site>, request: &Request) -> Response {
+    let get = matches!(*request.method(), Method::GET | Method::HEAD);
+    match request.uri().path() {
+        "/" if get => response(StatusCode::OK, "text/html; charset=utf-8", assets::index(&site.overview())),
+        "/status.json" if get => view::answer(site, request),
+        "/metrics" if get => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            response(StatusCode::OK, kind, metrics::text(&site.overview()))
+        }
+        // With the actions, their paths come here.
+        "/" | "/status.json" | "/metrics" => only_read(),
+        _ => refusal(StatusCode::NOT_FOUND, "there is no such page"),
+    }
+}
+
+fn only_read() -> Response {
+    let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "this page can only be read");
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response
+}
+
+impl Answer for Arc<Site> {
+    async fn answer(&self, request: Request) -> Response {
+        let mut response = match self.access.refuse(request.headers()) {
+            Some(refusal) => refusal,
+            None => route(self, &request).await,
+        };
+        access::harden(response.headers_mut());
+        response
+    }
+}
+
+/// Shows the page for as long as the process lives, if it is to be shown. Its end would go unnoticed, so it ends the
+/// process, and supervisord starts another one.
+///
+/// Where the address is taken, that is logged: it is so for all but one of a pool's processes, which share what the page
+/// shows.
+pub fn serve(
+    settings: &PageSettings,
+    overview: Arc<Mutex<State<Overview>>>,
+    supervisord: Supervisord,
+) -> Result<(), Failure> {
+    let access = Access::new(settings)?;
+    let Some(address) = *settings.listen else { return Ok(()) };
+    let listener = match TcpListener::bind(address) {
+        Ok(listener) => listener,
+        Err(error) => {
+            log(Level::Warning, format!("no status page at {address} by this process: {error}"), json!({}));
+            return Ok(());
+        }
+    };
+    listener.set_nonblocking(true)?;
+    let url = format!("http://{}/", listener.local_addr()?);
+    let site = Arc::new(Site { overview, supervisord, may_act: settings.allow_actions, access });
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_io().enable_time().max_blocking_threads(CALLS).thread_stack_size(512 << 10).build()?;
+    thread::Builder::new().name("status page".into()).spawn(move || {
+        let _end = EndOfProcess;
+        let error = runtime.block_on(http::serve(listener, site));
+        log(Level::Error, format!("the status page has ended: {error}"), json!({}));
+    })?;
+    log(Level::Info, "status page", json!({ "url": url }));
+    Ok(())
+}
+
+/// Ends the process when it is dropped, also by a panic.
+struct EndOfProcess;
+
+impl Drop for EndOfProcess {
+    fn drop(&mut self) {
+        process::exit(1);
+    }
+}
