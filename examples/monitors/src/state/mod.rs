@@ -1,6 +1,7 @@
 //! What a monitor knows, kept in files: it outlives the process, and the processes of one pool share it.
 
 mod by_turns;
+mod journal;
 
 use std::io;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use crate::log::{Level, log};
 use crate::settings::Common;
 use crate::{Failure, files};
 use by_turns::{ByTurns, Found};
+pub use journal::{Apply, Journaled};
 
 /// A value of a monitor's pool: in `STATE_DIR/MONITOR.0.json` and `….1.json`, or in memory alone where no directory is set.
 pub struct State<T> {
