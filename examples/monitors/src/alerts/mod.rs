@@ -10,6 +10,7 @@
 //! receiver has taken an alert. So no event waits for a receiver, whatever that does.
 
 mod action;
+pub mod counts;
 mod evidence;
 mod follow_up;
 mod format;
@@ -37,6 +38,7 @@ use crate::log::{Level, log, now};
 use crate::run::Context;
 use crate::settings::{Common, Optional, seconds};
 pub use action::{Action, Measure, Outcome, Words};
+use counts::Tally;
 use follow_up::Followed;
 pub use follow_up::Goal;
 use format::Format;
@@ -208,6 +210,7 @@ struct Outbox {
     running: AtomicBool,
     /// Whether the last try has failed.
     failing: Arc<AtomicBool>,
+    tally: Arc<Tally>,
     /// How long the end may take, where nothing but this process knows what was not delivered.
     patience: Duration,
 }
@@ -224,6 +227,7 @@ impl Alerts {
                 receiver: Arc::new(receiver),
                 running: AtomicBool::new(false),
                 failing: Arc::default(),
+                tally: Arc::new(Tally::open(common)?),
                 patience: settings.alert_timeout,
             };
             // What an earlier incarnation left is due now.
@@ -298,7 +302,7 @@ impl Outbox {
         if self.running.load(Ordering::Relaxed) {
             return;
         }
-        match sender::start(&self.queue, &self.receiver, &self.failing) {
+        match sender::start(&self.queue, &self.receiver, &self.failing, &self.tally) {
             Ok(()) => self.running.store(true, Ordering::Relaxed),
             Err(error) => {
                 log(Level::Error, format!("alerts wait, because no thread could be started: {error}"), json!({}))

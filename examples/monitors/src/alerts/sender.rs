@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Severity;
+use super::counts::{Counts, Tally};
 use super::evidence::Evidence;
 use super::queue::Queue;
 use super::receiver::{Receiver, Undelivered};
@@ -21,11 +22,17 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Starts them, with small stacks: there is a monitor for each task, and each has these.
 ///
 /// `failing` tells whether the last try has failed.
-pub fn start(queue: &Arc<Queue>, receiver: &Arc<Receiver>, failing: &Arc<AtomicBool>) -> io::Result<()> {
-    let (to_send, receiver, failing) = (Arc::clone(queue), Arc::clone(receiver), Arc::clone(failing));
+pub fn start(
+    queue: &Arc<Queue>,
+    receiver: &Arc<Receiver>,
+    failing: &Arc<AtomicBool>,
+    tally: &Arc<Tally>,
+) -> io::Result<()> {
+    let (to_send, receiver, failing, tally) =
+        (Arc::clone(queue), Arc::clone(receiver), Arc::clone(failing), Arc::clone(tally));
     let builder = thread::Builder::new().name("alerts".into()).stack_size(512 << 10);
     builder.spawn(move || {
-        deliver(&to_send, &receiver, &failing);
+        deliver(&to_send, &receiver, &failing, &tally);
         to_send.abandon();
     })?;
     if queue.is_on_disk() {
@@ -43,7 +50,7 @@ pub fn start(queue: &Arc<Queue>, receiver: &Arc<Receiver>, failing: &Arc<AtomicB
     Ok(())
 }
 
-fn deliver(queue: &Queue, receiver: &Receiver, failing: &AtomicBool) {
+fn deliver(queue: &Queue, receiver: &Receiver, failing: &AtomicBool, tally: &Tally) {
     let mut pause = PAUSE;
     let mut evidence = Evidence::new();
     // Completed once, not with each try.
@@ -56,18 +63,23 @@ fn deliver(queue: &Queue, receiver: &Receiver, failing: &AtomicBool) {
         match receiver.deliver(&alert) {
             Ok(()) => {
                 queue.taken(number);
+                let waiting = queue.waiting();
+                tally.note(|counts| *counts = Counts { sent: counts.sent + 1, waiting, ..*counts });
                 if failing.swap(false, Ordering::Relaxed) {
-                    log(Level::Info, "alerts are delivered again", json!({ "waiting": queue.waiting() }));
+                    log(Level::Info, "alerts are delivered again", json!({ "waiting": waiting }));
                 }
                 pause = PAUSE;
-                report_dropped(queue, &alert);
+                report_dropped(queue, &alert, tally);
             }
             Err(Undelivered::ForGood(why)) => {
                 let message = format!("Failed to send alert, and it is not sent again: {why}");
                 log(Level::Error, message, json!({ "alert": readable(&alert) }));
                 queue.taken(number);
+                let waiting = queue.waiting();
+                tally.note(|counts| *counts = Counts { failed: counts.failed + 1, waiting, ..*counts });
             }
             Err(Undelivered::ForNow(why)) => {
+                tally.note(|counts| counts.waiting = queue.waiting());
                 // Once, not with each try: a receiver may be away for a night.
                 if !failing.swap(true, Ordering::Relaxed) {
                     let message = format!("Failed to send alert: {why}");
@@ -84,11 +96,12 @@ fn deliver(queue: &Queue, receiver: &Receiver, failing: &AtomicBool) {
 }
 
 /// Queues an alert of its own for those that were dropped, in the name of the one that was just delivered.
-fn report_dropped(queue: &Queue, delivered: &[u8]) {
+fn report_dropped(queue: &Queue, delivered: &[u8], tally: &Tally) {
     let dropped = queue.take_dropped();
     if dropped == 0 {
         return;
     }
+    tally.note(|counts| counts.failed += dropped);
     let mut alert = readable(delivered);
     alert["timestamp"] = now().into();
     alert["severity"] = json!(Severity::High);
