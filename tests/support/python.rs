@@ -35,6 +35,13 @@ const AIOSMTPD: Environment = Environment {
     program: "aiosmtpd",
 };
 
+const PROMETHEUS_CLIENT: Environment = Environment {
+    name: "prometheus-client-0.26.0",
+    packages: &["prometheus-client==0.26.0"],
+    modules: "prometheus_client.openmetrics.parser",
+    program: "python",
+};
+
 /// The Python on the path.
 pub fn python() -> Option<PathBuf> {
     let program = PathBuf::from("python3");
@@ -53,6 +60,13 @@ pub fn with_aiosmtpd() -> Option<PathBuf> {
     static PROGRAMS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let installed = PROGRAMS.get_or_init(|| install(&AIOSMTPD)).as_deref().map_err(String::clone);
     or_skip("aiosmtpd", installed).map(|programs| programs.join("python"))
+}
+
+/// A Python that reads OpenMetrics as strictly as they are written down.
+pub fn with_prometheus_client() -> Option<PathBuf> {
+    static PROGRAMS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let installed = PROGRAMS.get_or_init(|| install(&PROMETHEUS_CLIENT)).as_deref().map_err(String::clone);
+    or_skip("prometheus-client", installed).map(|programs| programs.join("python"))
 }
 
 fn or_skip<T>(what: &str, there: Result<T, String>) -> Option<T> {

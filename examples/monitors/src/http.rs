@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, StatusCode};
@@ -34,13 +34,13 @@ const HEAD: usize = 16 * 1024;
 /// What the body of a POST may have, in bytes.
 const BODY: usize = 4 * 1024;
 
-/// A request: its method, path, query, headers, and the whole of its body.
+/// A request: its method, path, query, headers, and the whole of its body if it is a POST.
 pub type Request = hyper::Request<Bytes>;
 
 /// An answer to one.
 pub type Response = hyper::Response<Bytes>;
 
-/// What answers requests: GET, HEAD and POST. Any other method is refused before.
+/// What answers requests.
 ///
 /// All requests are answered by one thread: what takes long is for `tokio::task::spawn_blocking`.
 pub trait Answer: Clone + Send + Sync + 'static {
@@ -115,8 +115,6 @@ async fn converse(stream: TcpStream, answer: impl Answer) {
 async fn respond(request: hyper::Request<Incoming>, answer: &impl Answer) -> Response {
     let (head, body) = request.into_parts();
     let body = match head.method {
-        // Nobody looks at what they send.
-        Method::GET | Method::HEAD => Bytes::new(),
         Method::POST => match Limited::new(body, BODY).collect().await {
             Ok(body) => body.to_bytes(),
             Err(error) if error.is::<LengthLimitError>() => {
@@ -124,11 +122,8 @@ async fn respond(request: hyper::Request<Incoming>, answer: &impl Answer) -> Res
             }
             Err(_) => return refusal(StatusCode::BAD_REQUEST, "the body cannot be read"),
         },
-        _ => {
-            let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "the method is GET, HEAD or POST");
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
-            return response;
-        }
+        // Nobody looks at what others send.
+        _ => Bytes::new(),
     };
     answer.answer(Request::from_parts(head, body)).await
 }

@@ -3,27 +3,27 @@
 //! ```ini
 //! [eventlistener:trading_monitor]
 //! command = /usr/local/bin/trading_monitor --listen 127.0.0.1:9180
-//! events = PROCESS_STATE,TICK_60
-//! buffer_size = 100
+//! events = PROCESS_STATE,PROCESS_GROUP,SUPERVISOR_STATE_CHANGE,TICK_60
+//! buffer_size = 1000
 //! ```
 //!
-//! States are those that events told, reconciled each minute with supervisord's own list. The page is read-only: HTML at
-//! `/`, and `/metrics` for Prometheus.
+//! States are those that events told, reconciled at the start and each minute with supervisord's own list. The page is at
+//! `/`, what it shows as JSON at `/status.json`, and `/metrics` is for Prometheus.
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use clap::Parser;
+use jiff::Timestamp;
 use serde_json::json;
-use supervisor_events::{Event, ProcessStateEvent};
+use supervisor_events::{Event, GroupChange, ProcessStateEvent, SupervisorState};
 use supervisor_monitors::Failure;
 use supervisor_monitors::alerts::Alerts;
 use supervisor_monitors::log::{Level, log};
 use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::Common;
-use supervisor_monitors::state::State;
-use supervisor_monitors::status_page::{self, Overview, PageSettings, Status};
+use supervisor_monitors::status_page::overview::{Change, Difference, ProcessStateName, Sighting, StateChange};
+use supervisor_monitors::status_page::{self, Board, PageSettings};
 use supervisor_monitors::supervisord::Supervisord;
 
 /// The overview: the state of every process, in the log each minute and on a status page at any time.
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
 }
 
 struct TradingMonitor {
-    overview: Arc<Mutex<State<Overview>>>,
+    board: Arc<Board>,
     supervisord: Supervisord,
 }
 
@@ -52,19 +52,38 @@ impl Monitor for TradingMonitor {
     }
 
     fn new(settings: Settings) -> Result<Self, Failure> {
-        let supervisord = Supervisord::at_start(|_| {})?;
-        let overview = Arc::new(Mutex::new(State::open(&settings.common, "")?));
-        status_page::serve(&settings.page, Arc::clone(&overview), supervisord.clone())?;
-        Ok(Self { overview, supervisord })
+        let mut there = None;
+        let supervisord = Supervisord::at_start(|names| there = Some(names.listed().to_vec()))?;
+        let board = Arc::new(Board::open(&settings.common)?);
+        if let Some(processes) = there {
+            // What happened while this monitor did not run is no difference.
+            board.reconcile(now(), processes, false);
+        }
+        status_page::serve(&settings.page, &settings.common, &board, &supervisord)?;
+        Ok(Self { board, supervisord })
     }
 
     fn alerts(&self) -> Option<&Alerts> {
         None
     }
 
-    fn handle(&mut self, _: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
+    fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
+        let seen = Sighting { at: now(), serial: context.header.serial() };
+        let change = match event {
+            Event::ProcessState(event) => changed(event, seen),
+            Event::SupervisorStateChange(state) => {
+                // What it calls the state that it comes into.
+                let state = if *state == SupervisorState::Running { "RUNNING" } else { "SHUTDOWN" };
+                Change::Supervisord { state: state.into(), seen }
+            }
+            Event::ProcessGroup(group) if group.change == GroupChange::Removed => {
+                Change::Removed { group: group.groupname.to_string(), seen }
+            }
+            _ => Change::Seen(seen),
+        };
+        self.board.event((context.run, context.header.server()), change);
         match event {
-            Event::ProcessState(event) => self.changed(event),
+            Event::ProcessState(event) => tell(event),
             Event::Tick(tick) => self.reconcile(tick.when)?,
             _ => {}
         }
@@ -73,63 +92,47 @@ impl Monitor for TradingMonitor {
 }
 
 impl TradingMonitor {
-    fn update<R>(&self, change: impl FnOnce(&mut Overview) -> R) -> R {
-        self.overview.lock().unwrap_or_else(PoisonError::into_inner).update(change)
-    }
-
-    fn changed(&mut self, event: &ProcessStateEvent<'_>) {
-        let name = format!("{}:{}", event.groupname, event.processname);
-        let state = event.state.name().to_owned();
-        // Of a process that has ended, the event tells the id that it had.
-        let pid = event.pid.filter(|_| matches!(event.state.name(), "RUNNING" | "STOPPING")).unwrap_or_default();
-        let since = jiff::Timestamp::now().as_second();
-        self.update(|overview| {
-            overview.state_changes += 1;
-            overview.processes.insert(name, Status { state, pid, since });
-        });
-        log(
-            Level::Info,
-            format!("{}: {} -> {}", event.processname, event.from_state.name(), event.state.name()),
-            json!({ "process": event }),
-        );
-    }
-
-    /// Takes supervisord's word for the states of all processes, and tells where events had said otherwise.
-    fn reconcile(&mut self, when: u64) -> Result<(), Failure> {
-        let processes = self.supervisord.processes()?;
-        let now = jiff::Timestamp::now().as_second();
-        let (counts, differences) = self.update(|overview| {
-            let known = std::mem::take(&mut overview.processes);
-            let mut counts: BTreeMap<String, u32> = BTreeMap::new();
-            let mut differences = Vec::new();
-            for process in processes {
-                *counts.entry(process.state.clone()).or_default() += 1;
-                let name = process.full_name();
-                let status = match known.get(&name) {
-                    Some(status) if status.state == process.state => Status { pid: process.pid, ..status.clone() },
-                    known => {
-                        differences
-                            .extend(known.map(|known| (name.clone(), known.state.clone(), process.state.clone())));
-                        let since = if process.state == "RUNNING" { i64::from(process.start) } else { now };
-                        Status { state: process.state, pid: process.pid, since }
-                    }
-                };
-                overview.processes.insert(name, status);
-            }
-            overview.reconciliations += 1;
-            overview.differences += differences.len() as u64;
-            (counts, differences)
-        });
-        for (name, known, state) in differences {
+    /// Takes supervisord's word for the states of all processes, and tells them, and where events had said otherwise.
+    fn reconcile(&self, when: u64) -> Result<(), Failure> {
+        for difference in self.board.reconcile(now(), self.supervisord.processes()?, true) {
+            let Difference { name, known, state } = difference;
             log(Level::Warning, format!("{name} is {state}; events said {known}"), json!({}));
         }
-        let summary: Vec<_> = counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
-        let total: u32 = counts.values().sum();
-        log(
-            Level::Info,
-            format!("{total} processes: {}", summary.join(", ")),
-            json!({ "when": when, "states": counts }),
-        );
+        let (summary, total, counts) = self.board.look(|overview, _| {
+            let counts = overview.counts();
+            let summary: Vec<_> = counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
+            (summary.join(", "), overview.processes.len(), json!(counts))
+        });
+        log(Level::Info, format!("{total} processes: {summary}"), json!({ "when": when, "states": counts }));
         Ok(())
     }
+}
+
+impl Drop for TradingMonitor {
+    fn drop(&mut self) {
+        self.board.keep_history();
+    }
+}
+
+fn changed(event: &ProcessStateEvent<'_>, Sighting { at, serial }: Sighting) -> Change {
+    Change::State(StateChange {
+        at,
+        serial,
+        group: event.groupname.to_string(),
+        process: event.processname.to_string(),
+        from: event.from_state.name().into(),
+        to: ProcessStateName(event.state),
+        expected: event.expected,
+        pid: event.pid.unwrap_or_default(),
+    })
+}
+
+fn tell(event: &ProcessStateEvent<'_>) {
+    let message = format!("{}: {} -> {}", event.processname, event.from_state.name(), event.state.name());
+    log(Level::Info, message, json!({ "process": event }));
+}
+
+/// In milliseconds since 1970.
+fn now() -> i64 {
+    Timestamp::now().as_millisecond()
 }

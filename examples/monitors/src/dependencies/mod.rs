@@ -271,7 +271,7 @@ mod tests {
     fn process(name: &str, state: &str, start: i32, stop: i32) -> Process {
         let pid = if matches!(state, "RUNNING" | "STARTING" | "STOPPING") { 7 } else { 0 };
         let (group, state) = ("g".into(), state.into());
-        Process { group, name: name.into(), state, pid, start, stop, exit_status: 0 }
+        Process { group, name: name.into(), state, pid, start, stop, ..Process::default() }
     }
 
     fn dependents(text: &str) -> DependencySettings {

@@ -101,6 +101,13 @@ pub fn by_name(processes: &[(&Process, ProcessMetrics)]) -> Map<String, Value> {
     by_name
 }
 
+/// All processes of the system as they are now, at one moment.
+pub fn scan_once() -> Scan {
+    // It would hold a file open for each of them.
+    sysinfo::set_open_files_limit(0);
+    scan(&mut System::new())
+}
+
 /// All processes, in one pass.
 fn scan(system: &mut System) -> Scan {
     let what = ProcessRefreshKind::nothing().with_cpu().with_memory().without_tasks();
@@ -118,7 +125,7 @@ fn scan(system: &mut System) -> Scan {
 /// Bytes. Workers that were forked share most of their pages, and each has them in its resident set: where the kernel
 /// tells it, each page counts for one process in as many as share it, so that the sum over a tree is what the tree holds.
 /// It does for processes of the same user, and to root.
-fn memory(member: &Member) -> u64 {
+pub fn memory(member: &Member) -> u64 {
     let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", member.pid));
     rollup.ok().and_then(|text| proportional(&text)).unwrap_or(member.resident)
 }

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,7 +17,7 @@ use subtle::ConstantTimeEq;
 use crate::Failure;
 use crate::alerts::secrets::{self, Token};
 use crate::http::{Response, refusal};
-use crate::settings::{List, Optional};
+use crate::settings::{List, Optional, seconds};
 
 /// The settings of the status page.
 #[derive(Clone, Debug, Args)]
@@ -34,6 +35,9 @@ pub struct PageSettings {
     /// Further names by which the page may be asked for, separated by commas, such as that of a proxy in front of it
     #[arg(long, env, default_value = "")]
     pub status_hosts: List<String>,
+    /// How often CPU, memory and supervisord's state are looked at, in seconds
+    #[arg(long, env, default_value = "10", value_parser = seconds)]
+    pub status_interval: Duration,
     /// Whether the page may start, stop and restart processes, and clear their logs
     #[arg(long, env, default_value = "false", action = ArgAction::Set)]
     pub allow_actions: bool,

@@ -2,14 +2,15 @@
 
 use std::fmt::Write;
 
-use super::overview::{Overview, Status};
+use super::overview::Overview;
 
 /// The page, as HTML.
 pub fn index(overview: &Overview) -> String {
     let mut rows = String::new();
-    for (name, Status { state, pid, since }) in &overview.processes {
-        let since = jiff::Timestamp::from_second(*since).unwrap_or_default();
-        let _ = writeln!(rows, "<tr><td>{}<td>{}<td>{pid}<td>{since}", escape(name), escape(state));
+    for (name, status) in &overview.processes {
+        let since = jiff::Timestamp::from_millisecond(status.since).unwrap_or_default();
+        let (state, pid) = (escape(&status.state), status.pid);
+        let _ = writeln!(rows, "<tr><td>{}<td>{state}<td>{pid}<td>{since:.0}", escape(name));
     }
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"5\">\n\

@@ -2,13 +2,18 @@
 
 mod access;
 mod assets;
+mod board;
+mod exit_log;
 mod metrics;
-mod overview;
+mod negotiate;
+mod observer;
+pub mod overview;
+mod usage;
 mod view;
 
 use std::net::TcpListener;
 use std::process;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 
 use hyper::header::{ALLOW, HeaderValue};
@@ -18,43 +23,39 @@ use serde_json::json;
 use crate::Failure;
 use crate::http::{self, Answer, Request, Response, refusal, response};
 use crate::log::{Level, log};
-use crate::state::State;
+use crate::settings::Common;
 use crate::supervisord::Supervisord;
 use access::Access;
 pub use access::PageSettings;
-pub use overview::{Overview, Status};
+pub use board::Board;
 
 /// How many requests may wait for supervisord at a time. Further ones wait for these.
 const CALLS: usize = 4;
 
 /// What answers need.
 pub struct Site {
-    overview: Arc<Mutex<State<Overview>>>,
+    board: Arc<Board>,
     /// For what only supervisord can tell or do.
     pub supervisord: Supervisord,
     /// Whether the page may do more than show.
     pub may_act: bool,
+    /// The system's name, and the machine's.
+    system: String,
+    host: String,
     access: Access,
-}
-
-impl Site {
-    /// What is known now. A copy: whoever reads it keeps no event waiting.
-    fn overview(&self) -> Overview {
-        let mut overview = self.overview.lock().unwrap_or_else(PoisonError::into_inner);
-        overview.update(|overview| overview.clone())
-    }
 }
 
 /// The routes. What takes long, as a call to supervisord does, is for `tokio::task::spawn_blocking`.
 async fn route(site: &Arc<Site>, request: &Request) -> Response {
+    let headers = request.headers();
     let get = matches!(*request.method(), Method::GET | Method::HEAD);
     match request.uri().path() {
-        "/" if get => response(StatusCode::OK, "text/html; charset=utf-8", assets::index(&site.overview())),
-        "/status.json" if get => view::answer(site, request),
-        "/metrics" if get => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            response(StatusCode::OK, kind, metrics::text(&site.overview()))
+        "/" if get => {
+            let page = site.board.look(|overview, _| assets::index(overview));
+            response(StatusCode::OK, "text/html; charset=utf-8", page)
         }
+        "/status.json" if get => negotiate::unless_known(headers, site.board.version(), || view::answer(site)),
+        "/metrics" if get => metrics::answer(&site.board, headers),
         // With the actions, their paths come here.
         "/" | "/status.json" | "/metrics" => only_read(),
         _ => refusal(StatusCode::NOT_FOUND, "there is no such page"),
@@ -73,6 +74,7 @@ impl Answer for Arc<Site> {
             Some(refusal) => refusal,
             None => route(self, &request).await,
         };
+        negotiate::compress(request.headers(), &mut response);
         access::harden(response.headers_mut());
         response
     }
@@ -85,8 +87,9 @@ impl Answer for Arc<Site> {
 /// shows.
 pub fn serve(
     settings: &PageSettings,
-    overview: Arc<Mutex<State<Overview>>>,
-    supervisord: Supervisord,
+    common: &Common,
+    board: &Arc<Board>,
+    supervisord: &Supervisord,
 ) -> Result<(), Failure> {
     let access = Access::new(settings)?;
     let Some(address) = *settings.listen else { return Ok(()) };
@@ -99,7 +102,15 @@ pub fn serve(
     };
     listener.set_nonblocking(true)?;
     let url = format!("http://{}/", listener.local_addr()?);
-    let site = Arc::new(Site { overview, supervisord, may_act: settings.allow_actions, access });
+    observer::start(Arc::clone(board), supervisord.clone(), common.clone(), settings.status_interval)?;
+    let site = Arc::new(Site {
+        board: Arc::clone(board),
+        supervisord: supervisord.clone(),
+        may_act: settings.allow_actions,
+        system: common.alerts.system.clone(),
+        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        access,
+    });
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_io().enable_time().max_blocking_threads(CALLS).thread_stack_size(512 << 10).build()?;
     thread::Builder::new().name("status page".into()).spawn(move || {

@@ -49,6 +49,11 @@ pub struct Names<'a> {
 }
 
 impl Names<'_> {
+    /// All processes that supervisord has.
+    pub fn listed(&self) -> &[Process] {
+        self.processes
+    }
+
     /// Each of the patterns that a setting has must name a process.
     pub fn processes<'a>(&mut self, setting: &str, patterns: impl IntoIterator<Item = &'a ProcessPattern>) {
         for pattern in patterns {

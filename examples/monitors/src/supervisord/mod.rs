@@ -3,8 +3,10 @@
 //!
 //! A call ends within a few seconds, whatever supervisord does.
 
+mod about;
 mod check;
 mod fault;
+mod process;
 mod stops;
 
 use std::borrow::Cow;
@@ -21,6 +23,8 @@ use crate::Failure;
 use crate::net::{connect, connect_unix};
 pub use check::{Names, log_failure};
 pub use fault::{Fault, Misconfigured, Refused, Unknown, fault_of};
+pub use process::Process;
+use process::process;
 pub use stops::{Stops, leave};
 
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -37,23 +41,6 @@ pub struct Supervisord {
     stops: Option<stops::Kept>,
 }
 
-/// A process as supervisord sees it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Process {
-    pub group: String,
-    pub name: String,
-    /// `RUNNING` and so on.
-    pub state: String,
-    /// 0 where there is none.
-    pub pid: u32,
-    /// When it was started last, in seconds since 1970; 0 if never.
-    pub start: i32,
-    /// When it ended last, in seconds since 1970; 0 if never.
-    pub stop: i32,
-    /// What it ended with: -1 for a signal, and 0 also where supervisord does not know.
-    pub exit_status: i32,
-}
-
 /// How a process ended, as supervisord saw it.
 pub struct Ended {
     /// What it is now.
@@ -63,26 +50,6 @@ pub struct Ended {
     pub exit_status: Option<i32>,
     /// Why it could not be started, or what was wrong with its end; otherwise empty.
     pub spawn_error: String,
-}
-
-impl Process {
-    /// `GROUP:NAME`, as supervisord wants it.
-    pub fn full_name(&self) -> String {
-        format!("{}:{}", self.group, self.name)
-    }
-
-    pub fn runs(&self) -> bool {
-        self.state == "RUNNING"
-    }
-
-    pub fn is_stopped(&self) -> bool {
-        self.state == "STOPPED"
-    }
-
-    /// Whether it neither runs nor is about to.
-    pub fn is_down(&self) -> bool {
-        matches!(self.state.as_str(), "STOPPED" | "EXITED" | "FATAL")
-    }
 }
 
 impl Supervisord {
@@ -98,6 +65,12 @@ impl Supervisord {
     pub fn processes(&self) -> Result<Vec<Process>, Failure> {
         let infos = Vec::<HashMap<String, Value>>::try_from_value(&self.call("getAllProcessInfo", vec![])?)?;
         infos.iter().map(process).collect()
+    }
+
+    /// One process, by its full name.
+    pub fn process(&self, full_name: &str) -> Result<Process, Failure> {
+        let info = self.call("getProcessInfo", vec![full_name.try_to_value()?])?;
+        process(&HashMap::<String, Value>::try_from_value(&info)?)
     }
 
     /// How a process ended, by its full name.
@@ -119,15 +92,7 @@ impl Supervisord {
             let tail = Vec::<Value>::try_from_value(&self.call("tailProcessStderrLog", params)?)?;
             Ok(String::try_from_value(tail.first().ok_or("the answer is empty")?)?)
         };
-        // supervisord fails if the first of the bytes is in the middle of a character, which has up to 4.
-        let mut found = tail(bytes);
-        for shorter in (bytes.saturating_sub(3)..bytes).rev() {
-            match found {
-                Err(error) if !error.is::<Unknown>() => found = tail(shorter),
-                _ => break,
-            }
-        }
-        found
+        whole_characters(bytes, tail)
     }
 
     /// Starts a process, and does not wait until it runs.
@@ -277,17 +242,16 @@ fn no_connection(address: &str, error: io::Error) -> Failure {
     Misconfigured(format!("no connection to {address}: {error}: {cure}")).into()
 }
 
-fn process(info: &HashMap<String, Value>) -> Result<Process, Failure> {
-    let pid: i32 = field(info, "pid")?;
-    Ok(Process {
-        group: field(info, "group")?,
-        name: field(info, "name")?,
-        state: field(info, "statename")?,
-        pid: pid.try_into()?,
-        start: field(info, "start")?,
-        stop: field(info, "stop")?,
-        exit_status: field(info, "exitstatus")?,
-    })
+/// The last bytes of a text. supervisord fails if the first of them is in the middle of a character, which has up to 4.
+fn whole_characters(bytes: usize, tail: impl Fn(usize) -> Result<String, Failure>) -> Result<String, Failure> {
+    let mut found = tail(bytes);
+    for shorter in (bytes.saturating_sub(3)..bytes).rev() {
+        match found {
+            Err(error) if !error.is::<Unknown>() => found = tail(shorter),
+            _ => break,
+        }
+    }
+    found
 }
 
 fn outcomes(value: &Value) -> Result<Vec<(String, String)>, Failure> {

@@ -5,6 +5,7 @@
 mod failure_monitor;
 mod start;
 mod startup_monitor;
+mod status_page;
 mod trading_system;
 
 #[path = "../support/mod.rs"]

@@ -160,10 +160,10 @@ fn a_day_of_a_trading_system() {
     system.wait_for_line("trading_monitor", from, "order_executor: STOPPING -> STOPPED");
     let metrics = system.get("metrics");
     for line in [
-        "supervisor_process_up{group=\"backup_risk_manager\",process=\"backup_risk_manager\"} 1",
-        "supervisor_process_up{group=\"trading_system\",process=\"risk_manager\"} 0",
-        "supervisor_process_state{group=\"trading_system\",process=\"risk_manager\",state=\"FATAL\"} 1",
-        "supervisor_process_state{group=\"trading_system\",process=\"order_executor\",state=\"STOPPED\"} 1",
+        "supervisor_process_up{server=\"trading\",group=\"backup_risk_manager\",process=\"backup_risk_manager\"} 1",
+        "supervisor_process_up{server=\"trading\",group=\"trading_system\",process=\"risk_manager\"} 0",
+        "supervisor_process_state{server=\"trading\",group=\"trading_system\",process=\"risk_manager\",state=\"FATAL\"} 1",
+        "supervisor_process_state{server=\"trading\",group=\"trading_system\",process=\"order_executor\",state=\"STOPPED\"} 1",
     ] {
         assert!(metrics.lines().any(|there| there == line), "{line} in {metrics}");
     }

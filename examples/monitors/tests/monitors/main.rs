@@ -8,6 +8,8 @@ mod durability;
 mod heartbeat;
 mod mail;
 mod page;
+mod page_access;
+mod page_alerts;
 mod performance;
 mod programs;
 mod receivers;

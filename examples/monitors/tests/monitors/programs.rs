@@ -677,7 +677,10 @@ impl FakeSupervisord {
                         asked.fetch_add(1, Ordering::SeqCst);
                         list(&processes.lock().unwrap())
                     }
-                    ("getProcessInfo", _) => MethodResponse { value: ended() }.to_xml().unwrap(),
+                    ("getProcessInfo", Some(XmlRpcValue::String(name))) => {
+                        MethodResponse { value: ended(name) }.to_xml().unwrap()
+                    }
+                    (method, None) => MethodResponse { value: about(method) }.to_xml().unwrap(),
                     ("tailProcessStderrLog", _) => {
                         let tail = ["panic: no limits\n".try_to_value().unwrap(), XmlRpcValue::Integer(17)];
                         MethodResponse { value: XmlRpcValue::Array(tail.into()) }.to_xml().unwrap()
@@ -718,11 +721,24 @@ impl FakeSupervisord {
 }
 
 /// What it says of any process that it is asked about.
-fn ended() -> XmlRpcValue {
-    let fields = [("statename", "EXITED"), ("spawnerr", "Bad exit code 3")];
+fn ended(full_name: &str) -> XmlRpcValue {
+    let (group, name) = full_name.split_once(':').unwrap();
+    let fields = [("group", group), ("name", name), ("statename", "EXITED"), ("spawnerr", "Bad exit code 3")];
     let fields = fields.map(|(key, text)| (key.to_owned(), text.try_to_value().unwrap()));
-    let status = [("exitstatus".to_owned(), XmlRpcValue::Integer(3))];
-    XmlRpcValue::Struct(fields.into_iter().chain(status).collect())
+    let numbers = [("exitstatus", 3), ("pid", 0), ("start", 1_000_000_000), ("stop", 1_000_000_001)];
+    let numbers = numbers.map(|(key, number)| (key.to_owned(), XmlRpcValue::Integer(number)));
+    XmlRpcValue::Struct(fields.into_iter().chain(numbers).collect())
+}
+
+/// What it says of itself.
+fn about(method: &str) -> XmlRpcValue {
+    match method {
+        "getState" => XmlRpcValue::Struct([("statename".to_owned(), "RUNNING".try_to_value().unwrap())].into()),
+        "getPID" => XmlRpcValue::Integer(1),
+        "getIdentification" => "fake".try_to_value().unwrap(),
+        "getSupervisorVersion" => "4.3.0".try_to_value().unwrap(),
+        other => panic!("{other}"),
+    }
 }
 
 pub fn list(processes: &[Process]) -> String {
@@ -964,16 +980,23 @@ fn the_status_page_shows_what_events_and_supervisord_tell() {
     let client = crate::support::client();
     let get = |path: &str| client.get(format!("{url}{path}")).call().unwrap().body_mut().read_to_string().unwrap();
     assert!(get("").contains("<tr><td>t:&lt;b&gt;&quot;é&quot;&amp;\\<td>RUNNING<td>77<td>2"), "{}", get(""));
-    let up = r#"supervisor_process_up{group="t",process="<b>\"é\"&\\"} "#;
-    assert!(get("metrics").lines().any(|line| line == format!("{up}1")), "{}", get("metrics"));
+    let of = r#"{server="fake",group="t",process="<b>\"é\"&\\"}"#;
+    let up = format!("supervisor_process_up{of} ");
+    let is_told = |line: &str| get("metrics").lines().any(|there| there == line);
+    wait_for("the figures", || is_told(&format!("{up}1")).then_some(()));
 
     supervisord.set(&[("t", "<b>\"é\"&\\", "EXITED", 0), ("t", "other", "RUNNING", 5)]);
     let lines = monitor.send("TICK_60", "when:60");
-    assert_eq!(levels(&lines, "WARNING"), ["t:<b>\"é\"&\\ is EXITED; events said RUNNING"]);
+    let differs = levels(&lines, "WARNING");
+    assert!(differs.contains(&"t:<b>\"é\"&\\ is EXITED; events said RUNNING".into()), "{differs:?}");
     assert_eq!(levels(&lines, "INFO"), ["2 processes: 1 EXITED, 1 RUNNING"]);
-    let metrics = get("metrics");
-    for line in [&format!("{up}0"), "supervisor_differences_total 1", "supervisor_state_changes_total 1"] {
-        assert!(metrics.lines().any(|there| there == line), "{line}: {metrics}");
+    for line in [
+        &format!("{up}0"),
+        r#"supervisor_differences_total{server="fake"} 1"#,
+        r#"supervisor_state_changes_total{server="fake"} 1"#,
+        &format!("supervisor_process_restarts_total{of} 0"),
+    ] {
+        assert!(is_told(line), "{line}: {}", get("metrics"));
     }
     assert!(get("").contains("<td>t:other<td>RUNNING<td>5<td>2001-09-09T01:46:40Z"));
     supervisord.set(&[("t", "other", "RUNNING", 5)]);

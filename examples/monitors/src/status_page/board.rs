@@ -1,0 +1,158 @@
+//! What the monitor and the page share: the overview, which events change, and what is asked and measured besides.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use supervisor_events::ProcessState;
+
+use super::overview::{Change, Difference, Overview, ProcessStateName, Sighting, StateChange};
+use super::usage::{History, Usage};
+use crate::Failure;
+use crate::alerts::counts::Counts;
+use crate::settings::Common;
+use crate::state::{Journaled, State};
+use crate::supervisord::Process;
+
+/// Shared by the threads of a monitor.
+pub struct Board {
+    overview: Mutex<Journaled<Overview>>,
+    live: Mutex<Live>,
+    history: Mutex<State<BTreeMap<String, History>>>,
+    /// Processes of which supervisord has more to say, and when they ended last.
+    pending: Mutex<BTreeMap<String, i64>>,
+    has_pending: Condvar,
+    /// Another one with each change that somebody may see.
+    version: AtomicU64,
+}
+
+/// What nobody needs to keep.
+#[derive(Default)]
+pub struct Live {
+    pub supervisord: Server,
+    /// By `GROUP:NAME`.
+    pub usage: BTreeMap<String, Usage>,
+    /// By monitor. None where nothing is counted.
+    pub alerts: Option<BTreeMap<String, Counts>>,
+}
+
+/// How it is with supervisord itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Server {
+    /// Whether it answers.
+    pub is_up: bool,
+    pub state: Option<String>,
+    pub pid: Option<u32>,
+    pub version: Option<String>,
+    pub identifier: Option<String>,
+    /// Why it cannot be called.
+    pub error: Option<String>,
+}
+
+impl Live {
+    /// supervisord's identifier: by its own word, or by its events.
+    pub fn identifier<'a>(&'a self, overview: &'a Overview) -> &'a str {
+        self.supervisord.identifier.as_deref().unwrap_or(&overview.server)
+    }
+}
+
+impl Board {
+    /// With what was known before, where there is a directory for state.
+    pub fn open(common: &Common) -> Result<Self, Failure> {
+        let mut history: State<BTreeMap<String, History>> = State::open(common, ".history")?;
+        let usage = history.get().into_iter().map(|(name, history)| (name, history.into()));
+        let live = Live { usage: usage.collect(), ..Live::default() };
+        let mut overview = Journaled::open(common, "")?;
+        overview.get();
+        Ok(Self {
+            overview: overview.into(),
+            live: live.into(),
+            history: history.into(),
+            pending: Mutex::default(),
+            has_pending: Condvar::new(),
+            version: fastrand::u64(..1 << 53).into(),
+        })
+    }
+
+    /// Takes in an event of supervisord's. `origin` is its run and its identifier.
+    pub fn event(&self, origin: (&str, &str), change: Change) {
+        let mut overview = lock(&self.overview);
+        if overview.known().run != origin.0 {
+            overview.apply(Change::Run { run: origin.0.into(), server: origin.1.into() });
+        }
+        let ended = match &change {
+            Change::State(change) if overview.known().has_seen(origin.0, change.serial) => return,
+            Change::State(StateChange { to: ProcessStateName(ProcessState::Stopping), .. }) => None,
+            Change::State(change) => Some((format!("{}:{}", change.group, change.process), change.at)),
+            _ => None,
+        };
+        overview.apply(change);
+        drop(overview);
+        if let Some((name, at)) = ended {
+            lock(&self.pending).insert(name, at);
+            self.has_pending.notify_all();
+        }
+        self.changed();
+    }
+
+    /// Takes supervisord's word for the states of all processes. Where it said otherwise than its events, if that is asked
+    /// for.
+    pub fn reconcile(&self, at: i64, processes: Vec<Process>, compare: bool) -> Vec<Difference> {
+        let differences = lock(&self.overview).decide(|overview| {
+            let differences = if compare { overview.differences(&processes) } else { Vec::new() };
+            let count = differences.len() as u64;
+            (differences, Some(Change::Listed { at, processes, differences: count }))
+        });
+        self.changed();
+        differences
+    }
+
+    /// Takes in what supervisord was asked for.
+    pub fn told(&self, change: Change) {
+        lock(&self.overview).apply(change);
+        self.changed();
+    }
+
+    /// Looks at everything at once.
+    pub fn look<R>(&self, look: impl FnOnce(&Overview, &Live) -> R) -> R {
+        let mut overview = lock(&self.overview);
+        look(overview.get(), &lock(&self.live))
+    }
+
+    /// Changes what nobody needs to keep.
+    pub fn update(&self, change: impl FnOnce(&mut Live)) {
+        change(&mut lock(&self.live));
+        self.changed();
+    }
+
+    /// Keeps what each process used.
+    pub fn keep_history(&self) {
+        let histories =
+            |live: &Live| live.usage.iter().map(|(name, usage)| (name.clone(), usage.history.clone())).collect();
+        let kept = histories(&lock(&self.live));
+        lock(&self.history).set(kept);
+    }
+
+    /// Another number whenever something may look different.
+    pub fn version(&self) -> u64 {
+        // Another process of the pool may have changed it.
+        let seen = lock(&self.overview).get().last_event.map_or(0, |Sighting { at, serial }| at as u64 ^ serial << 44);
+        self.version.load(Ordering::Relaxed) ^ seen
+    }
+
+    /// Waits until supervisord has more to say of processes. Which, and when they ended last.
+    pub fn wait(&self, patience: Duration) -> BTreeMap<String, i64> {
+        let pending = lock(&self.pending);
+        let waited = self.has_pending.wait_timeout_while(pending, patience, |pending| pending.is_empty());
+        std::mem::take(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
+    }
+
+    fn changed(&self) {
+        self.version.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,47 @@
+//! How processes ended, by supervisord's own log. Where it starts a process again at once, as it does what has exited,
+//! nothing else tells: its answers are about the new one by then.
+//!
+//! ```text
+//! 2026-11-27 22:36:49,123 WARN exited: worker (exit status 3; not expected)
+//! 2026-11-27 22:36:49,123 WARN exited: worker (terminated by SIGKILL; not expected)
+//! ```
+
+/// How the process of this name exited last, if the log says so: its status, -1 for a signal, and why. Its group is not
+/// in the log.
+pub fn last_exit(log: &str, name: &str, expected: bool) -> Option<(i32, String)> {
+    let start = format!(" exited: {name} (");
+    let line = log.lines().rev().find_map(|line| line.split_once(&start).map(|(_, rest)| rest))?;
+    let (how, was_expected) = line.trim_end().strip_suffix(')')?.rsplit_once("; ")?;
+    if was_expected != if expected { "expected" } else { "not expected" } {
+        return None;
+    }
+    if let Some(status) = how.strip_prefix("exit status ") {
+        let status = status.parse().ok()?;
+        return Some((status, format!("exit code {status}")));
+    }
+    Some((-1, format!("killed by {}", how.strip_prefix("terminated by ")?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_exit_is_read_from_the_log() {
+        let log = "torn (exit status 9; not expected)\n\
+                   2026-11-27 22:36:49,123 WARN exited: a (exit status 3; not expected)\n\
+                   2026-11-27 22:36:49,124 INFO spawned: 'a' with pid 5\n\
+                   2026-11-27 22:36:49,125 INFO exited: a (exit status 0; expected)\n\
+                   2026-11-27 22:36:49,126 WARN exited: b (terminated by SIGSEGV (core dumped); not expected)\n\
+                   2026-11-27 22:36:49,127 WARN stopped: c (terminated by SIGKILL)\n\
+                   2026-11-27 22:36:49,128 WARN exited: d (unknown termination cause 0x7; not expected)\n\
+                   2026-11-27 22:36:49,129 WARN exited: e (exit st";
+        assert_eq!(last_exit(log, "a", true), Some((0, "exit code 0".into())));
+        // The last one is another one than is asked for.
+        assert_eq!(last_exit(log, "a", false), None);
+        assert_eq!(last_exit(log, "b", false), Some((-1, "killed by SIGSEGV (core dumped)".into())));
+        for name in ["c", "d", "e", "torn", "exited: a", ""] {
+            assert_eq!(last_exit(log, name, false), None, "{name}");
+        }
+    }
+}

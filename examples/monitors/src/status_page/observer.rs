@@ -1,0 +1,173 @@
+//! What no event tells: how supervisord is, how processes ended, and what they use. A thread of its own asks and measures,
+//! so that no event waits for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::board::{Board, Server};
+use super::exit_log::last_exit;
+use super::overview::Change;
+use super::usage::Sample;
+use crate::alerts::counts;
+use crate::metrics::{self, Scan};
+use crate::settings::Common;
+use crate::supervisord::{Process, Supervisord, fault_of};
+
+/// How long it waits after it has asked: what happens meanwhile is one call.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Of more processes than these, all are asked for at once.
+const FEW: usize = 8;
+
+/// How much of supervisord's log is read, in bytes.
+const LOG: usize = 16 * 1024;
+
+/// How often the history is kept. The end of the monitor keeps it as well.
+const KEEP_EVERY: Duration = Duration::from_secs(300);
+
+struct Observer {
+    board: Arc<Board>,
+    supervisord: Supervisord,
+    common: Common,
+    before: Option<(Instant, Scan)>,
+}
+
+/// Looks at everything, and starts to look: at what is needed at once, and at everything each `interval`.
+pub fn start(board: Arc<Board>, supervisord: Supervisord, common: Common, interval: Duration) -> io::Result<()> {
+    let mut observer = Observer { board, supervisord, common, before: None };
+    // Without it, the first that is shown would be under another identifier.
+    observer.look();
+    let observe = move || {
+        let (mut next, mut next_keep) = (Instant::now() + interval, Instant::now() + KEEP_EVERY);
+        loop {
+            let pending = observer.board.wait(next.saturating_duration_since(Instant::now()));
+            if !pending.is_empty() {
+                observer.ask(pending);
+                thread::sleep(PAUSE);
+            }
+            if Instant::now() >= next {
+                observer.look();
+                next = Instant::now() + interval;
+            }
+            if Instant::now() >= next_keep {
+                observer.board.keep_history();
+                next_keep = Instant::now() + KEEP_EVERY;
+            }
+        }
+    };
+    thread::Builder::new().name("observer".into()).stack_size(512 << 10).spawn(observe).map(drop)
+}
+
+impl Observer {
+    /// Everything that changes without an event.
+    fn look(&mut self) {
+        let known = self.board.look(|_, live| live.supervisord.clone());
+        let server = self.ask_about_supervisord(known);
+        let alerts = counts::of_all(&self.common);
+        let samples = self.sample();
+        let names = self.board.look(|overview, _| overview.processes.keys().cloned().collect::<BTreeSet<_>>());
+        let now = Timestamp::now().as_second();
+        self.board.update(|live| {
+            (live.supervisord, live.alerts) = (server, alerts);
+            live.usage.retain(|name, _| names.contains(name));
+            for name in names {
+                let (sample, cpu_ms) = samples.get(&name).copied().unzip();
+                live.usage.entry(name).or_default().add(now, sample, cpu_ms.unwrap_or_default());
+            }
+        });
+    }
+
+    fn ask_about_supervisord(&self, known: Server) -> Server {
+        match self.supervisord.state() {
+            Ok(state) => {
+                let is_there = known.is_up && state == "RUNNING";
+                // It may be another one by now, after it could not be called.
+                let known = if is_there { known } else { Server::default() };
+                Server {
+                    is_up: true,
+                    state: Some(state),
+                    pid: known.pid.or_else(|| self.supervisord.pid().ok()),
+                    version: known.version.or_else(|| self.supervisord.version().ok()),
+                    identifier: known.identifier.or_else(|| self.supervisord.identification().ok()),
+                    error: None,
+                }
+            }
+            Err(error) => Server { is_up: false, state: None, error: Some(error.to_string()), ..known },
+        }
+    }
+
+    /// What each process that has one uses, by its process id.
+    fn sample(&mut self) -> BTreeMap<String, (Sample, u64)> {
+        let now = Instant::now();
+        let by = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
+        let scan = metrics::scan_once();
+        let pids: Vec<_> = self.board.look(|overview, _| {
+            let running = overview.processes.iter().filter(|(_, status)| status.pid > 0);
+            running.map(|(name, status)| (name.clone(), status.pid)).collect()
+        });
+        let samples = pids.into_iter().filter_map(|(name, pid)| {
+            let members = scan.tree(pid, by);
+            if members.is_empty() {
+                return None;
+            }
+            let used = self.before.as_ref().map(|(then, before)| {
+                let (used, elapsed) = (before.cpu_ms_until(&members), now.duration_since(*then));
+                (used, used as f64 / (elapsed.as_secs_f64() * 10.0))
+            });
+            let (cpu_ms, cpu) = used.unzip();
+            let memory = members.iter().map(metrics::memory).sum();
+            let sample = Sample { pid, cpu: cpu.map(|cpu| cpu as f32), memory, processes: members.len() };
+            Some((name, (sample, cpu_ms.unwrap_or_default())))
+        });
+        let samples = samples.collect();
+        self.before = Some((now, scan));
+        samples
+    }
+
+    /// What supervisord knows of processes that have changed their state. If it cannot be called, the next list tells.
+    fn ask(&self, pending: BTreeMap<String, i64>) {
+        let processes: Vec<Process> = if pending.len() > FEW {
+            let mut all = self.supervisord.processes().unwrap_or_default();
+            all.retain(|process| pending.contains_key(&process.full_name()));
+            all
+        } else {
+            let answers = pending.keys().map(|name| self.supervisord.process(name));
+            // It may be gone. Where there is no answer at all, there is none for the others.
+            let answers = answers.take_while(|answer| answer.as_ref().err().is_none_or(|why| fault_of(why).is_some()));
+            answers.filter_map(Result::ok).collect()
+        };
+        if !processes.is_empty() {
+            self.board.told(Change::Told(processes));
+        }
+        self.ask_the_log(&pending);
+    }
+
+    /// Looks up what supervisord no longer knows.
+    fn ask_the_log(&self, pending: &BTreeMap<String, i64>) {
+        let unknown = self.board.look(|overview, _| {
+            let mut names = BTreeMap::<&str, usize>::new();
+            overview.processes.values().for_each(|process| *names.entry(&process.name).or_default() += 1);
+            let known = pending.keys().filter_map(|full_name| Some((full_name, overview.processes.get(full_name)?)));
+            let unknown = known.filter_map(|(full_name, process)| {
+                let exit = process.last_exit.as_ref()?;
+                let wanted = exit.is_wanting() && names.get(process.name.as_str()) == Some(&1);
+                wanted.then(|| (full_name.clone(), process.name.clone(), exit.at, exit.expected.unwrap_or_default()))
+            });
+            unknown.collect::<Vec<_>>()
+        });
+        if unknown.is_empty() {
+            return;
+        }
+        let Ok(log) = self.supervisord.log_tail(LOG) else { return };
+        for (full_name, name, at, expected) in unknown {
+            if let Some((status, why)) = last_exit(&log, &name, expected) {
+                self.board.told(Change::Ended { name: full_name, at, status: Some(status), why });
+            }
+        }
+    }
+}
