@@ -69,7 +69,7 @@ impl<T: Apply + Clone + Default + Serialize + DeserializeOwned> Journaled<T> {
     pub fn open(settings: &Common, name: &str) -> Result<Self, Failure> {
         let whole = State::open(settings, name)?;
         let journal = settings.state_dir.as_ref().map(|directory| {
-            let path = directory.join(format!("{}{name}.journal", files::of_pool()));
+            let path = directory.join(format!("{}{name}.journal.json", files::of_pool()));
             let file = open(&path).map_err(|error| format!("{path:?} has to be a file to write in: {error}"))?;
             Ok::<_, Failure>(Journal { path, file, head: String::new(), end: 0 })
         });
@@ -265,7 +265,7 @@ mod tests {
     }
 
     fn file_in(directory: &Path) -> PathBuf {
-        directory.join(format!("{}.journal", files::of_pool()))
+        directory.join(format!("{}.journal.json", files::of_pool()))
     }
 
     #[test]

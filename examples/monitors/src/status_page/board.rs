@@ -1,13 +1,11 @@
 //! What the monitor and the page share: the overview, which events change, and what is asked and measured besides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use supervisor_events::ProcessState;
-
-use super::overview::{Change, Difference, Overview, ProcessStateName, Sighting, StateChange};
+use super::overview::{Change, Difference, Overview, Sighting};
 use super::usage::{History, Usage};
 use crate::Failure;
 use crate::alerts::counts::Counts;
@@ -20,8 +18,8 @@ pub struct Board {
     overview: Mutex<Journaled<Overview>>,
     live: Mutex<Live>,
     history: Mutex<State<BTreeMap<String, History>>>,
-    /// Processes of which supervisord has more to say, and when they ended last.
-    pending: Mutex<BTreeMap<String, i64>>,
+    /// Processes of which supervisord has more to say. None as long as nobody asks it.
+    pending: Mutex<Option<BTreeSet<String>>>,
     has_pending: Condvar,
     /// Another one with each change that somebody may see.
     version: AtomicU64,
@@ -81,18 +79,17 @@ impl Board {
         if overview.known().run != origin.0 {
             overview.apply(Change::Run { run: origin.0.into(), server: origin.1.into() });
         }
-        let ended = match &change {
-            Change::State(change) if overview.known().has_seen(origin.0, change.serial) => return,
-            Change::State(StateChange { to: ProcessStateName(ProcessState::Stopping), .. }) => None,
-            Change::State(change) => Some((format!("{}:{}", change.group, change.process), change.at)),
-            _ => None,
-        };
+        if let Change::State(change) = &change {
+            if overview.known().has_seen(origin.0, change.serial) {
+                return;
+            }
+            if let Some(pending) = lock(&self.pending).as_mut() {
+                pending.insert(format!("{}:{}", change.group, change.process));
+            }
+        }
         overview.apply(change);
         drop(overview);
-        if let Some((name, at)) = ended {
-            lock(&self.pending).insert(name, at);
-            self.has_pending.notify_all();
-        }
+        self.has_pending.notify_all();
         self.changed();
     }
 
@@ -141,11 +138,13 @@ impl Board {
         self.version.load(Ordering::Relaxed) ^ seen
     }
 
-    /// Waits until supervisord has more to say of processes. Which, and when they ended last.
-    pub fn wait(&self, patience: Duration) -> BTreeMap<String, i64> {
-        let pending = lock(&self.pending);
-        let waited = self.has_pending.wait_timeout_while(pending, patience, |pending| pending.is_empty());
-        std::mem::take(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
+    /// Waits until supervisord has more to say of processes. Which these are, since this was called for the first time.
+    pub fn wait(&self, patience: Duration) -> BTreeSet<String> {
+        let mut pending = lock(&self.pending);
+        pending.get_or_insert_default();
+        let is_none = |pending: &mut Option<BTreeSet<_>>| pending.as_ref().is_none_or(BTreeSet::is_empty);
+        let waited = self.has_pending.wait_timeout_while(pending, patience, is_none);
+        waited.unwrap_or_else(PoisonError::into_inner).0.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     fn changed(&self) {

@@ -42,12 +42,13 @@ pub fn start(board: Arc<Board>, supervisord: Supervisord, common: Common, interv
     let mut observer = Observer { board, supervisord, common, before: None };
     // Without it, the first that is shown would be under another identifier.
     observer.look();
+    observer.board.wait(Duration::ZERO);
     let observe = move || {
         let (mut next, mut next_keep) = (Instant::now() + interval, Instant::now() + KEEP_EVERY);
         loop {
             let pending = observer.board.wait(next.saturating_duration_since(Instant::now()));
             if !pending.is_empty() {
-                observer.ask(pending);
+                observer.ask(&pending);
                 thread::sleep(PAUSE);
             }
             if Instant::now() >= next {
@@ -130,13 +131,13 @@ impl Observer {
     }
 
     /// What supervisord knows of processes that have changed their state. If it cannot be called, the next list tells.
-    fn ask(&self, pending: BTreeMap<String, i64>) {
+    fn ask(&self, pending: &BTreeSet<String>) {
         let processes: Vec<Process> = if pending.len() > FEW {
             let mut all = self.supervisord.processes().unwrap_or_default();
-            all.retain(|process| pending.contains_key(&process.full_name()));
+            all.retain(|process| pending.contains(&process.full_name()));
             all
         } else {
-            let answers = pending.keys().map(|name| self.supervisord.process(name));
+            let answers = pending.iter().map(|name| self.supervisord.process(name));
             // It may be gone. Where there is no answer at all, there is none for the others.
             let answers = answers.take_while(|answer| answer.as_ref().err().is_none_or(|why| fault_of(why).is_some()));
             answers.filter_map(Result::ok).collect()
@@ -144,15 +145,15 @@ impl Observer {
         if !processes.is_empty() {
             self.board.told(Change::Told(processes));
         }
-        self.ask_the_log(&pending);
+        self.ask_the_log(pending);
     }
 
     /// Looks up what supervisord no longer knows.
-    fn ask_the_log(&self, pending: &BTreeMap<String, i64>) {
+    fn ask_the_log(&self, pending: &BTreeSet<String>) {
         let unknown = self.board.look(|overview, _| {
             let mut names = BTreeMap::<&str, usize>::new();
             overview.processes.values().for_each(|process| *names.entry(&process.name).or_default() += 1);
-            let known = pending.keys().filter_map(|full_name| Some((full_name, overview.processes.get(full_name)?)));
+            let known = pending.iter().filter_map(|full_name| Some((full_name, overview.processes.get(full_name)?)));
             let unknown = known.filter_map(|(full_name, process)| {
                 let exit = process.last_exit.as_ref()?;
                 let wanted = exit.is_wanting() && names.get(process.name.as_str()) == Some(&1);

@@ -10,6 +10,7 @@ mod mail;
 mod page;
 mod page_access;
 mod page_alerts;
+mod page_metrics;
 mod performance;
 mod programs;
 mod receivers;

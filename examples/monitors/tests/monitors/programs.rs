@@ -656,18 +656,30 @@ pub struct FakeSupervisord {
     processes: Arc<Mutex<Vec<Process>>>,
     /// How often it was asked for them.
     asked: Arc<AtomicUsize>,
+    /// Whether it answers nothing but an error.
+    broken: Arc<AtomicBool>,
 }
 
 impl FakeSupervisord {
     pub fn start() -> Self {
         let server = tiny_http::Server::http("127.0.0.1:0").unwrap();
         let url = format!("http://{}", server.server_addr());
-        let this = Self { url, calls: Arc::default(), processes: Arc::default(), asked: Arc::default() };
+        let this = Self {
+            url,
+            calls: Arc::default(),
+            processes: Arc::default(),
+            asked: Arc::default(),
+            broken: Arc::default(),
+        };
         this.set(&THERE);
         let (calls, processes) = (Arc::clone(&this.calls), Arc::clone(&this.processes));
-        let asked = Arc::clone(&this.asked);
+        let (asked, broken) = (Arc::clone(&this.asked), Arc::clone(&this.broken));
         thread::spawn(move || {
             for mut request in server.incoming_requests() {
+                if broken.load(Ordering::SeqCst) {
+                    request.respond(tiny_http::Response::empty(500)).unwrap();
+                    continue;
+                }
                 let mut body = String::new();
                 request.as_reader().read_to_string(&mut body).unwrap();
                 let call = MethodCall::from_xml(&body).unwrap();
@@ -709,6 +721,11 @@ impl FakeSupervisord {
 
     pub fn set(&self, processes: &[Process]) {
         *self.processes.lock().unwrap() = processes.to_vec();
+    }
+
+    /// From now on it answers nothing but an error, or again as it should.
+    pub fn break_down(&self, broken: bool) {
+        self.broken.store(broken, Ordering::SeqCst);
     }
 
     pub fn asked(&self) -> usize {
