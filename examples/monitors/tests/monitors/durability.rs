@@ -21,13 +21,13 @@ use crate::support::{PATIENCE, wait_for};
 
 /// Starts a monitor with a file system of 64 KiB at `small` in its directory, which only the monitor and
 /// [`SmallDisk::path`] can see. None where this user may not mount one.
-struct SmallDisk {
-    monitor: Driven,
+pub struct SmallDisk {
+    pub monitor: Driven,
     disk: PathBuf,
 }
 
 impl SmallDisk {
-    fn start(name: &str, directory: &Path, settings: &[&str]) -> Option<Self> {
+    pub fn start(name: &str, directory: &Path, settings: &[&str]) -> Option<Self> {
         const MOUNT: &str = "mount -t tmpfs -o size=64k none small";
         fs::create_dir_all(directory.join("small")).unwrap();
         let alone = |script: &str| {
@@ -49,12 +49,12 @@ impl SmallDisk {
         Some(Self { monitor, disk })
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.disk.join(name)
     }
 
     /// Takes all the room that is left.
-    fn fill(&self) {
+    pub fn fill(&self) {
         let mut filler = File::create(self.path("filler")).unwrap();
         while filler.write(&[0; 4096]).is_ok() {}
     }

@@ -1,11 +1,13 @@
 //! What the page and its metrics say while supervisord does not answer, and in a pool.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::programs::{Driven, FakeSupervisord, state};
+use crate::durability::SmallDisk;
+use crate::programs::{Driven, FakeSupervisord, levels, state, state_in};
 use crate::support::{client, wait_for};
 
 const SETTINGS: [&str; 3] = ["--listen=127.0.0.1:0", "--status-interval=0.1", "--state-dir=state"];
@@ -81,4 +83,33 @@ fn the_processes_of_a_pool_show_the_same_page() {
     let third = Driven::start("trading_monitor", directory.path(), &SETTINGS);
     assert_eq!(restarts(&page(&third, 2)), 2);
     third.end();
+}
+
+#[test]
+fn a_full_disk_costs_no_event_and_is_made_up_for() {
+    let directory = TempDir::new().unwrap();
+    let settings = ["--listen=127.0.0.1:0", "--state-dir=small/state"];
+    let Some(mut small) = SmallDisk::start("trading_monitor", directory.path(), &settings) else { return };
+    let get = page(&small.monitor, 0);
+    let restart = |small: &mut SmallDisk, times: usize| {
+        let events =
+            (0..times).flat_map(|_| small.monitor.send("PROCESS_STATE_STARTING", &state("p", "EXITED", "tries:0")));
+        events.collect::<Vec<_>>()
+    };
+    let logged = restart(&mut small, 50);
+    assert_eq!(levels(&logged, "ERROR"), [] as [&str; 0]);
+    small.fill();
+    let logged = restart(&mut small, 100);
+    let errors = levels(&logged, "ERROR");
+    assert!(
+        errors.iter().filter(|error| error.contains("changes cannot be kept: No space left")).count() == 1,
+        "{errors:?}"
+    );
+    let status: Value = serde_json::from_str(&get("status.json")).unwrap();
+    assert_eq!(status["processes"][0]["restarts"], 150);
+    fs::remove_file(small.path("filler")).unwrap();
+    let logged = restart(&mut small, 1);
+    assert!(levels(&logged, "INFO").contains(&"changes can be kept again".into()), "{logged:?}");
+    assert_eq!(state_in(&small.path("state/trading_monitor"))["value"]["processes"]["t:p"]["restarts"], 151);
+    small.monitor.end();
 }
