@@ -1,6 +1,7 @@
 //! What the monitors share. Each program under `src/bin/` says what is decided, and nothing else.
 
 pub mod alerts;
+pub mod command;
 pub mod dependencies;
 pub mod endpoints;
 pub mod files;

@@ -56,19 +56,15 @@ impl Alerts {
         if !self.followed.lock().unwrap_or_else(PoisonError::into_inner).insert(goal.wanted.clone()) {
             return;
         }
-        let (origin, followed, wanted) = (self.origin(context), Arc::clone(&self.followed), goal.wanted.clone());
-        let queue = self.outbox.as_ref().map(|outbox| Arc::clone(&outbox.queue));
+        let (reporter, followed, wanted) =
+            (self.reporter(context, ""), Arc::clone(&self.followed), goal.wanted.clone());
         let tell = move |reached: bool, details: Value| {
             let (severity, event, status) = match reached {
                 true => (Severity::Info, goal.reached, Status::Resolved),
                 false => (Severity::Critical, goal.missed, Status::Firing),
             };
             let alert = Alert::new(severity, event, None, details).status(status);
-            let alert = alert.incident(format!("{}/{}", goal.wanted.name(), goal.missed));
-            alert.log();
-            if let Some(queue) = &queue {
-                queue.push(origin.render(0, &alert));
-            }
+            reporter.send([alert.incident(format!("{}/{}", goal.wanted.name(), goal.missed))]);
         };
         let watch = move || {
             watch(&wanted, tell);

@@ -81,7 +81,7 @@ pub struct AlertSettings {
 }
 
 /// How urgent an alert is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Severity {
     Info,
@@ -239,14 +239,15 @@ impl Alerts {
 
     /// Logs the alerts of one event, and queues them. It waits for nobody.
     pub fn send<'a>(&self, context: &Context<'_>, alerts: impl IntoIterator<Item = Alert<'a>>) {
-        let origin = self.origin(context);
-        for (index, alert) in alerts.into_iter().enumerate() {
-            alert.log();
-            if let Some(outbox) = &self.outbox {
-                outbox.queue.push(origin.render(index, &alert));
-            }
-        }
+        self.reporter(context, "").send(alerts);
         self.outbox.iter().for_each(Outbox::ensure_running);
+    }
+
+    /// What sends alerts about an event later, from another thread. `part` tells their keys from those of others about
+    /// the same event.
+    pub fn reporter(&self, context: &Context<'_>, part: &str) -> Reporter {
+        let queue = self.outbox.as_ref().map(|outbox| Arc::clone(&outbox.queue));
+        Reporter { origin: self.origin(context), part: part.into(), queue }
     }
 
     /// Whether the last alert has arrived, as far as that is known.
@@ -266,6 +267,25 @@ impl Alerts {
     }
 }
 
+/// Sends alerts about an event, for as long as that takes.
+pub struct Reporter {
+    origin: Origin,
+    part: String,
+    queue: Option<Arc<Queue>>,
+}
+
+impl Reporter {
+    /// Logs alerts, and queues them. It waits for nobody.
+    pub fn send<'a>(&self, alerts: impl IntoIterator<Item = Alert<'a>>) {
+        for (index, alert) in alerts.into_iter().enumerate() {
+            alert.log();
+            if let Some(queue) = &self.queue {
+                queue.push(self.origin.render(&format!("{}{index}", self.part), &alert));
+            }
+        }
+    }
+}
+
 /// The event that an alert comes from.
 struct Origin {
     system: String,
@@ -277,7 +297,7 @@ struct Origin {
 
 impl Origin {
     /// An alert as it waits in the queue, which is how it is sent but for what is asked of supervisord then.
-    fn render(&self, index: usize, alert: &Alert<'_>) -> Vec<u8> {
+    fn render(&self, index: &str, alert: &Alert<'_>) -> Vec<u8> {
         let Self { system, host, server, run, serial } = self;
         let (process, group) = alert.process.unzip();
         let mut value = json!({

@@ -54,6 +54,8 @@ pub struct Context<'a> {
     pub run: &'a str,
     /// How many bytes of the payload are missing, because the event was too large.
     pub omitted: u64,
+    /// The payload as it came.
+    pub payload: &'a [u8],
 }
 
 /// A program's `main`: starts the log, reads the settings and acts on them. What it fails with is logged.
@@ -141,7 +143,7 @@ impl<M: Monitor> Worker<M> {
         let run = self.seen.run();
         let handled = match notification.event() {
             Ok(event) => {
-                let context = Context { header, run: &run, omitted: notification.omitted };
+                let context = context(notification, &run);
                 self.monitor.handle(&context, &event)
             }
             // A plugin's, which cannot concern a monitor that does not know it.
@@ -163,11 +165,16 @@ impl<M: Monitor> Worker<M> {
         let (header, run) = (&notification.header, self.seen.run());
         if let Some(alerts) = self.monitor.alerts() {
             let details = json!({ "monitor": log::monitor(), "eventname": header.eventname(), "why": why });
-            let context = Context { header, run: &run, omitted: notification.omitted };
+            let context = context(notification, &run);
             alerts.send(&context, [Alert::new(Severity::Critical, "EVENT_SET_ASIDE", None, details)]);
         }
         self.dead_letters.keep(notification, &run, why)
     }
+}
+
+fn context<'a>(notification: &'a Notification<'_>, run: &'a str) -> Context<'a> {
+    let Notification { header, payload, omitted, .. } = notification;
+    Context { header, run, omitted: *omitted, payload }
 }
 
 fn which(header: &Header<'_>) -> serde_json::Value {
