@@ -1,7 +1,11 @@
 """Stands in for a process of a trading system: it runs until its input ends, and misbehaves as it is told to."""
 
 import argparse
+import contextlib
+import json
 import os
+import pathlib
+import random
 import signal
 import socket
 import sys
@@ -11,7 +15,12 @@ import time
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--signal", action="append", default=[], help="a message for supervisord's listeners, every 5 s")
 parser.add_argument("--leak", type=float, default=0, help="MB that are lost each second")
-parser.add_argument("--serve", type=int, metavar="PORT", help="take connections")
+parser.add_argument("--serve", type=int, metavar="PORT", help="take connections, as an exchange that has positions")
+parser.add_argument("--prices", metavar="FILE", help="keep the prices of the last minute there")
+parser.add_argument("--positions", metavar="FILE", help="keep positions there")
+parser.add_argument("--state", metavar="FILE", help="keep what is known there, every second")
+parser.add_argument("--directory", type=pathlib.Path, default=pathlib.Path(), metavar="DIRECTORY",
+                    help="where the files exchange_is_slow, exchange_positions and market_is_wild make the exchange so")
 parser.add_argument("--crash-after", type=float, help="seconds")
 parser.add_argument("--fail-if", metavar="FILE", help="fail at once if this file is there")
 parser.add_argument("--ignore-term", action="store_true", help="hang at SIGTERM")
@@ -23,19 +32,51 @@ if arguments.ignore_term:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
+POSITIONS = {"BTC": 0.25}
+
+
+def keep(path, value):
+    path = pathlib.Path(path)
+    path.parent.mkdir(exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(value))
+    part.rename(path)
+
+
+def answer(client):
+    # Who only looks whether the port is open asks for nothing.
+    with client, contextlib.suppress(OSError):
+        client.settimeout(5)
+        if client.recv(1024).startswith(b"positions"):
+            other = arguments.directory / "exchange_positions"
+            client.sendall((other.read_text() if other.exists() else json.dumps(POSITIONS)).encode() + b"\n")
+            return
+        if (arguments.directory / "exchange_is_slow").exists():
+            time.sleep(1)
+        client.sendall(b"done\n")
+
+
 def serve():
     server = socket.create_server(("127.0.0.1", arguments.serve))
     while True:
-        server.accept()[0].close()
+        threading.Thread(target=answer, args=[server.accept()[0]], daemon=True).start()
 
 
 def misbehave():
     begin = time.monotonic()
-    lost = []
+    lost, prices = [], [100.0]
+    if arguments.positions:
+        keep(arguments.positions, POSITIONS)
     for second in range(10**9):
         if second % 5 == 0:
             for message in arguments.signal:
                 print(f"<!--XSUPERVISOR:BEGIN-->{message}<!--XSUPERVISOR:END-->", flush=True)
+        if arguments.state:
+            keep(arguments.state, {"pid": os.getpid(), "second": second})
+        if arguments.prices:
+            step = 0.05 if (arguments.directory / "market_is_wild").exists() else 0.0001
+            prices = [*prices, prices[-1] * (1 + random.uniform(-step, step))][-60:]
+            keep(arguments.prices, prices)
         lost.append(os.urandom(int(arguments.leak * 2**20)))
         if arguments.crash_after and time.monotonic() - begin > arguments.crash_after:
             os._exit(3)

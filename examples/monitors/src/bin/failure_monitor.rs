@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use supervisor_events::{Event, ProcessState, ProcessStateEvent};
 use supervisor_monitors::Failure;
 use supervisor_monitors::alerts::{Alerts, Measure, Severity, SignOfLife, Url, Words};
+use supervisor_monitors::command::{EventSettings, Hook};
 use supervisor_monitors::incidents::{IncidentSettings, Incidents};
 use supervisor_monitors::log::{Level, log};
 use supervisor_monitors::names::{ProcessName, ProcessPattern};
@@ -50,6 +51,8 @@ struct Settings {
     #[command(flatten)]
     incidents: IncidentSettings,
     #[command(flatten)]
+    commands: EventSettings,
+    #[command(flatten)]
     common: Common,
 }
 
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
 
 struct FailureMonitor {
     settings: Settings,
+    hook: Hook,
     incidents: Incidents,
     sign_of_life: Option<SignOfLife>,
     supervisord: Supervisord,
@@ -98,9 +102,10 @@ impl Monitor for FailureMonitor {
         })?;
         let supervisord = supervisord.noting_stops(&settings.common)?;
         let incidents = Incidents::new(settings.incidents, &settings.common)?;
+        let hook = Hook::at_events(settings.commands.clone(), &settings.common)?;
         let url = settings.sign_of_life_url.as_ref();
         let sign_of_life = url.map(|url| SignOfLife::new(url, &settings.common.alerts)).transpose()?;
-        Ok(Self { incidents, sign_of_life, supervisord, settings })
+        Ok(Self { hook, incidents, sign_of_life, supervisord, settings })
     }
 
     fn alerts(&self) -> Option<&Alerts> {
@@ -149,6 +154,8 @@ impl FailureMonitor {
         let measures = self.stop_trading_without_risk_manager(event);
         self.incidents.failed(context, event, kind, details, &measures);
         measures.iter().for_each(|measure| self.incidents.alerts().follow(context, &measure.goal));
+        // What stops trading has been done by now.
+        self.hook.act(self.incidents.alerts(), context, (&event.processname, &event.groupname));
     }
 
     fn is_critical(&self, event: &ProcessStateEvent<'_>) -> bool {

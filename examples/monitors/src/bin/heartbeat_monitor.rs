@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 use supervisor_events::Event;
 use supervisor_monitors::Failure;
 use supervisor_monitors::alerts::{Alert, Alerts, Severity, Status};
+use supervisor_monitors::command::{Hook, TickSettings};
 use supervisor_monitors::endpoints::watch::{Change, Watched, excused};
 use supervisor_monitors::endpoints::{Checker, EndpointSettings, Finding};
 use supervisor_monitors::log::{Level, log};
@@ -33,6 +34,8 @@ struct Settings {
     #[command(flatten)]
     endpoints: EndpointSettings,
     #[command(flatten)]
+    commands: TickSettings,
+    #[command(flatten)]
     common: Common,
 }
 
@@ -44,6 +47,7 @@ struct HeartbeatMonitor {
     settings: EndpointSettings,
     checker: Checker,
     state: State<Known>,
+    hook: Hook,
     alerts: Alerts,
     supervisord: Supervisord,
 }
@@ -63,7 +67,7 @@ impl Monitor for HeartbeatMonitor {
         &settings.common
     }
 
-    fn new(Settings { endpoints: settings, common }: Settings) -> Result<Self, Failure> {
+    fn new(Settings { endpoints: settings, commands, common }: Settings) -> Result<Self, Failure> {
         let checker = Checker::new(&settings)?;
         let served: Vec<_> = checker.endpoints().filter_map(|endpoint| endpoint.process.as_ref()).collect();
         let supervisord = if served.is_empty() {
@@ -73,7 +77,8 @@ impl Monitor for HeartbeatMonitor {
             Supervisord::at_start(|names| names.processes("--endpoints", served))?
         };
         let (state, alerts) = (State::open(&common, "")?, Alerts::new(&common)?);
-        Ok(Self { settings, checker, state, alerts, supervisord })
+        let hook = Hook::at_ticks(commands, &common)?;
+        Ok(Self { settings, checker, state, hook, alerts, supervisord })
     }
 
     fn alerts(&self) -> Option<&Alerts> {
@@ -82,6 +87,7 @@ impl Monitor for HeartbeatMonitor {
 
     fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
         let Event::Tick(tick) = event else { return Ok(()) };
+        self.hook.check(&self.alerts, context);
         let findings = self.checker.check();
         let mut known = self.state.get();
         let excused = self.excused(&findings, &known.endpoints, tick.when);

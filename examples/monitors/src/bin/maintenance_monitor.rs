@@ -18,6 +18,7 @@ use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 use supervisor_events::Event;
 use supervisor_monitors::alerts::{Alert, Alerts, Severity};
+use supervisor_monitors::command::{Hook, TickSettings};
 use supervisor_monitors::log::{Level, log, now};
 use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::{Common, List, number};
@@ -47,6 +48,8 @@ struct Settings {
     #[arg(long, env, default_value = "24", value_parser = keep)]
     keep: u32,
     #[command(flatten)]
+    commands: TickSettings,
+    #[command(flatten)]
     common: Common,
 }
 
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
 struct MaintenanceMonitor {
     settings: Settings,
     trail: Trail,
+    hook: Hook,
     alerts: Alerts,
     supervisord: Supervisord,
 }
@@ -75,6 +79,7 @@ impl Monitor for MaintenanceMonitor {
     fn new(settings: Settings) -> Result<Self, Failure> {
         Ok(Self {
             trail: Trail::new(&settings.audit_file),
+            hook: Hook::at_ticks(settings.commands.clone(), &settings.common)?,
             alerts: Alerts::new(&settings.common)?,
             supervisord: Supervisord::at_start(|_| {})?,
             settings,
@@ -104,6 +109,8 @@ impl Monitor for MaintenanceMonitor {
         }
         let alert = Alert::new(Severity::Info, "HOURLY_REPORT", None, report);
         self.alerts.send(context, [alert]);
+        // It may read the report.
+        self.hook.check(&self.alerts, context);
         Ok(())
     }
 }

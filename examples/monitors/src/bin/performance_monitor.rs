@@ -20,6 +20,7 @@ use serde_json::json;
 use supervisor_events::Event;
 use supervisor_monitors::Failure;
 use supervisor_monitors::alerts::{Alert, Alerts, Severity, Status};
+use supervisor_monitors::command::{Hook, TickSettings};
 use supervisor_monitors::limits::{Figure, Firing, Kind, Limits};
 use supervisor_monitors::log::{Level, log};
 use supervisor_monitors::metrics::{ProcessMetrics, Trend, by_name, measure};
@@ -58,6 +59,8 @@ struct Settings {
     #[arg(long, env, default_value = "15", value_parser = number::<usize>)]
     leak_samples: usize,
     #[command(flatten)]
+    commands: TickSettings,
+    #[command(flatten)]
     common: Common,
 }
 
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
 struct PerformanceMonitor {
     settings: Settings,
     state: State<Known>,
+    hook: Hook,
     alerts: Alerts,
     supervisord: Supervisord,
 }
@@ -89,6 +93,7 @@ impl Monitor for PerformanceMonitor {
     fn new(settings: Settings) -> Result<Self, Failure> {
         Ok(Self {
             state: State::open(&settings.common, "")?,
+            hook: Hook::at_ticks(settings.commands.clone(), &settings.common)?,
             alerts: Alerts::new(&settings.common)?,
             supervisord: Supervisord::at_start(|names| {
                 names.processes("--processes", &*settings.processes);
@@ -104,6 +109,7 @@ impl Monitor for PerformanceMonitor {
 
     fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
         let Event::Tick(tick) = event else { return Ok(()) };
+        self.hook.check(&self.alerts, context);
         let asked = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
         let listed = self.supervisord.processes();
         // Without the list, the system's own figures are still worth having.

@@ -20,6 +20,7 @@ use serde_json::json;
 use supervisor_events::{Event, ProcessState, ProcessStateEvent};
 use supervisor_monitors::Failure;
 use supervisor_monitors::alerts::{Action, Alert, Alerts, Outcome, Severity};
+use supervisor_monitors::command::{EventSettings, Hook};
 use supervisor_monitors::dependencies::{self, Asker, DependencySettings, Run};
 use supervisor_monitors::flapping::{FlappingSettings, Starts};
 use supervisor_monitors::log::{Level, log};
@@ -44,6 +45,8 @@ struct Settings {
     #[command(flatten)]
     flapping: FlappingSettings,
     #[command(flatten)]
+    commands: EventSettings,
+    #[command(flatten)]
     common: Common,
 }
 
@@ -56,6 +59,7 @@ const NAME: &str = env!("CARGO_BIN_NAME");
 struct StartupMonitor {
     settings: Settings,
     state: State<Known>,
+    hook: Hook,
     alerts: Alerts,
     supervisord: Supervisord,
     /// When this process first asked supervisord what runs, in seconds since 1970.
@@ -85,7 +89,8 @@ impl Monitor for StartupMonitor {
         })?;
         let (state, alerts) = (State::open(&settings.common, "")?, Alerts::new(&settings.common)?);
         let supervisord = supervisord.noting_stops(&settings.common)?;
-        Ok(Self { state, alerts, supervisord, settings, asked: None })
+        let hook = Hook::at_events(settings.commands.clone(), &settings.common)?;
+        Ok(Self { state, hook, alerts, supervisord, settings, asked: None })
     }
 
     fn alerts(&self) -> Option<&Alerts> {
@@ -99,6 +104,7 @@ impl Monitor for StartupMonitor {
             ProcessState::Running => {
                 let message = format!("Process {} started successfully", event.processname);
                 log(Level::Info, message, json!({ "process": event }));
+                self.hook.act(&self.alerts, context, (&event.processname, &event.groupname));
             }
             _ => {}
         }

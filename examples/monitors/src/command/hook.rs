@@ -20,11 +20,37 @@ use crate::state::State;
 /// the monitor 10 s for all of that.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How many commands run at once, and how many wait, of those that act on events.
+const JOBS: usize = 4;
+const WAITING: usize = 100;
+
+/// How long commands may take.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct CommandSettings {
     /// Seconds that a command may take; then it is ended, with all that it started
     #[arg(long, env, default_value = "30", value_parser = seconds)]
     pub command_timeout: Duration,
+}
+
+/// Commands at ticks.
+#[derive(Clone, Debug, Args)]
+pub struct TickSettings {
+    /// Commands to run at each tick, one a line, without a shell: checks of your own, which may print
+    /// ALERT:LEVEL:TYPE:details; none if empty
+    #[arg(long, env, default_value = "")]
+    pub on_tick: CommandLines,
+    #[command(flatten)]
+    pub command: CommandSettings,
+}
+
+/// Commands at events.
+#[derive(Clone, Debug, Args)]
+pub struct EventSettings {
+    /// Commands to run for each event that the monitor acts on, one a line, without a shell; none if empty
+    #[arg(long, env, default_value = "")]
+    pub on_event: CommandLines,
+    #[command(flatten)]
+    pub command: CommandSettings,
 }
 
 /// What a command is run for.
@@ -50,6 +76,7 @@ pub struct Call<'a> {
 
 /// Runs commands for a monitor. Drop it before the monitor's [`Alerts`]: it waits for what still runs.
 pub struct Hook {
+    commands: CommandLines,
     queue: Queue,
     memory: Arc<Mutex<State<Memory>>>,
     timeout: Duration,
@@ -59,32 +86,42 @@ impl Hook {
     /// For `jobs` commands at once, and so many more that wait.
     pub fn new(settings: CommandSettings, common: &Common, jobs: usize, waiting: usize) -> Result<Self, Failure> {
         let memory = Arc::new(Mutex::new(State::open(common, "-commands")?));
-        Ok(Self { queue: Queue::new(jobs, waiting, GRACE), memory, timeout: settings.command_timeout })
+        let (queue, timeout) = (Queue::new(jobs, waiting, GRACE), settings.command_timeout);
+        Ok(Self { commands: CommandLines::default(), queue, memory, timeout })
     }
 
-    /// Has each of the commands of a setting check something at a tick.
-    pub fn check(&self, alerts: &Alerts, context: &Context<'_>, setting: &str, commands: &CommandLines) {
-        for (index, command) in commands.iter().enumerate() {
-            let name = named(setting, index, commands.len());
+    /// For the commands of a monitor's ticks, all of which may run at once.
+    pub fn at_ticks(settings: TickSettings, common: &Common) -> Result<Self, Failure> {
+        let jobs = settings.on_tick.len();
+        Ok(Self { commands: settings.on_tick, ..Self::new(settings.command, common, jobs, jobs)? })
+    }
+
+    /// For the commands of a monitor's events.
+    pub fn at_events(settings: EventSettings, common: &Common) -> Result<Self, Failure> {
+        Ok(Self { commands: settings.on_event, ..Self::new(settings.command, common, JOBS, WAITING)? })
+    }
+
+    /// Has each command check something, at a tick.
+    pub fn check(&self, alerts: &Alerts, context: &Context<'_>) {
+        for (index, command) in self.commands.iter().enumerate() {
+            let name = self.named("on-tick", index);
             let (kind, when_busy, process) = (Kind::Check, WhenBusy::Skip, None);
             self.call(alerts, context, Call { name, command, kind, when_busy, process });
         }
     }
 
-    /// Has each of the commands of a setting act on an event about a process, by its name and group.
-    pub fn act(
-        &self,
-        alerts: &Alerts,
-        context: &Context<'_>,
-        setting: &str,
-        commands: &CommandLines,
-        (name, group): (&str, &str),
-    ) {
-        for (index, command) in commands.iter().enumerate() {
-            let name_of_call = format!("{}/{group}:{name}", named(setting, index, commands.len()));
-            let (kind, when_busy, process) = (Kind::Event, WhenBusy::Wait, Some((name, group)));
-            self.call(alerts, context, Call { name: name_of_call, command, kind, when_busy, process });
+    /// Has each command act on an event about a process, by its name and group.
+    pub fn act(&self, alerts: &Alerts, context: &Context<'_>, process: (&str, &str)) {
+        for (index, command) in self.commands.iter().enumerate() {
+            let name = format!("{}/{}:{}", self.named("on-event", index), process.1, process.0);
+            let (kind, when_busy, process) = (Kind::Event, WhenBusy::Wait, Some(process));
+            self.call(alerts, context, Call { name, command, kind, when_busy, process });
         }
+    }
+
+    /// The name of one of several commands.
+    fn named(&self, setting: &str, index: usize) -> String {
+        if self.commands.len() == 1 { setting.to_owned() } else { format!("{setting} {}", index + 1) }
     }
 
     /// Has a command run. It waits for nothing.
@@ -104,9 +141,4 @@ impl Hook {
         let act = Box::new(move |end: &End| task.run(end, &memory));
         self.queue.add(Job { key, when_busy, bytes: context.payload.len(), act });
     }
-}
-
-/// The name of one of several commands.
-fn named(setting: &str, index: usize, count: usize) -> String {
-    if count == 1 { setting.to_owned() } else { format!("{setting} {}", index + 1) }
 }

@@ -15,7 +15,7 @@ mod task;
 
 pub use child::{End, Ended, Limits, Stream, run};
 pub use environment::environment;
-pub use hook::{Call, CommandSettings, Hook, Kind};
+pub use hook::{Call, CommandSettings, EventSettings, Hook, Kind, TickSettings};
 pub use line::{CommandLine, CommandLines};
 pub use output::Lines;
 pub use queue::{Job, Queue, WhenBusy};

@@ -55,7 +55,7 @@ impl Task {
         });
         match &failure {
             None => log(Level::Info, format!("{} has run", self.name), fields),
-            Some(why) => log(Level::Error, format!("{} has FAILED: {why}", self.name), fields),
+            Some(why) => log(Level::Warning, format!("{} has FAILED: {why}", self.name), fields),
         }
         // That somebody ends the monitor is no failure of the command.
         if !matches!(ended, Ok(Ended::Interrupted)) {

@@ -2,6 +2,7 @@
 
 #![cfg(unix)]
 
+mod commands;
 mod failure_monitor;
 mod start;
 mod startup_monitor;

@@ -4,6 +4,7 @@
 
 mod alerts;
 mod check_listener;
+mod commands;
 mod durability;
 mod heartbeat;
 mod mail;
