@@ -98,14 +98,14 @@ pub fn prune(directory: &Path, start: &str, kept: u32) -> io::Result<()> {
     files.iter().rev().skip(kept as usize).try_for_each(fs::remove_file)
 }
 
-/// Copies files into a directory, each in one step. The copies. One that cannot be copied does not keep the others from it.
-pub fn copy(sources: &[PathBuf], directory: &Path) -> io::Result<Vec<PathBuf>> {
-    let copy = |source: &PathBuf| {
-        let name = source.file_name().unwrap_or_default().to_string_lossy();
-        let copied = fs::read(source).and_then(|text| keep(directory, &name, &text));
-        copied.map_err(|error| format!("{}: {error}", source.display()))
-    };
-    let (copies, failed): (Vec<_>, Vec<_>) = sources.iter().map(copy).partition(Result::is_ok);
-    let failed: Vec<_> = failed.into_iter().filter_map(Result::err).collect();
-    if failed.is_empty() { copies.into_iter().collect() } else { Err(failed.join(", ")) }.map_err(io::Error::other)
+/// Renames `NAME.1` to `NAME.2`, what was `NAME.2` to `NAME.3`, and so on; the oldest of more than `kept` goes.
+pub fn shift(path: &Path, kept: u32) -> io::Result<()> {
+    let numbered = |number: u32| beside(path, &format!(".{number}"));
+    for number in (1..kept).rev() {
+        match fs::rename(numbered(number), numbered(number + 1)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }

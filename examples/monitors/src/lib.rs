@@ -12,6 +12,7 @@ pub mod incidents;
 pub mod limits;
 pub mod lock;
 pub mod log;
+pub mod maintenance;
 pub mod message;
 pub mod metrics;
 pub mod names;

@@ -90,12 +90,7 @@ impl Trail {
         if fs::metadata(&self.path).map_or(0, |metadata| metadata.len()) < least.max(1) {
             return Ok(false);
         }
-        for number in (1..kept).rev() {
-            match fs::rename(self.rotated(number), self.rotated(number + 1)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
+        files::shift(&self.path, kept)?;
         fs::rename(&self.path, self.rotated(1)).map(|()| true)
     }
 

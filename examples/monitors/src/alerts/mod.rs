@@ -15,6 +15,7 @@ mod evidence;
 mod follow_up;
 mod format;
 mod http;
+mod journal;
 mod mail;
 mod queue;
 mod receiver;
@@ -43,6 +44,7 @@ use follow_up::Followed;
 pub use follow_up::Goal;
 use format::Format;
 pub use http::{Url, agent};
+pub use journal::Journal;
 use mail::MailSettings;
 use queue::Queue;
 use receiver::Receiver;
@@ -199,6 +201,7 @@ pub struct Alerts {
     system: String,
     host: String,
     followed: Followed,
+    journal: Journal,
     /// None if they go to the log alone.
     outbox: Option<Outbox>,
 }
@@ -220,7 +223,9 @@ impl Alerts {
     pub fn new(common: &Common) -> Result<Self, Failure> {
         let settings = &common.alerts;
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        let mut this = Self { system: settings.system.clone(), host, followed: Followed::default(), outbox: None };
+        let journal = Journal::of(common.state_dir.as_deref());
+        let (system, followed) = (settings.system.clone(), Followed::default());
+        let mut this = Self { system, host, followed, journal, outbox: None };
         if let Some(receiver) = Receiver::new(settings)? {
             let outbox = Outbox {
                 queue: Arc::new(Queue::open(common.state_dir.as_deref())?),
@@ -247,7 +252,7 @@ impl Alerts {
     /// the same event.
     pub fn reporter(&self, context: &Context<'_>, part: &str) -> Reporter {
         let queue = self.outbox.as_ref().map(|outbox| Arc::clone(&outbox.queue));
-        Reporter { origin: self.origin(context), part: part.into(), queue }
+        Reporter { origin: self.origin(context), part: part.into(), journal: self.journal.clone(), queue }
     }
 
     /// Whether the last alert has arrived, as far as that is known.
@@ -271,6 +276,7 @@ impl Alerts {
 pub struct Reporter {
     origin: Origin,
     part: String,
+    journal: Journal,
     queue: Option<Arc<Queue>>,
 }
 
@@ -279,6 +285,7 @@ impl Reporter {
     pub fn send<'a>(&self, alerts: impl IntoIterator<Item = Alert<'a>>) {
         for (index, alert) in alerts.into_iter().enumerate() {
             alert.log();
+            self.journal.note(&alert);
             if let Some(queue) = &self.queue {
                 queue.push(self.origin.render(&format!("{}{index}", self.part), &alert));
             }

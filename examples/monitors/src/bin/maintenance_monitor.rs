@@ -1,60 +1,54 @@
-//! Each hour: a report from the audit trail and of all processes, rotation of the trail, a backup of what monitors know.
+//! Each hour: a report, rotation of the audit trail and of logs, a backup; each day: a summary.
 //!
 //! ```ini
 //! [eventlistener:maintenance_monitor]
 //! command = /usr/local/bin/maintenance_monitor --audit-file /var/log/trading/audit.jsonl --state-dir /var/lib/trading
-//! events = TICK_3600
+//! events = PROCESS_STATE,TICK_3600
+//! buffer_size = 1000
 //! ```
 //!
 //! The audit trail is the one that `comm_monitor` keeps, the state directory that of the other monitors.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::Parser;
+use clap::{ArgAction, Parser};
 use jiff::{Timestamp, ToSpan};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use supervisor_events::Event;
-use supervisor_monitors::alerts::{Alert, Alerts, Severity};
-use supervisor_monitors::command::{Hook, TickSettings};
-use supervisor_monitors::log::{Level, log, now};
+use supervisor_events::{Event, TickEvent};
+use supervisor_monitors::alerts::{Alert, Alerts, Journal, Severity};
+use supervisor_monitors::command::{Hook, Job, Queue, TickSettings, WhenBusy};
+use supervisor_monitors::log::{Level, log};
+use supervisor_monitors::maintenance::{
+    Counts, KeepSettings, Sources, SummarySettings, back_up, count, due, rotate, summary,
+};
 use supervisor_monitors::run::{Context, Monitor, monitor};
-use supervisor_monitors::settings::{Common, List, number};
+use supervisor_monitors::settings::Common;
+use supervisor_monitors::state::State;
 use supervisor_monitors::supervisord::Supervisord;
 use supervisor_monitors::trail::Trail;
 use supervisor_monitors::{Failure, files};
 
-/// Each hour: a report from the audit trail and of all processes, rotation of the trail, a backup of what monitors know.
+/// Each hour: a report, rotation of the audit trail and of logs, a backup; each day: a summary.
 #[derive(Parser)]
 struct Settings {
     /// The audit trail that comm_monitor writes: the same --audit-file
     #[arg(long, env, default_value = "audit.jsonl")]
     audit_file: PathBuf,
-    /// The size in bytes at which the audit trail is rotated
-    #[arg(long, env, default_value = "10000000", value_parser = number::<u64>)]
-    rotate_at: u64,
-    /// Directory for the reports
-    #[arg(long, env, default_value = "reports")]
-    report_dir: PathBuf,
-    /// Directory for copies of the files in --state-dir
-    #[arg(long, env, default_value = "backup")]
-    backup_dir: PathBuf,
-    /// Further files to back up, separated by commas; no two may have the same file name
-    #[arg(long, env, default_value = "")]
-    backup_files: List<PathBuf>,
-    /// How many rotated trails to keep, and how many reports: at least 1
-    #[arg(long, env, default_value = "24", value_parser = keep)]
-    keep: u32,
+    #[command(flatten)]
+    keep: KeepSettings,
+    /// Whether each report is also an alert, HOURLY_REPORT
+    #[arg(long, env, default_value = "true", action = ArgAction::Set)]
+    send_reports: bool,
+    #[command(flatten)]
+    summary: SummarySettings,
     #[command(flatten)]
     commands: TickSettings,
     #[command(flatten)]
     common: Common,
-}
-
-fn keep(text: &str) -> Result<u32, String> {
-    number::<u32>(text).map(|keep| keep.max(1))
 }
 
 fn main() -> ExitCode {
@@ -64,9 +58,21 @@ fn main() -> ExitCode {
 struct MaintenanceMonitor {
     settings: Settings,
     trail: Trail,
+    state: State<Known>,
+    /// What takes long is done there.
+    chores: Queue,
     hook: Hook,
     alerts: Alerts,
     supervisord: Supervisord,
+}
+
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Known {
+    /// What processes have done since the last report; none before the first event that tells.
+    counts: Option<Counts>,
+    /// When the last summary was due, in seconds since 1970.
+    summed_up: Option<i64>,
 }
 
 impl Monitor for MaintenanceMonitor {
@@ -77,8 +83,14 @@ impl Monitor for MaintenanceMonitor {
     }
 
     fn new(settings: Settings) -> Result<Self, Failure> {
+        let mut state = State::<Known>::open(&settings.common, "")?;
+        // The first summary is that of the next day.
+        let due = due(&settings.summary, Timestamp::now());
+        state.update(|known| known.summed_up = known.summed_up.or(due));
         Ok(Self {
             trail: Trail::new(&settings.audit_file),
+            state,
+            chores: Queue::new(1, 1, Duration::from_secs(2)),
             hook: Hook::at_ticks(settings.commands.clone(), &settings.common)?,
             alerts: Alerts::new(&settings.common)?,
             supervisord: Supervisord::at_start(|_| {})?,
@@ -91,73 +103,84 @@ impl Monitor for MaintenanceMonitor {
     }
 
     fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
-        let Event::Tick(tick) = event else { return Ok(()) };
-        let to = Timestamp::from_second(tick.when.try_into()?)?;
-        let from = to.checked_sub(i64::from(tick.period).seconds())?;
-        // One that fails does not keep the others from being done.
-        let report = self.report(from, to);
-        let done = [
-            ("report", self.keep_report(&report, to)),
-            ("rotation", self.trail.rotate(self.settings.rotate_at, self.settings.keep).map(|rotated| json!(rotated))),
-            ("backup", self.back_up().map(|files| json!(files))),
-        ];
-        for (what, done) in done {
-            match done {
-                Ok(done) => log(Level::Info, format!("{what} done"), json!({ what: done })),
-                Err(error) => log(Level::Error, format!("{what} NOT done: {error}"), json!({})),
+        match event {
+            Event::ProcessState(event) => {
+                self.state.update(|known| count(known.counts.get_or_insert_default(), event));
+                Ok(())
             }
+            Event::Tick(tick) => self.hour(context, tick),
+            _ => Ok(()),
         }
-        let alert = Alert::new(Severity::Info, "HOURLY_REPORT", None, report);
-        self.alerts.send(context, [alert]);
-        // It may read the report.
-        self.hook.check(&self.alerts, context);
-        Ok(())
     }
 }
 
 impl MaintenanceMonitor {
-    /// What happened from one moment up to another, and how things stand.
-    fn report(&self, from: Timestamp, to: Timestamp) -> Value {
-        let mut counts: BTreeMap<&str, BTreeMap<String, u64>> = BTreeMap::new();
-        let mut malformed = 0;
-        let read = self.trail.read(|record| {
-            let at = record["timestamp"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
-            if at.is_some_and(|at| from <= at && at < to) {
-                malformed += u64::from(!record["malformed"].is_null());
-                for key in ["strategy_id", "signal_type", "update_type", "alert_type", "process"] {
-                    if let Some(value) = record[key].as_str() {
-                        *counts.entry(key).or_default().entry(value.into()).or_default() += 1;
-                    }
+    fn hour(&mut self, context: &Context<'_>, tick: &TickEvent<'_>) -> Result<(), Failure> {
+        let to = Timestamp::from_second(tick.when.try_into()?)?;
+        let from = to.checked_sub(i64::from(tick.period).seconds())?;
+        let known = self.state.get();
+        let journal = Journal::of(self.settings.common.state_dir.as_deref());
+        let (trail, supervisord) = (&self.trail, &self.supervisord);
+        let sources = Sources { trail, journal: &journal, counts: known.counts.as_ref(), supervisord };
+        let report = sources.report(from, to);
+        // One that fails does not keep the others from being done.
+        let KeepSettings { rotate_at, keep, .. } = self.settings.keep;
+        tell("report", self.keep("report", &report, to));
+        tell("rotation", self.trail.rotate(rotate_at, keep).map(|rotated| json!(rotated)));
+        self.do_chores(to);
+        let mut alerts = Vec::new();
+        if self.settings.send_reports {
+            alerts.push(Alert::new(Severity::Info, "HOURLY_REPORT", None, report));
+        }
+        let due = due(&self.settings.summary, to).filter(|due| known.summed_up.is_none_or(|last| last < *due));
+        if let Some(due) = due {
+            match summary(&self.settings.keep.report_dir, due) {
+                Ok(summary) => {
+                    tell("summary", self.keep("summary", &summary, to));
+                    alerts.push(Alert::new(Severity::Info, "DAILY_SUMMARY", None, summary));
                 }
+                Err(error) => log(Level::Error, format!("summary NOT done: {error}"), json!({})),
             }
+        }
+        self.alerts.send(context, alerts);
+        // It may read the report.
+        self.hook.check(&self.alerts, context);
+        // After the alerts: who is killed before this has to send them again.
+        self.state.update(|known| {
+            known.counts = known.counts.take().map(|_| Counts::default());
+            known.summed_up = due.or(known.summed_up);
         });
-        let states = self.supervisord.processes().map(|processes| {
-            let states = processes.iter().map(|process| (process.full_name(), process.state.clone()));
-            states.collect::<BTreeMap<_, _>>()
-        });
-        let errors = [read.err().map(|error| error.to_string()), states.as_ref().err().map(ToString::to_string)];
-        json!({
-            "timestamp": now(), "from": from.to_string(), "to": to.to_string(), "messages": counts,
-            "malformed": malformed, "states": states.ok(), "errors": errors.iter().flatten().collect::<Vec<_>>(),
-        })
+        Ok(())
     }
 
-    fn keep_report(&self, report: &Value, to: Timestamp) -> io::Result<Value> {
-        let Settings { report_dir, keep, .. } = &self.settings;
-        let name = format!("report-{}.json", to.strftime("%Y-%m-%dT%H-%M-%SZ"));
-        let path = files::keep(report_dir, &name, format!("{report:#}\n").as_bytes())?;
+    fn keep(&self, what: &str, text: &Value, to: Timestamp) -> io::Result<Value> {
+        let KeepSettings { report_dir, keep, .. } = &self.settings.keep;
+        let name = format!("{what}-{}.json", to.strftime("%Y-%m-%dT%H-%M-%SZ"));
+        let path = files::keep(report_dir, &name, format!("{text:#}\n").as_bytes())?;
         // The names sort by time.
-        files::prune(report_dir, "report-", *keep)?;
+        files::prune(report_dir, &format!("{what}-"), *keep)?;
         Ok(json!(path))
     }
 
-    /// Copies what the monitors know. The copies.
-    fn back_up(&self) -> io::Result<Vec<PathBuf>> {
-        let Settings { backup_dir, backup_files, common, .. } = &self.settings;
-        let mut sources = backup_files.to_vec();
-        if let Some(directory) = &*common.state_dir {
-            sources.extend(files::of(directory)?);
-        }
-        files::copy(&sources, backup_dir)
+    /// Copies what the monitors and strategies know, and rotates logs. Events do not wait for it.
+    fn do_chores(&self, to: Timestamp) {
+        let (keep, state) = (self.settings.keep.clone(), self.settings.common.state_dir.clone());
+        let act = move |_: &_| {
+            let KeepSettings { backup_files, backup_dir, keep_backups, rotate_logs, rotate_at, keep, .. } = keep;
+            let backup = back_up(&backup_files, state.as_deref(), &backup_dir, keep_backups, to);
+            tell("backup", backup.map(|path| json!(path)));
+            if !rotate_logs.is_empty() {
+                tell("rotation of logs", rotate(&rotate_logs, rotate_at, keep).map(|rotated| json!(rotated)));
+            }
+        };
+        let (key, when_busy) = ("backup".into(), WhenBusy::Skip);
+        self.chores.add(Job { key, when_busy, bytes: 0, act: Box::new(act) });
+    }
+}
+
+fn tell(what: &str, done: io::Result<Value>) {
+    match done {
+        Ok(done) => log(Level::Info, format!("{what} done"), json!({ what: done })),
+        Err(error) => log(Level::Error, format!("{what} NOT done: {error}"), json!({})),
     }
 }

@@ -4,6 +4,7 @@
 
 mod commands;
 mod failure_monitor;
+mod maintenance;
 mod start;
 mod startup_monitor;
 mod status_page;

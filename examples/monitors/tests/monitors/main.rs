@@ -8,6 +8,7 @@ mod commands;
 mod durability;
 mod heartbeat;
 mod mail;
+mod maintenance;
 mod page;
 mod page_access;
 mod page_alerts;

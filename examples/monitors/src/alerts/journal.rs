@@ -1,0 +1,70 @@
+//! What alerts there were, of all monitors that share a directory: for reports. A line of JSON for each, appended in one
+//! write. It is no record of what was delivered, and not durable: to raise an alert must not wait for a disk.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+
+use serde_json::{Value, json};
+
+use super::Alert;
+use crate::log::{Level, log, monitor, now};
+use crate::{files, lock, printable};
+
+/// The size at which a new file is begun. The one before it is kept.
+const LIMIT: u64 = 4 << 20;
+
+/// The journal in a directory for state; nothing is noted without one.
+#[derive(Clone, Debug)]
+pub struct Journal(Option<PathBuf>);
+
+impl Journal {
+    /// The journal of this directory.
+    pub fn of(directory: Option<&Path>) -> Self {
+        Self(directory.map(|directory| directory.join("alerts.jsonl")))
+    }
+
+    /// Notes an alert. If that fails, it is said once.
+    pub(super) fn note(&self, alert: &Alert<'_>) {
+        let Some(path) = &self.0 else { return };
+        let (process, group) = alert.process.unzip();
+        let line = json!({
+            "timestamp": now(), "monitor": monitor(), "severity": alert.severity, "event": alert.event,
+            "process": process, "group": group, "status": alert.status,
+        });
+        static SAID: Once = Once::new();
+        if let Err(error) = append(path, &line) {
+            let message = format!("cannot note alerts, and reports lack them: {error}");
+            SAID.call_once(|| log(Level::Error, message, json!({ "path": path })));
+        }
+    }
+
+    /// Gives all that was noted to `take`. None if nothing is.
+    pub fn read(&self, mut take: impl FnMut(&Value)) -> io::Result<Option<()>> {
+        let Some(path) = &self.0 else { return Ok(None) };
+        for path in [&files::beside(path, ".1"), path] {
+            let file = match File::open(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                file => file?,
+            };
+            for line in BufReader::new(file).split(b'\n') {
+                serde_json::from_slice(&line?).iter().for_each(&mut take);
+            }
+        }
+        Ok(Some(()))
+    }
+}
+
+fn append(path: &Path, line: &Value) -> io::Result<()> {
+    let mut file = files::open(path, File::options().append(true).create(true))?;
+    file.write_all((printable::json(&line.to_string()) + "\n").as_bytes())?;
+    // Whoever has the lock does it.
+    if file.metadata()?.len() > LIMIT
+        && let Some(_lock) = lock::at_once(path)?
+        && fs::metadata(path)?.len() > LIMIT
+    {
+        fs::rename(path, files::beside(path, ".1"))?;
+    }
+    Ok(())
+}

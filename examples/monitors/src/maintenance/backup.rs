@@ -1,0 +1,175 @@
+//! Copies of files, in a directory for each time, under the paths that they have: to restore one is to copy it back.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Component, Path, PathBuf, absolute};
+
+use jiff::Timestamp;
+
+use crate::files;
+
+/// More files than that are a mistake: somebody named a directory that is not about strategies.
+const MOST_FILES: usize = 10_000;
+
+/// Copies what these name into a new directory of `directory`, of which the newest `kept` are kept. It is called by the
+/// time, and there is all of it or nothing. What cannot be copied does not keep the rest from it.
+pub fn back_up(
+    files: &[String],
+    state: Option<&Path>,
+    directory: &Path,
+    kept: u32,
+    at: Timestamp,
+) -> io::Result<PathBuf> {
+    files::make_directory(directory)?;
+    let (mut sources, mut failed) = (BTreeSet::new(), Vec::new());
+    if let Some(state) = state {
+        match files::of(state) {
+            Ok(files) => sources.extend(files),
+            Err(error) => failed.push(format!("{}: {error}", state.display())),
+        }
+    }
+    let backups = absolute(directory)?;
+    for name in files {
+        if let Err(error) = find(name, &backups, &mut sources) {
+            failed.push(format!("{name}: {error}"));
+        }
+    }
+    let name = at.strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
+    let part = directory.join(format!("{name}.part"));
+    files::make_directory(&part)?;
+    for source in &sources {
+        if let Err(error) = copy(source, &part) {
+            failed.push(format!("{}: {error}", source.display()));
+        }
+    }
+    let backup = unused(directory, &name);
+    fs::rename(&part, &backup)?;
+    files::sync_directory_of(&backup)?;
+    prune(directory, kept)?;
+    if failed.is_empty() { Ok(backup) } else { Err(io::Error::other(failed.join(", "))) }
+}
+
+/// The name, or the next one if this is the second time at the same time.
+fn unused(directory: &Path, name: &str) -> PathBuf {
+    let names = (1..).map(|number| directory.join(if number == 1 { name.into() } else { format!("{name}-{number}") }));
+    let mut free = names.filter(|path| !path.exists());
+    free.next().unwrap_or_default()
+}
+
+/// Adds the files that a path, a directory or a pattern names.
+fn find(name: &str, backups: &Path, found: &mut BTreeSet<PathBuf>) -> io::Result<()> {
+    if Path::new(name).exists() {
+        return add(Path::new(name), backups, found);
+    }
+    let mut matches = glob::glob(name).map_err(io::Error::other)?.peekable();
+    if matches.peek().is_none() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    matches.try_for_each(|path| add(&path.map_err(io::Error::other)?, backups, found))
+}
+
+fn add(path: &Path, backups: &Path, found: &mut BTreeSet<PathBuf>) -> io::Result<()> {
+    let path = absolute(path)?;
+    if found.len() >= MOST_FILES {
+        return Err(io::Error::other(format!("more than {MOST_FILES} files")));
+    }
+    if path.is_file() {
+        found.insert(path);
+    } else if path.is_dir() && path != backups {
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            // A link to a directory may lead back to where it is.
+            if !(entry.file_type()?.is_symlink() && entry.path().is_dir()) {
+                add(&entry.path(), backups, found)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Copies a file to where its whole path leads from there.
+fn copy(source: &Path, directory: &Path) -> io::Result<()> {
+    let source = absolute(source)?;
+    let parts = source.components().filter(|part| matches!(part, Component::Normal(_)));
+    let copy = parts.fold(directory.to_owned(), |path, part| path.join(part));
+    copy.parent().map_or(Ok(()), fs::create_dir_all)?;
+    fs::copy(&source, &copy)?;
+    File::open(copy)?.sync_data()
+}
+
+/// Removes the oldest of more than `kept` backups, and what was not completed. Others may be there as well.
+fn prune(directory: &Path, kept: u32) -> io::Result<()> {
+    let mut backups = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if path.is_dir() && is_backup(&name) {
+            if name.ends_with(".part") { fs::remove_dir_all(&path)? } else { backups.push(path) }
+        }
+    }
+    // The names sort by time.
+    backups.sort();
+    backups.iter().rev().skip(kept as usize).try_for_each(fs::remove_dir_all)
+}
+
+/// Whether it begins like `2026-11-27T23-00-00Z`.
+fn is_backup(name: &str) -> bool {
+    let form = b"0000-00-00T00-00-00Z";
+    let bytes = name.as_bytes();
+    let fits = |(byte, form): (&u8, &u8)| if *form == b'0' { byte.is_ascii_digit() } else { byte == form };
+    bytes.len() >= form.len() && bytes.iter().zip(form).all(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    fn names(directory: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn files_of_one_name_do_not_meet_and_the_newest_backups_are_kept() {
+        let place = TempDir::new().unwrap();
+        let path = |name: &str| place.path().join(name);
+        for (name, text) in [("a/s.json", "a"), ("b/s.json", "b"), ("b/deep/x", "x"), ("c.1", "1"), ("c.2", "2")] {
+            fs::create_dir_all(path(name).parent().unwrap()).unwrap();
+            fs::write(path(name), text).unwrap();
+        }
+        std::os::unix::fs::symlink(path("b"), path("b/deep/round")).unwrap();
+        let backups = path("b/backups");
+        fs::create_dir_all(backups.join("mine")).unwrap();
+        let text = |name: &str| path(name).to_str().unwrap().to_owned();
+        let files = [text("a/s.json"), text("b"), text("c.*")];
+        let back_up = |second: i64| back_up(&files, None, &backups, 2, Timestamp::from_second(second).unwrap());
+        let first = back_up(0).unwrap();
+        let root = |backup: &Path| backup.join(place.path().strip_prefix("/").unwrap());
+        for (name, text) in [("a/s.json", "a"), ("b/s.json", "b"), ("b/deep/x", "x"), ("c.1", "1"), ("c.2", "2")] {
+            assert_eq!(fs::read_to_string(root(&first).join(name)).unwrap(), text, "{name}");
+        }
+        assert!(!root(&first).join("b/backups").exists() && !root(&first).join("b/deep/round").exists());
+        // The same time again, and a later one.
+        let again = back_up(0).unwrap();
+        assert_ne!(first, again);
+        fs::create_dir(backups.join("1970-01-01T00-00-01Z.part")).unwrap();
+        back_up(3600).unwrap();
+        assert_eq!(names(&backups), ["1970-01-01T00-00-00Z-2", "1970-01-01T01-00-00Z", "mine"]);
+    }
+
+    #[test]
+    fn what_is_missing_is_told_and_the_rest_is_copied() {
+        let place = TempDir::new().unwrap();
+        fs::write(place.path().join("there"), "").unwrap();
+        let text = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
+        let files = [text("gone"), text("no*"), text("there")];
+        let error = back_up(&files, None, &place.path().join("backup"), 1, Timestamp::UNIX_EPOCH).unwrap_err();
+        assert!(error.to_string().contains("gone: ") && error.to_string().contains("no*: "), "{error}");
+        let copy = place.path().join("backup/1970-01-01T00-00-00Z").join(place.path().strip_prefix("/").unwrap());
+        assert!(copy.join("there").exists());
+    }
+}
