@@ -10,12 +10,13 @@
 //! A process writes lines between `<!--XSUPERVISOR:BEGIN-->` and `<!--XSUPERVISOR:END-->`:
 //!
 //! ```text
-//! SIGNAL:TYPE:STRATEGY:data      TYPE is ENTRY, EXIT, RISK_ALERT or PERFORMANCE_UPDATE
+//! SIGNAL:TYPE:STRATEGY:data      TYPE is ENTRY, EXIT, RISK_ALERT, PERFORMANCE_UPDATE, or one of --signal-types
 //! ALERT:LEVEL:TYPE:details       LEVEL is a severity
 //! ALERT:TYPE:STRATEGY:details
 //! ```
 //!
-//! Each line is a record, and on the disk before the event is answered. Any other line is recorded as it came.
+//! Each line is a record, and on the disk before the event is answered. Any other line is recorded as it came; if it was
+//! meant to be one of these, that is an alert.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,11 +25,12 @@ use clap::Parser;
 use serde_json::{Value, json};
 use supervisor_events::{Event, ProcessCommunicationEvent};
 use supervisor_monitors::Failure;
-use supervisor_monitors::alerts::{Alert, Alerts};
+use supervisor_monitors::alerts::{Alert, Alerts, Severity};
+use supervisor_monitors::incidents::{IncidentSettings, Storms};
 use supervisor_monitors::log::{log, now};
-use supervisor_monitors::message::Message;
+use supervisor_monitors::message::{Message, Performance};
 use supervisor_monitors::run::{Context, Monitor, hold, monitor};
-use supervisor_monitors::settings::Common;
+use supervisor_monitors::settings::{Common, List};
 use supervisor_monitors::trail::Trail;
 
 /// Keeps an audit trail of what strategies signal, and passes on what needs somebody's attention.
@@ -37,9 +39,20 @@ struct Settings {
     /// The file for the audit trail, JSON lines; a relative path begins at supervisord's working directory
     #[arg(long, env, default_value = "audit.jsonl")]
     audit_file: PathBuf,
+    /// Types that signals may have besides ENTRY, EXIT, RISK_ALERT and PERFORMANCE_UPDATE, separated by commas; their
+    /// data may be anything
+    #[arg(long, env, default_value = "")]
+    signal_types: List<String>,
+    #[command(flatten)]
+    incidents: IncidentSettings,
     #[command(flatten)]
     common: Common,
 }
+
+/// What alerts about lines are called that were meant to be signals or alerts.
+const MALFORMED: &str = "MALFORMED_SIGNAL";
+/// How many characters of the line they have.
+const LONGEST: usize = 500;
 
 fn main() -> ExitCode {
     monitor::<CommMonitor>(env!("CARGO_BIN_NAME"))
@@ -47,6 +60,10 @@ fn main() -> ExitCode {
 
 struct CommMonitor {
     trail: Trail,
+    types: List<String>,
+    storms: Storms,
+    /// What strategies have told since this process began.
+    performance: Performance,
     alerts: Alerts,
 }
 
@@ -58,8 +75,13 @@ impl Monitor for CommMonitor {
     }
 
     fn new(settings: Settings) -> Result<Self, Failure> {
-        let alerts = Alerts::new(&settings.common)?;
-        Ok(Self { trail: Trail::new(settings.audit_file), alerts })
+        Ok(Self {
+            trail: Trail::new(settings.audit_file),
+            types: settings.signal_types,
+            storms: Storms::new(settings.incidents, &settings.common)?,
+            performance: Performance::default(),
+            alerts: Alerts::new(&settings.common)?,
+        })
     }
 
     fn alerts(&self) -> Option<&Alerts> {
@@ -70,18 +92,26 @@ impl Monitor for CommMonitor {
         let Event::ProcessCommunication(event) = event else { return Ok(()) };
         let data = String::from_utf8_lossy(event.data.as_bytes());
         let lines = data.lines().map(str::trim).filter(|line| !line.is_empty());
-        let messages: Vec<_> = lines.map(Message::parse).collect();
+        let messages: Vec<_> = lines.map(|line| Message::with_types(line, &self.types)).collect();
         let records: Vec<_> = messages.iter().map(|message| record(context, event, message)).collect();
         if records.is_empty() {
             return Ok(());
         }
         let recorded = self.trail.append(&records);
         let mut alerts = Vec::new();
-        for (message, record) in messages.iter().zip(&records) {
-            log(message.level(), message.summary(&event.processname), record.clone());
+        for (number, (message, record)) in messages.iter().zip(&records).enumerate() {
+            log(message.level(), message.summary(&event.processname), self.with_performance(record));
+            let process = (event.processname.as_str(), event.groupname.as_str());
             if let Some((severity, kind)) = message.alert() {
-                let process = Some((event.processname.as_str(), event.groupname.as_str()));
-                alerts.push(Alert::new(severity, kind, process, message.fields()));
+                alerts.push(Alert::new(severity, kind, Some(process), message.fields()));
+            }
+            let (name, group) = process;
+            if message.is_broken()
+                && let Some(mut details) = self.storms.note(context, number, (group, name), MALFORMED)
+            {
+                let text: String = record["malformed"].as_str().unwrap_or_default().chars().take(LONGEST).collect();
+                (details["malformed"], details["why"]) = (text.into(), record["why"].clone());
+                alerts.push(Alert::new(Severity::Warning, MALFORMED, Some(process), details));
             }
         }
         // Before anything is held: an alert does not wait for a disk.
@@ -91,6 +121,20 @@ impl Monitor for CommMonitor {
             hold(&failed, error, || self.trail.append(&records))?;
         }
         Ok(())
+    }
+}
+
+impl CommMonitor {
+    /// A record for the log. That of an update has how its figures stand.
+    fn with_performance(&mut self, record: &Value) -> Value {
+        let mut record = record.clone();
+        if let (Some(strategy), Value::Object(figures)) = (record["strategy_id"].as_str(), &record["figures"]) {
+            for (name, value) in figures {
+                self.performance.add(strategy, name, value.as_f64().unwrap_or_default());
+            }
+            record["performance"] = json!(self.performance.of(strategy));
+        }
+        record
     }
 }
 

@@ -102,6 +102,28 @@ impl Incidents {
     }
 }
 
+/// What happens again and again, for a monitor that does not know when it is over.
+pub struct Storms {
+    settings: IncidentSettings,
+    book: State<Book>,
+}
+
+impl Storms {
+    /// What is known is kept in the monitor's state.
+    pub fn new(settings: IncidentSettings, common: &Common) -> Result<Self, Failure> {
+        Ok(Self { settings, book: State::open(common, "")? })
+    }
+
+    /// Notes that it has happened with a process, once for each `number` of an event. How often it has, and since when, if
+    /// that is due to be told: when it begins, and now and then while it lasts.
+    pub fn note(&mut self, context: &Context<'_>, number: usize, process: (&str, &str), kind: &str) -> Option<Value> {
+        let told_of = format!("{}/{}/{number}", context.run, context.header.serial());
+        let failure = Incident::new(process, kind, Severity::Warning, now(), told_of);
+        let due = self.book.update(|book| book.fail(failure, &self.settings))?;
+        Some(json!({ "count": due.failures, "since": time(due.since) }))
+    }
+}
+
 fn now() -> i64 {
     jiff::Timestamp::now().as_second()
 }

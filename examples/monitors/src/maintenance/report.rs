@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Counts;
 use crate::alerts::Journal;
 use crate::log::now;
+use crate::message::Performance;
 use crate::supervisord::Supervisord;
 use crate::trail::Trail;
 
@@ -36,10 +37,15 @@ impl Sources<'_> {
             at.is_some_and(|at| from <= at && at < to)
         };
         let mut messages: BTreeMap<&str, BTreeMap<String, u64>> = BTreeMap::new();
-        let mut malformed = 0;
+        let (mut malformed, mut performance) = (0, Performance::default());
         let read = self.trail.read(|record| {
             if is_within(&record) {
                 malformed += u64::from(!record["malformed"].is_null());
+                if let (Some(strategy), Some(figures)) = (record["strategy_id"].as_str(), record["figures"].as_object())
+                {
+                    let figures = figures.iter().filter_map(|(name, value)| Some((name, value.as_f64()?)));
+                    figures.for_each(|(name, value)| performance.add(strategy, name, value));
+                }
                 for key in COUNTED {
                     if let Some(value) = record[key].as_str() {
                         *messages.entry(key).or_default().entry(value.into()).or_default() += 1;
@@ -67,7 +73,7 @@ impl Sources<'_> {
         json!({
             "timestamp": now(), "from": from.to_string(), "to": to.to_string(), "totals": self.totals(),
             "processes": self.counts, "alerts": noted.ok().flatten().map(|()| alerts), "messages": messages,
-            "malformed": malformed, "states": states.ok(), "errors": errors.iter().flatten().collect::<Vec<_>>(),
+            "malformed": malformed, "performance": performance, "states": states.ok(), "errors": errors.iter().flatten().collect::<Vec<_>>(),
         })
     }
 

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::files;
 use crate::log::now;
+use crate::message::Performance;
 use crate::settings::Optional;
 
 /// When there is a summary.
@@ -66,8 +67,10 @@ pub fn summary(reports: &Path, due: i64) -> Result<Value, String> {
     let to = Timestamp::from_second(due).map_err(|error| error.to_string())?;
     let from = to.checked_sub(24.hours()).map_err(|error| error.to_string())?;
     let hours = of_day(reports, from, to).map_err(|error| format!("{}: {error}", reports.display()))?;
-    let mut sum = json!({});
+    let (mut sum, mut performance) = (json!({}), Performance::default());
     for report in &hours {
+        // Reports of another version may lack it.
+        performance.extend(serde_json::from_value(report["performance"].clone()).unwrap_or_default());
         for key in ["totals", "processes", "alerts", "messages", "malformed"] {
             add(&mut sum[key], &report[key]);
         }
@@ -79,6 +82,7 @@ pub fn summary(reports: &Path, due: i64) -> Result<Value, String> {
     for (key, value) in sum.as_object().into_iter().flatten() {
         summary[key] = value.clone();
     }
+    summary["performance"] = json!(performance);
     summary["states"] = hours.last().map_or(Value::Null, |report| report["states"].clone());
     summary["errors"] = errors.into();
     Ok(summary)

@@ -5,6 +5,7 @@
 mod commands;
 mod failure_monitor;
 mod maintenance;
+mod messages;
 mod start;
 mod startup_monitor;
 mod status_page;

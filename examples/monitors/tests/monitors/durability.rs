@@ -83,7 +83,7 @@ fn an_event_waits_for_a_full_disk_and_is_then_recorded() {
     let filler = small.path("filler");
     small.fill();
     // More than fits beside the filler, and less than fits without it.
-    let event = said("genetic_engine", &format!("SIGNAL:ENTRY:m:{}\nSIGNAL:EXIT:m:1", "x".repeat(1000)));
+    let event = said("genetic_engine", &format!("SIGNAL:ENTRY:m:BTC 1 {}\nSIGNAL:EXIT:m:BTC 1", "x".repeat(1000)));
     for _ in 0..20 {
         small.monitor.simulator.notify(STDOUT, event.as_bytes());
     }
@@ -115,7 +115,7 @@ fn an_event_that_cannot_be_recorded_is_left_unanswered_at_sigterm() {
     let full = cfg!(target_os = "linux").then_some(("full.jsonl", "No space left"));
     for (path, why) in [("nowhere/audit.jsonl", "No such file")].into_iter().chain(full) {
         let mut monitor = Driven::start("comm_monitor", directory.path(), &["--audit-file", path]);
-        monitor.simulator.notify(STDOUT, said("genetic_engine", "SIGNAL:ENTRY:m:x").as_bytes());
+        monitor.simulator.notify(STDOUT, said("genetic_engine", "SIGNAL:ENTRY:m:BTC 1").as_bytes());
         // READY, and the event.
         monitor.simulator.step(PATIENCE);
         thread::scope(|scope| {
@@ -143,7 +143,7 @@ fn an_event_waits_for_a_trail_that_another_process_holds() {
     let lock = File::create(directory.path().join("audit.jsonl.lock")).unwrap();
     flock(&lock, FlockOperation::LockExclusive).unwrap();
     let mut monitor = Driven::start("comm_monitor", directory.path(), &[]);
-    monitor.simulator.notify(STDOUT, said("genetic_engine", "SIGNAL:ENTRY:m:x").as_bytes());
+    monitor.simulator.notify(STDOUT, said("genetic_engine", "SIGNAL:ENTRY:m:BTC 1").as_bytes());
     thread::scope(|scope| {
         let log = directory.path().join("comm_monitor.err");
         scope.spawn(move || {
@@ -181,7 +181,7 @@ fn four_processes_on_a_slow_disk_record_what_they_acknowledge() {
         command.stderr(File::create(directory.path().join(format!("{number}.err"))).unwrap());
         let mut simulator = Simulator::spawn(&mut command).unwrap();
         simulator.pool.next_serial = number * 100;
-        (0..3).for_each(|_| drop(simulator.notify(STDOUT, said("genetic_engine", "SIGNAL:EXIT:m:1").as_bytes())));
+        (0..3).for_each(|_| drop(simulator.notify(STDOUT, said("genetic_engine", "SIGNAL:EXIT:m:BTC 1").as_bytes())));
         let reports = simulator.run(PATIENCE);
         simulator.close_input();
         assert!(simulator.wait(PATIENCE).unwrap().unwrap().success());
@@ -224,14 +224,14 @@ fn new_events_in_a_container_are_not_taken_for_old_ones() {
     for _ in 0..2 {
         let Some(mut monitor) = contained("comm_monitor", directory.path(), &["--state-dir", "state"]) else { return };
         for _ in 0..10 {
-            monitor.send(STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:m:x"));
+            monitor.send(STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:m:BTC 1"));
         }
         monitor.end();
     }
     // The same supervisord, and another process of the pool: its numbers go on.
     let Some(mut monitor) = contained("comm_monitor", directory.path(), &["--state-dir", "state"]) else { return };
-    monitor.send_as(10, STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:m:x"));
-    monitor.send_as(10, STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:m:x"));
+    monitor.send_as(10, STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:m:BTC 1"));
+    monitor.send_as(10, STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:m:BTC 1"));
     monitor.end();
     let records = records(&directory.path().join("audit.jsonl"));
     assert_eq!(serials(&records), (0..10).chain(0..=10).collect::<Vec<_>>());
@@ -244,7 +244,7 @@ fn new_events_in_a_container_are_not_taken_for_old_ones() {
 fn the_processes_of_a_pool_in_a_container_agree_which_run_it_is() {
     let directory = TempDir::new().unwrap();
     let settings = ["--state-dir", "state"];
-    let signal = said("genetic_engine", "SIGNAL:ENTRY:m:x");
+    let signal = said("genetic_engine", "SIGNAL:ENTRY:m:BTC 1");
     let Some(mut earlier) = contained("comm_monitor", directory.path(), &settings) else { return };
     (0..10).for_each(|_| drop(earlier.send(STDOUT, &signal)));
     earlier.end();
@@ -294,10 +294,10 @@ fn an_event_that_returns_after_many_others_is_known() {
     for settings in [&["--state-dir", "state"][..], &[]] {
         let mut monitor = Driven::start("comm_monitor", directory.path(), settings);
         for serial in 0..200 {
-            monitor.send_as(serial, STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:m:x"));
+            monitor.send_as(serial, STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:m:BTC 1"));
         }
         assert_eq!(
-            levels(&monitor.send_as(0, STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:m:x")), "INFO"),
+            levels(&monitor.send_as(0, STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:m:BTC 1")), "INFO"),
             ["event came again: nothing more to do"]
         );
         monitor.end();
@@ -366,7 +366,7 @@ fn events_that_were_lost_between_two_processes_are_reported() {
 fn a_record_of_an_event_that_was_too_large_says_so() {
     let directory = TempDir::new().unwrap();
     let mut monitor = Driven::start("comm_monitor", directory.path(), &[]);
-    let text = "x".repeat(17 * 1024 * 1024);
+    let text = format!("BTC 1 {}", "x".repeat(17 * 1024 * 1024));
     let lines = monitor.send(STDOUT, &said("genetic_engine", &format!("SIGNAL:ENTRY:m:{text}")));
     assert_eq!(levels(&lines, "ERROR").len(), 1, "one says that it is too large");
     monitor.end();
@@ -396,7 +396,7 @@ fn an_event_over_which_a_monitor_was_killed_is_acted_on_again() {
     let directory = TempDir::new().unwrap();
     let lock = File::create(directory.path().join("audit.jsonl.lock")).unwrap();
     flock(&lock, FlockOperation::LockExclusive).unwrap();
-    let payload = said("genetic_engine", "SIGNAL:ENTRY:m:x");
+    let payload = said("genetic_engine", "SIGNAL:ENTRY:m:BTC 1");
     killed_over_an_event(directory.path(), &payload);
     drop(lock);
     let mut monitor = Driven::start("comm_monitor", directory.path(), &["--state-dir", "state"]);
@@ -410,7 +410,7 @@ fn an_event_that_kills_its_handlers_is_set_aside() {
     let directory = TempDir::new().unwrap();
     let lock = File::create(directory.path().join("audit.jsonl.lock")).unwrap();
     flock(&lock, FlockOperation::LockExclusive).unwrap();
-    let payload = said("genetic_engine", "SIGNAL:ENTRY:m:x");
+    let payload = said("genetic_engine", "SIGNAL:ENTRY:m:BTC 1");
     for _ in 0..3 {
         killed_over_an_event(directory.path(), &payload);
     }
@@ -426,7 +426,7 @@ fn an_event_that_kills_its_handlers_is_set_aside() {
     let letters = records(&directory.path().join("state/comm_monitor.dead-letters.jsonl"));
     assert_eq!((letters.len(), &letters[0]["payload"], &letters[0]["serial"]), (1, &payload.into(), &0.into()));
     // Those after it are handled.
-    monitor.send(STDOUT, &said("genetic_engine", "SIGNAL:EXIT:m:x"));
+    monitor.send(STDOUT, &said("genetic_engine", "SIGNAL:EXIT:m:BTC 1"));
     assert_eq!(records(&directory.path().join("audit.jsonl")).len(), 1);
     monitor.end();
 }
@@ -444,7 +444,7 @@ fn an_event_that_cannot_be_parsed_is_set_aside() {
     );
     let letters = records(&directory.path().join("state/comm_monitor.dead-letters.jsonl"));
     assert_eq!((letters.len(), &letters[0]["payload"]), (1, &"pid:x".into()));
-    monitor.send(STDOUT, &said("genetic_engine", "SIGNAL:EXIT:m:x"));
+    monitor.send(STDOUT, &said("genetic_engine", "SIGNAL:EXIT:m:BTC 1"));
     assert_eq!(records(&directory.path().join("audit.jsonl")).len(), 1);
     monitor.end();
 }
@@ -478,7 +478,7 @@ fn what_is_kept_is_for_this_user_alone_and_no_symlink_is_followed() {
 fn what_could_move_a_terminals_cursor_is_escaped_in_the_trail_and_in_the_log() {
     let directory = TempDir::new().unwrap();
     let mut monitor = Driven::start("comm_monitor", directory.path(), &[]);
-    let data = "a\u{9b}2J\u{7f}\u{202e}\u{2066}\u{2028}é€";
+    let data = "BTC 1 a\u{9b}2J\u{7f}\u{202e}\u{2066}\u{2028}é€";
     monitor.send(STDOUT, &said("genetic_engine", &format!("SIGNAL:ENTRY:m:{data}")));
     monitor.end();
     let trail = directory.path().join("audit.jsonl");

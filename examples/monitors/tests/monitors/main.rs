@@ -9,6 +9,7 @@ mod durability;
 mod heartbeat;
 mod mail;
 mod maintenance;
+mod messages;
 mod page;
 mod page_access;
 mod page_alerts;

@@ -127,7 +127,8 @@ pub fn state_in(path: &Path) -> Value {
 fn each_line_that_a_process_sends_is_a_record() {
     let (directory, alerts) = (TempDir::new().unwrap(), Collector::start());
     let mut monitor = Driven::start("comm_monitor", directory.path(), &["--alert-url", &alerts.url()]);
-    monitor.send(STDOUT, &said("genetic_engine", "\nSIGNAL:ENTRY:momentum-7:BTC:0.25@97150.5\r\n\nSIGNAL:EXIT:é€:\n"));
+    monitor
+        .send(STDOUT, &said("genetic_engine", "\nSIGNAL:ENTRY:momentum-7:BTC:0.25@97150.5\r\n\nSIGNAL:EXIT:é€:BTC\n"));
     monitor.send("PROCESS_COMMUNICATION_STDERR", &said("risk_manager", "SIGNAL:RISK_ALERT:all:drawdown: 4.8%"));
     monitor.send(
         STDOUT,
@@ -161,12 +162,19 @@ fn each_line_that_a_process_sends_is_a_record() {
     let drawdown = json!({ "strategy_id": "genetic_engine", "alert_type": "HIGH_DRAWDOWN", "details": "5.2%" });
     let expected = [
         genetic(0, json!({ "strategy_id": "momentum-7", "signal_type": "ENTRY", "data": "BTC:0.25@97150.5" })),
-        genetic(0, json!({ "strategy_id": "é€", "signal_type": "EXIT", "data": "" })),
+        genetic(0, json!({ "strategy_id": "é€", "signal_type": "EXIT", "data": "BTC" })),
         record(1, "risk_manager", "stderr", risk.clone()),
-        genetic(2, json!({ "strategy_id": "m", "update_type": "PERFORMANCE", "data": "sharpe=1.4" })),
+        genetic(
+            2,
+            json!({ "strategy_id": "m", "update_type": "PERFORMANCE", "data": "sharpe=1.4", "figures": { "sharpe": 1.4 } }),
+        ),
         genetic(2, alert.clone()),
         genetic(2, drawdown.clone()),
-        malformed(3, "SIGNAL:HODL:m:x", "the TYPE of a signal is ENTRY, EXIT, RISK_ALERT or PERFORMANCE_UPDATE"),
+        malformed(
+            3,
+            "SIGNAL:HODL:m:x",
+            "the TYPE of a signal is ENTRY, EXIT, RISK_ALERT or PERFORMANCE_UPDATE, or one of --signal-types",
+        ),
         malformed(4, "SIGNAL:ENTRY:m", "a signal is SIGNAL:TYPE:STRATEGY:data"),
         malformed(5, "SIGNAL:ENTRY::x", "a signal is SIGNAL:TYPE:STRATEGY:data"),
         malformed(6, "ALERT:HIGH", "an alert is ALERT:LEVEL:TYPE:details or ALERT:TYPE:STRATEGY:details"),
@@ -179,15 +187,19 @@ fn each_line_that_a_process_sends_is_a_record() {
     assert_eq!((&sent("LATENCY")["severity"], &sent("LATENCY")["details"]), (&"HIGH".into(), &alert));
     let sent_drawdown = sent("HIGH_DRAWDOWN");
     assert_eq!((&sent_drawdown["severity"], &sent_drawdown["details"]), (&"WARNING".into(), &drawdown));
-    assert_eq!(alerts.count(|_| true), 3);
+    // Five lines of one process are wrong: that is one alert. The last one was not meant to be anything.
+    let wrong = sent("MALFORMED_SIGNAL");
+    assert_eq!((&wrong["process"], &wrong["details"]["malformed"]), (&"talker".into(), &"SIGNAL:HODL:m:x".into()));
+    assert_eq!(alerts.count(|_| true), 4);
 }
 
 #[test]
 fn the_audit_trail_survives_kills_in_a_flood() {
     let directory = TempDir::new().unwrap();
     let trail = directory.path().join("audit.jsonl");
-    let message =
-        |number: usize| said("genetic_engine", &format!("SIGNAL:ENTRY:m:{number} {}", "é".repeat(number % 300)));
+    let message = |number: usize| {
+        said("genetic_engine", &format!("SIGNAL:ENTRY:m:BTC {} {}", number + 1, "é".repeat(number % 300)))
+    };
     let mut waiting: std::collections::VecDeque<_> = (0..400).map(message).collect();
     let mut answered = 0;
     let mut kills = 0;
@@ -227,7 +239,7 @@ fn the_audit_trail_survives_kills_in_a_flood() {
     }
     assert!(kills > 5, "{kills}");
     let mut monitor = Driven::start("comm_monitor", directory.path(), &["--state-dir", "state"]);
-    monitor.send_as(400, STDOUT, &said("genetic_engine", "SIGNAL:EXIT:m:done"));
+    monitor.send_as(400, STDOUT, &said("genetic_engine", "SIGNAL:EXIT:m:BTC 1"));
     monitor.end();
     let mut serials: Vec<_> = records(&trail).iter().map(|record| record["serial"].as_u64().unwrap()).collect();
     // An event over which the monitor was killed may be there twice, and is known by its number.
@@ -253,17 +265,17 @@ fn records_are_kept_while_a_large_trail_is_reported_and_rotated() {
     });
     let mut sent = 0;
     while !hour.is_finished() {
-        let lines = comm.send(STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:m:x"));
+        let lines = comm.send(STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:m:BTC 1"));
         assert_eq!(levels(&lines, "ERROR"), [] as [&str; 0]);
         sent += 1;
     }
     hour.join().unwrap();
     // It does not go on in the file that was renamed.
-    comm.send(STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:m:last"));
+    comm.send(STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:m:LAST 1"));
     comm.end();
     let (rotated, current) = (records(&directory.path().join("audit.jsonl.1")), records(&trail));
     assert_eq!(rotated.len() + current.len(), 200_000 + sent + 1);
-    assert_eq!(current.last().unwrap()["data"], "last");
+    assert_eq!(current.last().unwrap()["data"], "LAST 1");
 }
 
 // ---- Events that come again ----
@@ -379,8 +391,8 @@ fn an_hour_is_reported_rotated_and_backed_up() {
     let path = |name: &str| directory.path().join(name);
     let mut comm = Driven::start("comm_monitor", directory.path(), &["--state-dir", "state"]);
     for message in [
-        "SIGNAL:ENTRY:a:1",
-        "SIGNAL:ENTRY:b:2\nSIGNAL:EXIT:a:3",
+        "SIGNAL:ENTRY:a:BTC 1",
+        "SIGNAL:ENTRY:b:BTC 2\nSIGNAL:EXIT:a:BTC 3",
         "SIGNAL:RISK_ALERT:a:4",
         "SIGNAL:?",
         "ALERT:LOW:DISK:5",
@@ -438,7 +450,7 @@ fn an_hour_is_reported_rotated_and_backed_up() {
     // What came before the hour is not of it; of two hours' trails and reports the oldest go.
     for (number, hour) in [hour + 3600, hour + 7200].into_iter().enumerate() {
         let mut comm = Driven::start("comm_monitor", directory.path(), &["--state-dir", "state"]);
-        comm.send_as(100 + number as u64, STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:c:6"));
+        comm.send_as(100 + number as u64, STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:c:BTC 6"));
         comm.end();
         monitor.send("TICK_3600", &format!("when:{hour}"));
     }

@@ -1,15 +1,19 @@
 //! What strategies write between supervisord's tags.
 //!
 //! ```text
-//! SIGNAL:TYPE:STRATEGY:data      TYPE is ENTRY, EXIT, RISK_ALERT or PERFORMANCE_UPDATE
+//! SIGNAL:TYPE:STRATEGY:data      TYPE is ENTRY, EXIT, RISK_ALERT, PERFORMANCE_UPDATE or a setting's
 //! ALERT:LEVEL:TYPE:details       LEVEL is one of the words that Severity::from_word knows
 //! ALERT:TYPE:STRATEGY:details    where there is no such word
 //! ```
+
+mod performance;
+mod trade;
 
 use serde_json::{Value, json};
 
 use crate::alerts::Severity;
 use crate::log::Level;
+pub use performance::{Performance, Range, figures};
 
 /// A line that a process sent.
 pub enum Message<'a> {
@@ -36,13 +40,21 @@ pub enum Message<'a> {
 }
 
 impl<'a> Message<'a> {
+    /// A line whose signals are of the types that are known to all.
     pub fn parse(text: &'a str) -> Self {
+        Self::with_types(text, &[])
+    }
+
+    /// A line whose signals may also be of these types.
+    pub fn with_types(text: &'a str, types: &[String]) -> Self {
         let mut parts = text.splitn(4, ':');
         let why = match (parts.next(), parts.next(), parts.next(), parts.next()) {
-            (Some("SIGNAL"), Some(kind), Some(strategy), Some(data)) if !strategy.is_empty() => match kind {
-                "ENTRY" | "EXIT" | "RISK_ALERT" | "PERFORMANCE_UPDATE" => return Self::Signal { kind, strategy, data },
-                _ => "the TYPE of a signal is ENTRY, EXIT, RISK_ALERT or PERFORMANCE_UPDATE",
-            },
+            (Some("SIGNAL"), Some(kind), Some(strategy), Some(data)) if !strategy.is_empty() => {
+                match wrong(kind, data, types) {
+                    None => return Self::Signal { kind, strategy, data },
+                    Some(why) => why,
+                }
+            }
             (Some("ALERT"), Some(first), Some(second), Some(details)) if !first.is_empty() && !second.is_empty() => {
                 return match Severity::from_word(first) {
                     Some(_) => Self::Alert { level: first, kind: second, details },
@@ -61,9 +73,9 @@ impl<'a> Message<'a> {
             Self::Signal { kind: "RISK_ALERT", strategy, data } => {
                 json!({ "strategy_id": strategy, "alert_type": "RISK", "data": data, "requires_action": true })
             }
-            Self::Signal { kind: "PERFORMANCE_UPDATE", strategy, data } => {
-                json!({ "strategy_id": strategy, "update_type": "PERFORMANCE", "data": data })
-            }
+            Self::Signal { kind: "PERFORMANCE_UPDATE", strategy, data } => json!({
+                "strategy_id": strategy, "update_type": "PERFORMANCE", "data": data, "figures": figures(data),
+            }),
             Self::Signal { kind, strategy, data } => {
                 json!({ "strategy_id": strategy, "signal_type": kind, "data": data })
             }
@@ -79,7 +91,8 @@ impl<'a> Message<'a> {
 
     pub fn level(&self) -> Level {
         match self {
-            Self::Signal { kind: "ENTRY" | "EXIT" | "PERFORMANCE_UPDATE", .. } => Level::Info,
+            Self::Signal { kind: "RISK_ALERT", .. } => Level::Warning,
+            Self::Signal { .. } => Level::Info,
             _ => Level::Warning,
         }
     }
@@ -97,6 +110,11 @@ impl<'a> Message<'a> {
         }
     }
 
+    /// Whether it was meant to be a signal or an alert, and is none.
+    pub fn is_broken(&self) -> bool {
+        matches!(self, Self::Malformed { text, .. } if text.starts_with("SIGNAL") || text.starts_with("ALERT"))
+    }
+
     /// Severity and kind, where somebody has to know at once.
     pub fn alert(&self) -> Option<(Severity, &'a str)> {
         match *self {
@@ -105,5 +123,24 @@ impl<'a> Message<'a> {
             Self::AlertAbout { kind, .. } => Some((Severity::Warning, kind)),
             Self::Signal { .. } | Self::Malformed { .. } => None,
         }
+    }
+}
+
+/// What is wrong with a signal.
+fn wrong(kind: &str, data: &str, types: &[String]) -> Option<&'static str> {
+    match kind {
+        _ if data.trim().is_empty() => Some("it has no data"),
+        "ENTRY" if !trade::is_entry(data) => {
+            Some("the data of an ENTRY are SYMBOL QUANTITY or SYMBOL:QUANTITY@PRICE, with numbers above 0")
+        }
+        "EXIT" if !trade::is_exit(data) => {
+            Some("the data of an EXIT are SYMBOL, SYMBOL QUANTITY or SYMBOL:QUANTITY@PRICE, with numbers above 0")
+        }
+        "PERFORMANCE_UPDATE" if figures(data).is_none() => {
+            Some("the data of a PERFORMANCE_UPDATE are NAME=NUMBER, separated by spaces or commas")
+        }
+        "ENTRY" | "EXIT" | "RISK_ALERT" | "PERFORMANCE_UPDATE" => None,
+        _ if types.iter().any(|known| known == kind) => None,
+        _ => Some("the TYPE of a signal is ENTRY, EXIT, RISK_ALERT or PERFORMANCE_UPDATE, or one of --signal-types"),
     }
 }
