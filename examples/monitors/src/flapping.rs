@@ -9,10 +9,10 @@ use crate::settings::number;
 
 #[derive(Clone, Copy, Debug, Args)]
 pub struct FlappingSettings {
-    /// How many starts of a process within --flapping-seconds raise an alert
+    /// Alert when a process is started this many times within --flapping-seconds
     #[arg(long, env, default_value = "5", value_parser = number::<usize>)]
     pub flapping_starts: usize,
-    /// The period in seconds over which starts are counted
+    /// The seconds over which starts are counted
     #[arg(long, env, default_value = "300", value_parser = number::<i64>)]
     pub flapping_seconds: i64,
 }

@@ -11,38 +11,41 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{Args, Parser};
+use clap::{Args, Command, Parser};
 use supervisor_events::LengthUnit;
 
 use crate::Failure;
 use crate::alerts::{self, secrets};
 
+/// The width of `--help`.
+const COLUMNS: usize = 100;
+
 /// What every monitor can be told.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Settings of every monitor")]
 pub struct Common {
-    #[command(flatten)]
-    pub alerts: alerts::AlertSettings,
-    /// Directory for what has to survive a restart, and for alerts that wait; if empty, they are only in memory
+    /// Directory for what has to survive a restart, and for alerts that wait, such as /var/lib/monitors/state. Without
+    /// one, both are only in memory
     #[arg(long, env, default_value = "")]
     pub state_dir: Optional<PathBuf>,
     #[command(flatten)]
     pub server: Server,
+    // Last: it has headings of its own, which go on to what follows.
+    #[command(flatten)]
+    pub alerts: alerts::AlertSettings,
 }
 
 /// What every listener can be told.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Server {
-    /// The unit of `len` in an event's header: code-points (supervisord 4) or bytes
+    /// What `len` counts in an event's header: code-points (supervisord 4 on Python 3) or bytes (others)
     #[arg(long, env, default_value = "code-points", value_parser = length_unit)]
     pub length_unit: LengthUnit,
 }
 
 /// Reads a program's settings. None if only help or the version was asked for, which is then printed.
 pub fn read<S: Parser>(program: &'static str) -> Result<Option<S>, Failure> {
-    let command = S::command().name(program).version(env!("CARGO_PKG_VERSION")).args_override_self(true);
-    // They may hold what nobody else should see.
-    let command = command.mut_args(|argument| argument.hide_env_values(true));
+    let command = with_help(S::command().name(program).version(env!("CARGO_PKG_VERSION")).args_override_self(true));
     for variable in command.get_arguments().filter_map(|argument| argument.get_env()) {
         if env::var_os(variable).is_some_and(|value| value.to_str().is_none()) {
             return Err(format!("{} is not UTF-8", variable.display()).into());
@@ -57,6 +60,22 @@ pub fn read<S: Parser>(program: &'static str) -> Result<Option<S>, Failure> {
             Ok(None)
         }
     }
+}
+
+/// How `--help` looks.
+fn with_help(command: Command) -> Command {
+    let command = command.mut_args(|argument| {
+        // Values from the environment may be what nobody else should see.
+        let argument = argument.hide_env_values(true);
+        // An empty default is explained in words.
+        let is_empty = argument.get_default_values().iter().any(|value| value.is_empty());
+        let argument = if is_empty { argument.hide_default_value(true) } else { argument };
+        if argument.get_help_heading().is_none() { argument.help_heading("Settings of this program") } else { argument }
+    });
+    command.next_line_help(true).max_term_width(COLUMNS).after_help(
+        "Each setting can be an argument or the environment variable in [env: ...]. The argument wins. \
+         In supervisord.conf, write % as %%.",
+    )
 }
 
 /// The setting, and what is wrong with it, in one line.

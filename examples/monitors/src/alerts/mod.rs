@@ -52,30 +52,31 @@ use secrets::Token;
 pub use sign_of_life::SignOfLife;
 
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Alerts")]
 pub struct AlertSettings {
-    /// The receiver of alerts, http://HOST/PATH or https://HOST/PATH; if empty, alerts are only logged
+    /// Where alerts are sent, such as https://alerts.internal/photos. Without it (and without mail), they are only logged
     #[arg(long, env, default_value = "")]
     pub alert_url: Optional<Url>,
-    /// The format that the receiver takes: json, slack (also Mattermost, Rocket.Chat), alertmanager (v2) or pagerduty
+    /// The format that --alert-url takes: json, slack (also Mattermost, Rocket.Chat), alertmanager (v2) or pagerduty
     /// (Events v2)
     #[arg(long, env, default_value = "json")]
     pub alert_format: Format,
-    /// A bearer token, or PagerDuty's integration key; only as an environment variable
+    /// A bearer token for --alert-url, or PagerDuty's integration key. Only as an environment variable
     #[arg(long, env, default_value = "")]
     pub alert_token: Optional<Token>,
-    /// A file that holds the token
+    /// A file that holds the token, such as /etc/monitors/alert-token
     #[arg(long, env, default_value = "")]
     pub alert_token_file: Optional<PathBuf>,
-    /// A further header for the receiver, NAME: VALUE; only as an environment variable
+    /// A further header for --alert-url, such as "X-Scope-OrgID: photos". Only as an environment variable
     #[arg(long, env, default_value = "")]
     pub alert_header: Optional<secrets::Header>,
-    /// A PEM file with the certificates to trust instead of the system's
+    /// A PEM file with the certificates to trust instead of the system's, for receivers and mail servers
     #[arg(long, env, default_value = "")]
     pub alert_ca: Optional<PathBuf>,
-    /// Timeout in seconds of each attempt to send an alert
+    /// Seconds that each attempt to send an alert may take
     #[arg(long, env, default_value = "5", value_parser = seconds)]
     pub alert_timeout: Duration,
-    /// The name of your system, which each alert carries as `system`
+    /// The name of your system. Each alert has it in its field `system`
     #[arg(long, env, default_value = "trading_system")]
     pub system: String,
     #[command(flatten)]

@@ -36,7 +36,8 @@ use supervisor_monitors::trail::Trail;
 /// Keeps an audit trail of what strategies signal, and passes on what needs somebody's attention.
 #[derive(Parser)]
 struct Settings {
-    /// The file for the audit trail, JSON lines; a relative path begins at supervisord's working directory
+    /// The file of the audit trail (JSON lines), such as /var/lib/monitors/audit.jsonl. A relative path begins at
+    /// supervisord's working directory
     #[arg(long, env, default_value = "audit.jsonl")]
     audit_file: PathBuf,
     /// Types that signals may have besides ENTRY, EXIT, RISK_ALERT and PERFORMANCE_UPDATE, separated by commas; their

@@ -29,23 +29,23 @@ use supervisor_monitors::supervisord::Supervisord;
 /// Alerts when processes are lost; without the risk manager, stops trading and starts the backup.
 #[derive(Parser)]
 struct Settings {
-    /// Processes whose failures are CRITICAL: NAME, GROUP:NAME, GROUP:* or *, separated by commas; none if empty
+    /// Processes whose failures are CRITICAL: NAME, GROUP:NAME, GROUP:* or *, separated by commas. May be empty
     #[arg(long, env, default_value = "risk_manager,hyperliquid_feed,order_executor")]
     critical_processes: List<ProcessPattern>,
-    /// The process without which --trading-group has to be stopped: NAME or GROUP:NAME; nothing is stopped if empty
+    /// The process without which --trading-group must not run: NAME or GROUP:NAME. If empty, nothing is ever stopped
     #[arg(long, env, default_value = "risk_manager")]
     risk_manager: Optional<ProcessPattern>,
-    /// The states in which the risk manager counts as lost: FATAL, or FATAL,EXITED (an unexpected exit)
+    /// When the risk manager counts as lost: FATAL (supervisord has given up), or FATAL,EXITED (also at each unexpected exit)
     #[arg(long, env, default_value = "FATAL")]
     lost_when: List<Lost>,
-    /// The group to stop when the risk manager is lost; not used without --risk-manager
+    /// The group to stop when the risk manager is lost
     #[arg(long, env, default_value = "trading_system")]
     trading_group: String,
-    /// The process to start when the risk manager is lost: GROUP:NAME, or NAME for NAME:NAME; it must not be in
-    /// --trading-group; none if empty
+    /// The process to start when the risk manager is lost: GROUP:NAME, or NAME if it is in no group. It must not be in
+    /// --trading-group. Without it, nothing is started
     #[arg(long, env, default_value = "")]
     backup: Optional<ProcessName>,
-    /// A URL to GET at each tick, for a dead man's switch that raises an alarm when the requests stop; none if empty
+    /// The URL of a dead man's switch, which gets a GET request at each tick, and raises an alarm when they stop
     #[arg(long, env, default_value = "")]
     sign_of_life_url: Optional<Url>,
     #[command(flatten)]

@@ -30,25 +30,26 @@ use supervisor_monitors::settings::{Optional, Server, number, seconds};
 /// Publishes every event of a supervisord to NATS JetStream, or to an HTTP server.
 #[derive(Parser)]
 struct Settings {
-    /// The first part of subjects: SUBJECT.HOST.EVENTNAME, and SUBJECT.HOST.last.… for the last states
+    /// The first part of all subjects: SUBJECT.HOST.EVENTNAME, and SUBJECT.HOST.last.… for the last states
     #[arg(long, env = "FORWARD_SUBJECT", default_value = "supervisor")]
     subject: String,
-    /// The name of this machine; its host name if empty
+    /// The name of this machine, instead of its host name
     #[arg(long, env = "FORWARD_HOST", default_value = "")]
     host: Optional<String>,
-    /// A name for this run of supervisord; if empty, made from the boot and from supervisord's process
+    /// A name for this run of supervisord, instead of one that is made from the boot and from supervisord's process. Only
+    /// needed without a /proc
     #[arg(long, env = "FORWARD_RUN", default_value = "")]
     run: Optional<String>,
     /// Directory for the events that wait for the broker
     #[arg(long, env = "FORWARD_SPOOL_DIR", default_value = "/var/spool/forward_monitor")]
     spool_dir: PathBuf,
-    /// How many bytes of events may wait there; beyond that, new events are dropped
+    /// Bytes of events that may wait there. Beyond that, new events are dropped
     #[arg(long, env = "FORWARD_SPOOL_BYTES", default_value = "67108864", value_parser = number::<u64>)]
     spool_bytes: u64,
     /// Seconds within which the broker has to acknowledge an event
     #[arg(long, env = "FORWARD_DEADLINE", default_value = "2", value_parser = seconds)]
     deadline: Duration,
-    /// The longest pause in seconds between attempts to reach the broker
+    /// The longest pause between attempts to reach the broker, in seconds
     #[arg(long, env = "FORWARD_LONGEST_PAUSE", default_value = "10", value_parser = seconds)]
     longest_pause: Duration,
     /// Seconds between two signs of life, by which fleet tells a dead machine from a quiet one

@@ -33,29 +33,30 @@ use supervisor_monitors::supervisord::{Process, Supervisord, log_failure};
 /// Measures the system and the trading processes each minute; alerts above thresholds, and when memory leaks.
 #[derive(Parser)]
 struct Settings {
-    /// Processes to measure: NAME, GROUP:NAME, GROUP:* or *, separated by commas
+    /// Processes to measure: NAME, GROUP:NAME, GROUP:* or *, separated by commas. May be empty
     #[arg(long, env, default_value = "genetic_engine,risk_manager,hyperliquid_feed,order_executor,backtest_worker")]
     processes: List<ProcessPattern>,
-    /// Limits for single processes, which are then measured too: NAME=memory:MB+cpu:PERCENT+leak:MB, separated by
-    /// commas. The first entry that matches a process applies; cpu is percent of one CPU, leak MB an hour
+    /// Limits of single processes, which are then measured too: a list of NAME=memory:MB+cpu:PERCENT+leak:MB, separated
+    /// by commas, such as site:web=memory:500+cpu:150. PERCENT is of one CPU, leak is in MB an hour. The first entry that
+    /// matches a process and has the limit applies
     #[arg(long, env, default_value = "")]
     limits: List<Limits>,
     /// Seconds over which CPU use is measured at each tick
     #[arg(long, env, default_value = "1", value_parser = seconds)]
     interval: Duration,
-    /// Alert when the whole system uses more than this percentage of all CPUs
+    /// Alert when the system uses more than this percentage of all CPUs
     #[arg(long, env, default_value = "80", value_parser = number::<f64>)]
     cpu_threshold: f64,
-    /// Alert when the whole system uses more than this percentage of its memory
+    /// Alert when the system uses more than this percentage of its memory
     #[arg(long, env, default_value = "85", value_parser = number::<f64>)]
     memory_threshold: f64,
-    /// MB (2^20 bytes) that a process may hold together with its descendants, unless --limits says otherwise
+    /// Alert when a process, with its descendants, holds more MB (2^20 bytes) than this, unless --limits has a limit for it
     #[arg(long, env, default_value = "1000", value_parser = number::<f64>)]
     process_memory_threshold: f64,
-    /// MB an hour by which a process may steadily grow, unless --limits says otherwise
+    /// Alert when a process grows steadily by more MB an hour than this, unless --limits has a limit for it
     #[arg(long, env, default_value = "100", value_parser = number::<f64>)]
     leak_threshold: f64,
-    /// How many ticks a rise has to last to count as steady
+    /// How many minutes a rise has to last to count as steady
     #[arg(long, env, default_value = "15", value_parser = number::<usize>)]
     leak_samples: usize,
     #[command(flatten)]

@@ -34,12 +34,12 @@ use supervisor_monitors::supervisord::{Process, Stops, Supervisord, log_failure}
 #[derive(Parser)]
 struct Settings {
     /// Processes that must all run before --trading-group is started: NAME, GROUP:NAME, GROUP:* or *, separated by
-    /// commas
+    /// commas. If empty, trading is never resumed
     #[arg(long, env, default_value = "risk_manager,hyperliquid_feed,order_executor")]
     critical_processes: List<ProcessPattern>,
     #[command(flatten)]
     dependencies: DependencySettings,
-    /// The group to start once all critical processes run; if empty, nothing is started, but the alert is sent
+    /// The group to start once all critical processes run. If empty, there is only the alert
     #[arg(long, env, default_value = "trading_system")]
     trading_group: Optional<String>,
     #[command(flatten)]

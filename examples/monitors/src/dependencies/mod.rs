@@ -20,11 +20,12 @@ use crate::supervisord::{Process, Stops};
 
 #[derive(Clone, Debug, Args)]
 pub struct DependencySettings {
-    /// Processes to start once everything they need is running: NAME=NEEDED+NEEDED, separated by commas, each NAME,
-    /// GROUP:NAME, GROUP:* or *; exited(NEEDED) needs a job to have ended as expected
+    /// What to start once all that it needs is running: a list of NAME=NEEDED+NEEDED, separated by commas, such as
+    /// app=db+cache,report=exited(import). Each name is NAME, GROUP:NAME or GROUP:*; exited(JOB) waits for the job's
+    /// expected exit
     #[arg(long, env, default_value = "order_executor=risk_manager+hyperliquid_feed,genetic_engine=hyperliquid_feed")]
     pub dependents: List<Dependent>,
-    /// Whether to stop dependents when something they need ends
+    /// Whether to stop dependents when something that they need ends
     #[arg(long, env, default_value_t = false, action = ArgAction::Set)]
     pub stop_dependents: bool,
 }

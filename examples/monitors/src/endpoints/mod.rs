@@ -25,27 +25,27 @@ pub use notation::Endpoint;
 
 #[derive(Clone, Debug, Args)]
 pub struct EndpointSettings {
-    /// What to check: NAME=URL or NAME=URL#OPTION=VALUE&OPTION=VALUE, separated by commas. URLs: http://, https://,
-    /// ws://, wss://, tcp://HOST:PORT, interface:NAME, wireguard:NAME. Options: status, expect, send, slow-after,
-    /// process, max-age, peer
+    /// What to check: a list of NAME=URL or NAME=URL#OPTION=VALUE&OPTION=VALUE, separated by commas, such as
+    /// web=https://127.0.0.1/health#expect=ok&process=site:web. URLs: http://, https://, ws://, wss://,
+    /// tcp://HOST:PORT, interface:NAME, wireguard:NAME. Options: status, expect, send, slow-after, process, max-age, peer
     #[arg(long, env, default_value = "")]
     pub endpoints: List<Endpoint>,
-    /// A network interface that has to be up, as interface:NAME in --endpoints; none if empty
+    /// A network interface that has to be up, such as tun0: short for vpn=interface:NAME in --endpoints
     #[arg(long, env, default_value = "")]
     pub vpn_interface: Optional<String>,
-    /// Seconds within which all endpoints have to answer: 4 at most, as a tick comes every 5
+    /// Seconds within which each endpoint has to answer: at most 4, as a tick comes every 5
     #[arg(long, env, default_value = "2", value_parser = deadline)]
     pub deadline: Duration,
-    /// Seconds above which an answer is slow, for endpoints without the option slow-after
+    /// Seconds after which an answer is slow, unless an endpoint has the option slow-after
     #[arg(long, env, default_value = "1", value_parser = seconds)]
     pub slow_after: Duration,
-    /// How many slow answers in a row raise an alert
+    /// Alert after this many slow answers in a row
     #[arg(long, env, default_value = "3", value_parser = number::<u32>)]
     pub slow_ticks: u32,
     /// A PEM file with the certificates to trust instead of the system's, for https:// and wss://
     #[arg(long, env, default_value = "")]
     pub endpoint_ca: Optional<PathBuf>,
-    /// The `wg` command, with arguments in front if needed: `sudo -n wg` where only root may run it
+    /// The command that asks WireGuard: "sudo -n wg" if the monitor does not run as root
     #[arg(long, env, default_value = "wg")]
     pub wg_command: String,
 }

@@ -51,25 +51,25 @@ impl Debug for Secret {
 /// How to log in. At most one way of it is set.
 #[derive(Clone, Debug, Args)]
 pub struct AccountSettings {
-    /// The user
+    /// The user to log in as, with one of the two passwords below
     #[arg(long, env, default_value = "")]
     pub nats_user: Optional<String>,
-    /// The user's password; only as an environment variable
+    /// The user's password. Only as an environment variable
     #[arg(long, env, default_value = "")]
     pub nats_password: Optional<Secret>,
-    /// A file that holds the password
+    /// A file that holds the user's password
     #[arg(long, env, default_value = "")]
     pub nats_password_file: Optional<PathBuf>,
-    /// A token; only as an environment variable
+    /// A token to log in with. Only as an environment variable
     #[arg(long, env, default_value = "")]
     pub nats_token: Optional<Secret>,
     /// A file that holds the token
     #[arg(long, env, default_value = "")]
     pub nats_token_file: Optional<PathBuf>,
-    /// A file with the seed of a user nkey, which begins with SU
+    /// A file that holds the seed (SU…) of a user's nkey, to log in with
     #[arg(long = "nkey", env = "NATS_NKEY", default_value = "")]
     pub nkey: Optional<PathBuf>,
-    /// A file with credentials: a user's JWT and its nkey's seed
+    /// A file of credentials, as `nsc` writes it: a user's JWT and nkey
     #[arg(long = "creds", env = "NATS_CREDS", default_value = "")]
     pub creds: Optional<PathBuf>,
 }

@@ -23,16 +23,16 @@ use crate::settings::Optional;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "An HTTP server instead of the broker")]
 pub struct HttpSettings {
-    /// Where each event is posted as a line of JSON, http://HOST/PATH or https://HOST/PATH, instead of NATS
+    /// Where to POST each event as a line of JSON, such as https://logs.internal/events. NATS is not used then
     #[arg(long, env = "FORWARD_HTTP_URL", default_value = "")]
     pub http_url: Optional<Url>,
-    /// What the server knows us by, a bearer token; in the environment alone
+    /// A bearer token for the server. Only as an environment variable
     #[arg(long, env = "FORWARD_HTTP_TOKEN", default_value = "")]
     pub http_token: Optional<Secret>,
-    /// A file with that token
+    /// A file that holds the token
     #[arg(long, env = "FORWARD_HTTP_TOKEN_FILE", default_value = "")]
     pub http_token_file: Optional<PathBuf>,
-    /// A file with the certificates to trust instead of the system's
+    /// A PEM file with the certificates to trust instead of the system's
     #[arg(long, env = "FORWARD_HTTP_CA", default_value = "")]
     pub http_ca: Optional<PathBuf>,
 }

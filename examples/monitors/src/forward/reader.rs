@@ -31,19 +31,19 @@ const TURN: Duration = Duration::from_secs(1);
 /// What `fleet` is told.
 #[derive(Args)]
 pub struct ReaderSettings {
-    /// Print the table and end, instead of each change after it; exit code 2 if a process that is shown is FATAL
+    /// Print the table and end, instead of following what changes. The exit code is 2 if a process that is shown is FATAL
     #[arg(long, env = "FLEET_ONCE")]
     once: bool,
-    /// Lines of JSON instead of text
+    /// Print lines of JSON instead of a table
     #[arg(long, env = "FLEET_JSON")]
     json: bool,
-    /// Seconds after which a machine that was not heard of is silent: what runs there is unknown then
+    /// Seconds without a sign of life after which a machine is SILENT, and what runs there UNKNOWN
     #[arg(long, env = "FLEET_SILENT_AFTER", default_value = "60", value_parser = seconds)]
     silent_after: Duration,
-    /// What subjects begin with, as forward_monitor was told
+    /// The first part of all subjects: the same as that of forward_monitor
     #[arg(long, env = "FORWARD_SUBJECT", default_value = "supervisor")]
     subject: String,
-    /// Seconds that the broker may take for an answer
+    /// Seconds within which the broker has to answer
     #[arg(long, env = "FLEET_DEADLINE", default_value = "5", value_parser = seconds)]
     deadline: Duration,
     #[command(flatten)]

@@ -13,13 +13,13 @@ use crate::settings::List;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "What is shown")]
 pub struct Filter {
-    /// Machines, with commas; all if empty
+    /// Only these machines, separated by commas
     #[arg(long, env = "FLEET_HOST", default_value = "")]
     pub host: List<String>,
-    /// Processes, with commas: NAME, GROUP:NAME, GROUP:* or *; all, and the supervisords, if empty
+    /// Only these processes: NAME, GROUP:NAME, GROUP:* or *, separated by commas. Without it, also the supervisords
     #[arg(long, env = "FLEET_PROCESS", default_value = "")]
     pub process: List<ProcessPattern>,
-    /// States, with commas: FATAL, UNKNOWN, SILENT and so on; all if empty
+    /// Only what is in these states, separated by commas, such as FATAL,UNKNOWN,SILENT
     #[arg(long, env = "FLEET_STATE", default_value = "")]
     pub state: List<String>,
 }

@@ -32,19 +32,19 @@ impl FromStr for Seconds {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "A stream that is created")]
 pub struct LimitSettings {
-    /// Seconds after which events are removed; never if empty
+    /// Seconds after which events are removed. Without it, never
     #[arg(long, env = "FORWARD_STREAM_MAX_AGE", default_value = "")]
     pub stream_max_age: Optional<Seconds>,
-    /// How many bytes of events there may be, on each replica; then the oldest are removed. No limit if empty
+    /// Bytes of all events, on each replica, above which the oldest are removed. Without it, there is no limit
     #[arg(long, env = "FORWARD_STREAM_MAX_BYTES", default_value = "")]
     pub stream_max_bytes: Optional<NonZeroI64>,
-    /// How many events of one machine may have the same name; then the oldest are removed. No limit if empty
+    /// How many events of one machine may have the same name before the oldest are removed. Without it, there is no limit
     #[arg(long, env = "FORWARD_STREAM_MAX_PER_SUBJECT", default_value = "")]
     pub stream_max_per_subject: Optional<NonZeroI64>,
-    /// On how many brokers of a cluster each event is kept: 1, 3 or 5; 1 if empty
+    /// On how many brokers of a cluster each event is kept: 1 (if not set), 3 or 5
     #[arg(long, env = "FORWARD_STREAM_REPLICAS", default_value = "")]
     pub stream_replicas: Optional<NonZeroUsize>,
-    /// Seconds for which the broker knows an event again
+    /// Seconds for which the broker recognizes an event that comes twice
     #[arg(long, env = "FORWARD_DUPLICATE_WINDOW", default_value = "120", value_parser = seconds)]
     pub duplicate_window: Duration,
 }

@@ -21,10 +21,10 @@ use book::{Book, Incident};
 
 #[derive(Clone, Copy, Debug, Args)]
 pub struct IncidentSettings {
-    /// Seconds that a process has to run without a failure before it counts as recovered
+    /// Seconds for which a process has to run without a failure to count as recovered
     #[arg(long, env, default_value = "300", value_parser = seconds)]
     pub recovered_after: Duration,
-    /// Seconds between alerts about a process that keeps failing
+    /// Seconds between two alerts about a process that keeps failing
     #[arg(long, env, default_value = "900", value_parser = seconds)]
     pub repeat_after: Duration,
 }

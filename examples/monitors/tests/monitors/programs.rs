@@ -1158,7 +1158,8 @@ fn help_tells_all_settings() {
             .arg("--help")
             .output()
             .unwrap();
-        let help = String::from_utf8(output.stdout).unwrap();
+        // However its lines are wrapped.
+        let help = String::from_utf8(output.stdout).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(output.status.success());
         let capitals = name.to_uppercase().replace('-', "_");
         let prefix = if monitor == "forward_monitor" { "FORWARD_" } else { "" };

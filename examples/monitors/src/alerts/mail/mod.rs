@@ -26,17 +26,19 @@ use smtp::Smtp;
 pub use smtp::Url;
 
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Alerts by mail")]
 pub struct MailSettings {
-    /// Send alerts by mail to these addresses, separated by commas, instead of to --alert-url
+    /// Addresses to mail alerts to, separated by commas, instead of sending them to --alert-url
     #[arg(long, env, default_value = "")]
     pub alert_mail_to: Optional<To>,
-    /// The sender of that mail
+    /// The sender's address, such as monitors@example.org
     #[arg(long, env, default_value = "")]
     pub alert_mail_from: Optional<From>,
-    /// The mail server, smtp://HOST or smtps://HOST; smtps://USER:PASSWORD@HOST only as an environment variable
+    /// The mail server: smtps://HOST, or smtp://HOST?tls=required. With USER:PASSWORD@ before HOST only as an environment
+    /// variable
     #[arg(long, env, default_value = "")]
     pub alert_smtp_url: Optional<Url>,
-    /// A command to mail with instead of --alert-smtp-url, such as /usr/sbin/sendmail
+    /// A command that sends mail, instead of --alert-smtp-url, such as /usr/sbin/sendmail
     #[arg(long, env, default_value = "")]
     pub alert_sendmail: Optional<Command>,
 }
