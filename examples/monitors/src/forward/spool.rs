@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::message::{self, Message};
-use crate::lock;
 use crate::log::{Level, log};
+use crate::{files, lock};
 
 const HEAD: usize = 8;
 /// A file that holds less than this is not worth replacing.
@@ -266,7 +266,7 @@ impl Spool {
 
 /// Where the spool of this name is. What is locked is beside it, for the spool itself is replaced.
 fn path(directory: &Path, name: &str) -> io::Result<PathBuf> {
-    fs::create_dir_all(directory)?;
+    files::make_directory(directory)?;
     let path = directory.join(format!("{name}.spool"));
     // Whoever can open it can hold the lock.
     private().append(true).create(true).open(lock::path(&path))?;

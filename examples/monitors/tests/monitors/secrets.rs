@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -29,6 +30,26 @@ fn receiver_with_tls(certificate: &Path) -> (u16, Arc<Mutex<Vec<String>>>) {
         }
     });
     (port, heads)
+}
+
+/// Whatever opens it first: alerts that wait, or what a monitor knows.
+#[test]
+fn the_state_directory_is_made_for_its_user_alone() {
+    for (monitor, settings) in [
+        ("failure_monitor", ["--alert-url", "http://127.0.0.1:9/"]),
+        ("comm_monitor", ["--audit-file", "audit.jsonl"]),
+        ("heartbeat_monitor", ["--endpoints", ""]),
+        ("performance_monitor", ["--processes", ""]),
+        ("startup_monitor", ["--flapping-starts", "9"]),
+        ("maintenance_monitor", ["--audit-file", "audit.jsonl"]),
+        ("trading_monitor", ["--listen", ""]),
+    ] {
+        let directory = TempDir::new().unwrap();
+        let settings = [&settings[..], &["--state-dir", "state"]].concat();
+        Driven::start(monitor, directory.path(), &settings).end();
+        let mode = fs::metadata(directory.path().join("state")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{monitor}");
+    }
 }
 
 #[test]
