@@ -2,9 +2,15 @@
 //!
 //! ```ini
 //! [eventlistener:comm_monitor]
-//! command = /usr/local/bin/comm_monitor --audit-file /var/log/trading/audit.jsonl
+//! command = /usr/local/bin/comm_monitor
+//! user = monitors
 //! events = PROCESS_COMMUNICATION
-//! buffer_size = 100
+//! priority = 3
+//! buffer_size = 10000
+//! autorestart = true
+//! stdout_logfile = NONE
+//! stderr_logfile = /var/log/supervisor/%(program_name)s.err
+//! stderr_logfile_maxbytes = 10MB
 //! ```
 //!
 //! A process writes lines between `<!--XSUPERVISOR:BEGIN-->` and `<!--XSUPERVISOR:END-->`:

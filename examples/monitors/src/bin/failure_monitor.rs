@@ -2,9 +2,18 @@
 //!
 //! ```ini
 //! [eventlistener:failure_monitor]
-//! command = /usr/local/bin/failure_monitor --alert-url http://monitoring.internal/alerts
+//! command = /usr/local/bin/failure_monitor
+//! process_name = %(program_name)s_%(process_num)d
+//! numprocs = 2
+//! user = monitors
+//! environment = CRITICAL_PROCESSES="",RISK_MANAGER=""
 //! events = PROCESS_STATE_FATAL,PROCESS_STATE_EXITED,SUPERVISOR_STATE_CHANGE,TICK_60
-//! buffer_size = 100
+//! priority = 1
+//! buffer_size = 1000
+//! autorestart = true
+//! stdout_logfile = NONE
+//! stderr_logfile = /var/log/supervisor/%(program_name)s_%(process_num)d.err
+//! stderr_logfile_maxbytes = 10MB
 //! ```
 //!
 //! Every process that became FATAL or exited unexpectedly is an alert: one when that begins, counts while it goes on, one

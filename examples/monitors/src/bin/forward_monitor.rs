@@ -1,5 +1,23 @@
-//! Publishes every event of a supervisord to NATS JetStream, or to an HTTP server. `--help` lists the settings,
-//! README.md has the rest.
+//! Publishes every event of a supervisord to NATS JetStream, or to an HTTP server.
+//!
+//! ```ini
+//! [eventlistener:forward_monitor]
+//! command = /usr/local/bin/forward_monitor
+//! user = monitors
+//! environment =
+//!     NATS_URL="nats://broker.internal:4222",
+//!     NATS_USER="forward",
+//!     NATS_PASSWORD_FILE="/etc/monitors/nats-password"
+//! events = PROCESS_STATE,PROCESS_GROUP,SUPERVISOR_STATE_CHANGE
+//! priority = -10
+//! buffer_size = 1000
+//! autorestart = true
+//! stdout_logfile = NONE
+//! stderr_logfile = /var/log/supervisor/%(program_name)s.err
+//! stderr_logfile_maxbytes = 10MB
+//! ```
+//!
+//! `--help` lists the settings, README.md has the rest.
 
 use std::os::fd::AsFd;
 use std::path::PathBuf;

@@ -3,9 +3,16 @@
 //! ```ini
 //! [eventlistener:heartbeat_monitor]
 //! command = /usr/local/bin/heartbeat_monitor
-//! environment = ENDPOINTS="feed=wss://10.0.0.2/feed#process=hyperliquid_feed,orders=tcp://10.0.0.3:4001"
+//! user = monitors
+//! environment = ENDPOINTS=""
 //! events = TICK_5
-//! buffer_size = 50
+//! priority = 4
+//! ; Old ticks are of no use.
+//! buffer_size = 12
+//! autorestart = true
+//! stdout_logfile = NONE
+//! stderr_logfile = /var/log/supervisor/%(program_name)s.err
+//! stderr_logfile_maxbytes = 10MB
 //! ```
 //!
 //! All checks of a tick run at once, and none outlasts the deadline. Ticks that did not come are told from `when`.

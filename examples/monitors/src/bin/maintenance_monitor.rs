@@ -2,9 +2,15 @@
 //!
 //! ```ini
 //! [eventlistener:maintenance_monitor]
-//! command = /usr/local/bin/maintenance_monitor --audit-file /var/log/trading/audit.jsonl --state-dir /var/lib/trading
+//! command = /usr/local/bin/maintenance_monitor
+//! user = monitors
 //! events = PROCESS_STATE,TICK_3600
+//! priority = 7
 //! buffer_size = 1000
+//! autorestart = true
+//! stdout_logfile = NONE
+//! stderr_logfile = /var/log/supervisor/%(program_name)s.err
+//! stderr_logfile_maxbytes = 10MB
 //! ```
 //!
 //! The audit trail is the one that `comm_monitor` keeps, the state directory that of the other monitors.

@@ -2,9 +2,16 @@
 //!
 //! ```ini
 //! [eventlistener:performance_monitor]
-//! command = /usr/local/bin/performance_monitor --processes trading_system:* --limits risk_manager=memory:500+cpu:90
+//! command = /usr/local/bin/performance_monitor
+//! user = monitors
+//! environment = PROCESSES="*",LIMITS=""
 //! events = TICK_60
+//! priority = 6
 //! buffer_size = 50
+//! autorestart = true
+//! stdout_logfile = NONE
+//! stderr_logfile = /var/log/supervisor/%(program_name)s.err
+//! stderr_logfile_maxbytes = 10MB
 //! ```
 //!
 //! The processes are found by their ids in supervisord's own list, and measured with all their descendants. A leak is a

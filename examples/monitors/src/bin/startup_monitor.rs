@@ -2,9 +2,16 @@
 //!
 //! ```ini
 //! [eventlistener:startup_monitor]
-//! command = /usr/local/bin/startup_monitor --dependents order_executor=risk_manager+hyperliquid_feed
+//! command = /usr/local/bin/startup_monitor
+//! user = monitors
+//! environment = DEPENDENTS="",CRITICAL_PROCESSES="",TRADING_GROUP=""
 //! events = PROCESS_STATE
-//! buffer_size = 100
+//! priority = 2
+//! buffer_size = 1000
+//! autorestart = true
+//! stdout_logfile = NONE
+//! stderr_logfile = /var/log/supervisor/%(program_name)s.err
+//! stderr_logfile_maxbytes = 10MB
 //! ```
 //!
 //! What runs is asked of supervisord each time, first at the event of the monitor's own start: events that went elsewhere

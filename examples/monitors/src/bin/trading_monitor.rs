@@ -2,9 +2,16 @@
 //!
 //! ```ini
 //! [eventlistener:trading_monitor]
-//! command = /usr/local/bin/trading_monitor --listen 127.0.0.1:9180
+//! command = /usr/local/bin/trading_monitor
+//! user = monitors
+//! environment = LISTEN="127.0.0.1:9180"
 //! events = PROCESS_STATE,PROCESS_GROUP,SUPERVISOR_STATE_CHANGE,TICK_60
+//! priority = 5
 //! buffer_size = 1000
+//! autorestart = true
+//! stdout_logfile = NONE
+//! stderr_logfile = /var/log/supervisor/%(program_name)s.err
+//! stderr_logfile_maxbytes = 10MB
 //! ```
 //!
 //! States are those that events told, reconciled at the start and each minute with supervisord's own list. The page is at

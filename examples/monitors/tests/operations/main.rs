@@ -1,11 +1,16 @@
-//! What an operator goes by: `--help`.
+//! What an operator goes by: docs/operations.md, the sections to copy, `--help`, the Dockerfile.
 
 #![cfg(target_os = "linux")]
 
 mod help;
+mod page;
+mod sections;
 
 #[path = "../support/mod.rs"]
 mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// All programs of this package but `fleet`.
 const MONITORS: [&str; 8] = [
@@ -18,3 +23,12 @@ const MONITORS: [&str; 8] = [
     "maintenance_monitor",
     "forward_monitor",
 ];
+
+/// A path in this package.
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
