@@ -77,6 +77,28 @@ pub fn of(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect())
 }
 
+/// Renames a file to `NAME.1`, what was `NAME.1` to `NAME.2`, and so on; the oldest of more than `kept` goes.
+pub fn rotate(path: &Path, kept: u32) -> io::Result<()> {
+    shift(path, kept)?;
+    fs::rename(path, rotated(path, 1))
+}
+
+/// Renames `NAME.1` to `NAME.2`, what was `NAME.2` to `NAME.3`, and so on; the oldest of more than `kept` goes.
+pub fn shift(path: &Path, kept: u32) -> io::Result<()> {
+    for number in (1..kept).rev() {
+        match fs::rename(rotated(path, number), rotated(path, number + 1)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What a file is called after so many rotations.
+pub fn rotated(path: &Path, number: u32) -> PathBuf {
+    beside(path, &format!(".{number}"))
+}
+
 /// Writes a file anew, for this user alone.
 pub fn write(path: &Path, text: &str) -> io::Result<()> {
     open(path, File::options().write(true).create(true).truncate(true))?.write_all(text.as_bytes())
@@ -96,16 +118,4 @@ pub fn prune(directory: &Path, start: &str, kept: u32) -> io::Result<()> {
     files.retain(|path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(start.as_bytes())));
     files.sort();
     files.iter().rev().skip(kept as usize).try_for_each(fs::remove_file)
-}
-
-/// Renames `NAME.1` to `NAME.2`, what was `NAME.2` to `NAME.3`, and so on; the oldest of more than `kept` goes.
-pub fn shift(path: &Path, kept: u32) -> io::Result<()> {
-    let numbered = |number: u32| beside(path, &format!(".{number}"));
-    for number in (1..kept).rev() {
-        match fs::rename(numbered(number), numbered(number + 1)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    Ok(())
 }

@@ -2,6 +2,7 @@
 
 pub mod alerts;
 pub mod command;
+pub mod collect;
 pub mod dependencies;
 pub mod endpoints;
 pub mod files;

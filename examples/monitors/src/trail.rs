@@ -61,7 +61,7 @@ impl Trail {
         // does not change, and a file that is renamed meanwhile stays open.
         let locked = lock::soon(&self.path)?;
         let mut files = Vec::new();
-        for path in [&self.rotated(1), &self.path] {
+        for path in [&files::rotated(&self.path, 1), &self.path] {
             match File::open(path) {
                 Ok(file) => files.push((file.metadata()?.len(), file)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -90,12 +90,7 @@ impl Trail {
         if fs::metadata(&self.path).map_or(0, |metadata| metadata.len()) < least.max(1) {
             return Ok(false);
         }
-        files::shift(&self.path, kept)?;
-        fs::rename(&self.path, self.rotated(1)).map(|()| true)
-    }
-
-    fn rotated(&self, number: u32) -> PathBuf {
-        files::beside(&self.path, &format!(".{number}"))
+        files::rotate(&self.path, kept).map(|()| true)
     }
 }
 

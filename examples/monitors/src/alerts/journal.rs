@@ -43,7 +43,7 @@ impl Journal {
     /// Gives all that was noted to `take`. None if nothing is.
     pub fn read(&self, mut take: impl FnMut(&Value)) -> io::Result<Option<()>> {
         let Some(path) = &self.0 else { return Ok(None) };
-        for path in [&files::beside(path, ".1"), path] {
+        for path in [&files::rotated(path, 1), path] {
             let file = match File::open(path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 file => file?,
@@ -64,7 +64,7 @@ fn append(path: &Path, line: &Value) -> io::Result<()> {
         && let Some(_lock) = lock::at_once(path)?
         && fs::metadata(path)?.len() > LIMIT
     {
-        fs::rename(path, files::beside(path, ".1"))?;
+        fs::rename(path, files::rotated(path, 1))?;
     }
     Ok(())
 }

@@ -58,7 +58,7 @@ fn rotate_one(path: &Path, least: u64, kept: u32) -> io::Result<bool> {
         return Err(error);
     }
     files::shift(path, kept)?;
-    fs::rename(&part, files::beside(path, ".1"))?;
+    fs::rename(&part, files::rotated(path, 1))?;
     // What was written meanwhile. What comes between this and the next line is lost: nothing can lock out the program.
     io::copy(&mut log, &mut copy)?;
     log.set_len(0)?;

@@ -6,6 +6,7 @@ mod commands;
 mod failure_monitor;
 mod maintenance;
 mod messages;
+mod log_collector;
 mod start;
 mod startup_monitor;
 mod status_page;

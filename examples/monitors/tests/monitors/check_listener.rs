@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// With settings that keep them in their directory and off the network.
 ///
 /// Each process has a directory of its own: how long one waits for another's lock is not what is tried here.
-const MONITORS: [(&str, &[&str]); 7] = [
+const MONITORS: [(&str, &[&str]); 8] = [
     ("failure_monitor", &[]),
     ("performance_monitor", &["--interval", "0.01"]),
     ("comm_monitor", &["--audit-file", "audit.jsonl"]),
@@ -19,6 +19,7 @@ const MONITORS: [(&str, &[&str]); 7] = [
     ("startup_monitor", &["--state-dir", "state"]),
     ("maintenance_monitor", &["--audit-file", "audit.jsonl"]),
     ("trading_monitor", &["--listen", "127.0.0.1:0"]),
+    ("log_collector", &["--log-to", "json:all.jsonl"]),
 ];
 
 /// The supervisord that the tool tells of cannot be called.

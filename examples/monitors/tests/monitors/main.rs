@@ -7,6 +7,8 @@ mod check_listener;
 mod commands;
 mod durability;
 mod heartbeat;
+mod log_collector;
+mod log_daemons;
 mod mail;
 mod maintenance;
 mod messages;

@@ -1,0 +1,128 @@
+//! Files of lines, which are rotated. An event's lines are in a file before the event is answered, or none of them is.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::line::Line;
+use super::target::FileTarget;
+use crate::files;
+
+/// The files of one target: one, or one for each process if the path names it.
+pub struct Files {
+    target: FileTarget,
+    rotate_bytes: u64,
+    keep: u32,
+    /// How many of the lines that are being written are in their files: a full disk may take only some.
+    written: usize,
+}
+
+impl Files {
+    /// Fails where nothing can be written.
+    pub fn open(target: &FileTarget, rotate_bytes: u64, keep: u32) -> io::Result<Self> {
+        let this = Self { target: target.clone(), rotate_bytes, keep, written: 0 };
+        if !target.path.contains('{') {
+            open(Path::new(&target.path))?;
+        }
+        Ok(this)
+    }
+
+    /// Adds lines. After an error it goes on where it was, if it is called with the same lines.
+    pub fn append(&mut self, lines: &[Line]) -> io::Result<()> {
+        while let Some(first) = lines.get(self.written) {
+            let path = self.path(first);
+            let of_file = lines[self.written..].iter().take_while(|line| self.path(line) == path);
+            let (mut text, mut count) = (String::new(), 0);
+            for line in of_file {
+                text += &if self.target.is_json { line.json() } else { line.plain() };
+                count += 1;
+            }
+            self.append_to(Path::new(&path), &text)?;
+            self.written += count;
+        }
+        self.written = 0;
+        Ok(())
+    }
+
+    /// Opened by name each time: something else may rotate it, too.
+    fn append_to(&self, path: &Path, text: &str) -> io::Result<()> {
+        let mut file = open(path)?;
+        let mut length = file.metadata()?.len();
+        if length > 0 && length + text.len() as u64 > self.rotate_bytes {
+            files::rotate(path, self.keep)?;
+            file = open(path)?;
+            length = file.metadata()?.len();
+        }
+        let mut last = [b'\n'];
+        // A crash of the machine may have left half a line.
+        let is_torn = length > 0 && file.read_at(&mut last, length - 1)? == 1 && last != *b"\n";
+        let newline = if is_torn { "\n" } else { "" };
+        let added = file.write_all(newline.as_bytes()).and_then(|()| file.write_all(text.as_bytes()));
+        if added.is_err() {
+            // A full disk may have taken part of them.
+            let _ = file.set_len(length);
+        }
+        added
+    }
+
+    fn path(&self, line: &Line) -> String {
+        let path = &self.target.path;
+        if !path.contains('{') {
+            return path.clone();
+        }
+        let path = path.replace("{channel}", line.channel.name()).replace("{group}", &name(&line.group));
+        path.replace("{process}", &name(&line.process))
+    }
+}
+
+impl fmt::Display for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.target.fmt(f)
+    }
+}
+
+/// A process's name as that of a file, which never leads anywhere else.
+fn name(text: &str) -> String {
+    let is_safe = |char: char| char.is_alphanumeric() || matches!(char, '.' | '_' | '-' | '@' | '+' | ':');
+    let safe: String = text.chars().map(|char| if is_safe(char) { char } else { '-' }).collect();
+    match safe.strip_prefix('.') {
+        Some(rest) => format!("-{rest}"),
+        None if safe.is_empty() => "-".into(),
+        None => safe,
+    }
+}
+
+/// The group may read a file, for whatever collects it.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.create(true).read(true).append(true).mode(0o640);
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let directory: PathBuf = path.parent().map(Into::into).unwrap_or_default();
+            fs::create_dir_all(directory)?;
+            options.open(path)
+        }
+        opened => opened,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_file_in_the_same_directory() {
+        for (text, expected) in [
+            ("web", "web"),
+            ("../../etc/passwd", "-.-..-etc-passwd"),
+            ("..", "-."),
+            ("a b/c", "a-b-c"),
+            ("", "-"),
+            ("worker:01", "worker:01"),
+        ] {
+            assert_eq!(name(text), expected);
+        }
+    }
+}

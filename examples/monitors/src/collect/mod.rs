@@ -1,0 +1,214 @@
+//! What processes write, in one place: pieces of output are put together into lines, and lines go to files, syslog or
+//! journald.
+//!
+//! ```text
+//! PROCESS_LOG ─▶ Pending ─▶ lines ─▶ daemons (syslog, journald): each waits for a moment, then drops and counts
+//!                  │                 files: written before the event is answered, however long that takes
+//!               STATE_DIR
+//! ```
+
+mod daemon;
+mod file;
+mod journald;
+mod line;
+mod literal;
+mod pending;
+mod syslog;
+mod target;
+mod transport;
+
+use std::env;
+use std::time::Duration;
+
+use clap::{ArgAction, Args};
+use serde_json::json;
+use supervisor_events::{Event, ProcessState};
+
+use crate::Failure;
+use crate::log::{Level, log};
+use crate::names::ProcessPattern;
+use crate::run::{Context, hold};
+use crate::settings::{Common, List, seconds};
+use crate::state::State;
+use daemon::Daemon;
+use file::Files;
+pub use line::{Line, Source, Wholeness};
+use pending::{Output, Pending};
+pub use syslog::Facility;
+use target::Target;
+
+/// Where lines go, and what a line is.
+#[derive(Clone, Debug, Args)]
+pub struct CollectSettings {
+    /// Where lines go, separated by commas: json:PATH, text:PATH, syslog, syslog:SOCKET, syslog+udp://HOST:PORT,
+    /// syslog+tcp://HOST:PORT, journald, journald:SOCKET. A path may hold {group}, {process} and {channel}
+    #[arg(long, env, default_value = "")]
+    log_to: List<Target>,
+    /// Processes whose output is collected: NAME, GROUP:NAME, GROUP:* or *, separated by commas
+    #[arg(long, env, default_value = "*")]
+    processes: List<ProcessPattern>,
+    /// A longer line is cut into several, which are marked as cut: bytes, 64 to 131072
+    #[arg(long, env, default_value = "16384", value_parser = clap::value_parser!(u32).range(64..=131_072))]
+    max_line: u32,
+    /// Seconds after which a line without an end is written as it is, marked as unfinished; needs ticks
+    #[arg(long, env, default_value = "10", value_parser = seconds)]
+    unfinished_after: Duration,
+    /// Whether to remove colours and other escape sequences of terminals: true or false
+    #[arg(long, env, default_value = "false", action = ArgAction::Set)]
+    strip_ansi: bool,
+    /// Rotate a file before it gets larger than this many bytes
+    #[arg(long, env, default_value = "52428800", value_parser = clap::value_parser!(u64).range(1024..))]
+    rotate_bytes: u64,
+    /// How many rotated files to keep: PATH.1 is the newest
+    #[arg(long, env, default_value = "10", value_parser = clap::value_parser!(u32).range(1..))]
+    rotate_keep: u32,
+    /// The facility of syslog messages: user, daemon, local0 to local7
+    #[arg(long, env, default_value = "local0")]
+    syslog_facility: Facility,
+    /// Seconds for which an event waits for syslog or journald. Then lines are dropped for it, counted and reported, until
+    /// it takes them again
+    #[arg(long, env, default_value = "2", value_parser = seconds)]
+    sink_wait: Duration,
+}
+
+/// Collects lines, and writes them.
+pub struct Collector {
+    settings: CollectSettings,
+    own_group: Option<String>,
+    said_own: bool,
+    state: State<Pending>,
+    /// What is in the state, as long as nothing but this process changes it.
+    pending: Pending,
+    files: Vec<Files>,
+    daemons: Vec<Daemon>,
+}
+
+impl Collector {
+    /// An error names the setting that is wrong.
+    pub fn new(settings: CollectSettings, common: &Common) -> Result<Self, Failure> {
+        if settings.log_to.is_empty() {
+            return Err("--log-to is empty: it says where lines go, for example json:/var/log/processes.jsonl".into());
+        }
+        let mut files = Vec::new();
+        let mut daemons = Vec::new();
+        for target in settings.log_to.iter() {
+            match target {
+                Target::File(file) => {
+                    files.push(
+                        Files::open(file, settings.rotate_bytes, settings.rotate_keep)
+                            .map_err(|error| format!("--log-to {target}: cannot write there: {error}"))?,
+                    );
+                }
+                Target::Daemon(kind) => daemons.push(Daemon::new(kind, settings.syslog_facility, settings.sink_wait)),
+            }
+        }
+        let mut state = State::open(common, "")?;
+        let pending = state.get();
+        let own_group = env::var("SUPERVISOR_GROUP_NAME").ok();
+        Ok(Self { settings, own_group, said_own: false, state, pending, files, daemons })
+    }
+
+    /// Takes an event. Its lines are in all files when this returns.
+    pub fn take(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
+        let serial = context.header.serial();
+        if self.pending.has_taken(context.run, serial) {
+            return Ok(());
+        }
+        let mut pending = self.pending.clone();
+        let mut lines = Vec::new();
+        let limit = self.settings.max_line as usize;
+        // What an earlier supervisord's processes began, nobody will finish.
+        pending.begin_run(context.run, &mut lines);
+        match event {
+            Event::ProcessLog(event) if self.collects(&event.groupname, &event.processname) => {
+                let output = Output::of_log(context, event);
+                pending.add(&output, event.data, limit, &mut lines);
+            }
+            Event::ProcessCommunication(event) if self.collects(&event.groupname, &event.processname) => {
+                let output = Output::of_communication(context, event);
+                pending::whole(&output, event.data, limit, &mut lines);
+            }
+            Event::ProcessState(event) if has_ended(event.state) => {
+                pending.finish(&event.groupname, &event.processname, &mut lines);
+            }
+            _ => {}
+        }
+        pending.finish_older(self.settings.unfinished_after, &mut lines);
+        if self.settings.strip_ansi {
+            lines.iter_mut().for_each(Line::strip_ansi);
+        }
+        self.write(&lines)?;
+        if pending.differs(&self.pending) {
+            pending.taken(serial);
+            self.state.set(pending.clone());
+        }
+        self.pending = pending;
+        Ok(())
+    }
+
+    /// Whether a process's output is collected. That of this listener never is: each line in its log would make another.
+    fn collects(&mut self, group: &str, name: &str) -> bool {
+        if self.own_group.as_deref() != Some(group) {
+            return self.settings.processes.matches(group, name);
+        }
+        if !self.said_own {
+            self.said_own = true;
+            let message = "this listener's own standard error comes as events, which are left out: set \
+                           stderr_events_enabled = false in its section";
+            log(Level::Warning, message, json!({ "process": name, "group": group }));
+        }
+        false
+    }
+
+    fn write(&mut self, lines: &[Line]) -> Result<(), Failure> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        // First, because they never wait for long: a full disk must not keep lines from the others.
+        self.daemons.iter_mut().for_each(|daemon| daemon.deliver(lines));
+        for file in &mut self.files {
+            if let Err(error) = file.append(lines) {
+                hold(&format!("{file} lacks lines"), error, || file.append(lines))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Collector {
+    /// Whoever began a line may be gone before the next start.
+    fn drop(&mut self) {
+        let mut pending = self.pending.clone();
+        let mut lines = Vec::new();
+        pending.finish_all(&mut lines);
+        if lines.is_empty() {
+            return;
+        }
+        if self.settings.strip_ansi {
+            lines.iter_mut().for_each(Line::strip_ansi);
+        }
+        let written: Result<Vec<()>, _> = self.files.iter_mut().map(|file| file.append(&lines)).collect();
+        match written {
+            Ok(_) => {
+                self.daemons.iter_mut().for_each(|daemon| daemon.deliver(&lines));
+                self.state.set(pending);
+            }
+            // With a state directory, the next start has them.
+            Err(error) => {
+                let message = format!("unfinished lines could not be written at the end: {error}");
+                log(Level::Error, message, json!({ "lines": lines.len() }));
+            }
+        }
+    }
+}
+
+fn has_ended(state: ProcessState) -> bool {
+    matches!(
+        state,
+        ProcessState::Exited
+            | ProcessState::Stopped
+            | ProcessState::Backoff
+            | ProcessState::Fatal
+            | ProcessState::Unknown
+    )
+}
