@@ -86,13 +86,14 @@ fn report_with(arguments: &[&str], python: &Path, name: &str) -> Report {
 }
 
 /// Our listeners, and their arguments. Each process has a directory of its own.
-const OURS: [(&str, &[&str]); 3] = [("restart_fatal", &[]), ("stop_on_signal", &["code-points"]), ("watchdog", &[])];
+const OURS: [(&str, &[&str]); 4] =
+    [("exit_on_fatal", &[]), ("restart_fatal", &[]), ("stop_on_signal", &["code-points"]), ("watchdog", &[])];
 
 #[test]
 fn our_listeners_pass() {
     for (name, arguments) in OURS {
         let directory = TempDir::new().unwrap();
-        // What restart_fatal calls.
+        // What the first two call.
         std::os::unix::fs::symlink("/usr/bin/true", directory.path().join("supervisorctl")).unwrap();
         let change = ["sh", "-c", r#"mkdir -p "$0/$$" && cd "$0/$$" && PATH="$0:$PATH" exec "$@""#].map(OsString::from);
         let mut command = [&change[..], &[directory.path().into()]].concat();

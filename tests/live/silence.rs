@@ -119,6 +119,24 @@ fn a_fatal_process_is_noted_and_started_again() {
     assert_eq!(supervisord.file("fatal.log"), "odd:odd\n".repeat(2));
 }
 
+#[test]
+fn a_fatal_process_that_matters_ends_supervisord() {
+    let failing = "startsecs = 60\nstartretries = 0\nautostart = false\ncommand = false\n";
+    let sections = format!(
+        "[eventlistener:exit_on_fatal]\ncommand = \"{}\" worker web\nevents = PROCESS_STATE_FATAL\n\
+         stderr_logfile = %(here)s/said\nstartsecs = 0\n[program:web]\n{failing}[program:other]\n{failing}",
+        program("exit_on_fatal"),
+    );
+    let Some(mut supervisord) = Supervisord::start("s", &sections) else { return };
+    supervisord.ctl(&["start", "other"]);
+    // Nothing comes of that, or the next call would not be answered.
+    supervisord.wait_for("supervisord.log", "exit_on_fatal: event was processed", 1);
+    assert_eq!(supervisord.status("other"), "FATAL");
+    supervisord.ctl(&["start", "web"]);
+    assert_eq!(supervisord.ends().code(), Some(0));
+    assert_eq!(supervisord.file("said"), "web is FATAL: supervisord shuts down\nShut down\n");
+}
+
 // ---- Events that are lost. ----
 
 /// A listener of all events, alone in its pool, whose buffer is small.

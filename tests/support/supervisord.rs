@@ -124,17 +124,24 @@ impl Supervisord {
         pid.lines().next().unwrap().parse().unwrap()
     }
 
+    /// Waits until supervisord ends, because somebody else had it end.
+    pub fn ends(&mut self) -> ExitStatus {
+        let socket = self.directory().join("socket");
+        let ended = wait_for("supervisord's end", || {
+            // It stops one group in each turn of its loop, which takes a second where nothing happens.
+            let _ = UnixStream::connect(&socket);
+            self.child.try_wait().unwrap()
+        });
+        self.ended = Some(ended);
+        ended
+    }
+
     /// Ends supervisord and all its processes by SIGTERM.
     pub fn stop(&mut self) -> ExitStatus {
         if self.ended.is_none() {
             // Its id is its own until it is waited for.
             kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
-            let socket = self.directory().join("socket");
-            self.ended = Some(wait_for("supervisord's end", || {
-                // It stops one group in each turn of its loop, which takes a second where nothing happens.
-                let _ = UnixStream::connect(&socket);
-                self.child.try_wait().unwrap()
-            }));
+            self.ends();
         }
         self.ended.unwrap()
     }
@@ -173,7 +180,7 @@ impl Setup {
 }
 
 /// The directory of supervisord and supervisorctl; empty if they are on the path.
-fn programs() -> Option<&'static Path> {
+pub fn programs() -> Option<&'static Path> {
     static ON_PATH: LazyLock<bool> = LazyLock::new(|| {
         let output = Command::new("supervisord").arg("--version").stderr(Stdio::null()).output();
         output.is_ok_and(|output| output.stdout.trim_ascii() == VERSION.as_bytes())
