@@ -20,7 +20,6 @@
 //! when the process has recovered, which is looked at with each tick. What ends because supervisord shuts down is no alert.
 
 use std::process::ExitCode;
-use std::str::FromStr;
 
 use clap::Parser;
 use serde_json::{Value, json};
@@ -30,6 +29,7 @@ use supervisor_monitors::alerts::{Alerts, Measure, Severity, SignOfLife, Url, Wo
 use supervisor_monitors::command::{EventSettings, Hook};
 use supervisor_monitors::incidents::{IncidentSettings, Incidents};
 use supervisor_monitors::log::{Level, log};
+use supervisor_monitors::lost::Lost;
 use supervisor_monitors::names::{ProcessName, ProcessPattern};
 use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::{Common, List, Optional};
@@ -63,22 +63,6 @@ struct Settings {
     commands: EventSettings,
     #[command(flatten)]
     common: Common,
-}
-
-/// A state in which a process is lost.
-#[derive(Clone)]
-struct Lost(ProcessState);
-
-impl FromStr for Lost {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "FATAL" => Ok(Self(ProcessState::Fatal)),
-            "EXITED" => Ok(Self(ProcessState::Exited)),
-            _ => Err(format!("is FATAL or FATAL,EXITED, not {text:?}")),
-        }
-    }
 }
 
 fn main() -> ExitCode {
@@ -174,7 +158,7 @@ impl FailureMonitor {
     fn stop_trading_without_risk_manager(&self, event: &ProcessStateEvent<'_>) -> Vec<Measure> {
         let Settings { risk_manager, lost_when, trading_group, backup, .. } = &self.settings;
         let is_lost = |risk_manager: &ProcessPattern| risk_manager.matches(&event.groupname, &event.processname);
-        if !risk_manager.as_ref().is_some_and(is_lost) || !lost_when.iter().any(|lost| lost.0 == event.state) {
+        if !risk_manager.as_ref().is_some_and(is_lost) || !lost_when.has(event) {
             return Vec::new();
         }
         log(Level::Emergency, "Risk manager failed - stopping all trading", json!({ "group": trading_group }));

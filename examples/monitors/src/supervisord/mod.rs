@@ -7,6 +7,7 @@ mod about;
 mod check;
 mod fault;
 mod process;
+mod server;
 mod stops;
 
 use std::borrow::Cow;
@@ -25,6 +26,7 @@ pub use check::{Names, log_failure};
 pub use fault::{Fault, Misconfigured, Refused, Unknown, fault_of};
 pub use process::Process;
 use process::process;
+pub use server::{pid_in, signal_to_end};
 pub use stops::{Stops, leave};
 
 const TIMEOUT: Duration = Duration::from_secs(3);

@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 mod commands;
+mod critical_exit;
 mod failure_monitor;
 mod maintenance;
 mod messages;

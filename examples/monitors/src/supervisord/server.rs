@@ -1,0 +1,67 @@
+//! supervisord itself: its process, and its end.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process;
+
+use dxr::{TryFromValue, Value};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{Fault, Supervisord, fault_of};
+use crate::Failure;
+
+impl Supervisord {
+    /// Has supervisord stop all processes and end. One that is already about to is no failure.
+    pub fn shut_down(&self) -> Result<(), Failure> {
+        match self.call("shutdown", Vec::new()) {
+            Err(error) if fault_of(&error) == Some(Fault::ShutdownState) => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
+
+    /// The process id of supervisord, as it says itself.
+    pub fn pid(&self) -> Result<u32, Failure> {
+        let pid = i32::try_from_value(&self.call("getPID", Vec::<Value>::new())?)?;
+        Ok(pid.try_into()?)
+    }
+}
+
+/// The process id in a file that supervisord writes, its `pidfile`.
+pub fn pid_in(file: &Path) -> Result<u32, Failure> {
+    let read = |error: &dyn std::fmt::Display| format!("cannot read {}: {error}", file.display());
+    let text = fs::read_to_string(file).map_err(|error| read(&error))?;
+    text.trim()
+        .parse()
+        .map_err(|_| format!("{} holds {:?}, which is no process id", file.display(), text.trim()).into())
+}
+
+/// Has supervisord end by SIGTERM. The process has to be one that this one descends from: the file may be an old one, and its
+/// number another program's by now.
+pub fn signal_to_end(pid: u32) -> Result<(), Failure> {
+    if let Ok(ancestors) = ancestors()
+        && !ancestors.contains(&pid)
+    {
+        return Err(format!("process {pid} is not the supervisord that started this one").into());
+    }
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or("0 is no process id")?;
+    Ok(kill_process(pid, Signal::TERM)?)
+}
+
+/// The processes that this one descends from. A shell may be among them, if the listener's command is one of a shell.
+fn ancestors() -> io::Result<Vec<u32>> {
+    // Inside a process namespace, /proc may still be that of the outside.
+    if fs::read_link("/proc/self")?.to_str().and_then(|own| own.parse().ok()) != Some(process::id()) {
+        return Err(io::Error::other("/proc is not that of this process namespace"));
+    }
+    let mut ancestors = Vec::new();
+    let mut pid = process::id();
+    while pid != 0 && !ancestors.contains(&pid) {
+        ancestors.push(pid);
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        // The second field, the program's name in parentheses, may hold anything; the parent is the fourth.
+        let parent = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(1)?.parse().ok());
+        pid = parent.ok_or_else(|| io::Error::other("the format of /proc is not known"))?;
+    }
+    Ok(ancestors)
+}
