@@ -2,10 +2,13 @@
 //!
 //! A group's name holds no colon and no space, a process's name may hold both: the first colon is where the group ends.
 
+use std::env;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use serde::{Serialize, Serializer};
+use supervisor_events::Event;
 
 use crate::settings::List;
 
@@ -63,6 +66,23 @@ impl FromStr for ProcessName {
             Err(format!("names exactly one process, by GROUP:NAME or NAME, and {text:?} does not"))
         }
     }
+}
+
+/// The process that an event is about: its name and its group. None if it is about none.
+pub fn process_of<'e>(event: &'e Event<'_>) -> Option<(&'e str, &'e str)> {
+    match event {
+        Event::ProcessState(event) => Some((&event.processname, &event.groupname)),
+        Event::ProcessLog(event) => Some((&event.processname, &event.groupname)),
+        Event::ProcessCommunication(event) => Some((&event.processname, &event.groupname)),
+        _ => None,
+    }
+}
+
+/// Whether a group is the pool of this listener. What it writes to its log may come as an event, which must not make it write
+/// again.
+pub fn is_own_pool(group: &str) -> bool {
+    static OWN: LazyLock<Option<String>> = LazyLock::new(|| env::var("SUPERVISOR_GROUP_NAME").ok());
+    OWN.as_deref() == Some(group)
 }
 
 fn is_group(text: &str) -> bool {

@@ -17,7 +17,6 @@ mod syslog;
 mod target;
 mod transport;
 
-use std::env;
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
@@ -26,7 +25,7 @@ use supervisor_events::{Event, ProcessState};
 
 use crate::Failure;
 use crate::log::{Level, log};
-use crate::names::ProcessPattern;
+use crate::names::{ProcessPattern, is_own_pool};
 use crate::run::{Context, hold};
 use crate::settings::{Common, List, seconds};
 use crate::state::State;
@@ -74,7 +73,6 @@ pub struct CollectSettings {
 /// Collects lines, and writes them.
 pub struct Collector {
     settings: CollectSettings,
-    own_group: Option<String>,
     said_own: bool,
     state: State<Pending>,
     /// What is in the state, as long as nothing but this process changes it.
@@ -104,8 +102,7 @@ impl Collector {
         }
         let mut state = State::open(common, "")?;
         let pending = state.get();
-        let own_group = env::var("SUPERVISOR_GROUP_NAME").ok();
-        Ok(Self { settings, own_group, said_own: false, state, pending, files, daemons })
+        Ok(Self { settings, said_own: false, state, pending, files, daemons })
     }
 
     /// Takes an event. Its lines are in all files when this returns.
@@ -148,7 +145,7 @@ impl Collector {
 
     /// Whether a process's output is collected. That of this listener never is: each line in its log would make another.
     fn collects(&mut self, group: &str, name: &str) -> bool {
-        if self.own_group.as_deref() != Some(group) {
+        if !is_own_pool(group) {
             return self.settings.processes.matches(group, name);
         }
         if !self.said_own {

@@ -8,6 +8,7 @@ mod failure_monitor;
 mod maintenance;
 mod messages;
 mod log_collector;
+mod run_on_event;
 mod start;
 mod startup_monitor;
 mod status_page;

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// With settings that keep them in their directory and off the network.
 ///
 /// Each process has a directory of its own: how long one waits for another's lock is not what is tried here.
-const MONITORS: [(&str, &[&str]); 9] = [
+const MONITORS: [(&str, &[&str]); 10] = [
     ("failure_monitor", &[]),
     ("performance_monitor", &["--interval", "0.01"]),
     ("comm_monitor", &["--audit-file", "audit.jsonl"]),
@@ -20,6 +20,7 @@ const MONITORS: [(&str, &[&str]); 9] = [
     ("maintenance_monitor", &["--audit-file", "audit.jsonl"]),
     ("trading_monitor", &["--listen", "127.0.0.1:0"]),
     ("log_collector", &["--log-to", "json:all.jsonl"]),
+    ("run_on_event", &["--on-event", "true"]),
     ("critical_exit", &["--processes", "nothing"]),
 ];
 

@@ -19,6 +19,7 @@ mod page_metrics;
 mod performance;
 mod programs;
 mod receivers;
+mod run_on_event;
 mod secrets;
 mod start;
 
