@@ -1,21 +1,22 @@
 //! What the monitors share. Each program under `src/bin/` says what is decided, and nothing else.
 
 pub mod alerts;
-pub mod command;
 pub mod collect;
+pub mod command;
 pub mod dependencies;
 pub mod ending;
 pub mod endpoints;
 pub mod files;
 pub mod flapping;
 pub mod forward;
+pub mod guard;
 pub mod http;
 pub mod incidents;
 pub mod limits;
 pub mod lock;
 pub mod log;
-pub mod maintenance;
 pub mod lost;
+pub mod maintenance;
 pub mod message;
 pub mod metrics;
 pub mod names;
@@ -23,6 +24,7 @@ pub mod net;
 pub mod printable;
 pub mod run;
 pub mod settings;
+pub mod size;
 pub mod state;
 pub mod status_page;
 pub mod supervisord;

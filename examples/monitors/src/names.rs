@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 use supervisor_events::Event;
 
 use crate::settings::List;
+use crate::supervisord::Process;
 
 /// What names any number of processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,13 @@ impl ProcessPattern {
     pub fn matches(&self, group: &str, name: &str) -> bool {
         let fits = |pattern: &Option<String>, text| pattern.as_ref().is_none_or(|pattern| pattern == text);
         fits(&self.group, group) && fits(&self.name, name)
+    }
+}
+
+impl ProcessPattern {
+    /// Whether it names a process of supervisord.
+    pub fn names(&self, process: &Process) -> bool {
+        self.matches(&process.group, &process.name)
     }
 }
 

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::ToSocketAddrs;
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,7 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Error};
 
-use super::{Endpoint, EndpointSettings, wireguard};
+use super::{Endpoint, wireguard};
 use crate::Failure;
 use crate::alerts::tls::Authorities;
 use crate::net::connect;
@@ -55,10 +56,10 @@ pub struct Tools {
 }
 
 impl Tools {
-    pub fn new(settings: &EndpointSettings, endpoints: &[Endpoint]) -> Result<Self, Failure> {
+    pub fn new(ca: Option<&Path>, wg_command: &str, endpoints: &[Endpoint]) -> Result<Self, Failure> {
         // A system without authorities can still check what needs none.
         let authorities = if endpoints.iter().any(|endpoint| endpoint.check.is_safe()) {
-            Authorities::load("--endpoint-ca", settings.endpoint_ca.as_deref())?
+            Authorities::load("--endpoint-ca", ca)?
         } else {
             Authorities::default()
         };
@@ -72,7 +73,7 @@ impl Tools {
             // A proxy that answers says nothing about the endpoint.
             .proxy(None);
         let agent = Agent::with_parts(config.build(), DefaultConnector::default(), PlainResolver);
-        Ok(Self { agent, tls, wg_command: settings.wg_command.clone() })
+        Ok(Self { agent, tls, wg_command: wg_command.into() })
     }
 }
 

@@ -50,7 +50,8 @@ pub struct EndpointSettings {
     pub wg_command: String,
 }
 
-fn deadline(text: &str) -> Result<Duration, String> {
+/// Parses a number of seconds that leaves time before the next tick.
+pub fn deadline(text: &str) -> Result<Duration, String> {
     let deadline = seconds(text)?;
     let late = deadline > Duration::from_secs(4);
     if late { Err("leaves no time before the next tick: 4 seconds at most".into()) } else { Ok(deadline) }
@@ -81,9 +82,18 @@ impl Checker {
         if let Some(twice) = endpoints.iter().find(|endpoint| !names.insert(&endpoint.name)) {
             return Err(format!("--endpoints has two of the name {}", twice.name).into());
         }
-        let tools = Arc::new(Tools::new(settings, &endpoints)?);
+        let tools = Tools::new(settings.endpoint_ca.as_deref(), &settings.wg_command, &endpoints)?;
+        Ok(Self::with(tools, endpoints, settings.deadline))
+    }
+
+    /// For these endpoints.
+    pub fn of(endpoints: &[Endpoint], deadline: Duration, ca: &Optional<PathBuf>) -> Result<Self, Failure> {
+        Ok(Self::with(Tools::new(ca.as_deref(), "wg", endpoints)?, endpoints.to_vec(), deadline))
+    }
+
+    fn with(tools: Tools, endpoints: Vec<Endpoint>, deadline: Duration) -> Self {
         let slot = |endpoint| Slot { endpoint: Arc::new(endpoint), busy: Arc::default() };
-        Ok(Self { slots: endpoints.into_iter().map(slot).collect(), tools, deadline: settings.deadline })
+        Self { slots: endpoints.into_iter().map(slot).collect(), tools: Arc::new(tools), deadline }
     }
 
     /// What is checked.

@@ -91,6 +91,25 @@ pub fn measure<'p>(
     (metrics, processes.collect())
 }
 
+/// What a process holds in memory.
+pub struct Held<'p> {
+    pub process: &'p Process,
+    /// In units of 2^20 bytes.
+    pub mb: f64,
+}
+
+/// Measures what processes hold, with all their descendants or alone, of those that are there. `asked` is as for [`measure`].
+pub fn memory_held<'p>(watched: &[&'p Process], asked: u64, with_descendants: bool) -> Vec<Held<'p>> {
+    let all = scan(&mut System::new());
+    let held = watched.iter().filter_map(|process| {
+        let members = all.tree(process.pid, asked);
+        let counted = if with_descendants { &members[..] } else { members.get(..1)? };
+        let bytes: u64 = counted.iter().map(memory).sum();
+        (!members.is_empty()).then_some(Held { process, mb: bytes as f64 / (1024.0 * 1024.0) })
+    });
+    held.collect()
+}
+
 /// What processes use, by their names, and by their groups as well where two have the same name.
 pub fn by_name(processes: &[(&Process, ProcessMetrics)]) -> Map<String, Value> {
     let mut by_name = Map::new();

@@ -7,6 +7,7 @@ mod critical_exit;
 mod failure_monitor;
 mod maintenance;
 mod messages;
+mod guards;
 mod log_collector;
 mod run_on_event;
 mod start;

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// With settings that keep them in their directory and off the network.
 ///
 /// Each process has a directory of its own: how long one waits for another's lock is not what is tried here.
-const MONITORS: [(&str, &[&str]); 10] = [
+const MONITORS: [(&str, &[&str]); 12] = [
     ("failure_monitor", &[]),
     ("performance_monitor", &["--interval", "0.01"]),
     ("comm_monitor", &["--audit-file", "audit.jsonl"]),
@@ -21,6 +21,8 @@ const MONITORS: [(&str, &[&str]); 10] = [
     ("trading_monitor", &["--listen", "127.0.0.1:0"]),
     ("log_collector", &["--log-to", "json:all.jsonl"]),
     ("run_on_event", &["--on-event", "true"]),
+    ("memory_guard", &["--limits", "*=1GB"]),
+    ("http_guard", &["--endpoints", "nobody=tcp://127.0.0.1:9#process=web", "--deadline", "0.1"]),
     ("critical_exit", &["--processes", "nothing"]),
 ];
 

@@ -1,0 +1,246 @@
+//! Restarting processes that are running, and not well: off the event's path, not too often, and never only half.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::{ArgAction, Args};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::Failure;
+use crate::alerts::{Alert, Alerts, Reporter, Severity, Status};
+use crate::log::{Level, log};
+use crate::run::Context;
+use crate::settings::{Common, number};
+use crate::state::State;
+use crate::supervisord::{Fault, Process, Supervisord, Unknown, fault_of};
+
+/// How long a process may take to stop. Its `stopwaitsecs` is mostly far less.
+const PATIENCE: Duration = Duration::from_secs(600);
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// When a process is restarted, and when it is left alone.
+#[derive(Clone, Debug, Args)]
+pub struct GuardSettings {
+    /// Seconds after its start for which a process is left alone
+    #[arg(long, env, default_value = "30", value_parser = number::<i64>)]
+    pub start_grace: i64,
+    /// How often a process is restarted within --restart-seconds; then it is left alone, which is an alert
+    #[arg(long, env, default_value = "3", value_parser = number::<usize>)]
+    pub restarts: usize,
+    /// The period in seconds over which restarts are counted
+    #[arg(long, env, default_value = "3600", value_parser = number::<i64>)]
+    pub restart_seconds: i64,
+    /// Whether to say what would be restarted, and restart nothing: true or false
+    #[arg(long, env, default_value = "false", action = ArgAction::Set)]
+    pub dry_run: bool,
+}
+
+/// What alerts are called.
+#[derive(Clone, Copy, Debug)]
+pub struct Words {
+    /// A process is being restarted.
+    pub restarted: &'static str,
+    /// It is left alone, though it is not well.
+    pub left_alone: &'static str,
+}
+
+/// Restarts processes.
+pub struct Guard {
+    settings: GuardSettings,
+    words: Words,
+    supervisord: Supervisord,
+    known: Kept,
+}
+
+type Kept = Arc<Mutex<State<Known>>>;
+
+/// What outlives the process where there is a state directory. Processes are `GROUP:NAME`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Known {
+    /// When each was restarted, in seconds since 1970.
+    restarts: BTreeMap<String, Vec<i64>>,
+    /// What is being restarted: it may be stopped, and not started yet.
+    under_way: BTreeSet<String>,
+    /// What is left alone, which was told.
+    left_alone: BTreeSet<String>,
+}
+
+/// What is to be done about a process that is not well.
+enum Decision {
+    Restart(usize),
+    LeaveAlone,
+    /// It was told.
+    Nothing,
+}
+
+impl Guard {
+    /// Goes on with what an earlier process of this monitor has begun.
+    pub fn new(
+        settings: GuardSettings,
+        common: &Common,
+        supervisord: Supervisord,
+        words: Words,
+    ) -> Result<Self, Failure> {
+        let supervisord = supervisord.noting_stops(common)?;
+        let known: Kept = Arc::new(Mutex::new(State::open(common, "")?));
+        let this = Self { settings, words, supervisord, known };
+        for full_name in this.update(|known| known.under_way.clone()) {
+            log(Level::Warning, format!("{full_name} was being restarted: going on with that"), json!({}));
+            this.carry_out(full_name, None, None);
+        }
+        Ok(this)
+    }
+
+    /// Whether a process is left alone for now: it does not run, has just been started, or is being restarted.
+    pub fn spares(&self, process: &Process) -> bool {
+        let age = jiff::Timestamp::now().as_second() - i64::from(process.start);
+        // A clock that was set back tells nothing.
+        let is_young = (0..self.settings.start_grace).contains(&age);
+        !process.runs() || is_young || self.update(|known| known.under_way.contains(&process.full_name()))
+    }
+
+    /// Restarts a process that is not well, and says why; unless that was done too often.
+    pub fn restart(&self, alerts: &Alerts, context: &Context<'_>, process: &Process, mut details: Value) {
+        let (full_name, now) = (process.full_name(), jiff::Timestamp::now().as_second());
+        let about = Some((process.name.as_str(), process.group.as_str()));
+        let decision = self.update(|known| known.decide(&full_name, now, &self.settings));
+        details["dry_run"] = self.settings.dry_run.into();
+        match decision {
+            Decision::Nothing => {}
+            Decision::LeaveAlone => {
+                details["restarts"] = self.settings.restarts.into();
+                details["restart_seconds"] = self.settings.restart_seconds.into();
+                // In a dry run, this is what would be done.
+                let (severity, kind) = match self.settings.dry_run {
+                    true => (Severity::Warning, self.words.restarted),
+                    false => (Severity::Critical, self.words.left_alone),
+                };
+                let alert = Alert::new(severity, kind, about, details).status(Status::Firing);
+                alerts.send(context, [alert]);
+            }
+            Decision::Restart(count) => {
+                details["restarts"] = count.into();
+                alerts.send(context, [Alert::new(Severity::Warning, self.words.restarted, about, details)]);
+                self.carry_out(full_name, Some(process.pid), Some(alerts.reporter(context, "restart/")));
+            }
+        }
+    }
+
+    /// Takes note that a process is well.
+    pub fn is_well(&self, alerts: &Alerts, context: &Context<'_>, process: &Process) {
+        if self.update(|known| known.left_alone.remove(&process.full_name())) {
+            let kind = if self.settings.dry_run { self.words.restarted } else { self.words.left_alone };
+            let about = Some((process.name.as_str(), process.group.as_str()));
+            alerts.send(context, [Alert::new(Severity::Info, kind, about, json!({})).status(Status::Resolved)]);
+        }
+    }
+
+    /// Stops a process and starts it again, in a thread of its own. `pid` is the one to stop, or none if it was stopped.
+    fn carry_out(&self, full_name: String, pid: Option<u32>, reporter: Option<Reporter>) {
+        let (supervisord, known, name) = (self.supervisord.clone(), Arc::clone(&self.known), full_name.clone());
+        let act = move || {
+            let done = stop_and_start(&supervisord, &name, pid);
+            update(&known, |known| known.under_way.remove(&name));
+            match done {
+                Ok(()) => log(Level::Info, format!("{name} was restarted"), json!({})),
+                Err(error) => tell_failure(&name, &error, reporter),
+            }
+        };
+        if let Err(error) = thread::Builder::new().name("restart".into()).stack_size(256 << 10).spawn(act) {
+            self.update(|known| known.under_way.remove(&full_name));
+            log(Level::Error, format!("{full_name} is NOT restarted: no thread could be started: {error}"), json!({}));
+        }
+    }
+
+    fn update<R>(&self, change: impl FnOnce(&mut Known) -> R) -> R {
+        update(&self.known, change)
+    }
+}
+
+fn update<R>(known: &Kept, change: impl FnOnce(&mut Known) -> R) -> R {
+    known.lock().unwrap_or_else(PoisonError::into_inner).update(change)
+}
+
+fn tell_failure(full_name: &str, error: &Failure, reporter: Option<Reporter>) {
+    if fault_of(error) == Some(Fault::ShutdownState) {
+        return log(Level::Info, format!("{full_name} is not restarted: supervisord is shutting down"), json!({}));
+    }
+    log(Level::Error, format!("{full_name} is NOT restarted: {error}"), json!({}));
+    if let (Some(reporter), Some((group, name))) = (reporter, full_name.split_once(':')) {
+        let details = json!({ "error": error.to_string() });
+        reporter.send([Alert::new(Severity::High, "RESTART_FAILED", Some((name, group)), details)]);
+    }
+}
+
+/// Both calls return at once. A process may take long to stop, and supervisord long to answer.
+fn stop_and_start(supervisord: &Supervisord, full_name: &str, pid: Option<u32>) -> Result<(), Failure> {
+    let end = Instant::now() + PATIENCE;
+    if pid.is_some() {
+        match supervisord.stop(full_name) {
+            // It has ended by itself meanwhile: whether it is started again is not for us to say.
+            Err(error) if fault_of(&error) == Some(Fault::NotRunning) => return Ok(()),
+            Err(error) if !error.is::<Unknown>() => return Err(error),
+            _ => {}
+        }
+    }
+    loop {
+        let process = match supervisord.processes() {
+            Ok(processes) => processes.into_iter().find(|process| process.full_name() == full_name),
+            Err(error) if error.is::<Unknown>() && Instant::now() < end => continue,
+            Err(error) => return Err(error),
+        };
+        let process = process.ok_or("supervisord does not have it any more")?;
+        if process.is_down() {
+            match supervisord.start(full_name) {
+                Err(error) if fault_of(&error) == Some(Fault::AlreadyStarted) => return Ok(()),
+                Err(error) if error.is::<Unknown>() && Instant::now() < end => {}
+                answer => return answer,
+            }
+        } else if process.runs() && pid != Some(process.pid) {
+            // By somebody else.
+            return Ok(());
+        } else if Instant::now() >= end {
+            return Err(format!("it is still {}", process.state).into());
+        }
+        thread::sleep(INTERVAL);
+    }
+}
+
+impl Known {
+    fn decide(&mut self, full_name: &str, now: i64, settings: &GuardSettings) -> Decision {
+        // One of the future was before the clock was set back.
+        let is_recent = |at: &i64| (0..settings.restart_seconds).contains(&(now - at));
+        self.restarts.retain(|_, times| times.last().is_some_and(is_recent));
+        let times = self.restarts.entry(full_name.into()).or_default();
+        times.retain(is_recent);
+        if settings.dry_run || times.len() >= settings.restarts {
+            return if self.left_alone.insert(full_name.into()) { Decision::LeaveAlone } else { Decision::Nothing };
+        }
+        times.push(now);
+        self.under_way.insert(full_name.into());
+        Decision::Restart(times.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn restarts_are_limited_within_a_time() {
+        let settings = GuardSettings { start_grace: 0, restarts: 2, restart_seconds: 100, dry_run: false };
+        let mut known = Known::default();
+        let mut decided = |now| match known.decide("g:a", now, &settings) {
+            Decision::Restart(count) => count.to_string(),
+            Decision::LeaveAlone => "left alone".into(),
+            Decision::Nothing => String::new(),
+        };
+        let times = [1000, 1010, 1020, 1030, 1099, 1100, 1105, 1110, 900];
+        let expected = ["1", "2", "left alone", "", "", "2", "", "2", "1"];
+        assert_eq!(times.map(&mut decided), expected);
+    }
+}
