@@ -1,11 +1,10 @@
-//! supervisord itself: its process, and its end.
+//! The end of supervisord, by a call or by a signal to its process.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::process;
 
-use dxr::{TryFromValue, Value};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Fault, Supervisord, fault_of};
@@ -18,12 +17,6 @@ impl Supervisord {
             Err(error) if fault_of(&error) == Some(Fault::ShutdownState) => Ok(()),
             answer => answer.map(drop),
         }
-    }
-
-    /// The process id of supervisord, as it says itself.
-    pub fn pid(&self) -> Result<u32, Failure> {
-        let pid = i32::try_from_value(&self.call("getPID", Vec::<Value>::new())?)?;
-        Ok(pid.try_into()?)
     }
 }
 

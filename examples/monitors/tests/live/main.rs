@@ -5,10 +5,10 @@
 mod commands;
 mod critical_exit;
 mod failure_monitor;
-mod maintenance;
-mod messages;
 mod guards;
 mod log_collector;
+mod maintenance;
+mod messages;
 mod run_on_event;
 mod start;
 mod startup_monitor;
