@@ -6,6 +6,7 @@
 mod about;
 mod check;
 mod fault;
+mod logs;
 mod process;
 mod server;
 mod stops;
@@ -24,6 +25,7 @@ use crate::Failure;
 use crate::net::{connect, connect_unix};
 pub use check::{Names, log_failure};
 pub use fault::{Fault, Misconfigured, Refused, Unknown, fault_of};
+pub use logs::{Stream, Tail};
 pub use process::Process;
 use process::process;
 pub use server::{pid_in, signal_to_end};
