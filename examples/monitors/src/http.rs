@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const HEAD: usize = 16 * 1024;
 
 /// What the body of a POST may have, in bytes.
-const BODY: usize = 4 * 1024;
+const BODY: usize = 64 * 1024;
 
 /// A request: its method, path, query, headers, and the whole of its body if it is a POST.
 pub type Request = hyper::Request<Bytes>;
@@ -118,7 +118,7 @@ async fn respond(request: hyper::Request<Incoming>, answer: &impl Answer) -> Res
         Method::POST => match Limited::new(body, BODY).collect().await {
             Ok(body) => body.to_bytes(),
             Err(error) if error.is::<LengthLimitError>() => {
-                return refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body of a request is at most 4 KiB");
+                return refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body of a request is at most 64 KiB");
             }
             Err(_) => return refusal(StatusCode::BAD_REQUEST, "the body cannot be read"),
         },

@@ -13,7 +13,8 @@ use ureq::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
 use super::{AlertSettings, mail};
 use crate::Failure;
-use crate::settings::Optional;
+use crate::settings::{List, Optional};
+use crate::status_page::PeerUrl;
 
 /// The settings that are secrets.
 const SECRETS: [&str; 3] = ["alert_token", "alert_header", "status_token"];
@@ -102,7 +103,11 @@ pub fn withhold(command: &mut Command) -> &mut Command {
 pub fn are_not_arguments(settings: &ArgMatches) -> Result<(), Failure> {
     let is_argument = |name: &&str| settings.value_source(name) == Some(ValueSource::CommandLine);
     let mut names = settings.ids().map(|id| id.as_str()).filter(is_argument);
-    let is_secret = |name: &&str| SECRETS.contains(name) || *name == "alert_smtp_url" && has_account(settings);
+    let is_secret = |name: &&str| {
+        SECRETS.contains(name)
+            || *name == "alert_smtp_url" && has_account(settings)
+            || *name == "peers" && has_token(settings)
+    };
     names.find(is_secret).map_or(Ok(()), |name| {
         let (argument, variable) = (name.replace('_', "-"), name.to_uppercase());
         Err(format!("--{argument} can be seen by everybody on the machine: set {variable} in the environment").into())
@@ -112,6 +117,11 @@ pub fn are_not_arguments(settings: &ArgMatches) -> Result<(), Failure> {
 fn has_account(settings: &ArgMatches) -> bool {
     let url = settings.get_one::<Optional<mail::Url>>("alert_smtp_url");
     url.and_then(|url| url.as_ref()).is_some_and(mail::Url::has_account)
+}
+
+fn has_token(settings: &ArgMatches) -> bool {
+    let peers = settings.get_many::<List<PeerUrl>>("peers");
+    peers.into_iter().flatten().any(|peers| peers.iter().any(PeerUrl::has_token))
 }
 
 /// A URL for logs: without the name and password in front of its host.

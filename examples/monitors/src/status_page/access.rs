@@ -14,6 +14,7 @@ use hyper::header::{
 };
 use subtle::ConstantTimeEq;
 
+use super::peers::PeerSettings;
 use crate::Failure;
 use crate::alerts::secrets::{self, Token};
 use crate::http::{Response, refusal};
@@ -41,6 +42,8 @@ pub struct PageSettings {
     /// Whether the page may start, stop and restart processes, and clear their logs
     #[arg(long, env, default_value = "false", action = ArgAction::Set)]
     pub allow_actions: bool,
+    #[command(flatten)]
+    pub peers: PeerSettings,
 }
 
 /// What a request has to show.
@@ -64,6 +67,11 @@ impl Access {
             .into());
         }
         Ok(Self { token, hosts: settings.status_hosts.to_vec() })
+    }
+
+    /// Whether a token is asked for.
+    pub fn has_token(&self) -> bool {
+        self.token.is_some()
     }
 
     /// Why a request with these headers is not answered, if it is not.

@@ -1,26 +1,38 @@
-//! The page itself.
+//! The page's files, which are part of the program.
 
-use std::fmt::Write;
+use hyper::StatusCode;
 
-use super::overview::Overview;
+use crate::http::{Response, response};
 
-/// The page, as HTML.
-pub fn index(overview: &Overview) -> String {
-    let mut rows = String::new();
-    for (name, status) in &overview.processes {
-        let since = jiff::Timestamp::from_millisecond(status.since).unwrap_or_default();
-        let (state, pid) = (escape(&status.state), status.pid);
-        let _ = writeln!(rows, "<tr><td>{}<td>{state}<td>{pid}<td>{since:.0}", escape(name));
-    }
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"5\">\n\
-         <title>Trading system</title>\n<h1>Trading system</h1>\n\
-         <table><tr><th>process<th>state<th>pid<th>since\n{rows}</table>\n\
-         <p>{} state changes, {} reconciliations, {} differences.</html>\n",
-        overview.state_changes, overview.reconciliations, overview.differences,
-    )
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+macro_rules! files {
+    ($($name:literal: $kind:expr),* $(,)?) => {
+        const FILES: &[(&str, &str, &str)] = &[$((concat!("/", $name), $kind, include_str!(concat!("assets/", $name)))),*];
+    };
 }
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+files! {
+    "page.css": "text/css; charset=utf-8",
+    "page.js": SCRIPT,
+    "actions.js": SCRIPT,
+    "board.js": SCRIPT,
+    "details.js": SCRIPT,
+    "dom.js": SCRIPT,
+    "events.js": SCRIPT,
+    "filter.js": SCRIPT,
+    "logs.js": SCRIPT,
+    "notify.js": SCRIPT,
+    "peers.js": SCRIPT,
+    "row.js": SCRIPT,
+    "text.js": SCRIPT,
+}
+
+/// The page itself, with places for what is known.
+pub const INDEX: &str = include_str!("assets/index.html");
+
+/// The file at a path.
+pub fn file(path: &str) -> Option<Response> {
+    let (_, kind, text) = FILES.iter().find(|(name, ..)| *name == path)?;
+    Some(response(StatusCode::OK, kind, *text))
 }

@@ -1,13 +1,19 @@
 //! A page about all processes: HTML for people, JSON for its script and for others, and the text formats of Prometheus.
 
 mod access;
+mod actions;
 mod assets;
 mod board;
+mod carry_out;
 mod exit_log;
+mod index;
+mod logs;
 mod metrics;
+mod names;
 mod negotiate;
 mod observer;
 pub mod overview;
+mod peers;
 mod usage;
 mod view;
 
@@ -27,7 +33,10 @@ use crate::settings::Common;
 use crate::supervisord::Supervisord;
 use access::Access;
 pub use access::PageSettings;
+use actions::Actions;
 pub use board::Board;
+pub use peers::PeerUrl;
+use peers::Peers;
 
 /// How many requests may wait for supervisord at a time. Further ones wait for these.
 const CALLS: usize = 4;
@@ -43,6 +52,8 @@ pub struct Site {
     system: String,
     host: String,
     access: Access,
+    actions: Actions,
+    peers: Peers,
 }
 
 /// The routes. What takes long, as a call to supervisord does, is for `tokio::task::spawn_blocking`.
@@ -50,13 +61,18 @@ async fn route(site: &Arc<Site>, request: &Request) -> Response {
     let headers = request.headers();
     let get = matches!(*request.method(), Method::GET | Method::HEAD);
     match request.uri().path() {
-        "/" if get => {
-            let page = site.board.look(|overview, _| assets::index(overview));
-            response(StatusCode::OK, "text/html; charset=utf-8", page)
-        }
+        "/" if get => response(StatusCode::OK, "text/html; charset=utf-8", index::page(&view::status(site))),
         "/status.json" if get => negotiate::unless_known(headers, site.board.version(), || view::answer(site)),
+        "/peers.json" if get => site.peers.answer(request),
         "/metrics" if get => metrics::answer(&site.board, headers),
-        // With the actions, their paths come here.
+        path if get => match (path.strip_prefix("/logs/"), path.strip_prefix("/actions/")) {
+            (Some(name), _) => logs::answer(site, request, name).await,
+            (_, Some(id)) => actions::outcome_of(site, id),
+            _ => assets::file(path).unwrap_or_else(|| refusal(StatusCode::NOT_FOUND, "there is no such page")),
+        },
+        path if ["/processes/", "/groups/", "/selection/", "/all/"].iter().any(|start| path.starts_with(start)) => {
+            actions::answer(site, request).await
+        }
         "/" | "/status.json" | "/metrics" => only_read(),
         _ => refusal(StatusCode::NOT_FOUND, "there is no such page"),
     }
@@ -92,6 +108,7 @@ pub fn serve(
     supervisord: &Supervisord,
 ) -> Result<(), Failure> {
     let access = Access::new(settings)?;
+    let has_token = access.has_token();
     let Some(address) = *settings.listen else { return Ok(()) };
     let listener = match TcpListener::bind(address) {
         Ok(listener) => listener,
@@ -101,6 +118,7 @@ pub fn serve(
         }
     };
     listener.set_nonblocking(true)?;
+    let peers = Peers::watch(&settings.peers)?;
     let url = format!("http://{}/", listener.local_addr()?);
     observer::start(Arc::clone(board), supervisord.clone(), common.clone(), settings.status_interval)?;
     let site = Arc::new(Site {
@@ -110,6 +128,8 @@ pub fn serve(
         system: common.alerts.system.clone(),
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         access,
+        actions: Actions::default(),
+        peers,
     });
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_io().enable_time().max_blocking_threads(CALLS).thread_stack_size(512 << 10).build()?;
@@ -119,6 +139,10 @@ pub fn serve(
         log(Level::Error, format!("the status page has ended: {error}"), json!({}));
     })?;
     log(Level::Info, "status page", json!({ "url": url }));
+    if settings.allow_actions && !has_token {
+        let why = "everybody on this machine may start and stop processes on the status page: set STATUS_TOKEN";
+        log(Level::Warning, why, json!({}));
+    }
     Ok(())
 }
 

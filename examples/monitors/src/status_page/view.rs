@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hyper::StatusCode;
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::Site;
 use super::board::Live;
@@ -91,6 +92,11 @@ struct Event<'a> {
     from: &'a str,
     to: &'a str,
     expected: Option<bool>,
+}
+
+/// Everything, as a value.
+pub fn status(site: &Site) -> Value {
+    site.board.look(|overview, live| serde_json::to_value(view(site, overview, live)).unwrap_or_default())
 }
 
 /// Everything, as JSON.

@@ -1,0 +1,105 @@
+// What values look like as text. Nothing here touches the page.
+
+// Controls, separators and marks that turn the direction of text: they would hide what a name really is.
+const INVISIBLE = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+// What terminals take for colours and movements of the cursor.
+const ESCAPES = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[@-Z\\-_])/g;
+
+/** A name as it can be read: characters that do not show are written as their numbers. */
+export function readable(name) {
+  return name.replace(INVISIBLE, (char) => `\\u{${char.codePointAt(0).toString(16)}}`);
+}
+
+/** The text of a log, without what only a terminal understands. */
+export function plain(text) {
+  const lines = text.replace(ESCAPES, '').replace(/\r\n/g, '\n');
+  return lines.replace(INVISIBLE, (char) => ('\n\t'.includes(char) ? char : readable(char)));
+}
+
+/** `GROUP:NAME`, as supervisord has it. */
+export const fullName = (process) => `${process.group}:${process.name}`;
+
+/** `GROUP:NAME` as the paths of requests have it. */
+export const encoded = (process) => `${encodeURIComponent(process.group)}:${encodeURIComponent(process.name)}`;
+
+/** How long that is: two units at most. */
+export function duration(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 24) return `${hours} h ${minutes % 60} min`;
+  const days = Math.floor(hours / 24);
+  return days < 10 ? `${days} d ${hours % 24} h` : `${days} d`;
+}
+
+/** Bytes, with three digits. */
+export function bytes(count) {
+  let value = count / 1024;
+  for (const unit of ['KiB', 'MiB', 'GiB']) {
+    if (value < 1000) return `${significant(value)} ${unit}`;
+    value /= 1024;
+  }
+  return `${significant(value)} TiB`;
+}
+
+/** Percent of one CPU. */
+export const percent = (value) => `${value < 9.95 ? value.toFixed(1) : Math.round(value)} %`;
+
+const significant = (value) => (value < 9.95 ? value.toFixed(1) : String(Math.round(value)));
+
+/** The time of day, here. */
+export const clock = (seconds) => moment(seconds).slice(11);
+
+/** Day and time, here, the same for everybody: 2026-11-27 22:44:05. */
+export function moment(seconds) {
+  const at = new Date(seconds * 1000);
+  const two = (number) => String(number).padStart(2, '0');
+  const day = [at.getFullYear(), two(at.getMonth() + 1), two(at.getDate())].join('-');
+  return `${day} ${[at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(':')}`;
+}
+
+export const isoTime = (seconds) => new Date(seconds * 1000).toISOString();
+
+/** `1 process`, `2 processes`. */
+export const count = (number, one, many) => `${number} ${number === 1 ? one : many}`;
+
+/** What is to be seen first: what failed, what changes, what was stopped, what runs. */
+export const KINDS = ['failed', 'changing', 'stopped', 'running'];
+
+/** Which of the kinds a process is of. */
+export function kind(process) {
+  switch (process.state) {
+    case 'RUNNING':
+      return 'running';
+    case 'STARTING':
+    case 'STOPPING':
+      return 'changing';
+    case 'STOPPED':
+      return 'stopped';
+    case 'EXITED':
+      return exitedAsExpected(process) ? 'stopped' : 'failed';
+    default:
+      return 'failed';
+  }
+}
+
+function exitedAsExpected({ last_exit: exit }) {
+  if (!exit) return true;
+  return exit.expected ?? !exit.status;
+}
+
+/** How many processes do not run, of how many, and what the worst of them is. */
+export function headline(processes) {
+  const kinds = Object.fromEntries(KINDS.map((name) => [name, 0]));
+  for (const process of processes) kinds[kind(process)] += 1;
+  const total = processes.length;
+  const down = total - kinds.running;
+  const worst = KINDS.find((name) => kinds[name] > 0) ?? 'running';
+  let text = `${down} of ${total} not running`;
+  if (total === 0) text = 'No processes';
+  else if (down === 0) text = total === 1 ? 'The only process runs' : `All ${total} running`;
+  return { text, worst, kinds, total, down };
+}
