@@ -51,12 +51,19 @@ fn failures_come_first_and_a_crash_shows_without_moving_what_somebody_looks_at()
     assert_eq!((&after["open"], &after["first"]), (&json!(1), &json!(["broken", "worker-12"])));
     assert_eq!(after["title"], "2 of 43 not running – photos");
     assert!(after["why"].as_str().is_some_and(|why| why.contains("SIGKILL")), "{after}");
-    // It is among the recent events, too, and it comes back where it was.
+    // It is among the recent events, too; when it runs again, it stays in sight for a while.
     browser.wait_until("the event", "document.querySelector('#events li').textContent.includes('worker-12')");
     site.supervisord.ctl(&["start", "workers:worker-12"]);
     browser.wait_for_kind("worker-12", "running");
-    let before = browser.run(&format!("{ROW} return row('worker-12').previousElementSibling.textContent"));
-    assert!(before.as_str().unwrap().contains("worker-11"), "{before}");
+    let part = browser.run(&format!("{ROW} return row('worker-12').parentNode.querySelector('.group').textContent"));
+    assert_eq!(part, "Restarted after a failure");
+    // What somebody stops and starts is none, and comes back where it was.
+    site.supervisord.ctl(&["stop", "workers:worker-20"]);
+    browser.wait_for_kind("worker-20", "stopped");
+    site.supervisord.ctl(&["start", "workers:worker-20"]);
+    browser.wait_for_kind("worker-20", "running");
+    let before = browser.run(&format!("{ROW} return row('worker-20').previousElementSibling.textContent"));
+    assert!(before.as_str().unwrap().contains("worker-19"), "{before}");
     assert_eq!(browser.complaints(), [""; 0]);
 
     // Without a script, it is all there.
@@ -185,6 +192,38 @@ fn a_keyboard_is_enough() {
     let rows = tree["nodes"].as_array().unwrap().iter().filter(|node| node["role"]["value"] == "rowheader").count();
     assert!(rows >= 4, "{rows}");
     assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn whoever_asks_for_it_is_notified_of_a_failure() {
+    let Some(browser) = Browser::start() else { return };
+    let Some(site) = Site::start("notify", &(lasting("one") + &hopeless("broken")), "") else { return };
+    site.wait_for_state("one", "RUNNING");
+    site.wait_for_state("broken", "FATAL");
+    browser.look(1280, 800, "light");
+    browser.open(&site.url);
+    browser.wait_for_kind("one", "running");
+    // A browser without a screen has none.
+    browser.run(
+        "window.told = []; window.Notification = class extends EventTarget { static permission = 'default'; \
+         static async requestPermission() { this.permission = 'granted'; } \
+         constructor(title, { body }) { super(); told.push(title + '; ' + body); } }",
+    );
+    browser.click(".notify");
+    browser
+        .wait_until("the button to be on", "document.querySelector('.notify').getAttribute('aria-pressed') === 'true'");
+    site.supervisord.ctl(&["signal", "KILL", "one"]);
+    browser.wait_until("a notification", "told.length");
+    // Not of what had failed before, and once.
+    let told = browser.run("return told");
+    assert_eq!(told.as_array().unwrap().len(), 1, "{told}");
+    assert!(told[0].as_str().unwrap().starts_with("one EXITED: photos; "), "{told}");
+    browser.click(".notify");
+    site.supervisord.ctl(&["start", "one"]);
+    browser.wait_for_kind("one", "running");
+    site.supervisord.ctl(&["signal", "KILL", "one"]);
+    browser.wait_for_kind("one", "failed");
+    assert_eq!(browser.run("return told.length"), 1);
 }
 
 #[test]

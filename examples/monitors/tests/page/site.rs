@@ -1,5 +1,7 @@
 //! A supervisord with processes, and `trading_monitor` in it, whose page is to be looked at.
 
+use std::thread;
+
 use serde_json::Value;
 
 use crate::browser::Browser;
@@ -53,6 +55,15 @@ impl Site {
             let processes = status["processes"].as_array().unwrap();
             processes.iter().any(|process| process["name"] == name && process["state"] == state).then_some(())
         });
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        // Sooner than by its own end: supervisord is woken for each group that it has to stop.
+        if !thread::panicking() {
+            self.supervisord.stop();
+        }
     }
 }
 

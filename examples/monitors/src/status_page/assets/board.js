@@ -6,7 +6,14 @@ import { COLUMNS, Row } from './row.js';
 import { KINDS, count, encoded, fullName, headline, kind, readable } from './text.js';
 
 const FAILED = '\u0000failed';
+const LATELY = '\u0000lately';
 const ALONE = '\u0000alone';
+
+/** These have no actions of their own, and come before the groups. */
+const TITLES = { [FAILED]: 'Failed', [LATELY]: 'Restarted after a failure', [ALONE]: 'Not in a group' };
+
+/** A process that runs again after a failure is pointed out for so many seconds. */
+const UNSTABLE = 600;
 
 /** Worst first. */
 const GRAVITY = ['FATAL', 'UNKNOWN', 'EXITED', 'BACKOFF'];
@@ -43,7 +50,7 @@ export class Board {
         row = new Row(this, process);
         this.rows.set(key, row);
       }
-      row.isApart = kind(process) === 'failed';
+      row.apart = apart(process, now);
       row.update(process, this.events, now);
     }
     for (const [key, row] of this.rows) {
@@ -60,14 +67,14 @@ export class Board {
 
   /** Puts each row where it belongs, and moves no other. */
   arrange() {
-    const places = new Map([[FAILED, []]]);
+    const places = new Map([FAILED, LATELY].map((key) => [key, []]));
     const members = grouped(this.rows.values());
     const alone = [];
     for (const [group, rows] of [...members].sort(([one], [other]) => compare(one, other))) {
       const [first] = rows;
       const isAlone = rows.length === 1 && first.process.name === group;
-      const sound = rows.filter((row) => !row.isApart);
-      places.get(FAILED).push(...rows.filter((row) => row.isApart));
+      const sound = rows.filter((row) => !row.apart);
+      for (const row of rows) if (row.apart) places.get(row.apart).push(row);
       if (isAlone) alone.push(...sound);
       else if (sound.length) places.set(group, sound);
     }
@@ -126,7 +133,7 @@ export class Board {
 class Part {
   constructor(board, key) {
     Object.assign(this, { board, key, open: true, rows: [] });
-    const title = { [FAILED]: 'Failed', [ALONE]: 'Not in a group' }[key] ?? readable(key);
+    const title = TITLES[key] ?? readable(key);
     this.counts = element('span', { class: 'counts' });
     this.toggle = element('button', { type: 'button', class: 'opener', 'aria-expanded': 'true' });
     this.toggle.append(chevron(), element('bdi', { class: 'group' }, title), this.counts);
@@ -135,8 +142,8 @@ class Part {
     this.line = element('div', { class: 'line' }, this.toggle);
     heading.append(this.line);
     this.head = element('tr', { class: 'part', role: 'row' }, heading);
-    this.element = element('tbody', { role: 'rowgroup', class: key === FAILED ? 'failures' : null }, this.head);
-    if (board.mayAct && key !== FAILED && key !== ALONE) this.addActions();
+    this.element = element('tbody', { role: 'rowgroup', class: { [FAILED]: 'failures', [LATELY]: 'lately' }[key] }, this.head);
+    if (board.mayAct && !(key in TITLES)) this.addActions();
   }
 
   addActions() {
@@ -174,7 +181,7 @@ class Part {
       row.showName();
       row.show(this.open && row.matches !== false);
     }
-    say(this.counts, this.key === FAILED ? String(rows.length) : counted(rows));
+    say(this.counts, [FAILED, LATELY].includes(this.key) ? String(rows.length) : counted(rows));
   }
 
   fold(open) {
@@ -193,6 +200,14 @@ class Part {
     this.element.hidden = shown === 0;
     return shown;
   }
+}
+
+/** Which part of the table a process belongs to, if not to its group. */
+function apart(process, now) {
+  if (kind(process) === 'failed') return FAILED;
+  const exit = process.last_exit;
+  const unstable = exit?.expected === false && now - exit.at < UNSTABLE;
+  return unstable && kind(process) !== 'stopped' ? LATELY : null;
 }
 
 function counted(rows) {

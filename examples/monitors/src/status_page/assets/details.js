@@ -46,7 +46,9 @@ export class Details {
 
   update(process, events, now) {
     this.fact('Process', readable(fullName(process)));
-    this.fact('supervisord says', readable(process.description ?? ''));
+    const { description = '', last_exit: exit, spawn_error: error = '' } = process;
+    // Of what could not be started, all three are the same.
+    this.fact('supervisord says', exit?.why === description ? '' : readable(description));
     this.fact('Process id', process.pid ? String(process.pid) : '');
     const tree = process.processes;
     this.fact('In its tree', tree ? count(tree, 'process', 'processes') : '');
@@ -55,9 +57,8 @@ export class Details {
     this.fact('Restarts', String(process.restarts ?? 0));
     const { expected = 0, unexpected = 0 } = process.exits ?? {};
     this.fact('Exits', `${expected} expected, ${unexpected} unexpected`);
-    const exit = process.last_exit;
     this.fact('Last exit', exit ? `${readable(exit.why)}, ${exit.at ? moment(exit.at) : 'at an unknown time'}` : '');
-    this.fact('Start failed', readable(process.spawn_error ?? ''));
+    this.fact('Start failed', [description, exit?.why].includes(error) ? '' : readable(error));
     this.draw(this.cpu, process.cpu_history, 10, true, percent);
     this.draw(this.memory, process.memory_history, 1024 * 1024, false, bytes);
     const own = events.filter((event) => event.group === process.group && event.process === process.name);

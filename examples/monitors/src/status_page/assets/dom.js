@@ -90,9 +90,10 @@ export class Sparkline {
       'aria-hidden': 'true',
       focusable: 'false',
     });
+    const track = drawing('path', { class: 'track', d: `M0,${height - 0.5} H${width}` });
     this.area = drawing('path', { class: 'area' });
     this.line = drawing('path', { class: 'line' });
-    this.svg.append(this.area, this.line);
+    this.svg.append(track, this.area, this.line);
   }
 
   /** `least` is the smallest span from bottom to top: what hardly changes is a flat line. */

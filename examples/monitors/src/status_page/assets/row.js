@@ -77,8 +77,8 @@ export class Row {
 
   showName() {
     const { group, name } = this.process;
-    // Among those that failed there is no heading that says the group.
-    say(this.group, this.isApart && group !== name ? ` in ${readable(group)}` : '');
+    // Away from its group there is no heading that says it.
+    say(this.group, this.apart && group !== name ? ` in ${readable(group)}` : '');
     say(this.name, readable(name));
   }
 
