@@ -22,8 +22,9 @@ parser.add_argument("--state", metavar="FILE", help="keep what is known there, e
 parser.add_argument("--directory", type=pathlib.Path, default=pathlib.Path(), metavar="DIRECTORY",
                     help="where the files exchange_is_slow, exchange_positions and market_is_wild make the exchange so")
 parser.add_argument("--crash-after", type=float, help="seconds")
-parser.add_argument("--fail-if", metavar="FILE", help="fail at once if this file is there")
+parser.add_argument("--fail-if", metavar="FILE", help="fail as long as this file is there")
 parser.add_argument("--ignore-term", action="store_true", help="hang at SIGTERM")
+parser.add_argument("--say", metavar="FILE", help="send what is written to this file as a message")
 arguments = parser.parse_args()
 
 if arguments.fail_if and os.path.exists(arguments.fail_if):
@@ -83,7 +84,22 @@ def misbehave():
         time.sleep(1)
 
 
-for task in [serve] * bool(arguments.serve) + [misbehave]:
+def obey():
+    """Does what files tell, as soon as they are there."""
+    while True:
+        if arguments.fail_if and os.path.exists(arguments.fail_if):
+            print("told to fail", file=sys.stderr, flush=True)
+            os._exit(1)
+        if arguments.say and os.path.exists(arguments.say):
+            message = open(arguments.say).read().strip()
+            # Made, but not yet written, by a shell.
+            if message:
+                os.remove(arguments.say)
+                print(f"<!--XSUPERVISOR:BEGIN-->{message}<!--XSUPERVISOR:END-->", flush=True)
+        time.sleep(0.2)
+
+
+for task in [serve] * bool(arguments.serve) + [obey, misbehave]:
     threading.Thread(target=task, daemon=True).start()
 # The end of input: supervisord is no more.
 while sys.stdin.buffer.read1():

@@ -1,10 +1,11 @@
-//! What an operator goes by: docs/operations.md, the sections to copy, `--help`, the Dockerfile.
+//! What an operator goes by: docs/operations.md, the sections to copy, `--help`, the Dockerfile, the example.
 
 #![cfg(target_os = "linux")]
 
 mod help;
 mod page;
 mod sections;
+mod trading_system;
 
 #[path = "../support/mod.rs"]
 mod support;
