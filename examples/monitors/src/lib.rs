@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod names;
 pub mod net;
 pub mod printable;
+pub mod report;
 pub mod run;
 pub mod settings;
 pub mod size;

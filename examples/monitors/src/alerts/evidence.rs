@@ -16,25 +16,38 @@ const TAIL: usize = 2000;
 /// How long supervisord is not asked after it has not answered: the alerts that wait would each wait for it.
 const REST: Duration = Duration::from_secs(30);
 
+/// Asks for it, and not again and again where supervisord does not answer.
 pub struct Evidence {
     supervisord: Supervisord,
     resting_until: Option<Instant>,
 }
 
+impl Default for Evidence {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Evidence {
+    /// That of the supervisord that started this process.
     pub fn new() -> Self {
         Self { supervisord: Supervisord::from_env(), resting_until: None }
     }
 
+    /// What supervisord knows of a process, by its full name; or an `error`.
+    pub fn of(&mut self, full_name: &str) -> Value {
+        let mut found = self.look_up(full_name).unwrap_or_else(|error| json!({ "error": error.to_string() }));
+        // An alert may have waited, and the process may have been started again.
+        found["at"] = now().into();
+        found
+    }
+
     /// The alert as it is sent: with the answers to what it asks for. What cannot be had is said in its place.
-    pub fn complete(&mut self, alert: Vec<u8>) -> Vec<u8> {
+    pub(super) fn complete(&mut self, alert: Vec<u8>) -> Vec<u8> {
         let mut value = readable(&alert);
         let asked = value.as_object_mut().and_then(|fields| fields.shift_remove(LOOK_UP));
         let Some(name) = asked.as_ref().and_then(Value::as_str) else { return alert };
-        let mut found = self.look_up(name).unwrap_or_else(|error| json!({ "error": error.to_string() }));
-        // An alert may have waited, and the process may have been started again.
-        found["at"] = now().into();
-        value["process_info"] = found;
+        value["process_info"] = self.of(name);
         value.to_string().into_bytes()
     }
 

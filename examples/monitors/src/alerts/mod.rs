@@ -40,6 +40,7 @@ use crate::run::Context;
 use crate::settings::{Common, Optional, seconds};
 pub use action::{Action, Measure, Outcome, Words};
 use counts::Tally;
+pub use evidence::Evidence;
 use follow_up::Followed;
 pub use follow_up::Goal;
 use format::Format;

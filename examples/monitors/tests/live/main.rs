@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 mod commands;
+mod crash_report;
 mod critical_exit;
 mod failure_monitor;
 mod guards;

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// With settings that keep them in their directory and off the network.
 ///
 /// Each process has a directory of its own: how long one waits for another's lock is not what is tried here.
-const MONITORS: [(&str, &[&str]); 12] = [
+const MONITORS: [(&str, &[&str]); 13] = [
     ("failure_monitor", &[]),
     ("performance_monitor", &["--interval", "0.01"]),
     ("comm_monitor", &["--audit-file", "audit.jsonl"]),
@@ -23,6 +23,7 @@ const MONITORS: [(&str, &[&str]); 12] = [
     ("run_on_event", &["--on-event", "true"]),
     ("memory_guard", &["--limits", "*=1GB"]),
     ("http_guard", &["--endpoints", "nobody=tcp://127.0.0.1:9#process=web", "--deadline", "0.1"]),
+    ("crash_report", &[]),
     ("critical_exit", &["--processes", "nothing"]),
 ];
 

@@ -7,6 +7,7 @@ mod check_listener;
 mod commands;
 mod durability;
 mod heartbeat;
+mod listeners_start;
 mod log_collector;
 mod log_daemons;
 mod mail;
