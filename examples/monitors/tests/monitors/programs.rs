@@ -1238,6 +1238,8 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         ("performance_monitor", "--processes=g:", "--processes names processes by NAME, GROUP:NAME"),
         ("failure_monitor", "--critical-processes=a,:b", "--critical-processes names processes by NAME, GROUP:NAME"),
         ("failure_monitor", "--backup=g:*", "--backup names exactly one process, by GROUP:NAME"),
+        ("trading_monitor", "--peers=box2", "--peers is a list of NAME=VALUE"),
+        ("trading_monitor", "--peers=box2=http://:secret@h/", "--peers can be seen by everybody on the machine"),
         ("trading_monitor", "--listen=0.0.0.0:80", "--listen 0.0.0.0:80 is not an address of the loopback interface"),
         ("trading_monitor", "--listen=nowhere", "--listen"),
     ];
