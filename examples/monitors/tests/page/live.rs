@@ -135,7 +135,7 @@ fn a_keyboard_is_enough() {
     }
     let order = [
         "Skip to the processes",
-        "Filter by name, group or state",
+        "Filter: name, group, state",
         "Failed 0",
         "Stop all processes that are shown",
         "Notify me of failures",

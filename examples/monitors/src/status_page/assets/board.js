@@ -233,8 +233,9 @@ const NAMED = 8;
 
 /** Starting, restarting and stopping of everything that this supervisord has; of what is shown, if something is not. */
 export class Everything {
-  constructor(board) {
-    this.board = board;
+  /** `of()` says whose processes they are, where others are on the page as well. */
+  constructor(board, of) {
+    Object.assign(this, { board, of });
     this.label = element('span', { class: 'which' });
     const actions = new Actions({
       path: () => (this.isPart ? 'selection' : 'all'),
@@ -253,7 +254,7 @@ export class Everything {
     const { rows } = this.board;
     this.shown = [...rows.values()].filter((row) => row.matches !== false);
     this.isPart = this.shown.length < rows.size;
-    say(this.label, this.isPart ? `The ${this.shown.length} shown` : 'All processes');
+    say(this.label, (this.isPart ? `The ${this.shown.length} shown` : 'All processes') + this.of());
     set(this.element, { hidden: this.shown.length === 0 });
   }
 
@@ -261,12 +262,15 @@ export class Everything {
     const verb = { start: 'Start', stop: 'Stop', restart: 'Restart' }[action];
     const those = { start: ' that do not run', stop: '', restart: ' that run' }[action];
     if (!this.isPart) {
-      const also = action === 'start' ? 'Also those that a person stopped' : 'Also the monitors';
-      return `${verb} all processes${those}? ${also}, but not the one that serves this page.`;
+      const also =
+        action === 'start'
+          ? 'also those that a person stopped'
+          : 'the monitors among them, except the one that serves this page';
+      return `${verb} all processes${this.of()}${those}, ${also}?`;
     }
     const names = this.shown.slice(0, NAMED).map((row) => readable(row.key));
     if (this.shown.length > NAMED) names.push(`${this.shown.length - NAMED} more`);
     const many = count(this.shown.length, 'process that is', 'processes that are');
-    return `${verb} the ${many} shown${those && `, as far as they${those.slice(5)}`}: ${names.join(', ')}?`;
+    return `${verb} the ${many} shown${this.of()}${those && `, as far as they${those.slice(5)}`}: ${names.join(', ')}?`;
   }
 }

@@ -101,11 +101,13 @@ function makeBoard(status) {
   $('boards').prepend(board.element);
   $('static')?.remove();
   board.update(status, now());
-  everything = status.may_act ? new Everything(board) : null;
+  everything = status.may_act ? new Everything(board, whose) : null;
   $('everything').replaceChildren(...(everything ? [everything.element] : []));
   const wanted = filter.wanted;
   for (const row of board.rows.values()) if (wanted.includes(row.key)) row.toggle(true);
 }
+
+const whose = () => (peers.boards().length ? ` of ${readable(page.status.host)}` : '');
 
 function applyFilter() {
   const boards = [board, ...peers.boards()].filter(Boolean);
