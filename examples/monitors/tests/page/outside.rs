@@ -53,6 +53,27 @@ fn a_supervisord_that_cannot_be_called_is_said() {
 }
 
 #[test]
+fn with_the_token_in_its_address_the_page_works_as_without_one() {
+    let Some(browser) = Browser::start() else { return };
+    let Some(site) = Site::start_with("token", &lasting("one"), "--allow-actions true", "STATUS_TOKEN=\"secret\"")
+    else {
+        return;
+    };
+    browser.look(1280, 800, "light");
+    browser.open(&site.url.replace("http://", "http://operator:secret@"));
+    browser.wait_for_kind("one", "running");
+    browser.mark("one", "one");
+    browser.click("#one .opener");
+    browser.wait_until("its log", "document.querySelector('tr.details .note').textContent === 'nothing written yet'");
+    browser.click("#one .stop");
+    browser.wait_for_kind("one", "stopped");
+    assert_eq!(browser.complaints(), [""; 0]);
+    // The log says who it was, and no secret.
+    let said = site.supervisord.file("trading_monitor.err");
+    assert!(said.contains(r#""user":"operator""#) && !said.contains("secret"), "{said}");
+}
+
+#[test]
 fn several_supervisors_are_on_one_page() {
     let Some(browser) = Browser::start() else { return };
     let token = "STATUS_TOKEN=\"secret\"";

@@ -83,8 +83,8 @@ pub fn hopeless(name: &str) -> String {
     format!("[program:{name}]\ncommand = /nonexistent/{name}\nstartretries = 0\n")
 }
 
-/// Finds the row of a process in the page; for `Browser::run_with`, with its name as first argument.
-pub const ROW: &str = "const row = (name) => [...document.querySelectorAll('tr.row')]\
+/// Finds the row of a process in the page, not in the table for browsers without scripts.
+pub const ROW: &str = "const row = (name) => [...document.querySelectorAll('.board:not(#static) tr.row')]\
     .find((row) => row.querySelector('.name').textContent === name);";
 
 impl Browser {

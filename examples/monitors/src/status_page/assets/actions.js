@@ -1,7 +1,7 @@
 // Starting and stopping: the buttons, the question before what is grave, and what became of it, where the button is.
 
 import { element, say } from './dom.js';
-import { duration } from './text.js';
+import { beside, duration } from './text.js';
 
 const DOING = { start: 'Starting…', stop: 'Stopping…', restart: 'Restarting…', 'clear-log': 'Clearing…' };
 export const LABELS = { start: 'Start', stop: 'Stop', restart: 'Restart', 'clear-log': 'Clear logs' };
@@ -86,12 +86,12 @@ async function request(path, body) {
   const headers = { 'Content-Type': 'application/json', 'X-Requested-With': 'status-page' };
   const begin = Date.now();
   try {
-    let answer = await fetch(path, { method: 'POST', headers, body: JSON.stringify(body), cache: 'no-store' });
+    let answer = await fetch(beside(path), { method: 'POST', headers, body: JSON.stringify(body), cache: 'no-store' });
     let said = await content(answer);
     while (answer.status === 202) {
       if (Date.now() - begin > PATIENCE) return { ok: false, text: 'it is not known what became of it' };
       await new Promise((resolve) => setTimeout(resolve, PAUSE));
-      answer = await fetch(`actions/${said.id}`, { cache: 'no-store' });
+      answer = await fetch(beside(`actions/${said.id}`), { cache: 'no-store' });
       said = await content(answer);
     }
     return { ok: answer.ok, text: said.message ?? said.error ?? `HTTP status ${answer.status}` };

@@ -1,7 +1,7 @@
 // The ends of a process's logs, which grow while somebody looks at them.
 
 import { element, say } from './dom.js';
-import { encoded, fullName, plain, readable } from './text.js';
+import { beside, encoded, fullName, plain, readable } from './text.js';
 
 const PAUSE = 1_000;
 
@@ -68,7 +68,7 @@ export class Logs {
       const query = new URLSearchParams({ stream });
       if (this.offset !== null) query.set('offset', this.offset);
       try {
-        const answer = await fetch(`logs/${encoded(this.process)}?${query}`, { cache: 'no-store' });
+        const answer = await fetch(beside(`logs/${encoded(this.process)}?${query}`), { cache: 'no-store' });
         const said = await answer.json();
         if (round !== this.round) return;
         if (answer.ok) this.show(said);

@@ -6,7 +6,7 @@ import { Events } from './events.js';
 import { Filter } from './filter.js';
 import { Notify } from './notify.js';
 import { Peers } from './peers.js';
-import { clock, count, duration, headline, isoTime, readable } from './text.js';
+import { beside, clock, count, duration, headline, isoTime, readable } from './text.js';
 
 const INTERVAL = 2_000;
 /** Nobody looks; but notifications should not be late. */
@@ -48,7 +48,8 @@ async function poll() {
   const begin = Date.now();
   try {
     const headers = page.etag ? { 'If-None-Match': page.etag } : {};
-    const answer = await fetch('status.json', { headers, cache: 'no-store', signal: AbortSignal.timeout(PATIENCE) });
+    const signal = AbortSignal.timeout(PATIENCE);
+    const answer = await fetch(beside('status.json'), { headers, cache: 'no-store', signal });
     if (answer.status === 200) {
       const status = await answer.json();
       page.etag = answer.headers.get('ETag');

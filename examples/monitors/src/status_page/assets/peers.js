@@ -2,7 +2,7 @@
 
 import { Board } from './board.js';
 import { element, say, set } from './dom.js';
-import { clock, duration, headline, readable } from './text.js';
+import { beside, clock, duration, headline, readable } from './text.js';
 
 const INTERVAL = 4_000;
 
@@ -19,7 +19,7 @@ export class Peers {
       // What this page has already is not sent again.
       const known = [...this.peers.values()].map(({ peer }) => peer.version).join();
       const signal = AbortSignal.timeout(5_000);
-      const answer = await fetch(`peers.json?${new URLSearchParams({ known })}`, { cache: 'no-store', signal });
+      const answer = await fetch(beside(`peers.json?${new URLSearchParams({ known })}`), { cache: 'no-store', signal });
       if (answer.status === 200) {
         const said = await answer.json();
         this.ahead = said.now * 1000 - Date.now();

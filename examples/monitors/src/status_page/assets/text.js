@@ -23,6 +23,12 @@ export const fullName = (process) => `${process.group}:${process.name}`;
 /** `GROUP:NAME` as the paths of requests have it. */
 export const encoded = (process) => `${encodeURIComponent(process.group)}:${encodeURIComponent(process.name)}`;
 
+/**
+ * The URL of something that is served beside the page. A relative URL would inherit the name and token that the page's own
+ * may contain, and `fetch` refuses URLs with credentials.
+ */
+export const beside = (path) => new URL(path, location.origin + location.pathname);
+
 /** How long that is: two units at most. */
 export function duration(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
