@@ -1,5 +1,5 @@
-//! Ending supervisord, and with it a container: after a grace period in which what was lost may come back, and with an exit
-//! code for whoever runs supervisord, which itself ends with 0 whatever happens.
+//! Ending supervisord, and with it a container: after a grace period in which what was lost may come back, and with an
+//! exit code for whoever runs supervisord, which itself ends with 0 whatever happens.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

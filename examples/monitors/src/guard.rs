@@ -139,7 +139,8 @@ impl Guard {
         }
     }
 
-    /// Stops a process and starts it again, in a thread of its own. `pid` is the one to stop, or none if it was stopped.
+    /// Stops a process and starts it again, in a thread of its own. `pid` is the one to stop, or none if it was
+    /// stopped.
     fn carry_out(&self, full_name: String, pid: Option<u32>, reporter: Option<Reporter>) {
         let (supervisord, known, name) = (self.supervisord.clone(), Arc::clone(&self.known), full_name.clone());
         let act = move || {

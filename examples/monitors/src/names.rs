@@ -22,7 +22,8 @@ pub struct ProcessPattern {
     name: Option<String>,
 }
 
-/// What names exactly one process, as supervisord reads it: `GROUP:NAME`, or `NAME` for the one in a group of that name.
+/// What names exactly one process, as supervisord reads it: `GROUP:NAME`, or `NAME` for the one in a group of that
+/// name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessName {
     pub group: String,
@@ -86,8 +87,8 @@ pub fn process_of<'e>(event: &'e Event<'_>) -> Option<(&'e str, &'e str)> {
     }
 }
 
-/// Whether a group is the pool of this listener. What it writes to its log may come as an event, which must not make it write
-/// again.
+/// Whether a group is the pool of this listener. What it writes to its log may come as an event, which must not make
+/// it write again.
 pub fn is_own_pool(group: &str) -> bool {
     static OWN: LazyLock<Option<String>> = LazyLock::new(|| env::var("SUPERVISOR_GROUP_NAME").ok());
     OWN.as_deref() == Some(group)

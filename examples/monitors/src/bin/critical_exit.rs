@@ -13,8 +13,8 @@
 //! stderr_logfile_maxbytes = 0
 //! ```
 //!
-//! supervisord exits with 0 whatever happens. `container-entrypoint` runs it as a container's first process, and exits with
-//! the code that this listener has written to EXIT_CODE_FILE, which both find in the environment.
+//! supervisord exits with 0 whatever happens. `container-entrypoint` runs it as a container's first process, and exits
+//! with the code that this listener has written to EXIT_CODE_FILE, which both find in the environment.
 
 use std::process::ExitCode;
 

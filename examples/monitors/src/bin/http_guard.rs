@@ -13,8 +13,8 @@
 //! stderr_logfile = /var/log/supervisor/http_guard.err
 //! ```
 //!
-//! Each endpoint names, by `process`, what is restarted: those that are RUNNING. A tick is answered after the checks, which
-//! take `--deadline` at most; processes are stopped and started afterwards.
+//! Each endpoint names, by `process`, what is restarted: those that are RUNNING. A tick is answered after the checks,
+//! which take `--deadline` at most; processes are stopped and started afterwards.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,8 +35,8 @@ use supervisor_monitors::supervisord::Supervisord;
 /// Restarts processes whose server does not answer as it should.
 #[derive(Parser)]
 struct Settings {
-    /// What to check, and what to restart: NAME=URL#process=PROCESS&OPTION=VALUE, separated by commas. URLs and options are
-    /// those of heartbeat_monitor: status, expect, send and so on
+    /// What to check, and what to restart: NAME=URL#process=PROCESS&OPTION=VALUE, separated by commas. URLs and
+    /// options are those of heartbeat_monitor: status, expect, send and so on
     #[arg(long, env, default_value = "")]
     endpoints: List<Endpoint>,
     /// How many checks in a row have to fail

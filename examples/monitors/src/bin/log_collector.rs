@@ -23,7 +23,8 @@
 //! stderr_logfile = NONE
 //! ```
 //!
-//! An event is answered once its lines are in all files. Leave `numprocs` at 1: pieces of a line must come to one process.
+//! An event is answered once its lines are in all files. Leave `numprocs` at 1: pieces of a line must come to one
+//! process.
 
 use std::process::ExitCode;
 

@@ -12,7 +12,8 @@
 //! stderr_logfile = /var/log/supervisor/memory_guard.err
 //! ```
 //!
-//! What a process's children hold is added to it. A tick is answered at once; processes are stopped and started afterwards.
+//! What a process's children hold is added to it. A tick is answered at once; processes are stopped and started
+//! afterwards.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -33,8 +34,8 @@ use supervisor_monitors::supervisord::{Process, Supervisord};
 /// Restarts processes that hold too much memory.
 #[derive(Parser)]
 struct Settings {
-    /// How much each process may hold: NAME=SIZE, separated by commas, such as site:web=500MB,*=1GB. The first that names a
-    /// process applies
+    /// How much each process may hold: NAME=SIZE, separated by commas, such as site:web=500MB,*=1GB. The first that
+    /// names a process applies
     #[arg(long, env, default_value = "")]
     limits: List<ProcessSize>,
     /// How much the processes of a group may hold together: GROUP=SIZE, separated by commas. The largest is restarted

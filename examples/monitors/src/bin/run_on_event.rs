@@ -12,8 +12,8 @@
 //! stderr_logfile = /var/log/supervisor/run_on_event.err
 //! ```
 //!
-//! An event is answered at once; its commands run afterwards. They have the payload on standard input and each token of the
-//! event in the environment. What they print goes to the log, never to supervisord.
+//! An event is answered at once; its commands run afterwards. They have the payload on standard input and each token
+//! of the event in the environment. What they print goes to the log, never to supervisord.
 
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -33,15 +33,15 @@ struct Settings {
     /// Commands to run for each event, one a line, without a shell
     #[arg(long, env, default_value = "")]
     on_event: CommandLines,
-    /// Processes whose events count: NAME, GROUP:NAME, GROUP:* or *, separated by commas. Events that are about no process
-    /// count as well
+    /// Processes whose events count: NAME, GROUP:NAME, GROUP:* or *, separated by commas. Events that are about no
+    /// process count as well
     #[arg(long, env, default_value = "*")]
     processes: List<ProcessPattern>,
     /// Types of events that count, with all below them, such as PROCESS_STATE,TICK_60
     #[arg(long, env, default_value = "EVENT")]
     event_types: List<Type>,
-    /// What becomes of an event while a command runs for another one of its process: wait (for its turn); or, for another
-    /// one of its type as well, skip, or latest (only the newest waits)
+    /// What becomes of an event while a command runs for another one of its process: wait (for its turn); or, for
+    /// another one of its type as well, skip, or latest (only the newest waits)
     #[arg(long, env, default_value = "wait")]
     when_busy: Busy,
     /// How many commands run at once

@@ -1,5 +1,5 @@
-//! A daemon that takes lines. An event waits for it for a moment; after that, lines are dropped for this daemon alone, counted,
-//! and reported, until it takes them again.
+//! A daemon that takes lines. An event waits for it for a moment; after that, lines are dropped for this daemon alone,
+//! counted, and reported, until it takes them again.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,13 +9,16 @@ use serde_json::json;
 use super::journald;
 use super::line::Line;
 use super::syslog::{Facility, Syslog};
-use super::target::DaemonTarget;
+use super::target::{Address, DaemonTarget};
 use super::transport::Transport;
 use crate::log::{Level, log};
 
 /// How long one that takes nothing is left alone at first. Each further time is twice as long.
 const PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How long a line may be that goes by UDP: a datagram holds 65,507 bytes at most, with a head of up to 500.
+const UDP_ROOM: usize = 65_000;
 
 pub struct Daemon {
     name: String,
@@ -40,7 +43,8 @@ struct Away {
 impl Daemon {
     pub fn new(target: &DaemonTarget, facility: Facility, wait: Duration) -> Self {
         let format = match target {
-            DaemonTarget::Syslog(_) => Format::Syslog(Syslog::new(facility)),
+            DaemonTarget::Syslog(Address::Udp(_)) => Format::Syslog(Syslog::new(facility, UDP_ROOM)),
+            DaemonTarget::Syslog(_) => Format::Syslog(Syslog::new(facility, usize::MAX)),
             DaemonTarget::Journald(_) => Format::Journald(facility),
         };
         Self { name: target.to_string(), transport: Transport::new(target), format, wait, away: None }

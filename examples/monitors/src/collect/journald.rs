@@ -1,5 +1,5 @@
-//! Lines as entries of systemd's journal, in its native protocol: fields as `NAME=value` lines; a value with a newline in it,
-//! which a process's name may hold, as its name, its length in eight bytes, and itself.
+//! Lines as entries of systemd's journal, in its native protocol: fields as `NAME=value` lines; a value with a newline
+//! in it, which a process's name may hold, as its name, its length in eight bytes, and itself.
 
 use super::line::Line;
 use super::syslog::{Facility, severity};

@@ -1,5 +1,6 @@
-//! What supervisord could not decode arrives as a Python literal, `b'caf\xe9\n'`: here it becomes bytes again. Mostly it is a
-//! piece of output that begins or ends in the middle of a character, and the line is whole once the pieces are together.
+//! What supervisord could not decode arrives as a Python literal, `b'caf\xe9\n'`: here it becomes bytes again. Mostly
+//! it is a piece of output that begins or ends in the middle of a character, and the line is whole once the pieces are
+//! together.
 
 use std::borrow::Cow;
 

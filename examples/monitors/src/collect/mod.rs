@@ -64,8 +64,8 @@ pub struct CollectSettings {
     /// The facility of syslog messages: user, daemon, local0 to local7
     #[arg(long, env, default_value = "local0")]
     syslog_facility: Facility,
-    /// Seconds for which an event waits for syslog or journald. Then lines are dropped for it, counted and reported, until
-    /// it takes them again
+    /// Seconds for which an event waits for syslog or journald. Then lines are dropped for it, counted and reported,
+    /// until it takes them again
     #[arg(long, env, default_value = "2", value_parser = seconds)]
     sink_wait: Duration,
 }
@@ -143,7 +143,8 @@ impl Collector {
         Ok(())
     }
 
-    /// Whether a process's output is collected. That of this listener never is: each line in its log would make another.
+    /// Whether a process's output is collected. That of this listener never is: each line in its log would make
+    /// another.
     fn collects(&mut self, group: &str, name: &str) -> bool {
         if !is_own_pool(group) {
             return self.settings.processes.matches(group, name);

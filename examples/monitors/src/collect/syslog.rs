@@ -4,7 +4,8 @@
 //! <134>1 2026-11-27T12:00:00.123456Z HOST GROUP:NAME PID stdout [meta sequenceId="7"] line
 //! ```
 //!
-//! MSGID is the channel and the marks: `stdout`, `stderr-cut`. A gap in `sequenceId` shows a loss on the way.
+//! MSGID is the channel and the marks: `stdout`, `stderr-cut`; `-truncated` where a datagram has no room for the
+//! line's end. A gap in `sequenceId` shows a loss on the way.
 
 use std::fmt::Write;
 use std::str::FromStr;
@@ -54,12 +55,15 @@ pub struct Syslog {
     facility: Facility,
     host: String,
     sequence: u32,
+    /// How long a line may be, in bytes.
+    room: usize,
 }
 
 impl Syslog {
-    pub fn new(facility: Facility) -> Self {
+    /// Messages of which each has so much `room` for a line.
+    pub fn new(facility: Facility, room: usize) -> Self {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Self { facility, host: header_field(&host, 255), sequence: 0 }
+        Self { facility, host: header_field(&host, 255), sequence: 0, room }
     }
 
     pub fn message(&mut self, line: &Line) -> Vec<u8> {
@@ -71,10 +75,14 @@ impl Syslog {
         for mark in line.marks() {
             let _ = write!(kind, "-{mark}");
         }
+        let mut text = printable::text(&line.text());
+        if text.len() > self.room {
+            text.truncate(text.floor_char_boundary(self.room));
+            kind += "-truncated";
+        }
         let (name, kind) = (header_field(&line.full_name(), 48), header_field(&kind, 32));
         let Self { host, sequence, .. } = self;
         let Line { timestamp, .. } = line;
-        let text = printable::text(&line.text());
         format!("<{priority}>1 {timestamp} {host} {name} {pid} {kind} [meta sequenceId=\"{sequence}\"] {text}")
             .into_bytes()
     }

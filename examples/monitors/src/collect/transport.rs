@@ -10,9 +10,6 @@ use socket2::SockRef;
 
 use super::target::{Address, DaemonTarget};
 
-/// What a datagram by UDP may hold, on any network.
-const UDP_MOST: usize = 65_000;
-
 /// A way to a daemon, and the socket, once there is one.
 pub enum Transport {
     Unix(PathBuf, Option<UnixDatagram>),
@@ -67,7 +64,7 @@ impl Transport {
                     socket.connect(address)?;
                     Ok(socket)
                 })?;
-                socket.send(&message[..message.len().min(UDP_MOST)]).map(drop)
+                socket.send(message).map(drop)
             }
             Self::Tcp(address, socket) => {
                 if socket.as_ref().is_some_and(is_closed) {
@@ -91,8 +88,8 @@ fn opened<S>(socket: &mut Option<S>, open: impl FnOnce() -> io::Result<S>) -> io
     socket.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
 }
 
-/// Whether the server has closed the connection. It has nothing else to say: without this look, the system takes one more
-/// message and loses it.
+/// Whether the server has closed the connection. It has nothing else to say: without this look, the system takes one
+/// more message and loses it.
 fn is_closed(mut socket: &TcpStream) -> bool {
     if socket.set_nonblocking(true).is_err() {
         return true;

@@ -56,8 +56,8 @@ pub struct ProcessMetrics {
     pub status: String,
 }
 
-/// Measures the system, and those of the processes that are there. Takes little longer than the interval. `asked` is when
-/// supervisord was asked for their ids, in seconds since 1970: what was started later is another process.
+/// Measures the system, and those of the processes that are there. Takes little longer than the interval. `asked` is
+/// when supervisord was asked for their ids, in seconds since 1970: what was started later is another process.
 pub fn measure<'p>(
     watched: &[&'p Process],
     asked: u64,
@@ -98,7 +98,8 @@ pub struct Held<'p> {
     pub mb: f64,
 }
 
-/// Measures what processes hold, with all their descendants or alone, of those that are there. `asked` is as for [`measure`].
+/// Measures what processes hold, with all their descendants or alone, of those that are there. `asked` is as for
+/// [`measure`].
 pub fn memory_held<'p>(watched: &[&'p Process], asked: u64, with_descendants: bool) -> Vec<Held<'p>> {
     let all = scan(&mut System::new());
     let held = watched.iter().filter_map(|process| {

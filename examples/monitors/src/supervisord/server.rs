@@ -29,8 +29,8 @@ pub fn pid_in(file: &Path) -> Result<u32, Failure> {
         .map_err(|_| format!("{} holds {:?}, which is no process id", file.display(), text.trim()).into())
 }
 
-/// Has supervisord end by SIGTERM. The process has to be one that this one descends from: the file may be an old one, and its
-/// number another program's by now.
+/// Has supervisord end by SIGTERM. The process has to be one that this one descends from: the file may be an old one,
+/// and its number another program's by now.
 pub fn signal_to_end(pid: u32) -> Result<(), Failure> {
     if let Ok(ancestors) = ancestors()
         && !ancestors.contains(&pid)

@@ -37,7 +37,8 @@ fn the_same_crashes_are_reported_as_by_crashmail_and_all_at_once() {
     let alerts = Collector::start();
     let Some(programs) = python::programs() else { return };
     let crashmail = format!(
-        "[eventlistener:crashmail]\ncommand = {} -a -m ops@example.org -s 'cat >> %(here)s/mails; echo >> %(here)s/mails'\n\
+        "[eventlistener:crashmail]\ncommand = {} -a -m ops@example.org -s 'cat >> %(here)s/mails; \
+         echo >> %(here)s/mails'\n\
          events = PROCESS_STATE\npriority = 20\nbuffer_size = 1000\nstartsecs = 0\nstdout_logfile = NONE\n",
         programs.join("crashmail").display().to_string().replace('%', "%%")
     );

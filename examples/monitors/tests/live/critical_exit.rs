@@ -1,5 +1,5 @@
-//! `critical_exit` under a real supervisord, and `container-entrypoint` around both: as an ordinary process, and as the first
-//! one of a process namespace.
+//! `critical_exit` under a real supervisord, and `container-entrypoint` around both: as an ordinary process, and as
+//! the first one of a process namespace.
 
 use std::env;
 use std::fs;
@@ -202,7 +202,9 @@ impl Drop for Container {
 
 /// Ends itself when it is told to, by the file `go`.
 fn told_to_go() -> String {
-    "[program:web]\ncommand = sh -c 'until [ -e go ]; do sleep 0.02; done; exit 9'\nstartsecs = 0\nautorestart = false\n".into()
+    "[program:web]\ncommand = sh -c 'until [ -e go ]; do sleep 0.02; done; exit 9'\nstartsecs = 0\n\
+     autorestart = false\n"
+        .into()
 }
 
 const LISTENER: &str = "PROGRAM --lost-when EXITED --exit-code 7";

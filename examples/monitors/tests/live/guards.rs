@@ -1,5 +1,5 @@
-//! `memory_guard` and `http_guard` under a real supervisord, beside superlance's memmon and httpok: each has processes of its
-//! own, which are alike.
+//! `memory_guard` and `http_guard` under a real supervisord, beside superlance's memmon and httpok: each has processes
+//! of its own, which are alike.
 
 use std::net::TcpListener;
 
@@ -20,7 +20,8 @@ fn ours(name: &str, settings: &str, environment: &str) -> String {
 fn theirs(name: &str, program: &str, arguments: &str) -> Option<String> {
     let program = python::programs()?.join(program).display().to_string().replace('%', "%%");
     Some(format!(
-        "[eventlistener:{name}]\ncommand = \"{program}\" {arguments}\nevents = TICK_5\npriority = 20\nbuffer_size = 12\n\
+        "[eventlistener:{name}]\ncommand = \"{program}\" {arguments}\nevents = TICK_5\npriority = 20\n\
+         buffer_size = 12\n\
          startsecs = 0\nautorestart = true\nstdout_logfile = NONE\nstderr_logfile = %(here)s/{name}.err\n"
     ))
 }
@@ -177,7 +178,8 @@ fn the_same_processes_are_restarted_as_by_httpok() {
             let port = free();
             let command = if mode == "closed" { "cat".into() } else { format!("python3 server.py {port} {mode}") };
             sections += &format!(
-                "[program:{mode}_{whose}]\ncommand = {command}\ndirectory = %(here)s\nstartsecs = 0\nautostart = false\n"
+                "[program:{mode}_{whose}]\ncommand = {command}\ndirectory = %(here)s\n\
+                 startsecs = 0\nautostart = false\n"
             );
             if whose == "ours" {
                 endpoints.push(format!("{mode}=http://127.0.0.1:{port}/#status=200&process={mode}_ours"));

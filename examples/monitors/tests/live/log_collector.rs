@@ -1,4 +1,5 @@
-//! `log_collector` under a real supervisord: what processes wrote is what it has, whatever pieces supervisord makes of it.
+//! `log_collector` under a real supervisord: what processes wrote is what it has, whatever pieces supervisord makes of
+//! it.
 
 use std::fmt::Write;
 
@@ -31,7 +32,8 @@ fn talker(name: &str) -> String {
 fn all_output_is_there_in_whole_lines() {
     let settings = "--log-to json:all.jsonl,text:{process}.log --state-dir state --unfinished-after 3600";
     let sections = collector("log_collector", settings) + &talker("flood") + &talker("slow") + &talker("odd")
-        // With this, supervisord keeps back up to 26 bytes, in case they begin a tag, and loses them when the process ends.
+        // With this, supervisord keeps back up to 26 bytes, in case they begin a tag, and loses them when the process
+        // ends.
         + &talker("tags") + "stdout_capture_maxbytes = 64KB\n";
     let Some(mut supervisord) = Supervisord::start("collecting", &sections) else { return };
     // More than one read of supervisord's holds, with characters of three bytes: reads end in the middle of some.

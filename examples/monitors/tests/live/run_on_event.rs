@@ -73,7 +73,8 @@ fn each_recipe_does_what_it_says() {
     fs::set_permissions(&sendmail, fs::Permissions::from_mode(0o755)).unwrap();
     let commands = ["slack", "mail", "logger", "systemd-notify"].map(recipe).join("\n    ");
     let environment = format!(
-        "\n    ON_EVENT=\"{commands}\",\n    SLACK_URL=\"{}\",MAIL_TO=\"ops@example.org\",SENDMAIL=\"{here}/sendmail -i -t\",\n    \
+        "\n    ON_EVENT=\"{commands}\",\n    SLACK_URL=\"{}\",MAIL_TO=\"ops@example.org\",\
+         SENDMAIL=\"{here}/sendmail -i -t\",\n    \
          LOGGER=\"logger --socket {here}/syslog --tag supervisord --priority daemon.warning\",\n    \
          NOTIFY_SOCKET=\"{here}/systemd\",NO_PROXY=\"127.0.0.1\"",
         slack.url()

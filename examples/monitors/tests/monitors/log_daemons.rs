@@ -139,6 +139,29 @@ fn a_syslog_server_gets_each_line_by_each_way() {
     }
 }
 
+/// A datagram has less room than a line may be long.
+#[test]
+fn a_line_that_no_datagram_holds_is_truncated_and_marked() {
+    let directory = TempDir::new().unwrap();
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let way = format!("syslog+udp://{}", server.local_addr().unwrap());
+    let settings = ["--log-to", way.as_str(), "--max-line", "131072"];
+    let mut collector = Driven::start("log_collector", directory.path(), &settings);
+    // Each of these takes five bytes, escaped.
+    let (event, payload) = piece("a", "stdout", format!("{}\n", "\u{1}".repeat(30_000)).as_bytes());
+    collector.send(&event, &payload);
+    let mut message = vec![0; 1 << 16];
+    let length = server.recv(&mut message).unwrap();
+    let text = str::from_utf8(&message[..length]).unwrap();
+    assert!(
+        length > 65_000 && text.contains(" stdout-truncated [meta sequenceId=\"1\"] \\u{1}\\u{1}"),
+        "{}",
+        &text[..200]
+    );
+    assert_eq!(levels(&collector.lines(), "ERROR"), [""; 0]);
+    collector.end();
+}
+
 /// No event waits for long, the file has everything, and the server hears how much it has missed.
 #[test]
 fn a_server_that_is_away_misses_lines_and_nobody_else_does() {
