@@ -29,6 +29,7 @@ pub mod size;
 pub mod state;
 pub mod status_page;
 pub mod supervisord;
+pub mod trading;
 pub mod trail;
 
 use std::error::Error;

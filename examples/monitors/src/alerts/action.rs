@@ -59,6 +59,23 @@ impl Measure {
     }
 }
 
+impl Measure {
+    /// Has supervisord stop a process.
+    pub fn stop(supervisord: &Supervisord, process: &ProcessName, words: &Words) -> Self {
+        let name = process.to_string();
+        let stop = {
+            let name = name.clone();
+            move |supervisord: &Supervisord| match supervisord.stop(&name) {
+                // It has ended by itself, or somebody was quicker.
+                Err(error) if fault_of(&error) == Some(Fault::NotRunning) => Ok(json!(name)),
+                stopped => stopped.map(|()| json!(name)),
+            }
+        };
+        let action = Action::surely(supervisord, format!("stop {name}"), Outcome::Stopping, words, stop);
+        Self { action, goal: words.goal(Wanted::ProcessStopped(name)) }
+    }
+}
+
 impl Words {
     fn goal(&self, wanted: Wanted) -> Goal {
         Goal { wanted, reached: self.reached, missed: self.missed }

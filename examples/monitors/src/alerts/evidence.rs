@@ -34,9 +34,9 @@ impl Evidence {
         Self { supervisord: Supervisord::from_env(), resting_until: None }
     }
 
-    /// What supervisord knows of a process, by its full name; or an `error`.
-    pub fn of(&mut self, full_name: &str) -> Value {
-        let mut found = self.look_up(full_name).unwrap_or_else(|error| json!({ "error": error.to_string() }));
+    /// What supervisord knows of a process, by its full name, and of its end, by the id that it had; or an `error`.
+    pub fn of(&mut self, full_name: &str, pid: Option<u32>) -> Value {
+        let mut found = self.look_up(full_name, pid).unwrap_or_else(|error| json!({ "error": error.to_string() }));
         // An alert may have waited, and the process may have been started again.
         found["at"] = now().into();
         found
@@ -47,24 +47,26 @@ impl Evidence {
         let mut value = readable(&alert);
         let asked = value.as_object_mut().and_then(|fields| fields.shift_remove(LOOK_UP));
         let Some(name) = asked.as_ref().and_then(Value::as_str) else { return alert };
-        value["process_info"] = self.of(name);
+        let pid = value["details"]["pid"].as_u64().and_then(|pid| pid.try_into().ok());
+        value["process_info"] = self.of(name, pid);
         value.to_string().into_bytes()
     }
 
-    fn look_up(&mut self, name: &str) -> Result<Value, Failure> {
+    fn look_up(&mut self, name: &str, pid: Option<u32>) -> Result<Value, Failure> {
         if self.resting_until.is_some_and(|until| Instant::now() < until) {
             return Err("supervisord did not answer shortly before".into());
         }
-        let found = ask(&self.supervisord, name);
+        let found = ask(&self.supervisord, name, pid);
         let silent = found.as_ref().is_err_and(|error| error.is::<Unknown>());
         self.resting_until = silent.then(|| Instant::now() + REST);
         found
     }
 }
 
-fn ask(supervisord: &Supervisord, name: &str) -> Result<Value, Failure> {
+fn ask(supervisord: &Supervisord, name: &str, pid: Option<u32>) -> Result<Value, Failure> {
     let ended = supervisord.ended(name)?;
     let mut found = json!({ "state": ended.state, "exit_status": ended.exit_status, "spawn_error": ended.spawn_error });
+    found["reason"] = json!(reason(supervisord, name, pid)?);
     match supervisord.stderr_tail(name, TAIL) {
         Ok(tail) => found["stderr"] = last_lines(&tail).into(),
         Err(error) if error.is::<Unknown>() => return Err(error),
@@ -72,6 +74,16 @@ fn ask(supervisord: &Supervisord, name: &str) -> Result<Value, Failure> {
         Err(error) => (found["stderr"], found["stderr_error"]) = (Value::Null, error.to_string().into()),
     }
     Ok(found)
+}
+
+/// How it ended, as far as supervisord's log tells.
+fn reason(supervisord: &Supervisord, name: &str, pid: Option<u32>) -> Result<Option<String>, Failure> {
+    match supervisord.exit_reason(name.split_once(':').map_or(name, |(_, name)| name), pid) {
+        Err(error) if error.is::<Unknown>() => Err(error),
+        // It keeps no log.
+        Err(_) => Ok(None),
+        found => found,
+    }
 }
 
 /// What was cut off somewhere begins with its first whole line, if it has one.

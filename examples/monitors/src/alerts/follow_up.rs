@@ -34,6 +34,8 @@ pub enum Wanted {
     GroupStopped(String),
     /// This process runs: `GROUP:NAME`.
     ProcessRuns(String),
+    /// This process neither runs nor is about to: `GROUP:NAME`.
+    ProcessStopped(String),
 }
 
 /// What is watched: for a second loss while it is, one watcher is enough.
@@ -97,7 +99,7 @@ fn watch(wanted: &Wanted, tell: impl Fn(bool, Value)) {
 impl Wanted {
     fn name(&self) -> &str {
         match self {
-            Self::GroupStopped(name) | Self::ProcessRuns(name) => name,
+            Self::GroupStopped(name) | Self::ProcessRuns(name) | Self::ProcessStopped(name) => name,
         }
     }
 
@@ -108,7 +110,15 @@ impl Wanted {
         };
         match self {
             Self::GroupStopped(group) => has_stopped(group, &processes),
-            Self::ProcessRuns(name) => runs(name, &processes),
+            Self::ProcessRuns(name) => with(name, &processes, |process| match process.state.as_str() {
+                "RUNNING" => Seen::Reached,
+                "FATAL" => Seen::Never,
+                _ => Seen::NotYet,
+            }),
+            Self::ProcessStopped(name) => with(name, &processes, |process| match process.is_down() {
+                true => Seen::Reached,
+                false => Seen::NotYet,
+            }),
         }
     }
 }
@@ -125,16 +135,12 @@ fn has_stopped(group: &str, processes: &[Process]) -> Seen {
     Seen::NotYet(json!({ "group": group, "still_running": states(&running) }))
 }
 
-fn runs(name: &str, processes: &[Process]) -> Seen {
+/// What follows from the state of a process.
+fn with(name: &str, processes: &[Process], seen: impl Fn(&Process) -> fn(Value) -> Seen) -> Seen {
     let Some(process) = processes.iter().find(|process| process.full_name() == name) else {
         return Seen::Never(json!({ "process": name, "error": "supervisord does not have this process" }));
     };
-    let details = json!({ "process": name, "state": process.state, "pid": process.pid });
-    match process.state.as_str() {
-        "RUNNING" => Seen::Reached(details),
-        "FATAL" => Seen::Never(details),
-        _ => Seen::NotYet(details),
-    }
+    seen(process)(json!({ "process": name, "state": process.state, "pid": process.pid }))
 }
 
 fn states(processes: &[&Process]) -> Vec<Value> {

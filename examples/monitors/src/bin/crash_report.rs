@@ -81,7 +81,7 @@ impl Monitor for CrashReport {
                 let full_name = format!("{}:{}", event.groupname, event.processname);
                 log(Level::Warning, format!("{full_name} is {}", event.state), json!({ "process": event }));
                 let mut batch = self.batch.get();
-                batch.add(event, || self.evidence.of(&full_name));
+                batch.add(event, || self.evidence.of(&full_name, event.pid));
                 self.batch.set(batch);
                 self.reporter = Some(self.alerts.reporter(context, "report/"));
             }

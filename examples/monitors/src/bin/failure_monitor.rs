@@ -20,20 +20,21 @@
 //! when the process has recovered, which is looked at with each tick. What ends because supervisord shuts down is no alert.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use serde_json::{Value, json};
 use supervisor_events::{Event, ProcessState, ProcessStateEvent};
 use supervisor_monitors::Failure;
-use supervisor_monitors::alerts::{Alerts, Measure, Severity, SignOfLife, Url, Words};
-use supervisor_monitors::command::{EventSettings, Hook};
+use supervisor_monitors::alerts::{Alerts, Severity, SignOfLife, Url};
+use supervisor_monitors::command::{EventSettings, Hook, Job, Queue, WhenBusy};
 use supervisor_monitors::incidents::{IncidentSettings, Incidents};
 use supervisor_monitors::log::{Level, log};
-use supervisor_monitors::lost::Lost;
-use supervisor_monitors::names::{ProcessName, ProcessPattern};
+use supervisor_monitors::names::ProcessPattern;
 use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::{Common, List, Optional};
-use supervisor_monitors::supervisord::Supervisord;
+use supervisor_monitors::supervisord::{Supervisord, log_failure};
+use supervisor_monitors::trading::{Trading, TradingSettings};
 
 /// Alerts when processes are lost; without the risk manager, stops trading and starts the backup.
 #[derive(Parser)]
@@ -41,19 +42,8 @@ struct Settings {
     /// Processes whose failures are CRITICAL: NAME, GROUP:NAME, GROUP:* or *, separated by commas. May be empty
     #[arg(long, env, default_value = "risk_manager,hyperliquid_feed,order_executor")]
     critical_processes: List<ProcessPattern>,
-    /// The process without which --trading-group must not run: NAME or GROUP:NAME. If empty, nothing is ever stopped
-    #[arg(long, env, default_value = "risk_manager")]
-    risk_manager: Optional<ProcessPattern>,
-    /// When the risk manager counts as lost: FATAL (supervisord has given up), or FATAL,EXITED (also at each unexpected exit)
-    #[arg(long, env, default_value = "FATAL")]
-    lost_when: List<Lost>,
-    /// The group to stop when the risk manager is lost
-    #[arg(long, env, default_value = "trading_system")]
-    trading_group: String,
-    /// The process to start when the risk manager is lost: GROUP:NAME, or NAME if it is in no group. It must not be in
-    /// --trading-group. Without it, nothing is started
-    #[arg(long, env, default_value = "")]
-    backup: Optional<ProcessName>,
+    #[command(flatten)]
+    trading: TradingSettings,
     /// The URL of a dead man's switch, which gets a GET request at each tick, and raises an alarm when they stop
     #[arg(long, env, default_value = "")]
     sign_of_life_url: Optional<Url>,
@@ -65,6 +55,9 @@ struct Settings {
     common: Common,
 }
 
+/// How many ends wait to be asked about.
+const MOST_QUESTIONS: usize = 50;
+
 fn main() -> ExitCode {
     monitor::<FailureMonitor>(env!("CARGO_BIN_NAME"))
 }
@@ -72,6 +65,9 @@ fn main() -> ExitCode {
 struct FailureMonitor {
     settings: Settings,
     hook: Hook,
+    trading: Trading,
+    /// Asks supervisord, beside the events, why processes ended.
+    questions: Queue,
     incidents: Incidents,
     sign_of_life: Option<SignOfLife>,
     supervisord: Supervisord,
@@ -87,18 +83,16 @@ impl Monitor for FailureMonitor {
     fn new(settings: Settings) -> Result<Self, Failure> {
         let supervisord = Supervisord::at_start(|names| {
             names.processes("--critical-processes", &*settings.critical_processes);
-            if let Some(risk_manager) = &*settings.risk_manager {
-                names.processes("--risk-manager", [risk_manager]);
-                names.group("--trading-group", &settings.trading_group);
-                settings.backup.iter().for_each(|backup| names.process("--backup", backup));
-            }
+            settings.trading.check(names);
         })?;
         let supervisord = supervisord.noting_stops(&settings.common)?;
         let incidents = Incidents::new(settings.incidents, &settings.common)?;
         let hook = Hook::at_events(settings.commands.clone(), &settings.common)?;
         let url = settings.sign_of_life_url.as_ref();
         let sign_of_life = url.map(|url| SignOfLife::new(url, &settings.common.alerts)).transpose()?;
-        Ok(Self { hook, incidents, sign_of_life, supervisord, settings })
+        let trading = Trading::new(settings.trading.clone(), &settings.common)?;
+        let questions = Queue::new(1, MOST_QUESTIONS, Duration::ZERO).quiet();
+        Ok(Self { hook, trading, questions, incidents, sign_of_life, supervisord, settings })
     }
 
     fn alerts(&self) -> Option<&Alerts> {
@@ -113,6 +107,10 @@ impl Monitor for FailureMonitor {
             Event::Tick(_) => {
                 self.sign_of_life.iter_mut().for_each(|sign| sign.give(self.incidents.alerts()));
                 self.incidents.tell_recovered(context, &self.supervisord)?;
+                let after = self.settings.incidents.recovered_after;
+                if let Some(measure) = self.trading.stop_backup(&self.supervisord, after)? {
+                    self.incidents.alerts().follow(context, &measure.goal);
+                }
             }
             _ => {}
         }
@@ -144,7 +142,8 @@ impl FailureMonitor {
     }
 
     fn lost(&mut self, context: &Context<'_>, event: &ProcessStateEvent<'_>, kind: (&str, Severity), details: Value) {
-        let measures = self.stop_trading_without_risk_manager(event);
+        let measures = self.trading.lost(&self.supervisord, event);
+        self.tell_why(event);
         self.incidents.failed(context, event, kind, details, &measures);
         measures.iter().for_each(|measure| self.incidents.alerts().follow(context, &measure.goal));
         // What stops trading has been done by now.
@@ -155,29 +154,32 @@ impl FailureMonitor {
         self.settings.critical_processes.matches(&event.groupname, &event.processname)
     }
 
-    fn stop_trading_without_risk_manager(&self, event: &ProcessStateEvent<'_>) -> Vec<Measure> {
-        let Settings { risk_manager, lost_when, trading_group, backup, .. } = &self.settings;
-        let is_lost = |risk_manager: &ProcessPattern| risk_manager.matches(&event.groupname, &event.processname);
-        if !risk_manager.as_ref().is_some_and(is_lost) || !lost_when.has(event) {
-            return Vec::new();
+    /// Logs why a process ended, once supervisord has told.
+    fn tell_why(&self, event: &ProcessStateEvent<'_>) {
+        // A supervisord that does not answer is not asked more and more.
+        if self.questions.busy().1 >= MOST_QUESTIONS {
+            return;
         }
-        log(Level::Emergency, "Risk manager failed - stopping all trading", json!({ "group": trading_group }));
-        let mut measures = vec![Measure::stop_group(&self.supervisord, trading_group, &STOP)];
-        measures.extend(backup.iter().map(|backup| Measure::start(&self.supervisord, backup, &START)));
-        measures
+        let (supervisord, process) = (self.supervisord.clone(), json!(event));
+        let (name, pid) = (event.processname.to_string(), event.pid);
+        let full_name = format!("{}:{name}", event.groupname);
+        let key = format!("why {full_name} ended");
+        let act = Box::new(move |_: &_| match why(&supervisord, &full_name, &name, pid) {
+            Ok(why) => log(Level::Warning, format!("Process {name} ended: {why}"), json!({ "process": process })),
+            Err(error) => log_failure(Level::Warning, &error, format!("unknown why {name} ended: {error}"), process),
+        });
+        self.questions.add(Job { key, when_busy: WhenBusy::Wait, bytes: 0, act });
     }
 }
 
-const STOP: Words = Words {
-    done: "trading is being stopped",
-    failed: "trading is NOT being stopped",
-    reached: "TRADING_STOPPED",
-    missed: "TRADING_NOT_STOPPED",
-};
-
-const START: Words = Words {
-    done: "backup was started",
-    failed: "backup was NOT started",
-    reached: "BACKUP_RUNNING",
-    missed: "BACKUP_NOT_RUNNING",
-};
+/// The exit status or the signal; and what supervisord says of a process that it could not start, or gave up.
+fn why(supervisord: &Supervisord, full_name: &str, name: &str, pid: Option<u32>) -> Result<String, Failure> {
+    let spawn_error = supervisord.ended(full_name)?.spawn_error;
+    let by_log = supervisord.exit_reason(name, pid).ok().flatten();
+    Ok(match (by_log, pid) {
+        (Some(reason), Some(_)) => reason,
+        (Some(reason), None) if spawn_error.starts_with("Exited too quickly") => format!("{spawn_error}: {reason}"),
+        _ if spawn_error.is_empty() => "supervisord keeps no reason".into(),
+        _ => spawn_error,
+    })
+}

@@ -43,6 +43,8 @@ pub struct Queue {
     shared: Arc<Shared>,
     /// How long what runs may go on at the end.
     patience: Duration,
+    /// Whether it is no matter what is not run at the end.
+    is_quiet: bool,
 }
 
 struct Shared {
@@ -72,7 +74,14 @@ impl Queue {
     /// A queue for `jobs` that run at once, and so many more that wait. At the end, what runs is given `patience`.
     pub fn new(jobs: usize, waiting: usize, patience: Duration) -> Self {
         let (state, changed, end) = (Mutex::default(), Condvar::new(), End::default());
-        Self { shared: Arc::new(Shared { state, changed, jobs: jobs.max(1), waiting: waiting.max(1), end }), patience }
+        let shared = Arc::new(Shared { state, changed, jobs: jobs.max(1), waiting: waiting.max(1), end });
+        Self { shared, patience, is_quiet: false }
+    }
+
+    /// For what it is no matter that it is not run before the end.
+    pub fn quiet(mut self) -> Self {
+        self.is_quiet = true;
+        self
     }
 
     /// Has a job run: at once, later or, as it says, not at all.
@@ -112,7 +121,7 @@ impl Drop for Queue {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.is_closed = true;
-        for job in std::mem::take(&mut state.waiting) {
+        for job in std::mem::take(&mut state.waiting).into_iter().filter(|_| !self.is_quiet) {
             log(Level::Error, format!("NOT run before the end: {}", job.key), json!({}));
         }
         let end = Instant::now() + self.patience;

@@ -8,6 +8,7 @@ mod check;
 mod fault;
 mod logs;
 mod process;
+mod reason;
 mod server;
 mod stops;
 

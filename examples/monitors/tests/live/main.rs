@@ -8,6 +8,7 @@ mod critical_exit;
 mod failure_monitor;
 mod guards;
 mod log_collector;
+mod losses;
 mod maintenance;
 mod messages;
 mod run_on_event;

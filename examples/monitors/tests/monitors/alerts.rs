@@ -373,7 +373,8 @@ fn an_alert_says_how_the_process_ended_and_what_was_done_about_it() {
     let mut alert = alerts.wait_for("the alert", |alert| alert["event"] == "PROCESS_FATAL");
     assert!(alert["process_info"].as_object_mut().unwrap().shift_remove("at").is_some());
     let stderr = "panic: no limits\n";
-    let info = json!({ "state": "EXITED", "exit_status": 3, "spawn_error": "Bad exit code 3", "stderr": stderr });
+    let mut info = json!({ "state": "EXITED", "exit_status": 3, "spawn_error": "Bad exit code 3", "stderr": stderr });
+    info["reason"] = "exit status 3".into();
     assert_eq!(alert["process_info"], info);
     assert_eq!((&alert["serial"], &alert["status"]), (&7.into(), &"firing".into()));
     let host = alert["host"].as_str().unwrap();

@@ -690,6 +690,11 @@ impl FakeSupervisord {
                     ("getProcessInfo", Some(XmlRpcValue::String(name))) => {
                         MethodResponse { value: ended(name) }.to_xml().unwrap()
                     }
+                    ("readLog", _) => {
+                        let log = "2026-11-27 23:06:03,000 WARN exited: r (exit status 3; not expected)
+";
+                        MethodResponse { value: log.try_to_value().unwrap() }.to_xml().unwrap()
+                    }
                     (method, None) => MethodResponse { value: about(method) }.to_xml().unwrap(),
                     ("tailProcessStderrLog", _) => {
                         let tail = ["panic: no limits\n".try_to_value().unwrap(), XmlRpcValue::Integer(17)];

@@ -1,0 +1,65 @@
+//! Why a process ended, by supervisord's own log: its interface tells no signal, and forgets an exit status as soon as the
+//! process is started again.
+
+use super::Supervisord;
+use crate::Failure;
+
+/// How much of the end of the log is looked at, in bytes.
+const TAIL: usize = 64 << 10;
+
+impl Supervisord {
+    /// How a process last ended, or the one with this id: `exit status 3`, `terminated by SIGKILL`. None if the log does
+    /// not say; it knows processes by their names without groups.
+    pub fn exit_reason(&self, name: &str, pid: Option<u32>) -> Result<Option<String>, Failure> {
+        Ok(find(&self.log_tail(TAIL)?, name, pid).map(Into::into))
+    }
+}
+
+/// What the log says in parentheses: `2026-11-27 23:06:02,467 WARN exited: NAME (exit status 3; not expected)`.
+fn find<'a>(log: &'a str, name: &str, pid: Option<u32>) -> Option<&'a str> {
+    let message = |line: &'a str| {
+        // Not what a process has said: a debug log has that as well.
+        let (date, rest) = line.split_once(' ')?;
+        let is_date = date.len() == 10 && date.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+        rest.splitn(3, ' ').nth(2).filter(|_| is_date)
+    };
+    let reason = |message: &'a str| {
+        let end = message.strip_prefix("exited: ")?.strip_prefix(name)?.strip_prefix(" (")?.strip_suffix(')')?;
+        Some(end.split("; ").next().unwrap_or(end))
+    };
+    let mut messages = log.lines().filter_map(message);
+    let Some(pid) = pid else { return messages.filter_map(reason).next_back() };
+    let start = format!("spawned: '{name}' with pid {pid}");
+    let mut all = messages.clone();
+    // What was started before the log's end begins is the first that ends in it.
+    match all.any(|message| message == start) {
+        true => all.find_map(reason),
+        false => messages.find_map(reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::find;
+
+    const LOG: &str = "arted\n\
+        2026-11-27 23:06:01,000 WARN exited: a (exit status 1; not expected)\n\
+        2026-11-27 23:06:02,000 INFO spawned: 'a' with pid 7\n\
+        2026-11-27 23:06:02,500 DEBG 'a' stderr output:\n\
+        exited: a (terminated by SIGLIE; not expected)\n\
+        2026-11-27 23:06:03,000 WARN exited: ab (exit status 5; not expected)\n\
+        2026-11-27 23:06:03,000 WARN exited: a (terminated by SIGKILL; not expected)\n\
+        2026-11-27 23:06:04,000 INFO spawned: 'a' with pid 8\n\
+        2026-11-27 23:06:05,000 INFO exited: a (exit status 0; expected)\n";
+
+    #[test]
+    fn the_end_of_a_process_is_found_by_its_start() {
+        assert_eq!(find(LOG, "a", Some(7)), Some("terminated by SIGKILL"));
+        assert_eq!(find(LOG, "a", Some(8)), Some("exit status 0"));
+        assert_eq!(find(LOG, "a", Some(6)), Some("exit status 1"));
+        assert_eq!(find(LOG, "a", None), Some("exit status 0"));
+        assert_eq!(find(LOG, "ab", Some(1)), Some("exit status 5"));
+        assert_eq!(find(LOG, "c", Some(1)), None);
+        assert_eq!(find("", "a", None), None);
+    }
+}
