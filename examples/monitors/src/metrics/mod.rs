@@ -21,7 +21,10 @@ pub use trend::Trend;
 pub struct SystemMetrics {
     pub timestamp: String,
     pub cpu_percent: f32,
+    /// Of all memory, what a new process could not have.
     pub memory_percent: f64,
+    /// What it could have without swapping, in units of 2^20 bytes.
+    pub memory_available_mb: f64,
     /// Percent of the disk at `/`.
     pub disk_usage: Option<f64>,
     pub network_io: NetworkIo,
@@ -37,6 +40,9 @@ pub struct NetworkIo {
     pub packets_recv: u64,
     pub errin: u64,
     pub errout: u64,
+    /// Packets that were dropped; none where the system does not tell.
+    pub dropin: Option<u64>,
+    pub dropout: Option<u64>,
 }
 
 /// What a process and all its descendants use.
@@ -161,11 +167,13 @@ fn system_metrics(system: &System) -> SystemMetrics {
     let root = disks.iter().find(|disk| disk.mount_point() == Path::new("/"));
     let networks = Networks::new_with_refreshed_list();
     let sum = |counter: fn(&NetworkData) -> u64| networks.values().map(counter).sum();
+    let (dropin, dropout) = dropped().unzip();
     let load = System::load_average();
     SystemMetrics {
         timestamp: now(),
         cpu_percent: system.global_cpu_usage(),
         memory_percent: used(system.available_memory(), system.total_memory()),
+        memory_available_mb: system.available_memory() as f64 / (1024.0 * 1024.0),
         disk_usage: root.map(|disk| used(disk.available_space(), disk.total_space())),
         network_io: NetworkIo {
             bytes_sent: sum(NetworkData::total_transmitted),
@@ -174,9 +182,24 @@ fn system_metrics(system: &System) -> SystemMetrics {
             packets_recv: sum(NetworkData::total_packets_received),
             errin: sum(NetworkData::total_errors_on_received),
             errout: sum(NetworkData::total_errors_on_transmitted),
+            dropin,
+            dropout,
         },
         load_average: [load.one, load.five, load.fifteen],
     }
+}
+
+/// How many packets all interfaces have dropped, of those that came and of those that were to go.
+#[cfg(target_os = "linux")]
+fn dropped() -> Option<(u64, u64)> {
+    let interfaces = procfs::net::dev_status().ok()?;
+    let sum = |counter: fn(&procfs::net::DeviceStatus) -> u64| interfaces.values().map(counter).sum();
+    Some((sum(|interface| interface.recv_drop), sum(|interface| interface.sent_drop)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn dropped() -> Option<(u64, u64)> {
+    None
 }
 
 /// In percent.

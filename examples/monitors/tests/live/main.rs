@@ -12,6 +12,7 @@ mod losses;
 mod maintenance;
 mod messages;
 mod run_on_event;
+mod metrics;
 mod start;
 mod startup_monitor;
 mod status_page;

@@ -1121,7 +1121,15 @@ fn memory_that_grows_steadily_is_a_leak() {
     assert!(processes["growing"]["memory_mb"].as_f64() > Some(8.0), "{metrics}");
     assert!(processes["steady"]["status"].is_string() && processes["steady"]["cpu_percent"].is_number(), "{metrics}");
     let system = metrics["system"].as_object().unwrap();
-    let keys = ["timestamp", "cpu_percent", "memory_percent", "disk_usage", "network_io", "load_average"];
+    let keys = [
+        "timestamp",
+        "cpu_percent",
+        "memory_percent",
+        "memory_available_mb",
+        "disk_usage",
+        "network_io",
+        "load_average",
+    ];
     assert_eq!(system.keys().collect::<Vec<_>>(), keys);
     let percent = |key: &str| system[key].as_f64().is_some_and(|percent| (0.0..=100.0).contains(&percent));
     for key in ["cpu_percent", "memory_percent"] {
