@@ -2,6 +2,7 @@
 
 #![cfg(target_os = "linux")]
 
+mod behaviours;
 mod help;
 mod page;
 mod sections;
