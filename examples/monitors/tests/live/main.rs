@@ -20,6 +20,7 @@ mod start;
 mod startup_monitor;
 mod status_page;
 mod trading_system;
+mod upgrade;
 
 #[path = "../support/mod.rs"]
 mod support;
