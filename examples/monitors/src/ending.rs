@@ -27,7 +27,7 @@ pub struct EndingSettings {
     /// How supervisord ends: shutdown (a call) or signal (SIGTERM to its process)
     #[arg(long, env, default_value = "shutdown")]
     pub end_by: EndBy,
-    /// supervisord's pidfile: whom to signal if supervisord cannot be called; if empty, supervisord is asked
+    /// The pidfile of supervisord: whom to signal if supervisord cannot be called; if empty, supervisord is asked
     #[arg(long, env, default_value = "")]
     pub pidfile: Optional<PathBuf>,
     /// The file to write the exit code to, for container-entrypoint; none if empty

@@ -1,8 +1,9 @@
 //! `--help` of each program.
 
+use std::fs;
 use std::process::Command;
 
-use super::MONITORS;
+use super::{MONITORS, path};
 use crate::support::program;
 
 /// What a line of a usual terminal holds. A word that is longer, such as a default, has a line of its own.
@@ -16,7 +17,10 @@ fn help(name: &str) -> String {
 
 #[test]
 fn every_setting_is_explained_in_lines_that_fit_a_terminal() {
-    for name in MONITORS.into_iter().chain(["fleet"]) {
+    let programs: Vec<_> = fs::read_dir(path("src/bin")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(programs.len() > MONITORS.len());
+    for program in programs {
+        let name = program.file_stem().unwrap().to_str().unwrap();
         let help = help(name);
         let mut settings = 0;
         let lines: Vec<_> = help.lines().collect();
