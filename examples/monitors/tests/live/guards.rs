@@ -3,6 +3,8 @@
 
 use std::net::TcpListener;
 
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+
 use crate::support::receiver::Collector;
 use crate::support::supervisord::Supervisord;
 use crate::support::{program, python, wait_for};
@@ -237,5 +239,37 @@ fn a_body_that_lacks_a_text_is_a_failure_after_as_many_checks_as_was_set() {
     let failures = said.matches("web does not answer as it should: ").count();
     assert!(failures == 2 && said.contains(r#""failed":2"#), "{said}");
     supervisord.wait_for("http_guard.err", "alert: CHECK_RESTART_LIMIT", 1);
+    assert!(supervisord.stop().success());
+}
+
+#[test]
+fn a_certificate_that_is_not_trusted_is_a_failure() {
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".into()]).unwrap();
+    let serve = SERVER
+        .replace(".serve_forever()", "")
+        .replace("http.server.ThreadingHTTPServer", "server = http.server.ThreadingHTTPServer")
+        + "import ssl\n\
+           context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n\
+           context.load_cert_chain('ca.pem', 'key.pem')\n\
+           server.socket = context.wrap_socket(server.socket, server_side=True)\n\
+           server.serve_forever()\n";
+    let mut sections = String::new();
+    for (name, trust) in [("trusted", ",ENDPOINT_CA=\"%(here)s/ca.pem\""), ("doubted", "")] {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let endpoint = format!("ENDPOINTS=\"web=https://localhost:{port}/#status=200&process={name}\"{trust}");
+        let listener = ours("http_guard", "--start-grace 0 --failures 2", &endpoint);
+        sections += &listener.replace("eventlistener:http_guard", &format!("eventlistener:{name}_guard"));
+        sections += &format!(
+            "[program:{name}]\ncommand = python3 server.py {port} well\n\
+             directory = %(here)s\nstartsecs = 0\n"
+        );
+    }
+    let Some(mut supervisord) = Supervisord::start("s", &sections) else { return };
+    supervisord.write("ca.pem", &cert.pem());
+    supervisord.write("key.pem", &signing_key.serialize_pem());
+    supervisord.write("server.py", &serve);
+    supervisord.wait_for("supervisord.log", "stopped: doubted ", 1);
+    supervisord.wait_for("supervisord.log", "trusted_guard: event was processed", 3);
+    assert!(!supervisord.log().contains("stopped: trusted "));
     assert!(supervisord.stop().success());
 }
