@@ -14,6 +14,11 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+/// Compiles and runs the programs in `docs/porting.md`.
+#[cfg(all(doctest, unix, feature = "std"))]
+#[doc = include_str!("../docs/porting.md")]
+mod porting {}
+
 // From the ground up: `wire` knows no state, the machines no I/O, `host` no grammar.
 mod wire;
 
