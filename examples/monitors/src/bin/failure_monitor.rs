@@ -143,11 +143,12 @@ impl FailureMonitor {
 
     fn lost(&mut self, context: &Context<'_>, event: &ProcessStateEvent<'_>, kind: (&str, Severity), details: Value) {
         let measures = self.trading.lost(&self.supervisord, event);
-        self.tell_why(event);
         self.incidents.failed(context, event, kind, details, &measures);
         measures.iter().for_each(|measure| self.incidents.alerts().follow(context, &measure.goal));
         // What stops trading has been done by now.
         self.hook.act(self.incidents.alerts(), context, (&event.processname, &event.groupname));
+        // In a thread of its own, which is not to come before anything here.
+        self.tell_why(event);
     }
 
     fn is_critical(&self, event: &ProcessStateEvent<'_>) -> bool {
