@@ -1,6 +1,7 @@
 """Stands in for what preserves a strategy's state after a crash: `--on-event` of failure_monitor runs it.
 
-Keeps a copy of the state of the process that has failed, as it was then: the process is started again, and goes on.
+Keeps a copy of the state of the process that has failed. supervisord starts it again at once, so it may have gone on by
+then: it must not begin with an empty state.
 """
 
 import os

@@ -65,7 +65,10 @@ def serve():
 
 def misbehave():
     begin = time.monotonic()
-    lost, prices = [], [100.0]
+    lost, prices, pids = [], [100.0], [os.getpid()]
+    if arguments.state and os.path.exists(arguments.state):
+        # It goes on with what it knew before a crash.
+        pids = [*json.loads(pathlib.Path(arguments.state).read_text())["pids"], *pids][-10:]
     if arguments.positions:
         keep(arguments.positions, POSITIONS)
     for second in range(10**9):
@@ -73,7 +76,7 @@ def misbehave():
             for message in arguments.signal:
                 print(f"<!--XSUPERVISOR:BEGIN-->{message}<!--XSUPERVISOR:END-->", flush=True)
         if arguments.state:
-            keep(arguments.state, {"pid": os.getpid(), "second": second})
+            keep(arguments.state, {"pids": pids, "second": second})
         if arguments.prices:
             step = 0.05 if (arguments.directory / "market_is_wild").exists() else 0.0001
             prices = [*prices, prices[-1] * (1 + random.uniform(-step, step))][-60:]
