@@ -1,5 +1,7 @@
 //! What the monitors share. Each program under `src/bin/` says what is decided, and nothing else.
 
+#![allow(rustdoc::bare_urls, reason = "the documentation of a setting is its help")]
+
 pub mod alerts;
 pub mod collect;
 pub mod command;
