@@ -17,6 +17,7 @@ const PAGERDUTY_FIELD: usize = 128 << 10;
 /// The most bytes of each part of a message to Slack. Together they are below 4,000, which Slack recommends.
 const SLACK_TITLE: usize = 500;
 const SLACK_PART: usize = 1000;
+const SLACK_REPORT: usize = 2000;
 /// How long Alertmanager takes what fires to go on if nothing resolves it. Its own default is 5 minutes.
 const FIRING: SignedDuration = SignedDuration::from_hours(24);
 
@@ -93,24 +94,38 @@ fn is_incident(alert: &Value) -> bool {
 fn slack(alert: &Value) -> String {
     let part = |value: &Value| escaped(printable::json(&value.to_string()).chars(), SLACK_PART).concat();
     let mut lines = vec![format!("*{}*", escaped(printable::text(&summary(alert)).chars(), SLACK_TITLE).concat())];
-    for field in ["details", "actions"] {
-        if !matches!(&alert[field], Value::Null) && alert[field] != json!([]) {
-            lines.push(format!("{field}: {}", part(&alert[field])));
+    let mut details = alert["details"].clone();
+    // A text for people is shown as such, and instead of the list that it is made from.
+    let report = details.as_object_mut().and_then(|fields| {
+        let report = fields.get("report")?.as_str()?.to_owned();
+        fields.retain(|name, _| name != "report" && name != "processes");
+        Some(report)
+    });
+    for (field, value) in [("details", &details), ("actions", &alert["actions"])] {
+        if !value.is_null() && *value != json!([]) {
+            lines.push(format!("{field}: {}", part(value)));
         }
+    }
+    if let Some(report) = report {
+        lines.push(format!("```{}```", escaped(literal(&report).chars(), SLACK_REPORT).concat()));
     }
     let mut info = alert["process_info"].clone();
     if let Some(fields) = info.as_object_mut() {
         let stderr = fields.shift_remove("stderr");
         lines.push(format!("process: {}", part(&info)));
         if let Some(stderr) = stderr.as_ref().and_then(Value::as_str).filter(|stderr| !stderr.is_empty()) {
-            let stderr = printable::text(stderr).replace("```", "'''");
             // Its end says why.
-            let mut end = escaped(stderr.chars().rev(), SLACK_PART);
+            let mut end = escaped(literal(stderr).chars().rev(), SLACK_PART);
             end.reverse();
             lines.push(format!("```{}```", end.concat()));
         }
     }
     lines.join("\n")
+}
+
+/// For a block of literal text, which it cannot end.
+fn literal(text: &str) -> String {
+    printable::text(text).replace("```", "'''")
 }
 
 /// Slack's three control characters, escaped: otherwise a process could notify everybody. At most so many bytes.
@@ -277,6 +292,19 @@ mod tests {
         assert!((3500..4000).contains(&text.len()), "{}", text.len());
         assert!(text.starts_with('*') && text.ends_with("&lt;```") && !text.contains('<'), "{text}");
         assert!(text.split('&').skip(1).all(|after| after.starts_with("lt;")), "{text}");
+    }
+
+    #[test]
+    fn slack_shows_a_report_as_text() {
+        let mut alert = alert();
+        (alert["process"], alert["group"], alert["process_info"]) = (Value::Null, Value::Null, Value::Null);
+        alert["details"] = json!({ "failures": 2, "report": "web has ended\n    ```<oops>", "processes": [{}, {}] });
+        let expected = "*CRITICAL: UNEXPECTED_EXIT (trading on alpha)*\n\
+                        details: {\"failures\":2}\n\
+                        ```web has ended\n    '''&lt;oops&gt;```";
+        assert_eq!(render(Format::Slack, &alert), json!({ "text": expected }));
+        alert["details"]["report"] = "é<".repeat(200_000).into();
+        assert!(render(Format::Slack, &alert)["text"].as_str().is_some_and(|text| text.len() < 4000));
     }
 
     /// `postableAlerts`: labels and annotations are strings, times are RFC 3339.
