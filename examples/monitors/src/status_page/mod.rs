@@ -113,7 +113,7 @@ pub fn serve(
     let listener = match TcpListener::bind(address) {
         Ok(listener) => listener,
         Err(error) => {
-            log(Level::Warning, format!("no status page at {address} by this process: {error}"), json!({}));
+            log(Level::Warning, format!("this process serves no status page at {address}: {error}"), json!({}));
             return Ok(());
         }
     };
