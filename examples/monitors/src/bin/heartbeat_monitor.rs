@@ -33,7 +33,7 @@ use supervisor_monitors::log::{Level, log};
 use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::Common;
 use supervisor_monitors::state::State;
-use supervisor_monitors::supervisord::{Supervisord, log_failure};
+use supervisor_monitors::supervisord::{Fault, Supervisord, fault_of, log_failure};
 
 /// Checks every five seconds that what trading depends on answers, and reports when it goes down, is slow, and recovers.
 #[derive(Parser)]
@@ -155,11 +155,13 @@ impl HeartbeatMonitor {
             return vec![false; all.len()];
         }
         excused(&all, known, when, || {
-            self.supervisord.processes().unwrap_or_else(|error| {
-                let message = format!("unknown whether an endpoint's process was stopped: {error}");
-                log_failure(Level::Error, &error, message, json!({}));
-                Vec::new()
-            })
+            let error = match self.supervisord.processes() {
+                Ok(processes) => return Some(processes),
+                Err(error) => error,
+            };
+            let message = format!("unknown whether an endpoint's process was stopped: {error}");
+            log_failure(Level::Error, &error, message, json!({}));
+            (fault_of(&error) != Some(Fault::ShutdownState)).then(Vec::new)
         })
     }
 }

@@ -74,14 +74,15 @@ impl Watched {
     }
 }
 
-/// Which endpoints do not answer because somebody has stopped what serves them: all processes of that name. `ask` is how supervisord is
-/// asked about all processes: only if an endpoint has just gone down, or if it was stopped, for then it has to answer once
-/// its process runs again. `when` is in seconds since 1970.
+/// Which endpoints do not answer because somebody has stopped what serves them: all processes of that name. `ask` is how
+/// supervisord is asked about all processes: only if an endpoint has just gone down, or if it was stopped, for then it has
+/// to answer once its process runs again. None: supervisord is shutting down, and stops all of them. `when` is in seconds
+/// since 1970.
 pub fn excused(
     all: &[(&Endpoint, &Finding)],
     known: &BTreeMap<String, Watched>,
     when: u64,
-    ask: impl FnOnce() -> Vec<Process>,
+    ask: impl FnOnce() -> Option<Vec<Process>>,
 ) -> Vec<bool> {
     let processes = LazyCell::new(ask);
     let is_excused = |(endpoint, found): &(&Endpoint, &Finding)| {
@@ -89,6 +90,7 @@ pub fn excused(
         let (Some(pattern), Err(_), Condition::Up | Condition::Stopped) = (&endpoint.process, found, condition) else {
             return false;
         };
+        let Some(processes) = &*processes else { return true };
         let mut named = processes.iter().filter(|process| pattern.matches(&process.group, &process.name)).peekable();
         named.peek().is_some() && named.all(|process| excuses(process, condition, when))
     };

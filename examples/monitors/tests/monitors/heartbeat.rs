@@ -400,6 +400,25 @@ fn a_tunnel_is_up_as_long_as_its_peers_shake_hands() {
 }
 
 #[test]
+fn nobody_is_called_when_supervisord_shuts_down() {
+    let (directory, supervisord, closed) = (TempDir::new().unwrap(), FakeSupervisord::start(), ClosedPort::new());
+    let address = closed.address();
+    let endpoints = format!("feed=tcp://{address}#process=t:feed,other=tcp://{address}");
+    supervisord.set(&[("t", "feed", "RUNNING", 1)]);
+    let settings = ["--endpoints", &endpoints, "--deadline", "4"];
+    let mut monitor = Driven::start_with("heartbeat_monitor", directory.path(), &settings, &supervisord.environment());
+    supervisord.shut_down();
+    let lines = monitor.send("TICK_5", "when:1000000100");
+    let told = |event: &str| {
+        let is = |line: &&Value| line["message"] == format!("alert: {event}");
+        lines.iter().filter(is).map(|line| line["details"]["endpoint"].to_string()).collect::<Vec<_>>()
+    };
+    // What supervisord does not run is none of its business.
+    assert_eq!((told("ENDPOINT_STOPPED"), told("ENDPOINT_DOWN")), (vec!["\"feed\"".into()], vec!["\"other\"".into()]));
+    monitor.end();
+}
+
+#[test]
 fn nobody_is_called_for_what_somebody_stopped() {
     let (directory, alerts, supervisord) = (TempDir::new().unwrap(), Collector::start(), FakeSupervisord::start());
     let open = server(|mut stream| drop(stream.read(&mut [0])));

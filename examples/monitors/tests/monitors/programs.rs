@@ -656,6 +656,7 @@ pub struct FakeSupervisord {
     asked: Arc<AtomicUsize>,
     /// Whether it answers nothing but an error.
     broken: Arc<AtomicBool>,
+    shutting_down: Arc<AtomicBool>,
 }
 
 impl FakeSupervisord {
@@ -668,10 +669,12 @@ impl FakeSupervisord {
             processes: Arc::default(),
             asked: Arc::default(),
             broken: Arc::default(),
+            shutting_down: Arc::default(),
         };
         this.set(&THERE);
         let (calls, processes) = (Arc::clone(&this.calls), Arc::clone(&this.processes));
         let (asked, broken) = (Arc::clone(&this.asked), Arc::clone(&this.broken));
+        let shutting_down = Arc::clone(&this.shutting_down);
         thread::spawn(move || {
             for mut request in server.incoming_requests() {
                 if broken.load(Ordering::SeqCst) {
@@ -683,6 +686,9 @@ impl FakeSupervisord {
                 let call = MethodCall::from_xml(&body).unwrap();
                 let method = call.name.strip_prefix("supervisor.").unwrap();
                 let xml = match (method, call.params.first()) {
+                    _ if shutting_down.load(Ordering::SeqCst) => {
+                        FaultResponse { fault: dxr::Fault::new(6, "SHUTDOWN_STATE".into()) }.to_xml().unwrap()
+                    }
                     ("getAllProcessInfo", _) => {
                         asked.fetch_add(1, Ordering::SeqCst);
                         list(&processes.lock().unwrap())
@@ -729,6 +735,11 @@ impl FakeSupervisord {
     /// From now on it answers nothing but an error, or again as it should.
     pub fn break_down(&self, broken: bool) {
         self.broken.store(broken, Ordering::SeqCst);
+    }
+
+    /// From now on it refuses each call, as one that is shutting down does.
+    pub fn shut_down(&self) {
+        self.shutting_down.store(true, Ordering::SeqCst);
     }
 
     pub fn asked(&self) -> usize {
