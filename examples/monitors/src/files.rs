@@ -112,10 +112,17 @@ pub fn keep(directory: &Path, name: &str, text: &[u8]) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// Removes the first, by their names, of more than `kept` JSON files whose names begin so. Others may be there as well.
-pub fn prune(directory: &Path, start: &str, kept: u32) -> io::Result<()> {
-    let mut files = of(directory)?;
+/// Sorts what is named by its time, up to the newest of them. What seems to be newer is from before the clock was set
+/// back, and comes first.
+pub fn sort_by_time(paths: &mut [PathBuf], newest: &Path) {
+    paths.sort_by_key(|path| (path.file_name() <= newest.file_name(), path.clone()));
+}
+
+/// Removes the oldest of more than `kept` JSON files of the newest one's directory whose names begin so. Others may be
+/// there as well.
+pub fn prune(newest: &Path, start: &str, kept: u32) -> io::Result<()> {
+    let mut files = of(newest.parent().unwrap_or(Path::new("")))?;
     files.retain(|path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(start.as_bytes())));
-    files.sort();
+    sort_by_time(&mut files, newest);
     files.iter().rev().skip(kept as usize).try_for_each(fs::remove_file)
 }

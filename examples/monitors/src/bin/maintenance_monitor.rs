@@ -57,6 +57,9 @@ struct Settings {
     common: Common,
 }
 
+/// Seconds.
+const DAY: i64 = 24 * 60 * 60;
+
 fn main() -> ExitCode {
     monitor::<MaintenanceMonitor>(env!("CARGO_BIN_NAME"))
 }
@@ -138,7 +141,9 @@ impl MaintenanceMonitor {
         if self.settings.send_reports {
             alerts.push(Alert::new(Severity::Info, "HOURLY_REPORT", None, report));
         }
-        let due = due(&self.settings.summary, to).filter(|due| known.summed_up.is_none_or(|last| last < *due));
+        // By more than a day in the future, the last one is from before the clock was set back.
+        let is_new = |due: i64| known.summed_up.is_none_or(|last| last < due || last > to.as_second() + DAY);
+        let due = due(&self.settings.summary, to).filter(|due| is_new(*due));
         if let Some(due) = due {
             match summary(&self.settings.keep.report_dir, due) {
                 Ok(summary) => {
@@ -163,8 +168,7 @@ impl MaintenanceMonitor {
         let KeepSettings { report_dir, keep, .. } = &self.settings.keep;
         let name = format!("{what}-{}.json", to.strftime("%Y-%m-%dT%H-%M-%SZ"));
         let path = files::keep(report_dir, &name, format!("{text:#}\n").as_bytes())?;
-        // The names sort by time.
-        files::prune(report_dir, &format!("{what}-"), *keep)?;
+        files::prune(&path, &format!("{what}-"), *keep)?;
         Ok(json!(path))
     }
 

@@ -12,8 +12,12 @@ use crate::files;
 /// More files than that are a mistake: somebody named a directory that is not about strategies.
 const MOST_FILES: usize = 10_000;
 
+/// So are directories in directories, so many. Each takes stack and an open directory, here and when a backup is removed.
+const DEEPEST: usize = 64;
+
 /// Copies what these name into a new directory of `directory`, of which the newest `kept` are kept. It is called by the
-/// time, and there is all of it or nothing. What cannot be copied does not keep the rest from it.
+/// time, and there is all of it or nothing. What cannot be read does not keep the rest from it. Where there is no room for
+/// a backup, there is none, and the older ones stay.
 pub fn back_up(
     files: &[String],
     state: Option<&Path>,
@@ -39,14 +43,19 @@ pub fn back_up(
     let part = directory.join(format!("{name}.part"));
     files::make_directory(&part)?;
     for source in &sources {
-        if let Err(error) = copy(source, &part) {
-            failed.push(format!("{}: {error}", source.display()));
+        match copy(source, &part) {
+            Err(error) if has_no_room(&error) => {
+                fs::remove_dir_all(&part)?;
+                return Err(io::Error::new(error.kind(), format!("{}: {error}", source.display())));
+            }
+            Err(error) => failed.push(format!("{}: {error}", source.display())),
+            Ok(()) => {}
         }
     }
     let backup = unused(directory, &name);
     fs::rename(&part, &backup)?;
     files::sync_directory_of(&backup)?;
-    prune(directory, kept)?;
+    prune(directory, &backup, kept)?;
     if failed.is_empty() { Ok(backup) } else { Err(io::Error::other(failed.join(", "))) }
 }
 
@@ -57,19 +66,25 @@ fn unused(directory: &Path, name: &str) -> PathBuf {
     free.next().unwrap_or_default()
 }
 
+/// Whether no other file can be copied, either.
+fn has_no_room(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(error.kind(), FileTooLarge | QuotaExceeded | ReadOnlyFilesystem | StorageFull)
+}
+
 /// Adds the files that a path, a directory or a pattern names.
 fn find(name: &str, backups: &Path, found: &mut BTreeSet<PathBuf>) -> io::Result<()> {
     if Path::new(name).exists() {
-        return add(Path::new(name), backups, found);
+        return add(Path::new(name), backups, DEEPEST, found);
     }
     let mut matches = glob::glob(name).map_err(io::Error::other)?.peekable();
     if matches.peek().is_none() {
         return Err(io::ErrorKind::NotFound.into());
     }
-    matches.try_for_each(|path| add(&path.map_err(io::Error::other)?, backups, found))
+    matches.try_for_each(|path| add(&path.map_err(io::Error::other)?, backups, DEEPEST, found))
 }
 
-fn add(path: &Path, backups: &Path, found: &mut BTreeSet<PathBuf>) -> io::Result<()> {
+fn add(path: &Path, backups: &Path, deepest: usize, found: &mut BTreeSet<PathBuf>) -> io::Result<()> {
     let path = absolute(path)?;
     if found.len() >= MOST_FILES {
         return Err(io::Error::other(format!("more than {MOST_FILES} files")));
@@ -77,11 +92,14 @@ fn add(path: &Path, backups: &Path, found: &mut BTreeSet<PathBuf>) -> io::Result
     if path.is_file() {
         found.insert(path);
     } else if path.is_dir() && path != backups {
+        let deepest = deepest
+            .checked_sub(1)
+            .ok_or_else(|| io::Error::other(format!("more than {DEEPEST} directories in one another")))?;
         for entry in fs::read_dir(path)? {
             let entry = entry?;
             // A link to a directory may lead back to where it is.
             if !(entry.file_type()?.is_symlink() && entry.path().is_dir()) {
-                add(&entry.path(), backups, found)?;
+                add(&entry.path(), backups, deepest, found)?;
             }
         }
     }
@@ -94,12 +112,16 @@ fn copy(source: &Path, directory: &Path) -> io::Result<()> {
     let parts = source.components().filter(|part| matches!(part, Component::Normal(_)));
     let copy = parts.fold(directory.to_owned(), |path, part| path.join(part));
     copy.parent().map_or(Ok(()), fs::create_dir_all)?;
-    fs::copy(&source, &copy)?;
-    File::open(copy)?.sync_data()
+    let copied = fs::copy(&source, &copy).and_then(|_| File::open(&copy)?.sync_data());
+    if copied.is_err() {
+        // Half a file looks like a whole one.
+        let _ = fs::remove_file(&copy);
+    }
+    copied
 }
 
 /// Removes the oldest of more than `kept` backups, and what was not completed. Others may be there as well.
-fn prune(directory: &Path, kept: u32) -> io::Result<()> {
+fn prune(directory: &Path, newest: &Path, kept: u32) -> io::Result<()> {
     let mut backups = Vec::new();
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
@@ -108,8 +130,7 @@ fn prune(directory: &Path, kept: u32) -> io::Result<()> {
             if name.ends_with(".part") { fs::remove_dir_all(&path)? } else { backups.push(path) }
         }
     }
-    // The names sort by time.
-    backups.sort();
+    files::sort_by_time(&mut backups, newest);
     backups.iter().rev().skip(kept as usize).try_for_each(fs::remove_dir_all)
 }
 
@@ -159,6 +180,33 @@ mod tests {
         fs::create_dir(backups.join("1970-01-01T00-00-01Z.part")).unwrap();
         back_up(3600).unwrap();
         assert_eq!(names(&backups), ["1970-01-01T00-00-00Z-2", "1970-01-01T01-00-00Z", "mine"]);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_cost_the_newest_backup() {
+        let place = TempDir::new().unwrap();
+        let backups = place.path().join("backups");
+        let back_up = |second: i64| back_up(&[], None, &backups, 2, Timestamp::from_second(second).unwrap());
+        for second in [7200, 7201, 0, 3600] {
+            assert!(back_up(second).unwrap().exists(), "{second}");
+        }
+        assert_eq!(names(&backups), ["1970-01-01T00-00-00Z", "1970-01-01T01-00-00Z"]);
+    }
+
+    #[test]
+    fn directories_without_end_are_an_error() {
+        let place = TempDir::new().unwrap();
+        let deep = place.path().join("d/".repeat(300));
+        fs::create_dir_all(&deep).unwrap();
+        fs::write(place.path().join("there"), "").unwrap();
+        let files = ["d", "there"].map(|name| place.path().join(name).to_str().unwrap().to_owned());
+        let backups = place.path().join("backups");
+        let chore = move || back_up(&files, None, &backups, 1, Timestamp::UNIX_EPOCH).unwrap_err().to_string();
+        // As chores have it.
+        let error = std::thread::Builder::new().stack_size(256 << 10).spawn(chore).unwrap().join().unwrap();
+        assert!(error.ends_with("d: more than 64 directories in one another"), "{error}");
+        let copy = place.path().join("backups/1970-01-01T00-00-00Z").join(place.path().strip_prefix("/").unwrap());
+        assert_eq!(names(&copy), ["there"]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod log_collector;
 mod log_daemons;
 mod mail;
 mod maintenance;
+mod maintenance_faults;
 mod messages;
 mod page;
 mod page_access;

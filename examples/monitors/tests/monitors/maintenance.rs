@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The next time that it is midnight, in UTC.
-fn midnight() -> Timestamp {
+pub fn midnight() -> Timestamp {
     let now = Zoned::now().with_time_zone(TimeZone::UTC);
     now.date().tomorrow().unwrap().to_zoned(TimeZone::UTC).unwrap().timestamp()
 }
