@@ -6,9 +6,12 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
+
 use super::line::Line;
 use super::target::FileTarget;
 use crate::files;
+use crate::log::{Level, log};
 
 /// The files of one target: one, or one for each process if the path names it.
 pub struct Files {
@@ -17,12 +20,14 @@ pub struct Files {
     keep: u32,
     /// How many of the lines that are being written are in their files: a full disk may take only some.
     written: usize,
+    /// Whether it was said that a file cannot be rotated.
+    is_stuck: bool,
 }
 
 impl Files {
     /// Fails where nothing can be written.
     pub fn open(target: &FileTarget, rotate_bytes: u64, keep: u32) -> io::Result<Self> {
-        let this = Self { target: target.clone(), rotate_bytes, keep, written: 0 };
+        let this = Self { target: target.clone(), rotate_bytes, keep, written: 0, is_stuck: false };
         if !target.path.contains('{') {
             open(Path::new(&target.path))?;
         }
@@ -47,13 +52,24 @@ impl Files {
     }
 
     /// Opened by name each time: something else may rotate it, too.
-    fn append_to(&self, path: &Path, text: &str) -> io::Result<()> {
+    fn append_to(&mut self, path: &Path, text: &str) -> io::Result<()> {
         let mut file = open(path)?;
         let mut length = file.metadata()?.len();
         if length > 0 && length + text.len() as u64 > self.rotate_bytes {
-            files::rotate(path, self.keep)?;
-            file = open(path)?;
-            length = file.metadata()?.len();
+            match files::rotate(path, self.keep) {
+                Ok(()) => {
+                    file = open(path)?;
+                    length = file.metadata()?.len();
+                    self.is_stuck = false;
+                }
+                // Lines that are somewhere are better than lines that wait.
+                Err(error) if !self.is_stuck => {
+                    self.is_stuck = true;
+                    let message = format!("{}: cannot be rotated, and grows: {error}", path.display());
+                    log(Level::Error, message, json!({}));
+                }
+                Err(_) => {}
+            }
         }
         let mut last = [b'\n'];
         // A crash of the machine may have left half a line.
@@ -83,10 +99,14 @@ impl fmt::Display for Files {
     }
 }
 
+/// What a part of a file's name may have, in bytes: a whole one has room for 255.
+const LONGEST: usize = 100;
+
 /// A process's name as that of a file, which never leads anywhere else.
 fn name(text: &str) -> String {
     let is_safe = |char: char| char.is_alphanumeric() || matches!(char, '.' | '_' | '-' | '@' | '+' | ':');
     let safe: String = text.chars().map(|char| if is_safe(char) { char } else { '-' }).collect();
+    let safe = safe[..safe.floor_char_boundary(LONGEST)].to_owned();
     match safe.strip_prefix('.') {
         Some(rest) => format!("-{rest}"),
         None if safe.is_empty() => "-".into(),
@@ -121,6 +141,7 @@ mod tests {
             ("a b/c", "a-b-c"),
             ("", "-"),
             ("worker:01", "worker:01"),
+            (&"é".repeat(200), &"é".repeat(50)),
         ] {
             assert_eq!(name(text), expected);
         }

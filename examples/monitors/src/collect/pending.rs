@@ -88,8 +88,9 @@ impl Output {
     fn lines<'t>(&self, text: &'t [u8], limit: usize, lines: &mut Vec<Line>) -> &'t [u8] {
         let mut rest = text;
         loop {
-            match memchr::memchr(b'\n', rest) {
-                Some(end) if end <= limit => {
+            // No further than a line may reach: the rest would be searched again for each that is cut.
+            match memchr::memchr(b'\n', &rest[..rest.len().min(limit + 1)]) {
+                Some(end) => {
                     let line = &rest[..end];
                     lines.push(self.line(line.strip_suffix(b"\r").unwrap_or(line), Wholeness::Whole));
                     rest = &rest[end + 1..];

@@ -277,6 +277,21 @@ fn an_event_is_held_while_the_disk_is_full() {
 }
 
 #[test]
+fn a_file_that_cannot_be_rotated_goes_on_and_holds_nothing() {
+    let directory = TempDir::new().unwrap();
+    fs::create_dir_all(directory.path().join("all.jsonl.1/in-the-way")).unwrap();
+    let settings = ["--log-to", "json:all.jsonl", "--rotate-bytes", "1024", "--rotate-keep", "1"];
+    let mut collector = Driven::start("log_collector", directory.path(), &settings);
+    for number in 0..4 {
+        send(&mut collector, piece("a", "stdout", format!("{number:0500}\n").as_bytes()));
+    }
+    assert_eq!(records(&directory.path().join("all.jsonl")).len(), 4);
+    let errors = levels(&collector.lines(), "ERROR");
+    assert!(errors.len() == 1 && errors[0].starts_with("all.jsonl: cannot be rotated, and grows: "), "{errors:?}");
+    collector.end();
+}
+
+#[test]
 fn its_own_log_does_not_feed_it() {
     let directory = TempDir::new().unwrap();
     let group = [("SUPERVISOR_GROUP_NAME", "g")];
