@@ -18,8 +18,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use hyper::StatusCode;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, ORIGIN};
+use hyper::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, ORIGIN};
+use hyper::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -159,6 +159,11 @@ pub async fn answer(site: &Arc<Site>, request: &Request) -> Response {
     if !site.may_act {
         let why = "this page can only be read: --allow-actions true of trading_monitor lets it act";
         return names::error(StatusCode::FORBIDDEN, why);
+    }
+    if request.method() != Method::POST {
+        let mut response = names::error(StatusCode::METHOD_NOT_ALLOWED, "an action is asked for by POST");
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+        return response;
     }
     if let Some(why) = is_foreign(request.headers()) {
         return names::error(StatusCode::FORBIDDEN, why);

@@ -219,11 +219,27 @@ fn ask(agent: &Agent, url: &Uri, tag: Option<&str>) -> Result<News, Failure> {
     if is_status(&status) { Ok(Some((status, tag))) } else { Err("its answer is not that of a status page".into()) }
 }
 
-/// Whether it has what the page shows.
+/// Whether it has what the page shows, in its form: what the page cannot show would keep it from showing the others.
 fn is_status(status: &Value) -> bool {
-    let is_process = |process: &Value| ["group", "name", "state"].iter().all(|key| process[key].is_string());
-    let processes = status["processes"].as_array();
-    processes.is_some_and(|processes| processes.iter().all(is_process)) && status["supervisord"].is_object()
+    let is_list_of = |list: &Value, fits: fn(&Value) -> bool| list.as_array().is_none_or(|all| all.iter().all(fits));
+    status["now"].is_number()
+        && status["supervisord"].is_object()
+        && status["processes"].is_array()
+        && is_list_of(&status["processes"], is_process)
+        && (status["events"].is_null() || status["events"].is_array())
+        && is_list_of(&status["events"], Value::is_object)
+}
+
+fn is_process(process: &Value) -> bool {
+    let is_number = |value: &Value| value.is_null() || value.is_number();
+    let is_text = |value: &Value| value.is_null() || value.is_string();
+    let is_history =
+        |value: &Value| value.is_null() || value.as_array().is_some_and(|values| values.iter().all(is_number));
+    ["group", "name", "state"].iter().all(|key| process[key].is_string())
+        && ["since", "restarts", "cpu", "memory"].iter().all(|key| is_number(&process[key]))
+        && ["cpu_history", "memory_history"].iter().all(|key| is_history(&process[key]))
+        && ["spawn_error", "description"].iter().all(|key| is_text(&process[key]))
+        && (process["last_exit"].is_null() || process["last_exit"].is_object())
 }
 
 fn now() -> f64 {
@@ -247,12 +263,31 @@ mod tests {
 
     #[test]
     fn what_is_known_of_a_peer_stays_when_it_is_gone() {
-        let status = json!({ "supervisord": {}, "processes": [{ "group": "g", "name": "n", "state": "RUNNING" }] });
+        let process = json!({ "group": "g", "name": "n", "state": "RUNNING", "cpu_history": [null, 1], "cpu": 1.5 });
+        let status = json!({ "now": 1, "supervisord": {}, "processes": [process] });
         assert!(is_status(&status));
-        for other in [json!([]), json!({ "processes": [] }), json!({ "supervisord": {}, "processes": [{ "name": 1 }] })]
-        {
+        // What the page cannot show would keep it from showing the peers after this one.
+        for (place, value) in [
+            ("/now", json!("x")),
+            ("/supervisord", json!(null)),
+            ("/processes", json!({})),
+            ("/processes/0", json!(7)),
+            ("/processes/0/name", json!(1)),
+            ("/processes/0/cpu", json!("<b>")),
+            ("/processes/0/cpu_history", json!({})),
+            ("/processes/0/cpu_history/1", json!("x")),
+        ] {
+            let mut other = status.clone();
+            *other.pointer_mut(place).unwrap() = value;
             assert!(!is_status(&other), "{other}");
         }
+        for (key, value) in [("last_exit", json!(5)), ("spawn_error", json!({})), ("memory_history", json!(7))] {
+            let mut other = status.clone();
+            other["processes"][0][key] = value;
+            assert!(!is_status(&other), "{other}");
+        }
+        let events = json!({ "now": 1, "supervisord": {}, "processes": [], "events": 9 });
+        assert!(!is_status(&events) && !is_status(&json!([])));
         let first = Known::default().after(Ok(Some((status.clone(), Some("t".into())))));
         assert_eq!((first.version, first.error.as_ref(), first.tag.as_deref()), (1, None, Some("t")));
         let gone = first.after(Err("refused".into()));

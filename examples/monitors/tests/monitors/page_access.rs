@@ -119,6 +119,18 @@ fn every_response_tells_the_browser_to_keep_to_this_page() {
 }
 
 #[test]
+fn an_action_is_a_post() {
+    let directory = TempDir::new().unwrap();
+    let (monitor, address) = page(&directory, &["--listen", "127.0.0.1:0", "--allow-actions", "true"], &[]);
+    let headers = ["Host: localhost", "X-Requested-With: status-page", "Content-Type: application/json"];
+    for method in ["PUT", "DELETE", "OPTIONS", "STOP"] {
+        let answer = ask(&address, &format!("{method} /all/stop"), &headers);
+        assert!(status(&answer) == "405" && answer.to_lowercase().contains("allow: post"), "{method}: {answer}");
+    }
+    monitor.end();
+}
+
+#[test]
 fn what_a_client_has_is_not_sent_again() {
     let directory = TempDir::new().unwrap();
     let (mut monitor, address) = page(&directory, &["--listen", "127.0.0.1:0", "--status-interval", "10000"], &[]);
