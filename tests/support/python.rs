@@ -19,6 +19,8 @@ struct Environment {
     packages: &'static [&'static str],
     modules: &'static str,
     program: &'static str,
+    /// What each Python in it does first.
+    first: &'static str,
 }
 
 const SUPERVISOR: Environment = Environment {
@@ -26,13 +28,31 @@ const SUPERVISOR: Environment = Environment {
     packages: &["supervisor==4.3.0", "superlance==2.0.0"],
     modules: "superlance.memmon, supervisor.childutils",
     program: "supervisord",
+    first: "",
 };
+
+/// Of each series before the one that the crate is held against, the last. Those look for a module that setuptools had.
+const OLDER: [Environment; 3] = [
+    // `cgi.escape` is not in Python 3.8 and later.
+    older(
+        "supervisor-4.0.4",
+        &["supervisor==4.0.4", "setuptools<81"],
+        "import html, sys, types; sys.modules.setdefault('cgi', types.ModuleType('cgi')).escape = html.escape",
+    ),
+    older("supervisor-4.1.0", &["supervisor==4.1.0", "setuptools<81"], ""),
+    older("supervisor-4.2.5", &["supervisor==4.2.5", "setuptools<81"], ""),
+];
+
+const fn older(name: &'static str, packages: &'static [&'static str], first: &'static str) -> Environment {
+    Environment { name, packages, modules: "supervisor.rpcinterface", program: "supervisord", first }
+}
 
 const AIOSMTPD: Environment = Environment {
     name: "aiosmtpd-1.4.6",
     packages: &["aiosmtpd==1.4.6"],
     modules: "aiosmtpd.smtp",
     program: "aiosmtpd",
+    first: "",
 };
 
 const PROMETHEUS_CLIENT: Environment = Environment {
@@ -40,6 +60,7 @@ const PROMETHEUS_CLIENT: Environment = Environment {
     packages: &["prometheus-client==0.26.0"],
     modules: "prometheus_client.openmetrics.parser",
     program: "python",
+    first: "",
 };
 
 /// The Python on the path.
@@ -53,6 +74,12 @@ pub fn programs() -> Option<&'static Path> {
     static PROGRAMS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let installed = PROGRAMS.get_or_init(|| install(&SUPERVISOR)).as_deref().map_err(String::clone);
     or_skip("supervisor and superlance", installed)
+}
+
+/// The programs of supervisor in this version: 4.0.4, 4.1.0 or 4.2.5.
+pub fn older_programs(version: &str) -> Option<PathBuf> {
+    let environment = OLDER.iter().find(|environment| environment.name.ends_with(version)).expect("a version of those");
+    or_skip(environment.name, install(environment))
 }
 
 /// A Python that has aiosmtpd, an SMTP server.
@@ -82,7 +109,7 @@ fn or_skip<T>(what: &str, there: Result<T, String>) -> Option<T> {
 }
 
 /// Makes the environment under cargo's target directory, unless it is there.
-fn install(Environment { name, packages, modules, program }: &Environment) -> Result<PathBuf, String> {
+fn install(Environment { name, packages, modules, program, first }: &Environment) -> Result<PathBuf, String> {
     // target/debug/deps/TEST
     let target = env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
     let environment = target.join(name);
@@ -99,6 +126,11 @@ fn install(Environment { name, packages, modules, program }: &Environment) -> Re
         run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
         let mut pip = Command::new(programs.join("python"));
         run(pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(*packages))?;
+        if !first.is_empty() {
+            let write =
+                format!("import sysconfig; open(sysconfig.get_path('purelib') + '/first.pth', 'w').write({first:?})");
+            run(Command::new(programs.join("python")).args(["-c", &write]))?;
+        }
         works()?;
     }
     Ok(programs)

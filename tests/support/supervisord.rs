@@ -27,6 +27,8 @@ pub struct Supervisord {
 
 /// What its programs are run with.
 struct Setup {
+    /// The directory of supervisord and supervisorctl; empty if they are on the path.
+    programs: PathBuf,
     directory: TempDir,
     configuration: PathBuf,
     environment: Vec<(String, OsString)>,
@@ -39,6 +41,11 @@ impl Supervisord {
     /// Programs should end at the end of their input, like `cat`: then nothing can outlive even a supervisord that had to
     /// be killed.
     pub fn start(identifier: &str, sections: &str) -> Option<Self> {
+        programs().map(|programs| Self::start_from(programs, identifier, sections))
+    }
+
+    /// The same, with the programs in this directory.
+    pub fn start_from(programs: &Path, identifier: &str, sections: &str) -> Self {
         let directory = TempDir::new().unwrap();
         let configuration = directory.path().join("supervisord.conf");
         let text = format!(
@@ -52,7 +59,7 @@ impl Supervisord {
              {sections}"
         );
         fs::write(&configuration, text).unwrap();
-        Self::run(Setup { directory, configuration, environment: Vec::new() })
+        Self::run(Setup { programs: programs.into(), directory, configuration, environment: Vec::new() })
     }
 
     /// Starts one with this configuration, which keeps its files, `supervisord.log` and `socket` among them, in the
@@ -63,11 +70,16 @@ impl Supervisord {
         let mut environment: Vec<_> =
             environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         environment.push((variable.into(), directory.path().into()));
-        Self::run(Setup { directory, configuration: configuration.into(), environment })
+        Some(Self::run(Setup {
+            programs: programs()?.into(),
+            directory,
+            configuration: configuration.into(),
+            environment,
+        }))
     }
 
-    fn run(setup: Setup) -> Option<Self> {
-        let mut command = setup.command("supervisord")?;
+    fn run(setup: Setup) -> Self {
+        let mut command = setup.command("supervisord");
         command
             .args(["--loglevel", "debug"])
             .stderr(File::create(setup.directory.path().join("supervisord.err")).unwrap());
@@ -77,7 +89,7 @@ impl Supervisord {
             assert_eq!(this.child.try_wait().unwrap(), None, "supervisord did not start");
             this.log().contains("supervisord started with pid").then_some(())
         });
-        Some(this)
+        this
     }
 
     /// The directory of its files.
@@ -87,7 +99,7 @@ impl Supervisord {
 
     /// Runs supervisorctl to its end.
     pub fn ctl<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Output {
-        self.setup.command("supervisorctl").unwrap().args(arguments).output().unwrap()
+        self.setup.command("supervisorctl").args(arguments).output().unwrap()
     }
 
     /// The state of a process, by supervisorctl.
@@ -164,8 +176,8 @@ impl Drop for Supervisord {
 
 impl Setup {
     /// A program of the supervisor at hand, with its directory first on the path: for supervisord's children as well.
-    fn command(&self, program: &str) -> Option<Command> {
-        let path = programs()?;
+    fn command(&self, program: &str) -> Command {
+        let path = &self.programs;
         let paths = env::var_os("PATH").unwrap_or_default();
         let paths = [path.to_owned()].into_iter().filter(|path| path.is_absolute()).chain(env::split_paths(&paths));
         let mut command = Command::new(path.join(program));
@@ -175,7 +187,7 @@ impl Setup {
         for proxy in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"] {
             command.env_remove(proxy).env_remove(proxy.to_lowercase());
         }
-        Some(command)
+        command
     }
 }
 

@@ -16,7 +16,7 @@ use crate::Failure;
 use crate::files;
 use crate::log::{Level, log};
 use crate::settings::Optional;
-use crate::supervisord::{Supervisord, pid_in, signal_to_end};
+use crate::supervisord::{Supervisord, find, pid_in, signal_to_end};
 
 /// How supervisord ends.
 #[derive(Clone, Debug, Args)]
@@ -119,7 +119,7 @@ impl Ending {
     fn has_come_back(&self, full_name: &str) -> bool {
         match self.supervisord.processes() {
             Ok(processes) => {
-                let process = processes.iter().find(|process| process.full_name() == full_name);
+                let process = find(&processes, full_name);
                 process.is_none_or(|process| process.runs() || process.is_stopped())
             }
             Err(error) => {

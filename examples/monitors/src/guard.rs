@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::{ArgAction, Args};
 use serde::{Deserialize, Serialize};
@@ -11,15 +11,14 @@ use serde_json::{Value, json};
 
 use crate::Failure;
 use crate::alerts::{Alert, Alerts, Reporter, Severity, Status};
-use crate::log::{Level, log};
+use crate::log::{Level, log, seconds_now};
 use crate::run::Context;
 use crate::settings::{Common, number};
 use crate::state::State;
-use crate::supervisord::{Fault, Process, Supervisord, Unknown, fault_of};
+use crate::supervisord::{Fault, Process, Supervisord, fault_of};
 
 /// How long a process may take to stop. Its `stopwaitsecs` is mostly far less.
 const PATIENCE: Duration = Duration::from_secs(600);
-const INTERVAL: Duration = Duration::from_millis(200);
 
 /// When a process is restarted, and when it is left alone.
 #[derive(Clone, Debug, Args)]
@@ -97,7 +96,7 @@ impl Guard {
 
     /// Whether a process is left alone for now: it does not run, has just been started, or is being restarted.
     pub fn spares(&self, process: &Process) -> bool {
-        let age = jiff::Timestamp::now().as_second() - i64::from(process.start);
+        let age = seconds_now() - i64::from(process.start);
         // A clock that was set back tells nothing.
         let is_young = (0..self.settings.start_grace).contains(&age);
         !process.runs() || is_young || self.update(|known| known.under_way.contains(&process.full_name()))
@@ -105,7 +104,7 @@ impl Guard {
 
     /// Restarts a process that is not well, and says why; unless that was done too often.
     pub fn restart(&self, alerts: &Alerts, context: &Context<'_>, process: &Process, mut details: Value) {
-        let (full_name, now) = (process.full_name(), jiff::Timestamp::now().as_second());
+        let (full_name, now) = (process.full_name(), seconds_now());
         let about = Some((process.name.as_str(), process.group.as_str()));
         let decision = self.update(|known| known.decide(&full_name, now, &self.settings));
         details["dry_run"] = self.settings.dry_run.into();
@@ -144,7 +143,7 @@ impl Guard {
     fn carry_out(&self, full_name: String, pid: Option<u32>, reporter: Option<Reporter>) {
         let (supervisord, known, name) = (self.supervisord.clone(), Arc::clone(&self.known), full_name.clone());
         let act = move || {
-            let done = stop_and_start(&supervisord, &name, pid);
+            let done = supervisord.restart(&name, pid, PATIENCE);
             update(&known, |known| known.under_way.remove(&name));
             match done {
                 Ok(()) => log(Level::Info, format!("{name} was restarted"), json!({})),
@@ -174,40 +173,6 @@ fn tell_failure(full_name: &str, error: &Failure, reporter: Option<Reporter>) {
     if let (Some(reporter), Some((group, name))) = (reporter, full_name.split_once(':')) {
         let details = json!({ "error": error.to_string() });
         reporter.send([Alert::new(Severity::High, "RESTART_FAILED", Some((name, group)), details)]);
-    }
-}
-
-/// Both calls return at once. A process may take long to stop, and supervisord long to answer.
-fn stop_and_start(supervisord: &Supervisord, full_name: &str, pid: Option<u32>) -> Result<(), Failure> {
-    let end = Instant::now() + PATIENCE;
-    if pid.is_some() {
-        match supervisord.stop(full_name) {
-            // It has ended by itself meanwhile: whether it is started again is not for us to say.
-            Err(error) if fault_of(&error) == Some(Fault::NotRunning) => return Ok(()),
-            Err(error) if !error.is::<Unknown>() => return Err(error),
-            _ => {}
-        }
-    }
-    loop {
-        let process = match supervisord.processes() {
-            Ok(processes) => processes.into_iter().find(|process| process.full_name() == full_name),
-            Err(error) if error.is::<Unknown>() && Instant::now() < end => continue,
-            Err(error) => return Err(error),
-        };
-        let process = process.ok_or("supervisord does not have it any more")?;
-        if process.is_down() {
-            match supervisord.start(full_name) {
-                Err(error) if fault_of(&error) == Some(Fault::AlreadyStarted) => return Ok(()),
-                Err(error) if error.is::<Unknown>() && Instant::now() < end => {}
-                answer => return answer,
-            }
-        } else if process.runs() && pid != Some(process.pid) {
-            // By somebody else.
-            return Ok(());
-        } else if Instant::now() >= end {
-            return Err(format!("it is still {}", process.state).into());
-        }
-        thread::sleep(INTERVAL);
     }
 }
 

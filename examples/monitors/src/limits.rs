@@ -185,7 +185,13 @@ mod tests {
     use super::*;
 
     fn process(group: &str, name: &str) -> Process {
-        Process { group: group.into(), name: name.into(), state: "RUNNING".into(), pid: 1, ..Process::default() }
+        Process {
+            group: group.into(),
+            name: name.into(),
+            state: supervisor_events::ProcessState::Running,
+            pid: 1,
+            ..Process::default()
+        }
     }
 
     #[test]

@@ -74,6 +74,11 @@ pub fn now() -> String {
     format!("{:.6}", jiff::Timestamp::now())
 }
 
+/// This moment, in whole seconds since 1970.
+pub fn seconds_now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
 struct Line;
 
 impl<S, N> FormatEvent<S, N> for Line

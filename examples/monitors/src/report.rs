@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use supervisor_events::{ProcessState, ProcessStateEvent};
 
 use crate::alerts::{Alert, Severity};
-use crate::log::now;
+use crate::log::{now, seconds_now};
 use crate::names::ProcessPattern;
 use crate::settings::{List, number};
 
@@ -71,7 +71,7 @@ struct Failed {
 impl Batch {
     /// Adds a failure, with what supervisord knows of the process.
     pub fn add(&mut self, event: &ProcessStateEvent<'_>, evidence: impl FnOnce() -> Value) {
-        let at = jiff::Timestamp::now().as_second();
+        let at = seconds_now();
         if self.is_empty() {
             self.since = at;
         }
@@ -106,7 +106,7 @@ impl Batch {
 
     /// Whether its time has come. A clock that was set back delays no report.
     pub fn is_due(&self, seconds: i64) -> bool {
-        let age = jiff::Timestamp::now().as_second() - self.since;
+        let age = seconds_now() - self.since;
         !self.is_empty() && !(0..seconds).contains(&age)
     }
 

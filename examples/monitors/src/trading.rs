@@ -10,7 +10,7 @@ use supervisor_events::ProcessStateEvent;
 
 use crate::Failure;
 use crate::alerts::{Measure, Words};
-use crate::log::{Level, log};
+use crate::log::{Level, log, seconds_now};
 use crate::lost::Lost;
 use crate::names::{ProcessName, ProcessPattern};
 use crate::settings::{Common, List, Optional};
@@ -104,7 +104,7 @@ impl Trading {
             return Ok(None);
         }
         let processes = supervisord.processes()?;
-        if !has_recovered(risk_manager, &processes, jiff::Timestamp::now().as_second(), after) {
+        if !has_recovered(risk_manager, &processes, seconds_now(), after) {
             return Ok(None);
         }
         log(
@@ -157,7 +157,7 @@ mod tests {
         let process = |name: &str, state: &str, start| Process {
             group: "g".into(),
             name: name.into(),
-            state: state.into(),
+            state: state.parse().unwrap(),
             start,
             ..Process::default()
         };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::sender::readable;
 use crate::Failure;
 use crate::log::now;
-use crate::supervisord::{Supervisord, Unknown};
+use crate::supervisord::{Stream, Supervisord, Unknown};
 
 /// The field that names the process to ask about. It is not sent.
 pub const LOOK_UP: &str = "look_up";
@@ -64,10 +64,11 @@ impl Evidence {
 }
 
 fn ask(supervisord: &Supervisord, name: &str, pid: Option<u32>) -> Result<Value, Failure> {
-    let ended = supervisord.ended(name)?;
-    let mut found = json!({ "state": ended.state, "exit_status": ended.exit_status, "spawn_error": ended.spawn_error });
+    let ended = supervisord.process(name)?;
+    let mut found =
+        json!({ "state": ended.state, "exit_status": ended.kept_exit_status(), "spawn_error": ended.spawn_error });
     found["reason"] = json!(reason(supervisord, name, pid)?);
-    match supervisord.stderr_tail(name, TAIL) {
+    match supervisord.log_end(name, Stream::Stderr, TAIL) {
         Ok(tail) => found["stderr"] = last_lines(&tail).into(),
         Err(error) if error.is::<Unknown>() => return Err(error),
         // The rest is still worth having.

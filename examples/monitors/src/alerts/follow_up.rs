@@ -6,11 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use supervisor_events::ProcessState;
 
 use super::{Alert, Alerts, Severity, Status};
 use crate::log::{Level, log};
 use crate::run::Context;
-use crate::supervisord::{Process, Supervisord};
+use crate::supervisord::{Process, Supervisord, find};
 
 /// How long it may take. supervisord kills what does not heed its signal after 10 s, unless told otherwise.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -110,9 +111,9 @@ impl Wanted {
         };
         match self {
             Self::GroupStopped(group) => has_stopped(group, &processes),
-            Self::ProcessRuns(name) => with(name, &processes, |process| match process.state.as_str() {
-                "RUNNING" => Seen::Reached,
-                "FATAL" => Seen::Never,
+            Self::ProcessRuns(name) => with(name, &processes, |process| match process.state {
+                ProcessState::Running => Seen::Reached,
+                ProcessState::Fatal => Seen::Never,
                 _ => Seen::NotYet,
             }),
             Self::ProcessStopped(name) => with(name, &processes, |process| match process.is_down() {
@@ -137,7 +138,7 @@ fn has_stopped(group: &str, processes: &[Process]) -> Seen {
 
 /// What follows from the state of a process.
 fn with(name: &str, processes: &[Process], seen: impl Fn(&Process) -> fn(Value) -> Seen) -> Seen {
-    let Some(process) = processes.iter().find(|process| process.full_name() == name) else {
+    let Some(process) = find(processes, name) else {
         return Seen::Never(json!({ "process": name, "error": "supervisord does not have this process" }));
     };
     seen(process)(json!({ "process": name, "state": process.state, "pid": process.pid }))

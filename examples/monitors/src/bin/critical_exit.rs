@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use serde_json::json;
-use supervisor_events::{Event, ProcessStateEvent, SupervisorState};
+use supervisor_events::{Event, ProcessState, ProcessStateEvent, SupervisorState};
 use supervisor_monitors::Failure;
 use supervisor_monitors::alerts::{Alert, Alerts, Severity, Status};
 use supervisor_monitors::ending::{EndBy, Ending, EndingSettings};
@@ -117,7 +117,7 @@ impl CriticalExit {
     fn look_back(&self, supervisord: &Supervisord) {
         // Why not was said when the names were checked.
         for process in supervisord.processes().unwrap_or_default() {
-            if process.state == "FATAL" && self.processes.matches(&process.group, &process.name) {
+            if process.state == ProcessState::Fatal && self.processes.matches(&process.group, &process.name) {
                 log(Level::Warning, format!("{} is FATAL already", process.full_name()), json!({}));
                 self.ending.after_loss_of(&process.full_name());
             }

@@ -175,7 +175,7 @@ impl FailureMonitor {
 
 /// The exit status or the signal; and what supervisord says of a process that it could not start, or gave up.
 fn why(supervisord: &Supervisord, full_name: &str, name: &str, pid: Option<u32>) -> Result<String, Failure> {
-    let spawn_error = supervisord.ended(full_name)?.spawn_error;
+    let spawn_error = supervisord.process(full_name)?.spawn_error;
     let by_log = supervisord.exit_reason(name, pid).ok().flatten();
     Ok(match (by_log, pid) {
         (Some(reason), Some(_)) => reason,

@@ -30,7 +30,7 @@ use supervisor_monitors::alerts::{Action, Alert, Alerts, Outcome, Severity};
 use supervisor_monitors::command::{EventSettings, Hook};
 use supervisor_monitors::dependencies::{self, Asker, DependencySettings, Run};
 use supervisor_monitors::flapping::{FlappingSettings, Starts};
-use supervisor_monitors::log::{Level, log};
+use supervisor_monitors::log::{Level, log, seconds_now};
 use supervisor_monitors::names::ProcessPattern;
 use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::{Common, List, Optional};
@@ -120,7 +120,7 @@ impl Monitor for StartupMonitor {
             return Ok(());
         }
         let processes = self.supervisord.processes()?;
-        self.asked.get_or_insert_with(now);
+        self.asked.get_or_insert_with(seconds_now);
         self.follow(context, event, &processes);
         Ok(())
     }
@@ -132,7 +132,7 @@ impl StartupMonitor {
         log(Level::Info, format!("Process {name} is starting"), json!({ "process": event }));
         let settings = self.settings.flapping;
         let full_name = format!("{}:{name}", event.groupname);
-        if let Some(starts) = self.state.update(|known| known.starts.add(full_name, now(), settings)) {
+        if let Some(starts) = self.state.update(|known| known.starts.add(full_name, seconds_now(), settings)) {
             let details = json!({ "starts": starts, "seconds": settings.flapping_seconds, "tries": event.tries });
             let process = Some((name, event.groupname.as_str()));
             let alert = Alert::new(Severity::Warning, "FLAPPING", process, details).with_evidence();
@@ -182,8 +182,4 @@ impl StartupMonitor {
         let alert = Alert::new(Severity::Info, "TRADING_RESUMED", None, details).actions(actions);
         self.alerts.send(context, [alert]);
     }
-}
-
-fn now() -> i64 {
-    jiff::Timestamp::now().as_second()
 }

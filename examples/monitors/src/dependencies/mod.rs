@@ -13,10 +13,11 @@ use std::str::FromStr;
 
 use clap::{ArgAction, Args};
 use serde::{Deserialize, Serialize};
+use supervisor_events::ProcessState;
 
 use crate::names::ProcessPattern;
 use crate::settings::{List, Named};
-use crate::supervisord::{Process, Stops};
+use crate::supervisord::{Process, Stops, find};
 
 #[derive(Clone, Debug, Args)]
 pub struct DependencySettings {
@@ -113,9 +114,9 @@ pub struct Plan<'a> {
 impl Known {
     /// Notes an event: a process has exited.
     pub fn exited(&mut self, processes: &[Process], group: &str, name: &str, expected: bool) {
-        let is_it = |process: &&Process| process.group == group && process.name == name && process.state == "EXITED";
-        if let Some(process) = processes.iter().find(is_it) {
-            self.exits.insert(process.full_name(), (process.start, expected));
+        let full_name = format!("{group}:{name}");
+        if let Some(process) = find(processes, &full_name).filter(|process| process.state == ProcessState::Exited) {
+            self.exits.insert(full_name, (process.start, expected));
         }
     }
 
@@ -143,7 +144,7 @@ impl Known {
             for process in processes.iter().filter(|process| names(dependent, process) && process.is_down()) {
                 let is_ours = stops.monitor(process) == Some(monitor);
                 // It had its turn, as far as can be known.
-                let is_done = knew_nothing && process.state == "EXITED";
+                let is_done = knew_nothing && process.state == ProcessState::Exited;
                 let is_done = is_done && news.is_some_and(|news| news.start <= process.start);
                 let is_planned = plan.start.iter().any(|(planned, _)| ptr::eq(*planned, process));
                 if is_done || is_planned || news.is_none() && !is_ours {
@@ -161,8 +162,8 @@ impl Known {
 
     /// What has come to be as it is needed since this was asked last.
     fn news<'a>(&mut self, dependents: &[Dependent], processes: &'a [Process], since: i64) -> Vec<&'a Process> {
-        self.acted_on.retain(|name, _| processes.iter().any(|process| process.full_name() == *name));
-        self.exits.retain(|name, _| processes.iter().any(|process| process.full_name() == *name));
+        self.acted_on.retain(|name, _| find(processes, name).is_some());
+        self.exits.retain(|name, _| find(processes, name).is_some());
         let mut news = Vec::new();
         for process in processes {
             let mut needs = dependents.iter().flat_map(|dependent| &dependent.needs);
@@ -186,7 +187,7 @@ impl Known {
         let exit = self.exits.get(&process.full_name()).filter(|(start, _)| *start == process.start);
         // Of an exit before there was somebody to tell, only the usual is known: 0 is expected.
         let as_usual = || process.exit_status == 0 && i64::from(process.stop) <= since;
-        process.state == "EXITED" && exit.map_or_else(as_usual, |(_, expected)| *expected)
+        process.state == ProcessState::Exited && exit.map_or_else(as_usual, |(_, expected)| *expected)
     }
 }
 
@@ -195,8 +196,8 @@ impl Known {
 /// It has lost that if it was started before that ended, also if that runs again. What was started without what it needs is
 /// left alone: a person wanted that.
 fn lost<'a>(dependents: &[Dependent], processes: &'a [Process], known: &BTreeMap<String, Run>) -> Vec<&'a Process> {
-    let has_lost = |process: &Process, needed: &Process| match needed.state.as_str() {
-        "STOPPING" => true,
+    let has_lost = |process: &Process, needed: &Process| match needed.state {
+        ProcessState::Stopping => true,
         _ if needed.is_down() => process.start <= needed.start.max(needed.stop),
         // Within one second, it was started because that runs again.
         _ => process.start < needed.stop,
@@ -220,11 +221,11 @@ fn lost<'a>(dependents: &[Dependent], processes: &'a [Process], known: &BTreeMap
 /// Of what has lost what it needs, those that nothing needs that still runs. The others follow once these have stopped.
 fn first<'a>(lost: &[&'a Process], dependents: &[Dependent], processes: &[Process]) -> Vec<&'a Process> {
     let is_needed = |process: &Process| {
-        let runs = |other: &Process| is_up(other) || other.state == "STOPPING";
+        let runs = |other: &Process| is_up(other) || other.state == ProcessState::Stopping;
         processes.iter().any(|other| runs(other) && needs(dependents, other, process))
     };
     let first: Vec<_> = lost.iter().copied().filter(|process| !is_needed(process)).collect();
-    let one_stops = processes.iter().any(|process| process.state == "STOPPING");
+    let one_stops = processes.iter().any(|process| process.state == ProcessState::Stopping);
     // In a circle, each is needed.
     if first.is_empty() && !one_stops { lost.to_vec() } else { first }
 }
@@ -262,7 +263,7 @@ fn run(process: &Process) -> Run {
 }
 
 fn is_up(process: &Process) -> bool {
-    matches!(process.state.as_str(), "STARTING" | "RUNNING" | "BACKOFF")
+    matches!(process.state, ProcessState::Starting | ProcessState::Running | ProcessState::Backoff)
 }
 
 #[cfg(test)]
@@ -271,7 +272,7 @@ mod tests {
 
     fn process(name: &str, state: &str, start: i32, stop: i32) -> Process {
         let pid = if matches!(state, "RUNNING" | "STARTING" | "STOPPING") { 7 } else { 0 };
-        let (group, state) = ("g".into(), state.into());
+        let (group, state) = ("g".into(), state.parse().unwrap());
         Process { group, name: name.into(), state, pid, start, stop, ..Process::default() }
     }
 
@@ -306,7 +307,7 @@ mod tests {
             |processes: &[Process]| started(&known.plan(&dependents, processes, &stops, late("m"))).join(" ");
         assert_eq!(plan(&processes), "stats");
         assert_eq!(plan(&processes), "");
-        processes[1].state = "RUNNING".into();
+        processes[1].state = ProcessState::Running;
         assert_eq!(plan(&processes), "app");
         processes[2] = process("app", "EXITED", 20, 21);
         assert_eq!(plan(&processes), "");
@@ -404,7 +405,7 @@ mod tests {
             process("other", "RUNNING", 10, 0),
         ];
         assert_eq!(to_stop(&order, &processes), "web");
-        processes[2].state = "STOPPING".into();
+        processes[2].state = ProcessState::Stopping;
         assert_eq!(to_stop(&order, &processes), "");
         processes[2] = process("web", "STOPPED", 14, 20);
         assert_eq!(to_stop(&order, &processes), "app");

@@ -4,6 +4,7 @@ use std::cell::LazyCell;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use supervisor_events::ProcessState;
 
 use super::{Endpoint, Finding};
 use crate::supervisord::Process;
@@ -101,7 +102,8 @@ pub fn excused(
 fn excuses(process: &Process, condition: Condition, when: u64) -> bool {
     let starts = || {
         let start = u64::try_from(process.start).unwrap_or_default();
-        process.state == "STARTING" || process.runs() && when.saturating_sub(start) < GRACE
+        process.state == ProcessState::Starting || process.runs() && when.saturating_sub(start) < GRACE
     };
-    matches!(process.state.as_str(), "STOPPED" | "STOPPING") || condition == Condition::Stopped && starts()
+    matches!(process.state, ProcessState::Stopped | ProcessState::Stopping)
+        || condition == Condition::Stopped && starts()
 }

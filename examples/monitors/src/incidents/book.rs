@@ -160,7 +160,7 @@ mod tests {
     }
 
     fn process(state: &str) -> Process {
-        Process { group: "g".into(), name: "worker".into(), state: state.into(), ..Process::default() }
+        Process { group: "g".into(), name: "worker".into(), state: state.parse().unwrap(), ..Process::default() }
     }
 
     #[test]

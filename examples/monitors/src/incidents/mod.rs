@@ -12,7 +12,7 @@ use supervisor_events::{ProcessStateEvent, SupervisorState};
 
 use crate::Failure;
 use crate::alerts::{Alert, Alerts, Measure, Severity, Status};
-use crate::log::{Level, log};
+use crate::log::{Level, log, seconds_now};
 use crate::run::Context;
 use crate::settings::{Common, seconds};
 use crate::state::State;
@@ -64,7 +64,7 @@ impl Incidents {
     ) {
         let (group, name) = (event.groupname.as_str(), event.processname.as_str());
         let told_of = format!("{}/{}", context.run, context.header.serial());
-        let (failure, settings) = (Incident::new((group, name), kind, severity, now(), told_of), self.settings);
+        let (failure, settings) = (Incident::new((group, name), kind, severity, seconds_now(), told_of), self.settings);
         let due = self
             .book
             .update(|book| if book.is_ending(context.run) { None } else { Some(book.fail(failure, &settings)) });
@@ -84,7 +84,7 @@ impl Incidents {
 
     /// Looks whether what failed has recovered, and tells so. supervisord is asked only if it may have.
     pub fn tell_recovered(&mut self, context: &Context<'_>, supervisord: &Supervisord) -> Result<(), Failure> {
-        let (now, settings) = (now(), self.settings);
+        let (now, settings) = (seconds_now(), self.settings);
         if !self.book.update(|book| book.may_end(now, &settings)) {
             return Ok(());
         }
@@ -118,14 +118,10 @@ impl Storms {
     /// that is due to be told: when it begins, and now and then while it lasts.
     pub fn note(&mut self, context: &Context<'_>, number: usize, process: (&str, &str), kind: &str) -> Option<Value> {
         let told_of = format!("{}/{}/{number}", context.run, context.header.serial());
-        let failure = Incident::new(process, kind, Severity::Warning, now(), told_of);
+        let failure = Incident::new(process, kind, Severity::Warning, seconds_now(), told_of);
         let due = self.book.update(|book| book.fail(failure, &self.settings))?;
         Some(json!({ "count": due.failures, "since": time(due.since) }))
     }
-}
-
-fn now() -> i64 {
-    jiff::Timestamp::now().as_second()
 }
 
 fn time(seconds: i64) -> Value {

@@ -62,7 +62,7 @@ impl Sources<'_> {
             }
         });
         let states = self.supervisord.processes().map(|processes| {
-            let states = processes.iter().map(|process| (process.full_name(), process.state.clone()));
+            let states = processes.iter().map(|process| (process.full_name(), process.state));
             states.collect::<BTreeMap<_, _>>()
         });
         let errors = [

@@ -3,9 +3,10 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use supervisor_events::ProcessState;
+
 use super::actions::{Action, Outcome, OwnName, Target};
-use crate::Failure;
-use crate::supervisord::{Fault, Process, Supervisord, Unknown, fault_of};
+use crate::supervisord::{Fault, Process, Supervisord, Unknown, fault_of, find};
 
 /// What takes longer is no longer waited for: it may happen yet.
 const PATIENCE: Duration = Duration::from_secs(50);
@@ -99,12 +100,11 @@ impl Crew<'_> {
                 _ => waiting.push(process.clone()),
             }
         }
-        let supervisord = self.supervisord;
         let mut started = 0;
-        let settled = |now: &Process| match now.state.as_str() {
-            "RUNNING" => Some(Ok(())),
-            "EXITED" if now.exit_status == 0 => Some(Ok(())),
-            "BACKOFF" | "FATAL" | "EXITED" => Some(Err(why(supervisord, now))),
+        let settled = |now: &Process| match now.state {
+            ProcessState::Running => Some(Ok(())),
+            ProcessState::Exited if now.exit_status == 0 => Some(Ok(())),
+            ProcessState::Backoff | ProcessState::Fatal | ProcessState::Exited => Some(Err(why(now))),
             _ => None,
         };
         self.watch(&mut waiting, settled, |_| started += 1);
@@ -129,7 +129,7 @@ impl Crew<'_> {
             };
             let mut failed = Vec::new();
             waiting.retain(|process| {
-                let now = all.iter().find(|now| now.group == process.group && now.name == process.name);
+                let now = find(&all, &process.full_name());
                 match now.map_or_else(|| Some(Err("supervisord has it no longer".into())), &settled) {
                     None => return true,
                     Some(Ok(())) => done(process),
@@ -169,13 +169,11 @@ impl Crew<'_> {
 }
 
 /// Why a process does not run, in supervisord's words.
-fn why(supervisord: &Supervisord, process: &Process) -> String {
-    let ended = supervisord.ended(&process.full_name());
-    let error = ended.map_or_else(|error: Failure| error.to_string(), |ended| ended.spawn_error);
-    let state = &process.state;
-    if error.is_empty() {
-        format!("it is {state}: exit status {}", process.exit_status)
+fn why(process: &Process) -> String {
+    let Process { state, spawn_error, exit_status, .. } = process;
+    if spawn_error.is_empty() {
+        format!("it is {state}: exit status {exit_status}")
     } else {
-        format!("it is {state}: {error}")
+        format!("it is {state}: {spawn_error}")
     }
 }

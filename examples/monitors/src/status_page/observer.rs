@@ -7,16 +7,15 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-
 use super::board::{Board, Server};
 use super::exit_log::last_exit;
 use super::overview::Change;
 use super::usage::Sample;
 use crate::alerts::counts;
+use crate::log::seconds_now;
 use crate::metrics::{self, Scan};
 use crate::settings::Common;
-use crate::supervisord::{Process, Supervisord, fault_of};
+use crate::supervisord::{Process, ServerState, Supervisord, fault_of};
 
 /// How long it waits after it has asked: what happens meanwhile is one call.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -72,7 +71,7 @@ impl Observer {
         let alerts = counts::of_all(&self.common);
         let samples = self.sample();
         let names = self.board.look(|overview, _| overview.processes.keys().cloned().collect::<BTreeSet<_>>());
-        let now = Timestamp::now().as_second();
+        let now = seconds_now();
         self.board.update(|live| {
             (live.supervisord, live.alerts) = (server, alerts);
             live.usage.retain(|name, _| names.contains(name));
@@ -86,12 +85,12 @@ impl Observer {
     fn ask_about_supervisord(&self, known: Server) -> Server {
         match self.supervisord.state() {
             Ok(state) => {
-                let is_there = known.is_up && state == "RUNNING";
+                let is_there = known.is_up && state == ServerState::Running;
                 // It may be another one by now, after it could not be called.
                 let known = if is_there { known } else { Server::default() };
                 Server {
                     is_up: true,
-                    state: Some(state),
+                    state: Some(state.name().into()),
                     pid: known.pid.or_else(|| self.supervisord.pid().ok()),
                     version: known.version.or_else(|| self.supervisord.version().ok()),
                     identifier: known.identifier.or_else(|| self.supervisord.identification().ok()),
@@ -105,7 +104,7 @@ impl Observer {
     /// What each process that has one uses, by its process id.
     fn sample(&mut self) -> BTreeMap<String, (Sample, u64)> {
         let now = Instant::now();
-        let by = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
+        let by = u64::try_from(seconds_now()).unwrap_or_default();
         let scan = metrics::scan_once();
         let pids: Vec<_> = self.board.look(|overview, _| {
             let running = overview.processes.iter().filter(|(_, status)| status.pid > 0);
@@ -164,7 +163,7 @@ impl Observer {
         if unknown.is_empty() {
             return;
         }
-        let Ok(log) = self.supervisord.log_tail(LOG) else { return };
+        let Ok(log) = self.supervisord.own_log_end(LOG) else { return };
         for (full_name, name, at, expected) in unknown {
             if let Some((status, why)) = last_exit(&log, &name, expected) {
                 self.board.told(Change::Ended { name: full_name, at, status: Some(status), why });

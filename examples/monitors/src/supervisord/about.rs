@@ -1,18 +1,60 @@
 //! What supervisord says of itself.
 
-use std::collections::HashMap;
+use std::fmt;
 
-use dxr::{TryFromValue, Value};
+use dxr::TryFromValue;
 
-use super::{Fault, Supervisord, fault_of, field, whole_characters};
+use super::call::{Info, field};
+use super::{Fault, Supervisord, fault_of};
 use crate::Failure;
 
+/// The state of supervisord itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerState {
+    /// As it should be.
+    Running,
+    /// It stops its processes, and starts again with its configuration as it is then.
+    Restarting,
+    /// It stops its processes, and ends.
+    Shutdown,
+    /// It cannot go on.
+    Fatal,
+    /// One that this version does not know.
+    Other,
+}
+
+impl ServerState {
+    /// As supervisord writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "RUNNING",
+            Self::Restarting => "RESTARTING",
+            Self::Shutdown => "SHUTDOWN",
+            Self::Fatal => "FATAL",
+            Self::Other => "OTHER",
+        }
+    }
+}
+
+impl fmt::Display for ServerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
 impl Supervisord {
-    /// supervisord's own state: `RUNNING`, unless it is ending.
-    pub fn state(&self) -> Result<String, Failure> {
+    /// supervisord's own state. One that is ending refuses even this call, without a word on whether it will start again:
+    /// that is [`ServerState::Shutdown`].
+    pub fn state(&self) -> Result<ServerState, Failure> {
         match self.call("getState", vec![]) {
-            Ok(state) => field(&HashMap::<String, Value>::try_from_value(&state)?, "statename"),
-            Err(error) if fault_of(&error) == Some(Fault::ShutdownState) => Ok("SHUTDOWN".into()),
+            Ok(state) => Ok(match field(&Info::try_from_value(&state)?, "statecode")? {
+                2 => ServerState::Fatal,
+                1 => ServerState::Running,
+                0 => ServerState::Restarting,
+                -1 => ServerState::Shutdown,
+                _ => ServerState::Other,
+            }),
+            Err(error) if fault_of(&error) == Some(Fault::ShutdownState) => Ok(ServerState::Shutdown),
             Err(error) => Err(error),
         }
     }
@@ -22,7 +64,12 @@ impl Supervisord {
         Ok(String::try_from_value(&self.call("getSupervisorVersion", vec![])?)?)
     }
 
-    /// supervisord's identifier.
+    /// The version of the interface: `3.0` since 2010.
+    pub fn api_version(&self) -> Result<String, Failure> {
+        Ok(String::try_from_value(&self.call("getAPIVersion", vec![])?)?)
+    }
+
+    /// supervisord's identifier, as in the header of each event.
     pub fn identification(&self) -> Result<String, Failure> {
         Ok(String::try_from_value(&self.call("getIdentification", vec![])?)?)
     }
@@ -30,11 +77,5 @@ impl Supervisord {
     /// supervisord's process id.
     pub fn pid(&self) -> Result<u32, Failure> {
         Ok(i32::try_from_value(&self.call("getPID", vec![])?)?.try_into()?)
-    }
-
-    /// The end of supervisord's own log.
-    pub fn log_tail(&self, bytes: usize) -> Result<String, Failure> {
-        let params = |bytes: usize| Ok::<_, Failure>(vec![Value::Integer(-i32::try_from(bytes)?), Value::Integer(0)]);
-        whole_characters(bytes, |bytes| Ok(String::try_from_value(&self.call("readLog", params(bytes)?)?)?))
     }
 }

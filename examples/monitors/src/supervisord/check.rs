@@ -4,7 +4,7 @@ use std::env;
 
 use serde_json::json;
 
-use super::{Misconfigured, Process, Supervisord, fault};
+use super::{Fault, Misconfigured, Process, Supervisord, fault_of, find};
 use crate::Failure;
 use crate::log::{Level, log};
 use crate::names::{ProcessName, ProcessPattern};
@@ -64,8 +64,8 @@ impl Names<'_> {
 
     /// The process that a setting names.
     pub fn process(&mut self, setting: &str, name: &ProcessName) {
-        let is_there = self.processes.iter().any(|process| process.group == name.group && process.name == name.name);
-        self.need(is_there, "process", name.to_string(), setting);
+        let full_name = name.to_string();
+        self.need(find(self.processes, &full_name).is_some(), "process", full_name, setting);
     }
 
     /// The group that a setting names.
@@ -111,7 +111,7 @@ const NO_SERVER: &str = "supervisord has no HTTP server, so it cannot be called.
 /// Logs that a call failed, unless supervisord is shutting down or restarting: then that is said once, as no error.
 pub fn log_failure(level: Level, error: &Failure, message: impl AsRef<str>, fields: serde_json::Value) {
     static SAID: std::sync::Once = std::sync::Once::new();
-    if fault::fault_of(error) == Some(fault::Fault::ShutdownState) {
+    if fault_of(error) == Some(Fault::ShutdownState) {
         SAID.call_once(|| {
             log(Level::Info, "supervisord is shutting down or restarting, and takes no calls", json!({}))
         });

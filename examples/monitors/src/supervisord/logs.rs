@@ -1,6 +1,5 @@
-//! The logs that supervisord keeps of its processes' output.
+//! The logs that supervisord keeps: of its processes' output, and its own.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
@@ -8,7 +7,8 @@ use std::str::FromStr;
 
 use dxr::{TryFromValue, TryToValue, Value};
 
-use super::{Misconfigured, Refused, Supervisord, Unknown, field};
+use super::call::field;
+use super::{Misconfigured, Process, ProcessOutcome, Refused, Supervisord, Unknown};
 use crate::Failure;
 
 /// How much of a log is read at a time, in bytes.
@@ -20,8 +20,26 @@ const END: u64 = 16 * 1024;
 /// Which of a process's logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
+    /// What it writes to its standard output; with `redirect_stderr`, everything.
     Stdout,
+    /// What it writes to its standard error.
     Stderr,
+}
+
+impl Stream {
+    fn method_to_tail(self) -> &'static str {
+        match self {
+            Self::Stdout => "tailProcessStdoutLog",
+            Self::Stderr => "tailProcessStderrLog",
+        }
+    }
+
+    fn method_to_read(self) -> &'static str {
+        match self {
+            Self::Stdout => "readProcessStdoutLog",
+            Self::Stderr => "readProcessStderrLog",
+        }
+    }
 }
 
 impl FromStr for Stream {
@@ -39,6 +57,7 @@ impl FromStr for Stream {
 /// A piece of a log, up to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tail {
+    /// What it says.
     pub text: String,
     /// Where the log ends: what comes later begins there. Less than before if the log was cleared or rotated.
     pub offset: u64,
@@ -64,10 +83,30 @@ impl Supervisord {
         if from == size {
             return Ok(Tail { text: String::new(), offset: size, overflow });
         }
-        let (text, read) = self.read_log(full_name, stream, from, size - from)?;
+        let (text, read) = self.read_part(full_name, stream, from, size - from)?;
         // Not with the end of a line whose start is missing.
         let skipped = if overflow { text.find('\n').map_or(0, |end| end + 1) } else { 0 };
         Ok(Tail { text: text[skipped..].to_owned(), offset: from + read, overflow })
+    }
+
+    /// The last bytes of a process's log, as far as supervisord keeps them.
+    pub fn log_end(&self, full_name: &str, stream: Stream, bytes: usize) -> Result<String, Failure> {
+        let name = full_name.try_to_value()?;
+        let end = |bytes: usize| -> Result<String, Failure> {
+            let params = vec![name.clone(), Value::Integer(0), Value::Integer(bytes.try_into()?)];
+            let tail = Vec::<Value>::try_from_value(&self.call(stream.method_to_tail(), params)?)?;
+            Ok(String::try_from_value(tail.first().ok_or("the answer is empty")?)?)
+        };
+        whole_characters(bytes, end)
+    }
+
+    /// A piece of a process's log: so many bytes from this offset, or up to its end if it has fewer or `length` is 0.
+    ///
+    /// It fails where that is not UTF-8, or begins or ends inside a character: [`Supervisord::tail`] copes with both.
+    pub fn read_log(&self, full_name: &str, stream: Stream, offset: u64, length: u64) -> Result<String, Failure> {
+        let range = [i32::try_from(offset)?, i32::try_from(length)?].map(Value::Integer);
+        let params = [full_name.try_to_value()?].into_iter().chain(range).collect();
+        Ok(String::try_from_value(&self.call(stream.method_to_read(), params)?)?)
     }
 
     /// Makes a process's logs empty.
@@ -75,29 +114,47 @@ impl Supervisord {
         self.call("clearProcessLogs", vec![full_name.try_to_value()?]).map(drop)
     }
 
-    fn log_size(&self, full_name: &str, stream: Stream) -> Result<u64, Failure> {
-        let method = match stream {
-            Stream::Stdout => "tailProcessStdoutLog",
-            Stream::Stderr => "tailProcessStderrLog",
+    /// Makes the logs of all processes empty, one call after the other. What became of each of them.
+    ///
+    /// supervisord's own call for all, `clearAllProcessLogs`, does one in each turn of its loop, which takes a second where
+    /// nothing else happens: no deadline suits it.
+    pub fn clear_all_logs(&self) -> Result<Vec<ProcessOutcome>, Failure> {
+        let clear = |process: Process| {
+            let cleared = self.clear_logs(&process.full_name());
+            ProcessOutcome::of(process, cleared)
         };
+        self.processes()?.into_iter().map(clear).collect()
+    }
+
+    /// The end of supervisord's own log.
+    pub fn own_log_end(&self, bytes: usize) -> Result<String, Failure> {
+        whole_characters(bytes, |bytes| self.call_for_own_log(-i32::try_from(bytes)?, 0))
+    }
+
+    /// A piece of supervisord's own log: so many bytes from this offset, or up to its end if it has fewer or `length` is 0.
+    pub fn read_own_log(&self, offset: u64, length: u64) -> Result<String, Failure> {
+        self.call_for_own_log(offset.try_into()?, length.try_into()?)
+    }
+
+    /// Makes supervisord's own log empty.
+    pub fn clear_own_log(&self) -> Result<(), Failure> {
+        self.call("clearLog", vec![]).map(drop)
+    }
+
+    fn call_for_own_log(&self, offset: i32, length: i32) -> Result<String, Failure> {
+        Ok(String::try_from_value(&self.call("readLog", [offset, length].map(Value::Integer).into())?)?)
+    }
+
+    fn log_size(&self, full_name: &str, stream: Stream) -> Result<u64, Failure> {
         let params = vec![full_name.try_to_value()?, Value::Integer(0), Value::Integer(0)];
-        let answer = Vec::<Value>::try_from_value(&self.call(method, params)?)?;
+        let answer = Vec::<Value>::try_from_value(&self.call(stream.method_to_tail(), params)?)?;
         let size = answer.get(1).ok_or("the answer has no offset")?;
         Ok(i32::try_from_value(size)?.try_into()?)
     }
 
-    /// Reads a part of a log. How many bytes it has.
-    fn read_log(&self, full_name: &str, stream: Stream, from: u64, length: u64) -> Result<(String, u64), Failure> {
-        let method = match stream {
-            Stream::Stdout => "readProcessStdoutLog",
-            Stream::Stderr => "readProcessStderrLog",
-        };
-        let read = |from: u64| -> Result<String, Failure> {
-            let range = [i32::try_from(from)?, i32::try_from(length)?].map(Value::Integer);
-            let params = [full_name.try_to_value()?].into_iter().chain(range).collect();
-            Ok(String::try_from_value(&self.call(method, params)?)?)
-        };
-        match read(from) {
+    /// Reads a part of a log, if need be from its file. How many bytes it has.
+    fn read_part(&self, full_name: &str, stream: Stream, from: u64, length: u64) -> Result<(String, u64), Failure> {
+        match self.read_log(full_name, stream, from, length) {
             Ok(text) => Ok((text, length)),
             Err(error) => {
                 let mut bytes = Vec::new();
@@ -114,14 +171,29 @@ impl Supervisord {
         if error.is::<Unknown>() || error.is::<Refused>() || error.is::<Misconfigured>() {
             return Err(error);
         }
-        let info = self.call("getProcessInfo", vec![full_name.try_to_value()?])?;
-        let info = HashMap::<String, Value>::try_from_value(&info)?;
+        let info = self.process_info(full_name)?;
         let path: String = field(&info, if stream == Stream::Stdout { "stdout_logfile" } else { "stderr_logfile" })?;
         // Not for ever, where it is no file.
         let file = File::options().read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32).open(&path);
         let file = file.map_err(|why| format!("supervisord cannot read this log ({error}), and {path}: {why}"))?;
         if file.metadata()?.is_file() { Ok(file) } else { Err(format!("{path} is not a file").into()) }
     }
+}
+
+/// The last bytes of a text. supervisord fails if the first of them is in the middle of a character, which has up to 4.
+fn whole_characters(bytes: usize, tail: impl Fn(usize) -> Result<String, Failure>) -> Result<String, Failure> {
+    if bytes == 0 {
+        // For supervisord, that is all.
+        return Ok(String::new());
+    }
+    let mut found = tail(bytes);
+    for shorter in (bytes.saturating_sub(3).max(1)..bytes).rev() {
+        match found {
+            Err(error) if !error.is::<Unknown>() => found = tail(shorter),
+            _ => break,
+        }
+    }
+    found
 }
 
 /// Text of bytes that need not be text, but for a character at the end that has only begun. How many bytes that is.

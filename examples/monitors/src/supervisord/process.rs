@@ -1,21 +1,24 @@
-//! A process, as supervisord tells it.
+//! Processes, as supervisord tells them.
 
-use std::collections::HashMap;
+use dxr::{TryFromValue, TryToValue};
+use serde::{Deserialize, Deserializer, Serialize};
+use supervisor_events::ProcessState;
 
-use dxr::Value;
-use serde::{Deserialize, Serialize};
-
-use super::field;
+use super::Supervisord;
+use super::call::{Info, field};
 use crate::Failure;
 
 /// A process as supervisord sees it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Process {
+    /// Its group.
     pub group: String,
+    /// Its name in the group.
     pub name: String,
-    /// `RUNNING` and so on.
-    pub state: String,
+    /// Its state, however the server writes it.
+    #[serde(deserialize_with = "state")]
+    pub state: ProcessState,
     /// 0 where there is none.
     pub pid: u32,
     /// When it was started last, in seconds since 1970; 0 if never.
@@ -28,8 +31,9 @@ pub struct Process {
     pub spawn_error: String,
     /// supervisord's own words for its state.
     pub description: String,
-    /// Whether supervisord keeps what it writes to its standard output, and to its standard error.
+    /// Whether supervisord keeps what it writes to its standard output.
     pub has_stdout: bool,
+    /// Whether supervisord keeps what it writes to its standard error.
     pub has_stderr: bool,
 }
 
@@ -39,28 +43,83 @@ impl Process {
         format!("{}:{}", self.group, self.name)
     }
 
-    pub fn runs(&self) -> bool {
-        self.state == "RUNNING"
+    /// Whether this is its full name.
+    pub fn is(&self, full_name: &str) -> bool {
+        full_name.split_once(':') == Some((&self.group, &self.name))
     }
 
+    /// Whether it is RUNNING.
+    pub fn runs(&self) -> bool {
+        self.state == ProcessState::Running
+    }
+
+    /// Whether it is STOPPED: never started, or stopped by somebody.
     pub fn is_stopped(&self) -> bool {
-        self.state == "STOPPED"
+        self.state == ProcessState::Stopped
     }
 
     /// Whether it neither runs nor is about to.
     pub fn is_down(&self) -> bool {
-        matches!(self.state.as_str(), "STOPPED" | "EXITED" | "FATAL")
+        matches!(self.state, ProcessState::Stopped | ProcessState::Exited | ProcessState::Fatal)
+    }
+
+    /// What it ended with: -1 for a signal. None where supervisord does not keep it: it has ended too quickly, or has been
+    /// started again.
+    pub fn kept_exit_status(&self) -> Option<i32> {
+        // supervisord says 0 as well where it knows none.
+        matches!(self.state, ProcessState::Exited | ProcessState::Stopped).then_some(self.exit_status)
+    }
+}
+
+impl Default for Process {
+    fn default() -> Self {
+        Self {
+            group: String::new(),
+            name: String::new(),
+            state: ProcessState::Unknown,
+            pid: 0,
+            start: 0,
+            stop: 0,
+            exit_status: 0,
+            spawn_error: String::new(),
+            description: String::new(),
+            has_stdout: false,
+            has_stderr: false,
+        }
+    }
+}
+
+/// The process of this full name.
+pub fn find<'a>(processes: &'a [Process], full_name: &str) -> Option<&'a Process> {
+    processes.iter().find(|process| process.is(full_name))
+}
+
+impl Supervisord {
+    /// All processes, in supervisord's order.
+    pub fn processes(&self) -> Result<Vec<Process>, Failure> {
+        Vec::<Info>::try_from_value(&self.call("getAllProcessInfo", vec![])?)?.iter().map(process).collect()
+    }
+
+    /// One process, by its full name.
+    pub fn process(&self, full_name: &str) -> Result<Process, Failure> {
+        process(&self.process_info(full_name)?)
+    }
+
+    pub(super) fn process_info(&self, full_name: &str) -> Result<Info, Failure> {
+        Ok(Info::try_from_value(&self.call("getProcessInfo", vec![full_name.try_to_value()?])?)?)
     }
 }
 
 /// From supervisord's answer.
-pub fn process(info: &HashMap<String, Value>) -> Result<Process, Failure> {
+fn process(info: &Info) -> Result<Process, Failure> {
     let pid: i32 = field(info, "pid")?;
+    let state: String = field(info, "statename")?;
     Ok(Process {
         group: field(info, "group")?,
         name: field(info, "name")?,
-        state: field(info, "statename")?,
-        pid: pid.try_into()?,
+        state: state_of(&state),
+        // The Go server may say -1.
+        pid: pid.try_into().unwrap_or_default(),
         start: field(info, "start")?,
         stop: field(info, "stop")?,
         exit_status: field(info, "exitstatus")?,
@@ -70,4 +129,13 @@ pub fn process(info: &HashMap<String, Value>) -> Result<Process, Failure> {
         has_stdout: field(info, "stdout_logfile").is_ok_and(|path: String| !path.is_empty()),
         has_stderr: field(info, "stderr_logfile").is_ok_and(|path: String| !path.is_empty()),
     })
+}
+
+fn state<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ProcessState, D::Error> {
+    String::deserialize(deserializer).map(|name| state_of(&name))
+}
+
+/// The state of this name. One that nobody knows is UNKNOWN.
+fn state_of(name: &str) -> ProcessState {
+    ProcessState::from_name(name).unwrap_or(ProcessState::Unknown)
 }

@@ -11,7 +11,7 @@ impl Supervisord {
     /// How a process last ended, or the one with this id: `exit status 3`, `terminated by SIGKILL`. None if the log does
     /// not say; it knows processes by their names without groups.
     pub fn exit_reason(&self, name: &str, pid: Option<u32>) -> Result<Option<String>, Failure> {
-        Ok(find(&self.log_tail(TAIL)?, name, pid).map(Into::into))
+        Ok(find(&self.own_log_end(TAIL)?, name, pid).map(Into::into))
     }
 }
 

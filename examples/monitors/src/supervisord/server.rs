@@ -1,4 +1,4 @@
-//! The end of supervisord, by a call or by a signal to its process.
+//! The end of supervisord and its restart, by a call or by a signal to its process.
 
 use std::fs;
 use std::io;
@@ -17,6 +17,11 @@ impl Supervisord {
             Err(error) if fault_of(&error) == Some(Fault::ShutdownState) => Ok(()),
             answer => answer.map(drop),
         }
+    }
+
+    /// Has supervisord stop all processes and start again, with its configuration as it is then: `supervisorctl reload`.
+    pub fn restart_supervisord(&self) -> Result<(), Failure> {
+        self.call("restart", Vec::new()).map(drop)
     }
 }
 

@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Fault, Process, Supervisord, Unknown, fault_of};
+use super::{Fault, Process, ProcessOutcome, Supervisord, Unknown};
 use crate::Failure;
 use crate::log::{Level, log, monitor};
 use crate::settings::Common;
 use crate::state::State;
 
-/// What monitors stopped: `GROUP:NAME`; or `GROUP:*` if supervisord did not answer which processes it stopped.
+/// What monitors stopped: `GROUP:NAME`; or `GROUP:*` or `*:*` if supervisord did not answer which it stopped.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Stops(BTreeMap<String, Stop>);
@@ -39,10 +39,10 @@ impl Stops {
         // A later start is the end of a note.
         let holds = |stop: &&Stop| process.is_stopped() && i64::from(process.start) <= stop.at;
         let of_process = self.0.get(&process.full_name()).filter(holds);
-        let of_group = self.0.get(&format!("{}:*", process.group)).filter(holds);
+        let of_groups = [&process.group, "*"].map(|group| self.0.get(&format!("{group}:*")).filter(holds));
         // What had ended before was not stopped with its group.
-        let of_group = of_group.filter(|stop| stop.at <= i64::from(process.stop));
-        of_process.into_iter().chain(of_group).max_by_key(|stop| stop.at).map(|stop| stop.by.as_str())
+        let of_groups = of_groups.into_iter().flatten().filter(|stop| stop.at <= i64::from(process.stop));
+        of_process.into_iter().chain(of_groups).max_by_key(|stop| stop.at).map(|stop| stop.by.as_str())
     }
 
     /// Whether a process is STOPPED because a person wanted that.
@@ -62,24 +62,14 @@ impl Supervisord {
         self.update_stops(|stops| stops.clone())
     }
 
-    /// Stops a process, and does not wait until it has stopped.
-    pub fn stop(&self, full_name: &str) -> Result<(), Failure> {
-        let at = now();
-        let answer = self.call_to_stop(full_name);
-        if answer.as_ref().map_or_else(|error| error.is::<Unknown>(), |()| true) {
-            self.update_stops(|stops| stops.note(full_name.into(), at, monitor()));
-        }
-        answer
-    }
-
     /// Starts those processes of a group that do not run, but for those that a person stopped, and does not wait until they
-    /// run. What became of each: its name, and `OK` or why not. `stops` are those from when the processes were as given.
+    /// run. What became of each of them. `stops` are those from when the processes were as given.
     pub fn resume_group(
         &self,
         group: &str,
         processes: &[Process],
         stops: &Stops,
-    ) -> Result<Vec<(String, String)>, Failure> {
+    ) -> Result<Vec<ProcessOutcome>, Failure> {
         let members = processes.iter().filter(|process| process.group == group);
         let (left, members): (Vec<_>, Vec<_>) = members.partition(|process| stops.by_person(process));
         if left.is_empty() {
@@ -87,24 +77,27 @@ impl Supervisord {
         }
         let mut started = Vec::new();
         for process in members.into_iter().filter(|process| process.is_down()) {
-            match self.start(&process.full_name()) {
-                Ok(()) => started.push((process.name.clone(), "OK".into())),
-                Err(error) => match fault_of(&error) {
-                    Some(Fault::AlreadyStarted) => {}
-                    Some(_) => started.push((process.name.clone(), error.to_string())),
-                    None => return Err(error),
-                },
+            let outcome = ProcessOutcome::of(process.clone(), self.start(&process.full_name()))?;
+            if outcome.fault != Some(Fault::AlreadyStarted) {
+                started.push(outcome);
             }
         }
         left.iter().for_each(|process| leave(process));
         Ok(started)
     }
 
-    pub(super) fn note_group(&self, group: &str, at: i64, answer: &Result<Vec<(String, String)>, Failure>) {
+    pub(super) fn note_stop(&self, full_name: &str, at: i64, answer: &Result<(), Failure>) {
+        if answer.as_ref().map_or_else(|error| error.is::<Unknown>(), |()| true) {
+            self.update_stops(|stops| stops.note(full_name.into(), at, monitor()));
+        }
+    }
+
+    /// Of a group, or of all groups: `*`.
+    pub(super) fn note_stops(&self, group: &str, at: i64, answer: &Result<Vec<ProcessOutcome>, Failure>) {
         self.update_stops(|stops| match answer {
             Ok(processes) => {
-                for (name, _) in processes.iter().filter(|(_, outcome)| outcome == "OK") {
-                    stops.note(format!("{group}:{name}"), at, monitor());
+                for process in processes.iter().filter(|process| process.is_done()) {
+                    stops.note(format!("{}:{}", process.group, process.name), at, monitor());
                 }
             }
             Err(error) if error.is::<Unknown>() => stops.note(format!("{group}:*"), at, monitor()),
@@ -133,6 +126,19 @@ pub fn leave(process: &Process) {
     log(Level::Info, message, json!({ "process": process.name, "group": process.group }));
 }
 
-pub(super) fn now() -> i64 {
-    jiff::Timestamp::now().as_second()
+#[cfg(test)]
+mod tests {
+    use supervisor_events::ProcessState;
+
+    use super::*;
+
+    #[test]
+    fn what_was_stopped_with_all_groups_was_stopped_by_a_monitor() {
+        let mut stops = Stops::default();
+        stops.note("*:*".into(), 30, "a_monitor");
+        let process = |start, stop| Process { state: ProcessState::Stopped, start, stop, ..Process::default() };
+        assert_eq!(stops.monitor(&process(10, 31)), Some("a_monitor"));
+        // Before it, and started since.
+        assert!(stops.by_person(&process(10, 29)) && stops.by_person(&process(40, 45)));
+    }
 }

@@ -2,6 +2,7 @@
 
 #![cfg(unix)]
 
+mod calls;
 mod commands;
 mod crash_report;
 mod critical_exit;

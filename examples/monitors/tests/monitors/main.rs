@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 mod alerts;
+mod calls;
 mod check_listener;
 mod commands;
 mod durability;

@@ -96,8 +96,8 @@ impl Overview {
     pub fn differences(&self, listed: &[Process]) -> Vec<Difference> {
         let difference = |process: &Process| {
             let name = process.full_name();
-            let known = self.processes.get(&name).filter(|known| known.state != process.state)?;
-            Some(Difference { name, known: known.state.clone(), state: process.state.clone() })
+            let known = self.processes.get(&name).filter(|known| known.state != process.state.name())?;
+            Some(Difference { name, known: known.state.clone(), state: process.state.name().into() })
         };
         listed.iter().filter_map(difference).collect()
     }
@@ -136,14 +136,14 @@ impl Overview {
         for process in processes {
             let name = process.full_name();
             let mut status = known.remove(&name).unwrap_or_default();
-            if status.state != process.state {
-                let since = match process.state.as_str() {
-                    "RUNNING" | "STARTING" => process.start,
-                    "EXITED" | "STOPPED" => process.stop,
+            if status.state != process.state.name() {
+                let since = match process.state {
+                    ProcessState::Running | ProcessState::Starting => process.start,
+                    ProcessState::Exited | ProcessState::Stopped => process.stop,
                     _ => 0,
                 };
                 status.since = if since > 0 { i64::from(since) * 1000 } else { at };
-                status.state.clone_from(&process.state);
+                status.state = process.state.name().into();
                 status.pid = 0;
             }
             status.told(process);
@@ -178,7 +178,7 @@ impl Apply for Overview {
             Change::Told(processes) => {
                 for process in processes {
                     if let Some(status) = self.processes.get_mut(&process.full_name())
-                        && status.state == process.state
+                        && status.state == process.state.name()
                     {
                         status.told(process);
                     }

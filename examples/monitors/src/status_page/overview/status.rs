@@ -99,7 +99,10 @@ impl Status {
     /// Takes in what supervisord says of it, which has to be in the same state.
     pub(super) fn told(&mut self, process: Process) {
         let start = i64::from(process.start) * 1000;
-        let has_ended = matches!(process.state.as_str(), "STOPPED" | "EXITED" | "FATAL" | "BACKOFF");
+        let has_ended = matches!(
+            process.state,
+            ProcessState::Stopped | ProcessState::Exited | ProcessState::Fatal | ProcessState::Backoff
+        );
         self.has_run |= has_ended && start > 0;
         // It has the second alone.
         if start.abs_diff(self.start) >= 1000 {
@@ -112,14 +115,14 @@ impl Status {
         (self.has_stdout, self.has_stderr) = (process.has_stdout, process.has_stderr);
         self.spawn_error = process.spawn_error;
         // Of one that runs it has the age, which does not stay true.
-        self.description = if process.state == "RUNNING" { String::new() } else { process.description };
+        self.description = if process.state == ProcessState::Running { String::new() } else { process.description };
     }
 
     fn told_of_end(&mut self, process: &Process) {
         use ProcessState::{Backoff, Exited, Stopped};
-        let (state, expected) = match process.state.as_str() {
-            "STOPPED" => (Stopped, None),
-            "EXITED" => (Exited, Some(!process.spawn_error.starts_with("Bad exit code"))),
+        let (state, expected) = match process.state {
+            Stopped => (Stopped, None),
+            Exited => (Exited, Some(!process.spawn_error.starts_with("Bad exit code"))),
             _ => (Backoff, Some(false)),
         };
         if self.last_exit.is_none() {

@@ -61,7 +61,7 @@ impl Told {
 
 fn process(state: &str) -> Process {
     let pid = if state == "RUNNING" { 7 } else { 0 };
-    Process { group: "g".into(), name: "p".into(), state: state.into(), pid, ..Process::default() }
+    Process { group: "g".into(), name: "p".into(), state: state.parse().unwrap(), pid, ..Process::default() }
 }
 
 #[test]

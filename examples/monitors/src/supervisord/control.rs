@@ -1,0 +1,123 @@
+//! Starting, stopping and signalling: one process, a group, or all.
+//!
+//! None of these calls waits for a process. supervisord would answer a `start` that waits only after the process's
+//! `startsecs`, and a `stop` after up to its `stopwaitsecs`, and no event is handled meanwhile. Whether it came about is
+//! told by events, and by [`Supervisord::process`].
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use dxr::{TryToValue, Value};
+
+use super::outcome::outcomes;
+use super::{Fault, ProcessOutcome, Signal, Supervisord, Unknown, fault_of};
+use crate::Failure;
+use crate::log::seconds_now;
+
+/// How often it is asked whether a process has stopped.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// What supervisord need not wait for.
+const AT_ONCE: Value = Value::Boolean(false);
+
+impl Supervisord {
+    /// Starts a process, by its full name.
+    pub fn start(&self, full_name: &str) -> Result<(), Failure> {
+        let answer = self.call("startProcess", vec![one(full_name)?, AT_ONCE]);
+        self.forget_stop(full_name);
+        answer.map(drop)
+    }
+
+    /// Starts those processes of a group that do not run. What became of each of them.
+    pub fn start_group(&self, group: &str) -> Result<Vec<ProcessOutcome>, Failure> {
+        outcomes(&self.call("startProcessGroup", vec![group.try_to_value()?, AT_ONCE])?)
+    }
+
+    /// Starts all processes that do not run. What became of each of them.
+    pub fn start_all(&self) -> Result<Vec<ProcessOutcome>, Failure> {
+        outcomes(&self.call("startAllProcesses", vec![AT_ONCE])?)
+    }
+
+    /// Has a process stop, by its full name.
+    pub fn stop(&self, full_name: &str) -> Result<(), Failure> {
+        let at = seconds_now();
+        let answer = self.call("stopProcess", vec![one(full_name)?, AT_ONCE]).map(drop);
+        self.note_stop(full_name, at, &answer);
+        answer
+    }
+
+    /// Has those processes of a group stop that run. What became of each of them.
+    pub fn stop_group(&self, group: &str) -> Result<Vec<ProcessOutcome>, Failure> {
+        self.stop_many("stopProcessGroup", vec![group.try_to_value()?, AT_ONCE], group)
+    }
+
+    /// Has all processes stop: this one too, if supervisord has started it. What became of each of them.
+    pub fn stop_all(&self) -> Result<Vec<ProcessOutcome>, Failure> {
+        self.stop_many("stopAllProcesses", vec![AT_ONCE], "*")
+    }
+
+    fn stop_many(&self, method: &str, params: Vec<Value>, group: &str) -> Result<Vec<ProcessOutcome>, Failure> {
+        let at = seconds_now();
+        let answer = self.call(method, params).and_then(|answer| outcomes(&answer));
+        self.note_stops(group, at, &answer);
+        answer
+    }
+
+    /// Sends a signal to a process, by its full name.
+    pub fn signal(&self, full_name: &str, signal: Signal) -> Result<(), Failure> {
+        self.call("signalProcess", vec![one(full_name)?, signal.name().try_to_value()?]).map(drop)
+    }
+
+    /// Sends a signal to those processes of a group that run. What became of each of them.
+    pub fn signal_group(&self, group: &str, signal: Signal) -> Result<Vec<ProcessOutcome>, Failure> {
+        outcomes(&self.call("signalProcessGroup", vec![group.try_to_value()?, signal.name().try_to_value()?])?)
+    }
+
+    /// Sends a signal to all processes that run: this one too, if supervisord has started it. What became of each of them.
+    pub fn signal_all(&self, signal: Signal) -> Result<Vec<ProcessOutcome>, Failure> {
+        outcomes(&self.call("signalAllProcesses", vec![signal.name().try_to_value()?])?)
+    }
+
+    /// Stops a process and starts it again once it has stopped, which takes as long as it takes to stop, or until `patience`
+    /// ends: for a thread of its own. `pid` is the one to stop; none if it was told to stop before.
+    ///
+    /// If the process has ended by itself, or somebody else has started it again, that is left alone.
+    pub fn restart(&self, full_name: &str, pid: Option<u32>, patience: Duration) -> Result<(), Failure> {
+        let end = Instant::now() + patience;
+        if pid.is_some() {
+            match self.stop(full_name) {
+                Err(error) if fault_of(&error) == Some(Fault::NotRunning) => return Ok(()),
+                Err(error) if !error.is::<Unknown>() => return Err(error),
+                _ => {}
+            }
+        }
+        loop {
+            let process = match self.process(full_name) {
+                Err(error) if error.is::<Unknown>() && Instant::now() < end => continue,
+                answer => answer?,
+            };
+            if process.is_down() {
+                match self.start(full_name) {
+                    Err(error) if fault_of(&error) == Some(Fault::AlreadyStarted) => return Ok(()),
+                    Err(error) if error.is::<Unknown>() && Instant::now() < end => {}
+                    answer => return answer,
+                }
+            } else if process.runs() && pid != Some(process.pid) {
+                return Ok(());
+            } else if Instant::now() >= end {
+                return Err(format!("it is still {}", process.state).into());
+            }
+            thread::sleep(INTERVAL);
+        }
+    }
+}
+
+/// The name of one process. supervisord would do the same with a whole group, and answer something else.
+fn one(full_name: &str) -> Result<Value, Failure> {
+    match full_name.split_once(':') {
+        Some((group, "" | "*")) => {
+            Err(format!("{full_name:?} is no process: name the group {group:?} in the call for groups").into())
+        }
+        _ => Ok(full_name.try_to_value()?),
+    }
+}
