@@ -26,6 +26,7 @@ pub mod net;
 pub mod printable;
 pub mod report;
 pub mod run;
+pub mod secrets;
 pub mod settings;
 pub mod size;
 pub mod state;

@@ -15,7 +15,8 @@ use clap::{Args, Command, Parser};
 use supervisor_events::LengthUnit;
 
 use crate::Failure;
-use crate::alerts::{self, secrets};
+use crate::alerts::secrets::without_credentials;
+use crate::{alerts, secrets};
 
 /// The width of `--help`.
 const COLUMNS: usize = 100;
@@ -125,7 +126,7 @@ impl FromStr for Named {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, value) = text.split_once('=').ok_or_else(|| {
-            format!("is a list of NAME=VALUE, separated by commas, but has {:?}", secrets::without_credentials(text))
+            format!("is a list of NAME=VALUE, separated by commas, but has {:?}", without_credentials(text))
         })?;
         Ok(Self { name: name.trim().into(), value: value.trim().into() })
     }

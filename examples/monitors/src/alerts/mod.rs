@@ -16,7 +16,7 @@ mod follow_up;
 mod format;
 mod http;
 mod journal;
-mod mail;
+pub(crate) mod mail;
 mod queue;
 mod receiver;
 pub mod secrets;

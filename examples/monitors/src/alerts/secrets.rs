@@ -4,20 +4,13 @@ use std::fmt::{self, Debug};
 use std::fs;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::process::Command;
 use std::str::FromStr;
 
-use clap::ArgMatches;
-use clap::parser::ValueSource;
 use ureq::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
-use super::{AlertSettings, mail};
+use super::AlertSettings;
 use crate::Failure;
-use crate::settings::{List, Optional};
-use crate::status_page::PeerUrl;
-
-/// The settings that are secrets.
-const SECRETS: [&str; 3] = ["alert_token", "alert_header", "status_token"];
+use crate::settings::Optional;
 
 /// A token for the receiver. Its value does not show in `Debug`.
 #[derive(Clone)]
@@ -90,38 +83,6 @@ pub fn headers(settings: &AlertSettings, token: Option<&Token>) -> Vec<(HeaderNa
     let token = token.map(|token| (AUTHORIZATION, token.bearer.clone()));
     let header = settings.alert_header.as_ref().map(|Header(name, value)| (name.clone(), value.clone()));
     token.into_iter().chain(header).collect()
-}
-
-/// Keeps from a command what it need not know: the account for calls to supervisord, and what receivers want.
-pub fn withhold(command: &mut Command) -> &mut Command {
-    let ours = SECRETS.iter().map(|name| name.to_uppercase());
-    let others = ["ALERT_URL", "ALERT_SMTP_URL", "SUPERVISOR_USERNAME", "SUPERVISOR_PASSWORD"].map(String::from);
-    ours.chain(others).fold(command, |command, variable| command.env_remove(variable))
-}
-
-/// Fails if one of them is an argument.
-pub fn are_not_arguments(settings: &ArgMatches) -> Result<(), Failure> {
-    let is_argument = |name: &&str| settings.value_source(name) == Some(ValueSource::CommandLine);
-    let mut names = settings.ids().map(|id| id.as_str()).filter(is_argument);
-    let is_secret = |name: &&str| {
-        SECRETS.contains(name)
-            || *name == "alert_smtp_url" && has_account(settings)
-            || *name == "peers" && has_token(settings)
-    };
-    names.find(is_secret).map_or(Ok(()), |name| {
-        let (argument, variable) = (name.replace('_', "-"), name.to_uppercase());
-        Err(format!("--{argument} can be seen by everybody on the machine: set {variable} in the environment").into())
-    })
-}
-
-fn has_account(settings: &ArgMatches) -> bool {
-    let url = settings.get_one::<Optional<mail::Url>>("alert_smtp_url");
-    url.and_then(|url| url.as_ref()).is_some_and(mail::Url::has_account)
-}
-
-fn has_token(settings: &ArgMatches) -> bool {
-    let peers = settings.get_many::<List<PeerUrl>>("peers");
-    peers.into_iter().flatten().any(|peers| peers.iter().any(PeerUrl::has_token))
 }
 
 /// A URL for logs: without the name and password in front of its host.

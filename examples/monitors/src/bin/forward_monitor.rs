@@ -32,7 +32,6 @@ use signal_hook::consts::SIGTERM;
 use supervisor_events::Reply;
 use supervisor_events::host::std_io::Serve;
 use supervisor_monitors::Failure;
-use supervisor_monitors::forward::account::Unseen;
 use supervisor_monitors::forward::broker::Broker;
 use supervisor_monitors::forward::http::{Http, HttpSettings};
 use supervisor_monitors::forward::jetstream::JetStream;
@@ -80,7 +79,7 @@ struct Settings {
     #[command(flatten)]
     limits: LimitSettings,
     #[command(flatten)]
-    http: Unseen<HttpSettings>,
+    http: HttpSettings,
 }
 
 fn main() -> ExitCode {

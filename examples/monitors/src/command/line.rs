@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::process::Command;
 use std::str::FromStr;
 
-use crate::alerts::secrets;
+use crate::secrets;
 
 /// A program and its arguments. Quotes and backslashes mean what they mean to a shell; variables, globs and pipes are
 /// plain text. Whoever wants a shell writes `sh -c '…'`.

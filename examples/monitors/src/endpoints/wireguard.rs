@@ -10,8 +10,8 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::Failure;
-use crate::alerts::secrets;
 use crate::net::Until;
+use crate::secrets;
 
 /// What is read of the command's output: thousands of peers.
 const LIMIT: u64 = 1 << 20;

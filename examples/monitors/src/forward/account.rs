@@ -6,13 +6,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use async_nats::{ConnectError, ConnectErrorKind, ConnectOptions, ServerAddr};
-use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, Command, FromArgMatches};
+use clap::Args;
 use percent_encoding::percent_decode_str;
 
 use crate::Failure;
-use crate::alerts::Url;
-use crate::settings::{List, Optional};
+use crate::settings::Optional;
 
 /// A secret. It does not show in `Debug`.
 #[derive(Clone)]
@@ -201,71 +199,4 @@ fn seed_in(file: &Path) -> Result<String, Failure> {
     let text = Secret::read("--nkey", file)?;
     let seed = text.0.lines().map(str::trim).find(|line| line.starts_with("SU"));
     seed.map(str::to_owned).ok_or_else(|| format!("--nkey {file:?} has no line with a user's seed, SU…").into())
-}
-
-/// Settings of which those that are secrets must not be arguments: those can be seen by everybody on the machine.
-#[derive(Clone)]
-pub struct Unseen<T>(T);
-
-impl<T> std::ops::Deref for Unseen<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.0
-    }
-}
-
-impl<T: Args> Args for Unseen<T> {
-    fn augment_args(command: Command) -> Command {
-        T::augment_args(command)
-    }
-
-    fn augment_args_for_update(command: Command) -> Command {
-        T::augment_args_for_update(command)
-    }
-}
-
-impl<T: FromArgMatches> FromArgMatches for Unseen<T> {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        refuse_secrets(matches)?;
-        T::from_arg_matches(matches).map(Self)
-    }
-
-    fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, clap::Error> {
-        refuse_secrets(matches)?;
-        T::from_arg_matches_mut(matches).map(Self)
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        refuse_secrets(matches)?;
-        self.0.update_from_arg_matches(matches)
-    }
-}
-
-/// The settings that are secrets, and those that can hold one; and their variables.
-const SECRETS: [(&str, &str); 5] = [
-    ("nats_password", "NATS_PASSWORD"),
-    ("nats_token", "NATS_TOKEN"),
-    ("nats_url", "NATS_URL"),
-    ("http_token", "FORWARD_HTTP_TOKEN"),
-    ("http_url", "FORWARD_HTTP_URL"),
-];
-
-fn refuse_secrets(matches: &ArgMatches) -> Result<(), clap::Error> {
-    let is_secret = |name: &str| match name {
-        // A user alone may be a token.
-        "nats_url" => matches
-            .get_one::<List<ServerAddr>>(name)
-            .is_some_and(|servers| servers.iter().any(ServerAddr::has_user_pass)),
-        "http_url" => matches.get_one::<Optional<Url>>(name).and_then(|url| url.as_ref()).is_some_and(Url::has_user),
-        _ => true,
-    };
-    let is_there = |name: &str| matches.ids().any(|id| id.as_str() == name);
-    let is_argument = |name: &str| is_there(name) && matches.value_source(name) == Some(ValueSource::CommandLine);
-    let Some((name, variable)) = SECRETS.iter().find(|(name, _)| is_argument(name) && is_secret(name)) else {
-        return Ok(());
-    };
-    let argument = name.replace('_', "-");
-    let why = format!("--{argument} can be seen by everybody on the machine, set {variable} in the environment\n");
-    Err(clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, why))
 }

@@ -36,7 +36,7 @@ impl Broker {
     }
 
     fn options(&self) -> Result<ConnectOptions, Failure> {
-        let settings = &*self.settings;
+        let settings = &self.settings;
         // So that a broker that has vanished without a word is noticed.
         let mut options = ConnectOptions::new().name(&self.name).ping_interval(Duration::from_secs(10));
         options = options.connection_timeout(self.deadline).request_timeout(Some(self.deadline));

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use async_nats::ServerAddr;
 use clap::Args;
 
-use super::account::{AccountSettings, Unseen};
+use super::account::AccountSettings;
 use crate::settings::{List, Optional};
 
 /// What both programs need to find the stream.
 #[derive(Clone, Args)]
 #[command(next_help_heading = "The stream")]
-pub struct ConnectionSettings {
+pub struct Connection {
     /// The brokers, separated by commas: nats://HOST:PORT or tls://HOST:PORT. With USER:PASSWORD@ before HOST only as an
     /// environment variable
     #[arg(long, env, default_value = "nats://127.0.0.1:4222")]
@@ -31,6 +31,3 @@ pub struct ConnectionSettings {
     #[arg(long, env = "FORWARD_STREAM", default_value = "supervisor")]
     pub stream: String,
 }
-
-/// The same; no secret of it is an argument.
-pub type Connection = Unseen<ConnectionSettings>;
