@@ -1,4 +1,4 @@
-//! Copies of files, in a directory for each time, under the paths that they have: to restore one is to copy it back.
+//! Copies of files, in a directory for each time, under the paths that they have. docs/monitors.md says how to restore one.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};

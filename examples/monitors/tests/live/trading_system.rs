@@ -167,7 +167,10 @@ fn a_day_of_a_trading_system() {
     ] {
         assert!(metrics.lines().any(|there| there == line), "{line} in {metrics}");
     }
-    assert!(system.get("").contains("<tr><td>trading_system:risk_manager<td>FATAL<td>0<td>"));
+    let status: Value = serde_json::from_str(&system.get("status.json")).unwrap();
+    let is_lost = |process: &&Value| process["name"] == "risk_manager" && process["state"] == "FATAL";
+    assert_eq!(status["processes"].as_array().unwrap().iter().filter(is_lost).count(), 1, "{status}");
+    assert!(system.get("").contains("risk_manager"), "it is there without scripts");
 
     // The critical processes are started again, but for the one that is started by what it depends on.
     fs::remove_file(system.supervisord.directory().join("fail_risk_manager")).unwrap();
