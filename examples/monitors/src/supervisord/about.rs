@@ -24,6 +24,11 @@ pub enum ServerState {
 }
 
 impl ServerState {
+    fn named(name: String) -> Self {
+        let all = [Self::Running, Self::Restarting, Self::Shutdown, Self::Fatal];
+        all.into_iter().find(|state| state.name().eq_ignore_ascii_case(&name)).unwrap_or(Self::Other)
+    }
+
     /// As supervisord writes it.
     pub fn name(self) -> &'static str {
         match self {
@@ -47,13 +52,7 @@ impl Supervisord {
     /// that is [`ServerState::Shutdown`].
     pub fn state(&self) -> Result<ServerState, Failure> {
         match self.call("getState", vec![]) {
-            Ok(state) => Ok(match field(&Info::try_from_value(&state)?, "statecode")? {
-                2 => ServerState::Fatal,
-                1 => ServerState::Running,
-                0 => ServerState::Restarting,
-                -1 => ServerState::Shutdown,
-                _ => ServerState::Other,
-            }),
+            Ok(state) => field(&Info::try_from_value(&state)?, "statename").map(ServerState::named),
             Err(error) if fault_of(&error) == Some(Fault::ShutdownState) => Ok(ServerState::Shutdown),
             Err(error) => Err(error),
         }
