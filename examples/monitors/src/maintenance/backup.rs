@@ -12,7 +12,7 @@ use crate::files;
 /// More files than that are a mistake: somebody named a directory that is not about strategies.
 const MOST_FILES: usize = 10_000;
 
-/// So are directories in directories, so many. Each takes stack and an open directory, here and when a backup is removed.
+/// So are directories in directories, so many. Each takes stack, here and when a backup is removed.
 const DEEPEST: usize = 64;
 
 /// Copies what these name into a new directory of `directory`, of which the newest `kept` are kept. It is called by the
@@ -35,9 +35,12 @@ pub fn back_up(
     }
     let backups = absolute(directory)?;
     for name in files {
-        if let Err(error) = find(name, &backups, &mut sources) {
+        let mut found = Found::default();
+        if let Err(error) = found.find(name, &backups) {
             failed.push(format!("{name}: {error}"));
         }
+        sources.append(&mut found.files);
+        failed.append(&mut found.failed);
     }
     let name = at.strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
     let part = directory.join(format!("{name}.part"));
@@ -72,38 +75,63 @@ fn has_no_room(error: &io::Error) -> bool {
     matches!(error.kind(), FileTooLarge | QuotaExceeded | ReadOnlyFilesystem | StorageFull)
 }
 
-/// Adds the files that a path, a directory or a pattern names.
-fn find(name: &str, backups: &Path, found: &mut BTreeSet<PathBuf>) -> io::Result<()> {
-    if Path::new(name).exists() {
-        return add(Path::new(name), backups, DEEPEST, found);
-    }
-    let mut matches = glob::glob(name).map_err(io::Error::other)?.peekable();
-    if matches.peek().is_none() {
-        return Err(io::ErrorKind::NotFound.into());
-    }
-    matches.try_for_each(|path| add(&path.map_err(io::Error::other)?, backups, DEEPEST, found))
+/// What a name leads to, and what of it cannot be read.
+#[derive(Default)]
+struct Found {
+    files: BTreeSet<PathBuf>,
+    failed: Vec<String>,
 }
 
-fn add(path: &Path, backups: &Path, deepest: usize, found: &mut BTreeSet<PathBuf>) -> io::Result<()> {
-    let path = absolute(path)?;
-    if found.len() >= MOST_FILES {
-        return Err(io::Error::other(format!("more than {MOST_FILES} files")));
+impl Found {
+    /// Adds the files that a path, a directory or a pattern names. Fails if there are none, or too many.
+    fn find(&mut self, name: &str, backups: &Path) -> io::Result<()> {
+        if Path::new(name).exists() {
+            return self.add(&absolute(name)?, backups, DEEPEST);
+        }
+        let mut matches = glob::glob(name).map_err(io::Error::other)?.peekable();
+        if matches.peek().is_none() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        matches.try_for_each(|path| match path {
+            Ok(path) => self.add(&absolute(path)?, backups, DEEPEST),
+            Err(error) => {
+                self.failed.push(error.to_string());
+                Ok(())
+            }
+        })
     }
-    if path.is_file() {
-        found.insert(path);
-    } else if path.is_dir() && path != backups {
-        let deepest = deepest
-            .checked_sub(1)
-            .ok_or_else(|| io::Error::other(format!("more than {DEEPEST} directories in one another")))?;
-        for entry in fs::read_dir(path)? {
-            let entry = entry?;
-            // A link to a directory may lead back to where it is.
-            if !(entry.file_type()?.is_symlink() && entry.path().is_dir()) {
-                add(&entry.path(), backups, deepest, found)?;
+
+    /// A directory that cannot be read does not keep the others from being read. Fails if there are too many.
+    fn add(&mut self, path: &Path, backups: &Path, deepest: usize) -> io::Result<()> {
+        if self.files.len() + self.failed.len() >= MOST_FILES {
+            return Err(io::Error::other(format!("more than {MOST_FILES} files")));
+        }
+        if path.is_file() {
+            self.files.insert(path.to_owned());
+        } else if path.is_dir() && path != backups {
+            let Some(deepest) = deepest.checked_sub(1) else {
+                self.failed.push(format!("{}: more than {DEEPEST} directories in one another", path.display()));
+                return Ok(());
+            };
+            match entries(path) {
+                Ok(entries) => return entries.iter().try_for_each(|entry| self.add(entry, backups, deepest)),
+                Err(error) => self.failed.push(format!("{}: {error}", path.display())),
             }
         }
+        Ok(())
     }
-    Ok(())
+}
+
+/// What is in a directory, but for links to directories: they may lead back to where they are.
+fn entries(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(directory)?.take(MOST_FILES + 1) {
+        let entry = entry?;
+        if !(entry.file_type()?.is_symlink() && entry.path().is_dir()) {
+            entries.push(entry.path());
+        }
+    }
+    Ok(entries)
 }
 
 /// Copies a file to where its whole path leads from there.
@@ -198,15 +226,20 @@ mod tests {
         let place = TempDir::new().unwrap();
         let deep = place.path().join("d/".repeat(300));
         fs::create_dir_all(&deep).unwrap();
+        for number in 0..20 {
+            fs::write(place.path().join(format!("d/{number}")), "").unwrap();
+        }
         fs::write(place.path().join("there"), "").unwrap();
         let files = ["d", "there"].map(|name| place.path().join(name).to_str().unwrap().to_owned());
         let backups = place.path().join("backups");
         let chore = move || back_up(&files, None, &backups, 1, Timestamp::UNIX_EPOCH).unwrap_err().to_string();
         // As chores have it.
         let error = std::thread::Builder::new().stack_size(256 << 10).spawn(chore).unwrap().join().unwrap();
-        assert!(error.ends_with("d: more than 64 directories in one another"), "{error}");
+        assert!(error.ends_with("/d: more than 64 directories in one another"), "{error}");
         let copy = place.path().join("backups/1970-01-01T00-00-00Z").join(place.path().strip_prefix("/").unwrap());
-        assert_eq!(names(&copy), ["there"]);
+        assert_eq!(names(&copy), ["d", "there"]);
+        // Whatever comes after it.
+        assert_eq!(names(&copy.join("d")).len(), 20);
     }
 
     #[test]
