@@ -96,7 +96,8 @@ pub fn with_prometheus_client() -> Option<PathBuf> {
     or_skip("prometheus-client", installed).map(|programs| programs.join("python"))
 }
 
-fn or_skip<T>(what: &str, there: Result<T, String>) -> Option<T> {
+/// What is there. Otherwise the test is skipped, and says so; with `CI` in the environment it fails.
+pub fn or_skip<T>(what: &str, there: Result<T, String>) -> Option<T> {
     match there {
         Ok(there) => Some(there),
         Err(error) if env::var_os("CI").is_some() => panic!("no {what}: {error}"),

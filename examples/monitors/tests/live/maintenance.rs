@@ -1,11 +1,14 @@
-//! `maintenance_monitor` under a real supervisord, with ticks that come sooner than each hour.
+//! `maintenance_monitor` under a real supervisord: with ticks that come sooner than each hour, and at the end of a day.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use crate::support::receiver::Collector;
 use crate::support::supervisord::{Supervisord, assert_clean};
-use crate::support::{program, wait_for};
+use crate::support::{program, python, wait_for};
+use jiff::Timestamp;
 use serde_json::Value;
+use tempfile::TempDir;
 
 fn monitor(name: &str, settings: &str, events: &str, url: &str) -> String {
     let program = program(name);
@@ -70,4 +73,52 @@ fn what_happened_is_reported_and_logs_are_rotated_and_strategies_backed_up() {
     supervisord.ctl(&["stop", "app"]);
     assert!(supervisord.stop().success());
     assert_clean(&supervisord.log());
+}
+
+/// A supervisord whose clock is a few seconds before midnight.
+#[test]
+fn a_day_ends_with_a_mail_that_sums_it_up() {
+    let found = glob::glob("/usr/lib/*/faketime/libfaketime.so.1").unwrap().find_map(Result::ok);
+    let found = found.ok_or_else(|| "install Debian's package libfaketime".to_owned());
+    let Some(library) = python::or_skip("libfaketime", found) else { return };
+    let directory = TempDir::new().unwrap();
+    let configuration = directory.path().join("supervisord.conf");
+    let sendmail = directory.path().join("sendmail");
+    fs::write(&sendmail, format!("#!/bin/sh\ncat >> {}\n", directory.path().join("mails").display())).unwrap();
+    fs::set_permissions(&sendmail, fs::Permissions::from_mode(0o755)).unwrap();
+    let monitor = program("maintenance_monitor");
+    let text = format!(
+        "[supervisord]\nnodaemon = true\nsilent = true\nlogfile = %(ENV_FILES)s/supervisord.log\n\
+         pidfile = %(ENV_FILES)s/supervisord.pid\n[unix_http_server]\nfile = %(ENV_FILES)s/socket\n\
+         [supervisorctl]\nserverurl = unix://%(ENV_FILES)s/socket\n[rpcinterface:supervisor]\n\
+         supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n\
+         [eventlistener:maintenance_monitor]\ncommand = {} --report-dir %(ENV_FILES)s/reports \
+         --backup-dir %(ENV_FILES)s/backup --send-reports false\nevents = PROCESS_STATE,TICK_3600\nstartsecs = 0\n\
+         environment = STATE_DIR=\"%(ENV_FILES)s/state\",ALERT_SENDMAIL=\"{}\",ALERT_MAIL_TO=\"desk@example.org\",\
+         ALERT_MAIL_FROM=\"monitors@example.org\"\nbuffer_size = 100\nstdout_logfile = NONE\n\
+         stderr_logfile = %(ENV_FILES)s/maintenance_monitor.err\n\
+         [program:engine]\ncommand = sh -c 'exit 3'\nstartsecs = 0\nautorestart = false\n",
+        monitor.display(),
+        sendmail.display(),
+    );
+    fs::write(&configuration, text).unwrap();
+    // Enough of the old day is left for the crash.
+    let to_midnight = 2 * 86_400 - Timestamp::now().as_second() % 86_400;
+    let offset = format!("+{}", to_midnight - 15);
+    let environment = [
+        ("LD_PRELOAD", library.as_os_str()),
+        ("FAKETIME", offset.as_ref()),
+        // Waiting goes on as always.
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".as_ref()),
+    ];
+    let Some(supervisord) = Supervisord::configured(&configuration, "FILES", &environment) else { return };
+
+    let mails = || fs::read_to_string(directory.path().join("mails")).unwrap_or_default();
+    wait_for("the mail", || mails().contains("DAILY_SUMMARY").then_some(()));
+    let log = supervisord.file("maintenance_monitor.err");
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let summaries: Vec<_> = lines.filter(|line| line["message"] == "alert: DAILY_SUMMARY").collect();
+    let [summary] = summaries.as_slice() else { panic!("{log}") };
+    assert_eq!((&summary["details"]["reports"], &summary["details"]["totals"]["crashes"]), (&1.into(), &1.into()));
+    assert!(summary["details"]["to"].as_str().unwrap().ends_with("T00:00:00Z"), "{summary}");
 }

@@ -1,4 +1,4 @@
-//! docs/behaviours.md names tests: they exist, and no row is without.
+//! docs/monitors.md names tests: they exist, and no row is without.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use super::path;
 
 #[test]
 fn every_behaviour_names_tests_that_exist() {
-    let page = fs::read_to_string(path("../../docs/behaviours.md")).unwrap();
+    let page = fs::read_to_string(path("../../docs/monitors.md")).unwrap();
     let mut count = 0;
     for line in page.lines() {
         let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
