@@ -507,7 +507,8 @@ fn nothing_but_reports_is_removed_from_the_directory_of_reports() {
     let path = |name: &str| directory.path().join(name);
     fs::create_dir(path("reports")).unwrap();
     fs::write(path("reports/accounts.json"), "{}").unwrap();
-    let mut monitor = Driven::start("maintenance_monitor", directory.path(), &["--keep", "1"]);
+    let settings = ["--keep", "1", "--summary-at", ""];
+    let mut monitor = Driven::start("maintenance_monitor", directory.path(), &settings);
     monitor.send("TICK_3600", "when:3600");
     monitor.send("TICK_3600", "when:7200");
     let mut names: Vec<_> = fs::read_dir(path("reports")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
