@@ -1,36 +1,25 @@
 //! Nothing is lost and nothing is told twice: what the machines tell, put together, is what they took, in order, and what
 //! they have taken without telling is still to come.
 
-use arbitrary::Arbitrary;
 use supervisor_events::{
     Decoder, Envelope, LengthUnit, ListenerOutput, ListenerState, Notification, READY, Reply, Session, Step,
     Supervisor, Violation,
 };
 
-use super::runs::{decode, pieces};
+use super::runs::{Cut, decode, pieces};
 
-/// A stream, and how it is cut.
-#[derive(Debug, Arbitrary)]
-pub struct Input<'a> {
-    sizes: [u8; 8],
-    stream: &'a [u8],
-}
-
-impl Input<'_> {
-    /// Feeds it to a decoder, to a session with a tight and an ample buffer, and to the supervisor's end.
-    pub fn check(self) {
-        let Self { sizes, stream } = self;
-        for unit in [LengthUnit::CodePoints, LengthUnit::Bytes] {
-            decoder::<64>(unit, stream, &pieces(stream, &sizes, &[]));
-            decoder::<1024>(unit, stream, &pieces(stream, &sizes, &[]));
-            for buffer in [96, 2048] {
-                // As supervisord sends it: nothing follows an event before its answer.
-                let ends = decode::<1024>(unit, &[stream]).ends();
-                session(unit, buffer, stream, &pieces(stream, &sizes, &ends));
-            }
+/// Feeds it to a decoder, to a session with a tight and an ample buffer, and to the supervisor's end.
+pub fn check(Cut { sizes, stream }: Cut<'_>) {
+    for unit in [LengthUnit::CodePoints, LengthUnit::Bytes] {
+        decoder::<64>(unit, stream, &pieces(stream, &sizes, &[]));
+        decoder::<1024>(unit, stream, &pieces(stream, &sizes, &[]));
+        for buffer in [96, 2048] {
+            // As supervisord sends it: nothing follows an event before its answer.
+            let ends = decode::<1024>(unit, &[stream]).ends();
+            session(unit, buffer, stream, &pieces(stream, &sizes, &ends));
         }
-        supervisor(stream, &pieces(stream, &sizes, &[]));
     }
+    supervisor(stream, &pieces(stream, &sizes, &[]));
 }
 
 /// What was told so far is the start of `stream`.

@@ -21,8 +21,8 @@ pub type Check = fn(&[u8]);
 /// The targets that are such functions. The other one, `readers`, looks inside the library.
 pub const TARGETS: [(&str, Check); 7] = [
     ("header", header::check),
-    ("chunking", |bytes| structured(bytes, chunking::Input::check)),
-    ("conserve", |bytes| structured(bytes, conserve::Input::check)),
+    ("chunking", |bytes| structured(bytes, chunking::check)),
+    ("conserve", |bytes| structured(bytes, conserve::check)),
     ("payload", |bytes| structured(bytes, payload::Input::check)),
     ("listener_calls", |bytes| structured(bytes, calls::Input::check)),
     ("supervisor_end", |bytes| structured(bytes, supervisor_end::Input::check)),

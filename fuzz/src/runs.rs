@@ -2,10 +2,20 @@
 //!
 //! The fuzz target `chunking` and `tests/protocol/chunking.rs` share it: the one brings any bytes, the other likely ones.
 
+use arbitrary::Arbitrary;
 use supervisor_events::{
     Decoder, LengthUnit, Listener, ListenerState, Notification, ProtocolError, ProtocolErrorKind, READY, Reply,
     Session, Step, TurnError,
 };
+
+/// Any stream, and how it is cut.
+#[derive(Debug, Arbitrary)]
+pub struct Cut<'a> {
+    /// The sizes of the pieces, over and over.
+    pub sizes: [u8; 8],
+    /// All that is left: so a seed is eight bytes and a recorded stream.
+    pub stream: &'a [u8],
+}
 
 /// An event as a machine handed it out.
 #[derive(Clone, Debug, PartialEq, Eq)]
