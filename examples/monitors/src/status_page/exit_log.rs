@@ -6,15 +6,12 @@
 //! 2026-11-27 22:36:49,123 WARN exited: worker (terminated by SIGKILL; not expected)
 //! ```
 
+use crate::supervisord::{End, ends};
+
 /// How the process of this name exited last, if the log says so: its status, -1 for a signal, and why. Its group is not
 /// in the log.
 pub fn last_exit(log: &str, name: &str, expected: bool) -> Option<(i32, String)> {
-    let start = format!(" exited: {name} (");
-    let line = log.lines().rev().find_map(|line| line.split_once(&start).map(|(_, rest)| rest))?;
-    let (how, was_expected) = line.trim_end().strip_suffix(')')?.rsplit_once("; ")?;
-    if was_expected != if expected { "expected" } else { "not expected" } {
-        return None;
-    }
+    let End { how, .. } = ends(log, name).next_back().filter(|end| end.expected == expected)?;
     if let Some(status) = how.strip_prefix("exit status ") {
         let status = status.parse().ok()?;
         return Some((status, format!("exit code {status}")));

@@ -69,6 +69,7 @@ pub use groups::Reloaded;
 pub use logs::{Stream, Tail};
 pub use outcome::ProcessOutcome;
 pub use process::{Process, find};
+pub use reason::{End, ends};
 pub use server::{pid_in, signal_to_end};
 pub use signal::Signal;
 pub use stops::{Stops, leave};

@@ -15,26 +15,44 @@ impl Supervisord {
     }
 }
 
-/// What the log says in parentheses: `2026-11-27 23:06:02,467 WARN exited: NAME (exit status 3; not expected)`.
-fn find<'a>(log: &'a str, name: &str, pid: Option<u32>) -> Option<&'a str> {
-    let message = |line: &'a str| {
+/// An end of a process that supervisord did not ask for.
+pub struct End<'a> {
+    /// `exit status 3`, `terminated by SIGKILL`.
+    pub how: &'a str,
+    /// Whether its exit code is among its `exitcodes`.
+    pub expected: bool,
+}
+
+/// The ends of the processes of this name, in order.
+pub fn ends<'a>(log: &'a str, name: &str) -> impl DoubleEndedIterator<Item = End<'a>> {
+    messages(log).filter_map(move |message| end(message, name))
+}
+
+/// What the lines say after date, time and level: `2026-11-27 23:06:02,467 WARN exited: NAME (exit status 3; not expected)`.
+fn messages(log: &str) -> impl DoubleEndedIterator<Item = &str> {
+    log.lines().filter_map(|line| {
         // Not what a process has said: a debug log has that as well.
         let (date, rest) = line.split_once(' ')?;
         let is_date = date.len() == 10 && date.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
         rest.splitn(3, ' ').nth(2).filter(|_| is_date)
-    };
-    let reason = |message: &'a str| {
-        let end = message.strip_prefix("exited: ")?.strip_prefix(name)?.strip_prefix(" (")?.strip_suffix(')')?;
-        Some(end.split("; ").next().unwrap_or(end))
-    };
-    let mut messages = log.lines().filter_map(message);
-    let Some(pid) = pid else { return messages.filter_map(reason).next_back() };
+    })
+}
+
+fn end<'a>(message: &'a str, name: &str) -> Option<End<'a>> {
+    let end = message.strip_prefix("exited: ")?.strip_prefix(name)?.strip_prefix(" (")?.strip_suffix(')')?;
+    let (how, expected) = end.rsplit_once("; ")?;
+    Some(End { how, expected: expected == "expected" })
+}
+
+fn find<'a>(log: &'a str, name: &str, pid: Option<u32>) -> Option<&'a str> {
+    let reason = |message| end(message, name).map(|end| end.how);
+    let Some(pid) = pid else { return messages(log).filter_map(reason).next_back() };
     let start = format!("spawned: '{name}' with pid {pid}");
-    let mut all = messages.clone();
+    let mut all = messages(log);
     // What was started before the log's end begins is the first that ends in it.
     match all.any(|message| message == start) {
         true => all.find_map(reason),
-        false => messages.find_map(reason),
+        false => messages(log).find_map(reason),
     }
 }
 
