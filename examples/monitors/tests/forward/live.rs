@@ -43,6 +43,11 @@ fn two_runs_of_a_real_supervisord() {
             let cat = lines.into_iter().find(|line| line["process"] == "cat" && line["state"] == "RUNNING")?;
             (format!("{} {}", cat["server"].as_str()?, cat["pid"]) == expected).then_some(())
         });
+        // What a listener that is busy has not been given by its end, supervisord throws away.
+        wait_for("a listener that is ready", || {
+            let log = supervisord.log();
+            (log.rfind("forward: ACKNOWLEDGED -> READY") > log.rfind("sent to listener forward")).then_some(())
+        });
         supervisord.stop();
         // It said so, and has gone.
         wait_for("its end in the fleet", || {
