@@ -158,7 +158,7 @@ impl FailureMonitor {
     /// Logs why a process ended, once supervisord has told.
     fn tell_why(&self, event: &ProcessStateEvent<'_>) {
         // A supervisord that does not answer is not asked more and more.
-        if self.questions.busy().1 >= MOST_QUESTIONS {
+        if !self.supervisord.is_known() || self.questions.busy().1 >= MOST_QUESTIONS {
             return;
         }
         let (supervisord, process) = (self.supervisord.clone(), json!(event));

@@ -101,6 +101,11 @@ impl Supervisord {
         Self::new(Some(url.into()), account)
     }
 
+    /// Whether it is known where to call it.
+    pub fn is_known(&self) -> bool {
+        self.url.is_some()
+    }
+
     /// How long each call may take from its connection to the last byte of its answer.
     pub fn with_deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
