@@ -30,16 +30,9 @@ const SECRETS: [Secret; 10] = [
     ("http_url", "FORWARD_HTTP_URL", |settings, name| one(settings, name, Url::has_user)),
 ];
 
-/// What a command of the user need not know: the account for calls to supervisord, and what receivers want.
-const WITHHELD: [&str; 7] = [
-    "ALERT_TOKEN",
-    "ALERT_HEADER",
-    "STATUS_TOKEN",
-    "ALERT_URL",
-    "ALERT_SMTP_URL",
-    "SUPERVISOR_USERNAME",
-    "SUPERVISOR_PASSWORD",
-];
+/// What a command of the user need not know either: the receiver, whose path may be a secret, and the account for calls to
+/// supervisord.
+const WITHHELD: [&str; 3] = ["ALERT_URL", "SUPERVISOR_USERNAME", "SUPERVISOR_PASSWORD"];
 
 /// Fails if one of them is an argument.
 pub fn are_not_arguments(settings: &ArgMatches) -> Result<(), Failure> {
@@ -55,9 +48,10 @@ pub fn are_not_arguments(settings: &ArgMatches) -> Result<(), Failure> {
     })
 }
 
-/// Keeps from a command what it need not know.
+/// Keeps all secrets from a command, and what else it need not know.
 pub fn withhold(command: &mut Command) -> &mut Command {
-    WITHHELD.iter().fold(command, |command, variable| command.env_remove(variable))
+    let secrets = SECRETS.iter().map(|(_, variable, _)| *variable);
+    secrets.chain(WITHHELD).fold(command, |command, variable| command.env_remove(variable))
 }
 
 fn always(_: &ArgMatches, _: &str) -> bool {
