@@ -57,9 +57,7 @@ impl Measure {
         let action = Action::surely(supervisord, format!("start {name}"), Outcome::Starting, words, start);
         Self { action, goal: words.goal(Wanted::ProcessRuns(name)) }
     }
-}
 
-impl Measure {
     /// Has supervisord stop a process.
     pub fn stop(supervisord: &Supervisord, process: &ProcessName, words: &Words) -> Self {
         let name = process.to_string();
