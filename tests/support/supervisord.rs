@@ -62,11 +62,13 @@ impl Supervisord {
         Self::run(Setup { programs: programs.into(), directory, configuration, environment: Vec::new() })
     }
 
-    /// Starts one with this configuration, which keeps its files, `supervisord.log` and `socket` among them, in the
-    /// directory that an environment variable names. None if there is no supervisord to be had.
-    pub fn configured(configuration: &Path, directory: &str, environment: &[(&str, &OsStr)]) -> Option<Self> {
-        let variable = directory;
-        let directory = TempDir::new().unwrap();
+    /// Starts one with this configuration, which keeps its files, `supervisord.log` and `socket` among them, in this
+    /// directory, which an environment variable names. None if there is no supervisord to be had.
+    pub fn configured(
+        configuration: &Path,
+        (variable, directory): (&str, TempDir),
+        environment: &[(&str, &OsStr)],
+    ) -> Option<Self> {
         let mut environment: Vec<_> =
             environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         environment.push((variable.into(), directory.path().into()));

@@ -111,7 +111,10 @@ fn a_day_ends_with_a_mail_that_sums_it_up() {
         // Waiting goes on as always.
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1".as_ref()),
     ];
-    let Some(supervisord) = Supervisord::configured(&configuration, "FILES", &environment) else { return };
+    let Some(supervisord) = Supervisord::configured(&configuration, ("FILES", TempDir::new().unwrap()), &environment)
+    else {
+        return;
+    };
 
     let mails = || fs::read_to_string(directory.path().join("mails")).unwrap_or_default();
     wait_for("the mail", || mails().contains("DAILY_SUMMARY").then_some(()));

@@ -16,7 +16,7 @@ fn bare(sections: &str) -> Option<Supervisord> {
          pidfile = %(ENV_PLACE)s/supervisord.pid\n{sections}"
     );
     fs::write(&configuration, text).unwrap();
-    Supervisord::configured(Path::new(&configuration), "PLACE", &[])
+    Supervisord::configured(Path::new(&configuration), ("PLACE", TempDir::new().unwrap()), &[])
 }
 
 fn monitor(name: &str, settings: &str, events: &str) -> String {
