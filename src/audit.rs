@@ -554,6 +554,39 @@ mod tests {
     }
 
     #[test]
+    fn a_new_numbering_may_repeat_the_old_numbers() {
+        // 8 is an event of the old numbering and, after the restart, another one.
+        let expected = [First, First, First, Restart, First, First, First];
+        assert_eq!(deliveries([(7, 1), (8, 2), (9, 3), (7, 0), (8, 1), (9, 2), (10, 3)]), expected);
+        assert_eq!(deliveries([(1, 1), (2, 2), (0, 0), (1, 1), (2, 2)]), [First, First, Restart, First, First]);
+    }
+
+    #[test]
+    fn after_a_late_event_the_rest_of_its_gap_is_waited_for_anew() {
+        let (mut audit, _) = observed::<4>(events([0, 5, 6, 7, 8]));
+        assert_eq!((audit.take_lost(), audit.missing()), (None, 4));
+        // One more would have been enough.
+        assert_eq!(observe(&mut audit, events([2, 9, 10, 11])), [Late, First, First, First]);
+        assert_eq!((audit.take_lost(), audit.missing()), (lost(1, 1, 1), 2));
+        observe(&mut audit, events([12]));
+        assert_eq!((audit.take_lost(), audit.missing()), (lost(2, 3, 4), 0));
+    }
+
+    #[test]
+    fn more_events_may_be_outstanding_than_the_history_holds() {
+        // Each is put at the head of the queue, and so comes before all that were skipped.
+        let (mut audit, deliveries) = observed::<16>(events([0, 100]));
+        assert_eq!((deliveries[1], audit.missing()), (Gap { missing: 99 }, 99));
+        assert_eq!(observe(&mut audit, events(1..100)), [Late; 99]);
+        assert_eq!((audit.take_lost(), audit.missing()), (None, 0));
+        // Each late arrival splits a gap. With one more part than there is room for, the oldest part is lost.
+        let (mut audit, _) = observed::<16>(events([0, 100].into_iter().chain((2..=30).step_by(2))));
+        assert_eq!((audit.take_lost(), audit.missing()), (None, 84));
+        observe(&mut audit, events([32]));
+        assert_eq!((audit.take_lost(), audit.missing()), (lost(1, 1, 1), 82));
+    }
+
+    #[test]
     fn numbers_wrap() {
         let (mut audit, deliveries) = observed::<16>([(1, MASK - 1), (2, MASK), (3, 0), (4, 2)]);
         assert_eq!(deliveries, [First, First, First, Gap { missing: 1 }]);

@@ -548,6 +548,80 @@ fn now<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
+/// Whoever prints an error and its sources sees each cause once.
+#[test]
+fn a_source_says_nothing_that_the_error_has_said() {
+    use std::error::Error;
+    use supervisor_events::host::capture::Notifications;
+
+    #[derive(Debug)]
+    struct Cause;
+    #[derive(Debug)]
+    struct Outer(Cause);
+    impl fmt::Display for Cause {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the cable is cut")
+        }
+    }
+    impl fmt::Display for Outer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the link is down")
+        }
+    }
+    impl Error for Cause {}
+    impl Error for Outer {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+    /// Its reads fail.
+    struct Cut;
+    impl io::Read for Cut {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(failed())
+        }
+    }
+    fn failed() -> io::Error {
+        io::Error::other(Outer(Cause))
+    }
+
+    type Host = HostError<Outer, Outer>;
+    type Served = blocking::ServeError<Outer, Outer, Outer>;
+    let with_a_cause: [Box<dyn Error>; 8] = [
+        Box::new(Host::Read(Outer(Cause))),
+        Box::new(Host::Write(Outer(Cause))),
+        Box::new(Served::Host(HostError::Read(Outer(Cause)))),
+        Box::new(Served::Handler(Outer(Cause))),
+        Box::new(hosted::ServeError::Io(failed())),
+        Box::new(hosted::ServeError::Streams(failed())),
+        Box::new(hosted::ServeError::Handler(Box::new(Outer(Cause)))),
+        Box::new(Notifications::new(Cut, LengthUnit::Bytes).next().unwrap().unwrap_err()),
+    ];
+    for error in with_a_cause {
+        assert!(error.to_string().ends_with("the link is down"), "{error}");
+        let source = error.source().map(|source| source.to_string());
+        assert_eq!(source.as_deref(), Some("the cable is cut"), "{error}");
+    }
+
+    let protocol = supervisor_events::Decoder::<8>::default().advance(&mut &b"what"[..]).unwrap_err();
+    let turn = supervisor_events::Session::new([0; 8], LengthUnit::Bytes).reply(&Reply::OK).unwrap_err();
+    let small = BufferTooSmall { needed: 7 };
+    let alone: [(Box<dyn Error>, Box<dyn Error>); 8] = [
+        (Box::new(Host::Protocol(protocol)), Box::new(protocol)),
+        (Box::new(Host::Turn(turn)), Box::new(turn)),
+        (Box::new(Host::BufferTooSmall(small)), Box::new(small)),
+        (Box::new(Served::Host(HostError::Turn(turn))), Box::new(turn)),
+        (Box::new(DriverError::Protocol(protocol)), Box::new(protocol)),
+        (Box::new(DriverError::Turn(turn)), Box::new(turn)),
+        (Box::new(DriverError::BufferTooSmall(small)), Box::new(small)),
+        (Box::new(hosted::ServeError::Turn(turn)), Box::new(turn)),
+    ];
+    for (error, said) in alone {
+        assert_eq!((error.to_string(), error.source().is_none()), (said.to_string(), true));
+    }
+    assert_eq!(Host::WriteZero.to_string(), "cannot write to supervisord: no byte is taken");
+}
+
 #[test]
 fn a_buffer_that_is_too_small_is_no_end_of_the_input() {
     for size in [0, 1, 5, 6, 60] {

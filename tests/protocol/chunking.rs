@@ -319,6 +319,24 @@ fn a_session_with_a_buffer_that_is_too_small() {
     }
 }
 
+/// What follows the cut would be a header by itself.
+#[test]
+fn an_identifier_that_looks_like_a_header_from_a_cut_on() {
+    for lookalike in ["ver:3.0 server:s", "ver:3.0 server:", "x ver:3.0 server:y"] {
+        let events = [Sent::new("s", "a"), Sent::new(lookalike, "when:5")];
+        for unit in UNITS {
+            let stream = stream(unit, &events);
+            let expected = expected(unit, &events, stream.len());
+            let begin = expected.ends()[0];
+            for cut in begin..begin + events[1].header(unit).len() {
+                // To the first event's end, to the cut, and all the rest.
+                let sizes = [begin as u8, (cut - begin) as u8, 255];
+                assert_eq!(assert_chunking_is_invisible::<1024>(unit, &stream, &sizes), expected, "{lookalike} {cut}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_character_that_is_cut_short_ends_before_the_next_byte() {
     let header = |len| format!("ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:{len}\n").into_bytes();
