@@ -1,4 +1,4 @@
-//! Checks the contract between the readers of a line: with likely lines in the tests below, with any bytes in the fuzz
+//! Checks that the readers of a line keep their contract: on likely lines in the tests below, on any bytes in the fuzz
 //! target `readers`.
 
 use super::error::TokenError;
@@ -10,7 +10,7 @@ use super::grammar::payload::TokenLine;
 use super::places::Places;
 use super::short_cut::{self, UsualLine};
 
-/// Checks that all readers agree on these bytes, taken as a header's line and as the payload of every type.
+/// Checks that all readers agree on these bytes, read as a header line and as a payload of every type.
 ///
 /// # Panics
 ///
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn what_the_fuzzer_found() {
         let seeds = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/readers");
-        // They are not packed with the crate.
+        // The published crate does not contain them.
         let Ok(inputs) = std::fs::read_dir(seeds) else { return };
         let inputs: alloc::vec::Vec<_> = inputs.collect();
         assert!(inputs.len() >= 10);

@@ -1,4 +1,4 @@
-//! The leaves: searching for bytes, counting code points, checking UTF-8, cutting slices.
+//! The leaf functions: they search for bytes, count code points, check UTF-8 and cut slices.
 //!
 //! The feature `optimize-for-size` chooses a smaller implementation of some of them. Both give the same results, and
 //! both are tested in every build.
@@ -15,7 +15,8 @@ pub(crate) fn find(byte: u8, text: &[u8]) -> Option<usize> {
 /// Index of the last `byte`.
 pub(crate) fn rfind(byte: u8, text: &[u8]) -> Option<usize> {
     let mut rest = text;
-    // Eight bytes at a time: the words of a line are too short for `memrchr` to pay, and too long to go byte by byte.
+    // Eight bytes at a time: the words of a line are too short for `memrchr` to pay off, and too long to go byte by
+    // byte.
     while !SMALL && let Some((before, block)) = rest.split_last_chunk::<8>() {
         let found = equal_bytes(u64::from_le_bytes(*block), byte);
         if found != 0 {
@@ -52,7 +53,7 @@ fn find_by_last(needle: &[u8], text: &[u8]) -> Option<usize> {
     }
 }
 
-/// Splits around the first `byte`, which is in neither part.
+/// Splits around the first `byte`, which ends up in neither part.
 pub(crate) fn split_once(byte: u8, text: &[u8]) -> Option<(&[u8], &[u8])> {
     let (before, rest) = text.split_at_checked(find(byte, text)?)?;
     Some((before, rest.get(1..)?))

@@ -1,8 +1,8 @@
 //! Messages that a process sends as PROCESS_COMMUNICATION events.
 //!
 //! A process that supervisord runs with `stdout_capture_maxbytes` (or `stderr_capture_maxbytes`) above 0 sends an event
-//! by writing data between two tags to its standard output (or error). supervisord keeps at most that many bytes of it,
-//! the last ones.
+//! by writing data between two tags to its standard output (or error). Of longer data, supervisord keeps only the last
+//! that many bytes.
 //!
 //! ```no_run
 //! use supervisor_events::communication;
@@ -12,8 +12,8 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! To send many lines at once, put them all between one pair of tags. supervisor 4.3.0 takes the messages of one read one
-//! inside another, and fails at 480 to 600 of them; after that it reads nothing from that stream any more.
+//! To send many lines at once, put them all between one pair of tags. supervisor 4.3.0 recurses once for each message
+//! in a read, and fails at 480 to 600 of them; after that it reads nothing more from that stream.
 
 use core::fmt;
 
@@ -25,11 +25,11 @@ pub const BEGIN: &[u8] = b"<!--XSUPERVISOR:BEGIN-->";
 /// Ends the data.
 pub const END: &[u8] = b"<!--XSUPERVISOR:END-->";
 
-/// A message with its tags, as it is written.
+/// Encodes a message: its data between the tags.
 ///
 /// # Errors
 ///
-/// If the data holds the tag that ends it: supervisord would cut it there.
+/// If the data contains the [end tag](END): supervisord would cut it there.
 ///
 /// ```
 /// use supervisor_events::communication;
@@ -41,13 +41,13 @@ pub const END: &[u8] = b"<!--XSUPERVISOR:END-->";
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn encode(data: &[u8]) -> Result<EncodedMessage<'_>, EndTagInData> {
-    // The tag has one `<`, at its start, so it cannot overlap itself: the data's end cannot form an earlier tag with
-    // it.
+    // The end tag has one `<`, at its start, so it cannot overlap itself: the end of the data cannot form an earlier
+    // one with it.
     let holds_end = memchr::memchr_iter(b'<', data).any(|at| data.get(at..).is_some_and(|rest| rest.starts_with(END)));
     if holds_end { Err(EndTagInData) } else { Ok(EncodedMessage { data }) }
 }
 
-/// The bytes of a message. Write them at once, so that no output of another thread gets between the tags.
+/// The bytes of a message. Write them in one call, so that no output of another thread gets between the tags.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[must_use = "a message is sent by writing these bytes"]
 pub struct EncodedMessage<'a> {
@@ -94,12 +94,12 @@ impl fmt::Debug for EncodedMessage<'_> {
 
 /// Sends a message: writes it with one call of [`write_all`](std::io::Write::write_all), and flushes.
 ///
-/// The standard streams are locked for the length of such a call.
+/// The standard streams are locked for the duration of such a call.
 ///
 /// # Errors
 ///
-/// Those of the writer; [`InvalidInput`](std::io::ErrorKind::InvalidInput) if the data holds the tag that ends it. Nothing
-/// is written then.
+/// Those of the writer. [`InvalidInput`](std::io::ErrorKind::InvalidInput) if the data contains the [end tag](END); in
+/// that case nothing is written.
 ///
 /// ```
 /// # use supervisor_events::communication;
@@ -117,14 +117,14 @@ pub fn write(mut writer: impl std::io::Write, data: impl AsRef<[u8]>) -> std::io
     writer.flush()
 }
 
-/// The data of a message holds the tag that ends it.
+/// The data of a message contains the [end tag](END).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct EndTagInData;
 
 impl fmt::Display for EndTagInData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the data holds the tag that ends it")
+        f.write_str("the data contains the end tag")
     }
 }
 
@@ -174,7 +174,7 @@ mod tests {
         write(&mut writes, "a\nb").unwrap();
         assert_eq!(writes.0, [[BEGIN, b"a\nb", END].concat(), b"flushed".to_vec()]);
         let error = write(&mut writes, END).unwrap_err();
-        assert_eq!(error.to_string(), "the data holds the tag that ends it");
+        assert_eq!(error.to_string(), "the data contains the end tag");
         assert_eq!((error.kind(), writes.0.len()), (std::io::ErrorKind::InvalidInput, 2));
     }
 }

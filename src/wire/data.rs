@@ -1,8 +1,8 @@
 //! Data that an event carries.
 
-/// What a process wrote or somebody sent: any bytes.
+/// What a process wrote or a client sent: any bytes.
 ///
-/// supervisord 4 replaces data that is not UTF-8, as a whole, with a text: `Undecodable: b'\xff'`.
+/// If data is not UTF-8, supervisord 4 replaces all of it with a text: `Undecodable: b'\xff'`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Data<'a>(&'a [u8]);
 
@@ -28,9 +28,10 @@ impl<'a> Data<'a> {
         core::str::from_utf8(self.0)
     }
 
-    /// The Python literal, `b'\xff'`, where supervisord could not decode what was written as UTF-8.
+    /// The Python literal, for example `b'\xff'`, that supervisord sent because the data was not UTF-8. `None` for any
+    /// other data.
     ///
-    /// A process can write this text itself; the two cannot be told apart.
+    /// A process can write such a text itself; the two cannot be told apart.
     ///
     /// ```
     /// use supervisor_events::Data;

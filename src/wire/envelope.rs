@@ -1,4 +1,4 @@
-//! A notification as supervisord writes it: header and payload, from their parts.
+//! Writes a notification as supervisord does: header and payload, from their parts.
 
 use super::error::BufferTooSmall;
 use super::key::Key;

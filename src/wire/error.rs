@@ -5,7 +5,7 @@
 //! * [`EventError`]: a payload that has no typed view; the notification itself is fine.
 //! * [`BufferTooSmall`]: a caller's buffer that is too small.
 //!
-//! What callers ask for out of turn is a [`TurnError`](crate::TurnError).
+//! A call out of turn is a [`TurnError`](crate::TurnError).
 
 use core::fmt;
 
@@ -24,7 +24,7 @@ pub enum TokenErrorKind {
     NotANumber,
     /// The number is too large for its type, or the line is 4 GiB or longer.
     TooLarge,
-    /// The value is empty, or not among the values that the key may have.
+    /// The value is empty, or not one that the key allows.
     Invalid,
     /// The value, or an unknown token after it, is not UTF-8.
     NotUtf8,
@@ -32,13 +32,14 @@ pub enum TokenErrorKind {
     NotAToken,
 }
 
-/// A line that cannot be read. If several things are wrong, a refused line (too long, not UTF-8) comes first, then a
-/// missing key, then the leftmost error.
+/// Why a line cannot be read. If several things are wrong, a line that is too long or not UTF-8 is reported first, then
+/// a missing key, then the leftmost error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct TokenError {
-    /// The key of the token. For [`TokenErrorKind::NotAToken`] and [`TokenErrorKind::NotUtf8`], the last known key before the fault.
+    /// The key of the token. For [`TokenErrorKind::NotAToken`] and [`TokenErrorKind::NotUtf8`], the last known key
+    /// before the fault.
     pub key: Key,
     /// What is wrong with it.
     pub kind: TokenErrorKind,
@@ -52,10 +53,10 @@ impl TokenError {
         let key = self.key;
         match self.kind {
             TokenErrorKind::Missing => write!(f, "the token '{key}' is missing"),
-            TokenErrorKind::Duplicate => write!(f, "the token '{key}' is there twice"),
+            TokenErrorKind::Duplicate => write!(f, "the token '{key}' occurs twice"),
             TokenErrorKind::NotANumber => write!(f, "the value of '{key}' is not an unsigned decimal number"),
-            TokenErrorKind::TooLarge => write!(f, "the number of '{key}' is too large"),
-            TokenErrorKind::Invalid => write!(f, "the value of '{key}' is not one that it may have"),
+            TokenErrorKind::TooLarge => write!(f, "the value of '{key}' is too large"),
+            TokenErrorKind::Invalid => write!(f, "the value of '{key}' is not a valid one"),
             TokenErrorKind::NotUtf8 => write!(f, "the value of '{key}' is not UTF-8"),
             TokenErrorKind::NotAToken => write!(f, "what follows '{key}' is not a key:value token"),
         }
@@ -101,8 +102,8 @@ impl core::error::Error for EventError {}
 
 /// The peer's fault: the stream cannot be read any further.
 ///
-/// Sticky: a machine that has returned it returns it again from every further call. The exception is an error of `end`,
-/// which is not stored. The way out is to end the process and let supervisord start it again.
+/// Sticky: a machine that has returned it returns it again from every further call. Only an error of `end` is not
+/// stored. To recover, end the process and let supervisord start it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -118,7 +119,7 @@ pub struct ProtocolError {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ProtocolErrorKind {
-    /// A header was due, and what arrived does not begin with `ver:`, or has too many newlines.
+    /// What arrived instead of a header does not begin with `ver:`, or has too many newlines.
     NotAHeader,
     /// The header does not end within this many bytes.
     HeaderTooLong {
@@ -127,9 +128,9 @@ pub enum ProtocolErrorKind {
     },
     /// The header cannot be read.
     Header(TokenError),
-    /// Input arrived although the listener had not said READY. Either bytes are left over after a payload, since the
-    /// server counts `len` in another unit; or the input is a recording, which has all events at once. A
-    /// [`Decoder`](crate::Decoder) reads those, and so does `host::std_io::Serve::replay`.
+    /// Input arrived before the listener sent READY. Either bytes are left over after a payload, because the server
+    /// counts `len` in another unit; or the input is a recording, which holds all events at once. A
+    /// [`Decoder`](crate::Decoder) reads recordings, and so does `host::std_io::Serve::replay`.
     OutOfTurn,
     /// The stream ended inside a header.
     TruncatedHeader,
@@ -142,7 +143,7 @@ pub enum ProtocolErrorKind {
 }
 
 impl ProtocolErrorKind {
-    /// Offset of the fault from where the header begins, or would begin.
+    /// Offset of the fault, from where the header begins or would begin.
     pub(crate) const fn place(&self) -> usize {
         match self {
             Self::HeaderTooLong { limit } => *limit,
@@ -157,23 +158,23 @@ impl fmt::Display for ProtocolError {
         write!(f, "byte {}: ", self.offset)?;
         match self.kind {
             ProtocolErrorKind::NotAHeader => f.write_str(
-                "no header where one was due (it begins with 'ver:'); \
+                "no header where one was expected (it begins with 'ver:'); \
                  if bytes are left over after a payload, set the other length unit",
             ),
             ProtocolErrorKind::HeaderTooLong { limit } => {
-                write!(f, "the header does not end within the {limit} bytes that there is room for")
+                write!(f, "the header does not end within the limit of {limit} bytes")
             }
             ProtocolErrorKind::Header(error) => {
                 f.write_str("header: ")?;
                 error.describe(f)
             }
             ProtocolErrorKind::OutOfTurn => f.write_str(
-                "input before READY was said: if bytes are left over after a payload, set the other length unit; if this is a \
-                 recording, only a replay can take it",
+                "input before READY was sent: if bytes are left over after a payload, set the other length unit; \
+                 if this is a recording, replay it instead",
             ),
             ProtocolErrorKind::TruncatedHeader => f.write_str("the input ends inside a header"),
             ProtocolErrorKind::TruncatedPayload { missing } => {
-                write!(f, "the input ends inside a payload: {missing} of its 'len' had not arrived")
+                write!(f, "the input ends inside a payload, {missing} short of its 'len'")
             }
         }
     }
@@ -197,15 +198,15 @@ impl fmt::Display for BufferTooSmall {
 
 impl core::error::Error for BufferTooSmall {}
 
-/// A name that is none of those that can be parsed. Its `Debug` is the sentence of its `Display`, for a `main` that
-/// returns it.
+/// A name that cannot be parsed, because it is not in the table. `Debug` prints the same sentence as `Display`, for a
+/// `main` that returns it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UnknownName {
     expected: &'static str,
 }
 
 impl UnknownName {
-    /// A name that is not `expected`: what it should be, in words.
+    /// `expected` says in words what the name should have been.
     pub(crate) const fn instead_of(expected: &'static str) -> Self {
         Self { expected }
     }
@@ -246,23 +247,23 @@ mod tests {
         let cases = [
             (
                 ProtocolErrorKind::NotAHeader,
-                "byte 1234: no header where one was due (it begins with 'ver:'); \
+                "byte 1234: no header where one was expected (it begins with 'ver:'); \
                  if bytes are left over after a payload, set the other length unit",
             ),
             (
                 ProtocolErrorKind::HeaderTooLong { limit: 64 },
-                "byte 1234: the header does not end within the 64 bytes that there is room for",
+                "byte 1234: the header does not end within the limit of 64 bytes",
             ),
             (ProtocolErrorKind::Header(token), "byte 1234: header: the token 'len' is missing"),
             (
                 ProtocolErrorKind::OutOfTurn,
-                "byte 1234: input before READY was said: if bytes are left over after a payload, set the other length \
-                 unit; if this is a recording, only a replay can take it",
+                "byte 1234: input before READY was sent: if bytes are left over after a payload, set the other length \
+                 unit; if this is a recording, replay it instead",
             ),
             (ProtocolErrorKind::TruncatedHeader, "byte 1234: the input ends inside a header"),
             (
                 ProtocolErrorKind::TruncatedPayload { missing: 7 },
-                "byte 1234: the input ends inside a payload: 7 of its 'len' had not arrived",
+                "byte 1234: the input ends inside a payload, 7 short of its 'len'",
             ),
         ];
         for (kind, text) in cases {

@@ -1,4 +1,4 @@
-//! Events by their types: from a payload, and back to it.
+//! Typed events: read from a payload, and written back as one.
 
 use super::bytes::SMALL;
 use super::data::Data;
@@ -113,9 +113,9 @@ impl<'a> Event<'a> {
         self.shape().event_type()
     }
 
-    /// Writes the payload that supervisord sends for this event to the start of `buffer`, and returns that part. Values
-    /// that are `None` are left out; `extra` tokens come last. Names that no configuration allows are written as they
-    /// are, and may read back differently: a group's name with a colon in a later word, a newline in a token.
+    /// Writes the payload that supervisord sends for this event to the start of `buffer`, and returns that part. Leaves
+    /// out values that are `None`; writes `extra` tokens last. Names that no configuration allows are written
+    /// unchanged, and may read back differently: a group's name with a colon in a later word, a newline in a token.
     ///
     /// # Errors
     ///

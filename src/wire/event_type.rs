@@ -65,7 +65,7 @@ macro_rules! make_event_types {
                 }
             }
 
-            /// The type at a place of the table. A match makes smaller code than the table itself.
+            /// The type at an index of the table. A match makes smaller code than the table itself.
             fn at(place: usize) -> Option<Self> {
                 enum Place { $root, $($variant,)* }
                 match place {
@@ -108,7 +108,7 @@ macro_rules! make_event_types {
         }
 
         const _: () = {
-            assert!(distinct(&[$root_name, $($name,)*]), "two types have one name");
+            assert!(distinct(&[$root_name, $($name,)*]), "two types have the same name");
             $(assert!(
                 EventType::$variant.shape().is_some() || is_parent(EventType::$variant),
                 concat!($name, " has no shape, and nothing is a kind of it"),

@@ -9,12 +9,12 @@ use super::places::Places;
 use super::short_cut;
 use super::token::split_last_word;
 
-/// How many newlines an identifier may hold. At each newline the header is read again from its start, so a flood of
-/// short lines must not keep a program busy.
+/// How many newlines an identifier may hold. At each newline the header is read again from its start, so without a
+/// limit a flood of short lines would keep a program busy.
 const NEWLINES: usize = 16;
 
-/// The usual header, whole, at the start of `text`, and its length with its newline. `None` proves nothing: there may be
-/// an unusual header, or the beginning of one.
+/// The complete usual header at the start of `text`, and its length with its newline. `None` proves nothing: there may
+/// be an unusual header, or the beginning of one.
 #[inline(always)]
 pub(crate) fn usual_header(text: &[u8]) -> Option<(Places, usize)> {
     let (places, end) = short_cut::header(text)?;
@@ -22,8 +22,8 @@ pub(crate) fn usual_header(text: &[u8]) -> Option<(Places, usize)> {
 }
 
 /// Reads the header at the start of `text` into `places`, and returns its length with its newline; `None` if it is
-/// incomplete. The bytes of `text` before offset `new` were there in the previous call; where there are none, the caller
-/// has tried [`usual_header`]. A header may be `limit` bytes long.
+/// incomplete. The bytes before offset `new` were there in the previous call; if `new` is 0, the caller has tried
+/// [`usual_header`]. A header may be `limit` bytes long.
 ///
 /// A newline alone does not end a header: the identifier may hold one. The header ends at the first newline that
 /// follows ` eventname:E len:N`, or that follows all keys, in any order. So at each newline the text before it is read

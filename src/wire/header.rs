@@ -46,7 +46,7 @@ impl<'a> Header<'a> {
         Ok(Self::new(line, places))
     }
 
-    /// The header of a line that these places were read from.
+    /// The header in `line`, from which `places` were read.
     #[inline]
     pub(crate) fn new(line: &'a [u8], places: Places) -> Self {
         Self { line: Text::checked(line), places }
@@ -65,7 +65,7 @@ impl<'a> Header<'a> {
         self.text(self.places.ver).as_str()
     }
 
-    /// supervisord's `identifier`. May hold anything, even nothing.
+    /// supervisord's `identifier`. Any text; may be empty.
     pub fn server(&self) -> &'a str {
         self.text(self.places.server).as_str()
     }
@@ -106,7 +106,7 @@ impl<'a> Header<'a> {
         self.line.as_str()
     }
 
-    /// The same as bytes.
+    /// The bytes of that line.
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.line.as_bytes()
     }
@@ -134,7 +134,7 @@ impl<'a> Header<'a> {
     }
 }
 
-/// Reads a header line without its newline into `places`, which mean nothing if it fails.
+/// Reads a header line, without its newline, into `places`; if it fails, their contents are unspecified.
 pub(crate) fn read(line: &[u8], places: &mut Places) -> Result<(), TokenError> {
     match short_cut::header(line) {
         Some((usual, len)) if len == line.len() => {

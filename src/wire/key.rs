@@ -59,8 +59,8 @@ macro_rules! make_keys {
 table!(make_keys);
 
 const _: () = {
-    assert!(Key::ALL.len() <= 32, "a set has a bit for each key");
-    assert!(distinct(Key::NAMES), "two keys have one name");
+    assert!(Key::ALL.len() <= 32, "a set has 32 bits, one for each key");
+    assert!(distinct(Key::NAMES), "two keys have the same name");
 };
 
 impl core::fmt::Debug for Key {
@@ -90,7 +90,7 @@ pub(crate) const fn in_order(keys: &[Key]) -> bool {
     true
 }
 
-/// A set of keys, a bit for each.
+/// A set of keys, one bit for each.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) struct Keys(u32);
@@ -129,7 +129,7 @@ impl Keys {
         self.0 == 0
     }
 
-    /// The first of them in the order of the table.
+    /// The first key of the set, in the order of the table.
     pub(crate) fn first(self) -> Option<Key> {
         Key::ALL.get(self.0.trailing_zeros() as usize).copied()
     }

@@ -2,7 +2,7 @@
 //!
 //! The documentation says bytes. supervisor 4 sends the length of a Python string: Unicode code points (upstream issue
 //! 1243). supervisor 3 on Python 2, and servers written in other languages, count bytes. All of them say `ver:3.0`, so
-//! the unit cannot be told from the stream, and is a setting.
+//! the stream does not tell which unit it uses, and the unit is a setting.
 
 use super::bytes::{SMALL, code_points, subslice};
 use super::error::UnknownName;
@@ -144,7 +144,7 @@ impl Remaining {
         let mut taken = 0;
         while self.units != 0 {
             // n bytes hold at most n code points, so this block never extends past the payload. If it completes the
-            // count, each of its bytes begins a code point, and the last byte tells how many continuation bytes follow.
+            // count, each of its bytes begins a code point, and the last one tells how many continuation bytes follow.
             // Otherwise the next block is shorter, by a quarter even if every code point has four bytes.
             let rest = subslice(input, taken, input.len());
             let len = usize::try_from(self.units).unwrap_or(usize::MAX).min(rest.len());
@@ -188,7 +188,7 @@ mod tests {
         remaining
     }
 
-    /// However the input is split, exactly the payload's bytes are taken.
+    /// Takes exactly the payload's bytes, however the input is split.
     #[test]
     fn code_points_end_where_their_last_byte_ends() {
         let text = "aé€😀z日本".as_bytes();

@@ -5,10 +5,10 @@
 //! * [`grammar`]: parses lines. [`short_cut`]: parses the usual ones faster.
 //! * [`header`]: the line of tokens before every payload. [`places`]: the result of parsing it. [`framing`]: where it
 //!   ends.
-//! * [`event`]: payloads by the types of their events. [`data`], [`text`], [`token`], [`value`]: their parts.
+//! * [`event`]: typed payloads. [`data`], [`text`], [`token`], [`value`]: their parts.
 //! * [`length`]: what `len` counts, and where a payload of that length ends.
 //! * [`envelope`]: writes header and payload. [`writer`]: writes their parts.
-//! * [`reply`]: READY and RESULT. [`result_line`]: reads a RESULT's line as supervisord does.
+//! * [`reply`]: READY and RESULT. [`result_line`]: reads the line of a RESULT as supervisord does.
 //! * [`communication`]: the tags around data that a process sends as PROCESS_COMMUNICATION.
 //! * `agreement`: checks the readers of a line against each other, for tests and fuzzing.
 //! * [`error`]: everything that can be wrong. [`bytes`]: searching, counting, slicing.
@@ -42,4 +42,4 @@ pub mod word;
 mod writer;
 
 const _: () =
-    assert!(key::Keys::of(key::Key::ALL).without(places::KEYS.union(payload::KEYS)).is_empty(), "a key is in no line");
+    assert!(key::Keys::of(key::Key::ALL).without(places::KEYS.union(payload::KEYS)).is_empty(), "no line has this key");

@@ -1,4 +1,4 @@
-//! The payloads, typed: one struct per shape, in the protocol's own names.
+//! Typed payloads: one struct per shape, with the protocol's own names.
 
 use super::data::Data;
 use super::event_type::Shape;
@@ -54,7 +54,7 @@ macro_rules! make_payloads {
 
                 /// An event to send. Names are empty, optional values `None`, other values placeholders: set the
                 /// fields.
-                #[allow(clippy::new_without_default, reason = "only one of them can do without what the name says")]
+                #[allow(clippy::new_without_default, reason = "most of them take the value that the name gives")]
                 pub const fn new($($named: $Named)?) -> Self {
                     Self {
                         $($named,)?

@@ -1,4 +1,4 @@
-//! What every reader returns for a header: its numbers, and where in the line its texts are.
+//! What every reader of headers returns: the numbers, and the spans of the texts.
 
 use super::key::{Key, Keys};
 use super::text::Span;
@@ -7,7 +7,7 @@ use super::text::Span;
 pub(crate) const KEYS: Keys =
     Keys::of(&[Key::Ver, Key::Server, Key::Serial, Key::Pool, Key::Poolserial, Key::Eventname, Key::Len]);
 
-/// What was read of a header's line: the numbers, and where the texts are.
+/// A header line, parsed: its numbers, and the spans of its texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) struct Places {

@@ -1,8 +1,8 @@
-//! What a listener says: `READY\n` and `RESULT n\n` with n bytes of data.
+//! What a listener sends: `READY\n`, and `RESULT n\n` with n bytes of data.
 //!
-//! Nothing may follow the data. If a listener prints `OK` with a line end, supervisord takes the newline for the start
-//! of the next READY. That violates the protocol, and supervisord never sends that listener another event. So the bytes
-//! are built here, in one place.
+//! Nothing may follow the data. If a listener prints `OK` with a newline, supervisord takes that for the start of the
+//! next READY, which is then wrong, and never sends this listener another event. So the bytes are built here, in one
+//! place.
 
 #[cfg(feature = "alloc")]
 use alloc::{borrow::Cow, string::String, vec::Vec};
@@ -11,7 +11,7 @@ use super::bytes::{SMALL, subslice};
 use super::error::BufferTooSmall;
 use super::writer::{Decimal, Writer};
 
-/// Says that the listener can take an event.
+/// Tells supervisord that the listener can accept an event.
 pub const READY: &[u8] = b"READY\n";
 
 /// The answer to an event. It borrows its data; with the feature `alloc`, it may own it.
@@ -37,7 +37,8 @@ type Bytes<'a> = Cow<'a, [u8]>;
 #[cfg(not(feature = "alloc"))]
 type Bytes<'a> = &'a [u8];
 
-/// A macro: the result of a function counts as one that may need dropping, and `&Reply::OK` would not be `'static`.
+/// A macro, because the compiler assumes that what a function returns needs dropping: `&Reply::OK` would not be
+/// `'static`.
 #[cfg(feature = "alloc")]
 macro_rules! borrowed {
     ($data:expr) => {
@@ -59,11 +60,11 @@ impl<'a> Reply<'a> {
     /// pool but to every pool that holds a process of equal priority. A last resort.
     pub const FAIL: Reply<'static> = Reply { data: borrowed!(b"FAIL") };
 
-    /// Any data that outlives the event, for a pool with a `result_handler` of its own. supervisord's default handler takes everything but `OK`
-    /// for a rejection.
+    /// Any data that outlives the event, for a pool with a `result_handler` of its own. supervisord's default handler
+    /// treats everything but `OK` as a rejection.
     ///
-    /// For data of the event itself, use `Reply::from(notification.payload.to_vec())` (feature `alloc`): the event's
-    /// memory is free once the handler has returned.
+    /// To answer with data from the event itself, use `Reply::from(notification.payload.to_vec())` (feature `alloc`):
+    /// the event's memory is reused once the handler has returned.
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self { data: borrowed!(bytes) }
     }
@@ -79,7 +80,7 @@ impl<'a> Reply<'a> {
         self.data
     }
 
-    /// RESULT, as it goes over the wire.
+    /// RESULT, as it is sent.
     pub const fn encode(&self) -> EncodedReply<'_> {
         EncodedReply { data: self.data(), ready: b"" }
     }
@@ -116,8 +117,7 @@ impl From<String> for Reply<'_> {
     }
 }
 
-/// The bytes of a RESULT, with or without the next READY. Write them at once; nothing may be written between or after
-/// them.
+/// The bytes of a RESULT, with or without the next READY. Write nothing between them, and nothing after them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[must_use = "supervisord waits for these bytes"]
 pub struct EncodedReply<'a> {
@@ -164,7 +164,7 @@ impl<'a> EncodedReply<'a> {
     }
 }
 
-/// The length of the longest line that begins a RESULT.
+/// The length of the longest line that a RESULT can begin with.
 const LONGEST: usize = "RESULT 18446744073709551615\n".len();
 
 fn head(writer: &mut Writer<'_>, len: usize) {

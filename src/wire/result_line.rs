@@ -1,28 +1,28 @@
-//! The line of a RESULT, as supervisor 4.3.0 reads it: byte by byte, and with all its leniency.
+//! The line that a RESULT begins with, read as supervisor 4.3.0 reads it, with all its leniency.
 //!
 //! [`reply`](super::reply) writes such lines.
 
-/// What is odd about a RESULT's line, though supervisord takes it.
+/// What is odd about the line of a RESULT that supervisord accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Quirk {
     /// It does not begin with `RESULT `. supervisord skips the first 7 bytes of the line without looking at them.
     Prefix,
-    /// The number is more than decimal digits: spaces, a sign, underscores, a carriage return, leading zeros.
+    /// The number has more than digits: spaces, a sign, underscores, a carriage return. Or it has leading zeros.
     Number,
 }
 
 impl core::fmt::Display for Quirk {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
-            Self::Prefix => "the line of RESULT does not begin with 'RESULT '",
-            Self::Number => "the length in the line of RESULT is more than decimal digits",
+            Self::Prefix => "the line of the RESULT does not begin with 'RESULT '",
+            Self::Number => "the length in the line of the RESULT is not a plain decimal number",
         })
     }
 }
 
-/// A RESULT's line, read as supervisord reads it: 7 bytes that are skipped, and a number as Python's `int()` reads it.
+/// The line of a RESULT, byte by byte: 7 bytes that supervisord skips, and a number as Python's `int()` reads it.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) struct Line {
@@ -50,9 +50,9 @@ enum Place {
     NotANumber,
 }
 
-/// What the number at the line's end is.
+/// The number at the end of the line.
 pub(crate) enum Number {
-    /// No number.
+    /// Not a number.
     None,
     Negative,
     /// More than any listener can write.
@@ -69,7 +69,7 @@ impl Line {
         Self { len: 0, usual: true, place: Place::Before, negative: false, value: 0, digits: 0, plain: true }
     }
 
-    /// Takes the next byte of the line, which is no newline.
+    /// Takes the next byte of the line, which is not a newline.
     pub(crate) fn put(&mut self, byte: u8) {
         let at = self.len;
         self.len = at.saturating_add(1);

@@ -43,7 +43,7 @@ pub(crate) fn header(input: &[u8]) -> Option<(Places, usize)> {
     Some((Places { ver, server, serial, pool, poolserial, eventname, len }, end))
 }
 
-/// A payload's line, taken from the left.
+/// The line of a payload, read from the left.
 pub(crate) struct UsualLine<'a> {
     rest: &'a [u8],
     /// The separator before the next token.
@@ -100,7 +100,7 @@ impl<'a> Values<'a> for UsualLine<'a> {
     }
 }
 
-/// ASCII from `!` to DEL, up to the next other byte or the end.
+/// ASCII from `!` to DEL, up to the first other byte or the end.
 #[inline]
 fn word(input: &[u8]) -> Parsed<'_, &[u8]> {
     let mut rest = input;

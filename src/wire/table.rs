@@ -62,11 +62,11 @@ macro_rules! table {
                     Backoff = "BACKOFF",
                     /// Told to stop.
                     Stopping = "STOPPING",
-                    /// Ended by itself.
+                    /// Exited on its own.
                     Exited = "EXITED",
                     /// Could not be started.
                     Fatal = "FATAL",
-                    /// supervisord does not know.
+                    /// supervisord lost track of it.
                     Unknown = "UNKNOWN",
                 }
                 /// The stream that a process wrote to.
@@ -104,7 +104,7 @@ macro_rules! table {
                 ProcessCommunication = "PROCESS_COMMUNICATION", Event;
                 /// Abstract: a process wrote output.
                 ProcessLog = "PROCESS_LOG", Event;
-                /// Somebody called `supervisor.sendRemoteCommEvent`.
+                /// A client called `supervisor.sendRemoteCommEvent`.
                 RemoteCommunication = "REMOTE_COMMUNICATION", Event => RemoteCommunication;
                 /// Abstract: supervisord changed its state.
                 SupervisorStateChange = "SUPERVISOR_STATE_CHANGE", Event;
@@ -122,7 +122,7 @@ macro_rules! table {
                 ProcessStateBackoff = "PROCESS_STATE_BACKOFF", ProcessState => ProcessState(ProcessState::Backoff);
                 /// A process is being stopped.
                 ProcessStateStopping = "PROCESS_STATE_STOPPING", ProcessState => ProcessState(ProcessState::Stopping);
-                /// A process ended by itself.
+                /// A process exited on its own.
                 ProcessStateExited = "PROCESS_STATE_EXITED", ProcessState => ProcessState(ProcessState::Exited);
                 /// A process ended too soon, too often.
                 ProcessStateFatal = "PROCESS_STATE_FATAL", ProcessState => ProcessState(ProcessState::Fatal);
@@ -173,17 +173,17 @@ macro_rules! table {
                         groupname: Text<'a> = Groupname,
                         /// The state that it was in before.
                         from_state: StateName<'a> = FromState,
-                        /// STARTING, BACKOFF: how many starts were tried; goes to `startretries` + 1.
+                        /// STARTING, BACKOFF: how many starts were tried; up to `startretries` + 1.
                         tries: Option<u32> = Tries,
                         /// EXITED: whether the exit code was one of `exitcodes`. A death by a signal never is.
                         expected: Option<bool> = Expected,
-                        /// RUNNING, STOPPING, STOPPED, EXITED: the process id; 0 if the process is gone. `None` also
-                        /// where a server writes a negative number.
+                        /// RUNNING, STOPPING, STOPPED, EXITED: the process id; 0 if the process is gone. Also `None` if
+                        /// the server writes a negative number.
                         pid: Option<u32> = Pid,
                     }
                     unknown extra
                 }
-                /// A process wrote output. The data is any piece of it, not necessarily a line.
+                /// A process wrote output. The data is any chunk of it, not necessarily a line.
                 ProcessLog(ProcessLogEvent) {
                     named {
                         /// The stream that it wrote to: from the token, or from the event's name if the server sends no
@@ -224,7 +224,7 @@ macro_rules! table {
                     }
                     unknown extra
                 }
-                /// Somebody called `supervisor.sendRemoteCommEvent(type, data)`.
+                /// A client called `supervisor.sendRemoteCommEvent(type, data)`.
                 RemoteCommunication(RemoteCommunicationEvent) {
                     tokens {
                         /// The first argument: the rest of the first line. It may hold spaces and colons.

@@ -1,8 +1,8 @@
-//! Text that is known to be UTF-8, and parts of it.
+//! Text that is known to be UTF-8, and ranges of it.
 
 use super::bytes::{subslice, utf8_error};
 
-/// Text from the stream, which is UTF-8: a name, a state, a line. A `&str` in another form.
+/// UTF-8 text from the stream: a name, a state, a line.
 ///
 /// It compares and prints as text, and derefs to `str`. [`as_str`](Self::as_str) gives a `&str` that lives as long as
 /// the input: `match event.processname.as_str() { "feed" => … }`.
@@ -18,8 +18,8 @@ use super::bytes::{subslice, utf8_error};
 /// assert_eq!(name, "risk_manager");
 /// # Ok::<(), supervisor_events::EventError>(())
 /// ```
-// A line is checked once, when it is read. Without `unsafe`, making a `&str` of a part takes another check, so it is
-// done only for callers that ask for one: most compare or copy bytes.
+// A line is checked once, when it is read. Without `unsafe`, making a `&str` of a part of it takes another check, so
+// that is done only for callers that ask for one: most compare or copy bytes.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text<'a>(&'a [u8]);
 
@@ -29,7 +29,7 @@ impl<'a> Text<'a> {
         Self(text.as_bytes())
     }
 
-    /// Wraps bytes that the caller has found to be UTF-8.
+    /// Wraps bytes that the caller has checked to be UTF-8.
     pub(crate) fn checked(bytes: &'a [u8]) -> Self {
         debug_assert_eq!(utf8_error(bytes), None);
         Self(bytes)
@@ -147,7 +147,7 @@ impl core::fmt::Display for Text<'_> {
     }
 }
 
-/// Where a part of a line begins and ends. 32 bits each on every machine: a header holds several.
+/// A range of a line. Its offsets have 32 bits on every machine: a header holds several spans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) struct Span {
@@ -161,7 +161,7 @@ impl Span {
     /// The longest line that a span can refer to.
     pub(crate) const MAX: usize = u32::MAX as usize;
 
-    /// From `from` up to `to` of a line of at most [`Span::MAX`] bytes.
+    /// From `from` up to `to` in a line of at most [`Span::MAX`] bytes.
     pub(crate) fn new(from: usize, to: usize) -> Self {
         debug_assert!(from <= to && to <= Self::MAX);
         Self { from: from as u32, to: to as u32 }

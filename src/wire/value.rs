@@ -148,6 +148,6 @@ pub(crate) trait Values<'a>: Sized {
     /// The part of the line that may hold unknown tokens.
     fn rest(&self) -> Text<'a>;
 
-    /// Called after all values were taken: whether all of them were present and could be read.
+    /// Called once all values have been taken: whether all of them were present and could be read.
     fn finish(&self) -> Result<(), Self::Error>;
 }

@@ -26,7 +26,7 @@ macro_rules! make_words {
             }
 
             impl $Word {
-                /// All of them, in the order of the table.
+                /// All values, in the order of the table.
                 pub const ALL: &'static [Self] = &[$(Self::$word,)*];
 
                 /// Its name, as supervisord writes it.
@@ -36,7 +36,7 @@ macro_rules! make_words {
                     }
                 }
 
-                /// The one with this name, in any letter case: not all servers write names as supervisord does.
+                /// The value with this name, in any letter case: not all servers write names as supervisord does.
                 pub fn from_name(name: &str) -> Option<Self> {
                     Self::from_bytes(name.as_bytes())
                 }

@@ -44,7 +44,11 @@ impl<'b> Writer<'b> {
         self.put(key).put(b":").put(value)
     }
 
-    /// What was written.
+    /// Returns what was written.
+    ///
+    /// # Errors
+    ///
+    /// If it did not fit into the buffer.
     #[inline]
     pub(crate) fn finish(self) -> Result<&'b [u8], BufferTooSmall> {
         let needed = self.len;
@@ -72,7 +76,7 @@ impl Decimal {
         decimal
     }
 
-    /// As `new`, without 64-bit division, which a microcontroller has to do in software.
+    /// Like `new`, without the 64-bit division that a microcontroller has to do in software.
     pub(crate) fn of_len(mut value: usize) -> Self {
         let mut decimal = Self { digits: [0; 20], from: 20 };
         while decimal.push((value % 10) as u8) {

@@ -232,7 +232,7 @@ fn an_error_is_a_sentence_and_is_told_once() {
     assert!(error.source().is_none(), "the message has it");
     let (result, _, _) = serve(Serve::new(), vec![b"hello\n".to_vec()], |_| Ok(Reply::OK));
     let error = result.unwrap_err();
-    assert!(format!("{error:?}").starts_with("byte 0: no header where one was due"), "{error:?}");
+    assert!(format!("{error:?}").starts_with("byte 0: no header where one was expected"), "{error:?}");
     assert!(error.source().is_none());
 }
 

@@ -19,8 +19,8 @@ type Parsed<'a, O> = IResult<&'a [u8], O, ()>;
 
 const NO_MATCH: nom::Err<()> = nom::Err::Error(());
 
-/// Reads a header line without its newline into `places`, which mean nothing if it fails. With `optimize-for-size`,
-/// `other_order` reads all lines: it accepts the usual order too.
+/// Reads a header line, without its newline, into `places`; if it fails, their contents are unspecified. With
+/// `optimize-for-size`, `other_order` reads all lines: it accepts the usual order too.
 pub(crate) fn read(line: &[u8], places: &mut Places) -> Result<(), TokenError> {
     if !SMALL && let Some(ordered) = ordered(line) {
         *places = ordered;
@@ -53,7 +53,7 @@ fn header(line: &[u8]) -> Parsed<'_, Places> {
 fn ver(input: &[u8]) -> Parsed<'_, Span> {
     let (value, _) = tag(Key::Ver.tag())(input)?;
     let from = input.len() - value.len();
-    // Not `memchr`: the word is too short for it to pay off.
+    // Not `memchr`: the word is too short for that to pay off.
     let to = from + value.iter().position(|byte| *byte == b' ').ok_or(NO_MATCH)?;
     let (server, _) = tag(&b" server:"[..])(subslice(input, to, input.len()))?;
     Ok((server, plain(input, from, to)?))

@@ -13,10 +13,10 @@ pub(super) struct Line<'a> {
     pub(super) text: &'a [u8],
     /// The keys that have a meaning in the line.
     known: Keys,
-    /// The first of them in the table's order; the line begins with it.
+    /// The first of the known keys, in the table's order; the line begins with it.
     pub(super) first: Key,
     seen: Keys,
-    /// The place of each value, indexed by key.
+    /// The span of each value, indexed by key.
     values: [Span; Key::ALL.len()],
     /// Offset of the first invalid UTF-8 sequence.
     not_utf8: Option<usize>,
@@ -28,18 +28,18 @@ pub(super) struct Line<'a> {
     settled: bool,
 }
 
-/// What a word without a colon belongs to.
+/// The token before a word. A word that is not itself a known token may continue that token's value.
 #[derive(Clone, Copy)]
 enum Before {
-    /// The token before the word has this key; the flag tells whether its value holds a colon.
+    /// A token with this known key. The flag tells whether its value holds a colon.
     Known(Key, bool),
-    /// The token before the word is unknown; the last known key before that is this one.
+    /// An unknown token, or none. The key is the last known one before it.
     Unknown(Key),
 }
 
 impl<'a> Line<'a> {
-    /// A line with no token read yet. It is refused if it does not begin with the first of the `known` keys, or if it
-    /// is too long for a [`Span`].
+    /// A line of which no token has been read. Refused if it does not begin with the first of the `known` keys, or is
+    /// too long for a [`Span`].
     pub(super) fn new(text: &'a [u8], known: Keys) -> Self {
         let first = known.first().unwrap_or(Key::Ver);
         let (values, not_utf8) = (const { [Span::NONE; Key::ALL.len()] }, utf8_error(text));
@@ -99,7 +99,7 @@ impl<'a> Line<'a> {
         before
     }
 
-    /// Records the place of a value whose token begins at `token`. Called in the order of the line.
+    /// Records the span of a value whose token begins at `token`. Called in the order of the line.
     pub(super) fn put(&mut self, key: Key, token: usize, value: Span) {
         debug_assert!(
             self.values.iter().all(|before| before.to as usize <= token),
@@ -122,12 +122,12 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// The keys that were read.
+    /// The keys read so far.
     pub(super) fn seen(&self) -> Keys {
         self.seen
     }
 
-    /// Where the value is, if the line has the key.
+    /// The span of the value, if the line has the key.
     pub(super) fn span(&self, key: Key) -> Option<Span> {
         self.values.get(key as usize).copied().filter(|_| self.seen.has(key))
     }
@@ -144,7 +144,7 @@ impl<'a> Line<'a> {
         })
     }
 
-    /// Where the value is; the value may be any text. An empty span if the line lacks the key.
+    /// The span of a value that may be any text. Empty if the line lacks the key.
     #[cfg_attr(feature = "optimize-for-size", inline(never))]
     pub(super) fn any(&mut self, key: Key) -> Span {
         self.span(key).unwrap_or_else(|| {
@@ -153,7 +153,7 @@ impl<'a> Line<'a> {
         })
     }
 
-    /// Where the value is; the value has to be a plain word.
+    /// The span of a value that has to be a plain word.
     pub(super) fn plain(&mut self, key: Key) -> Span {
         let span = self.any(key);
         if !is_plain(span.of(self.text)) {
@@ -170,7 +170,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Keeps the first error that outranks all others: the line is refused, or a key is missing.
+    /// Keeps an error that outranks all others: the line is refused, or a key is missing. Of several, the first counts.
     #[cfg_attr(feature = "optimize-for-size", inline(never))]
     fn fail_for_good(&mut self, key: Key, kind: TokenErrorKind, offset: usize) {
         if !self.settled {
@@ -185,14 +185,14 @@ impl<'a> Line<'a> {
         (self.text, self.seen) = (b"", Keys::NONE);
     }
 
-    /// Refuses a line that is not UTF-8. Called after the tokens were read, and before their values are.
+    /// Refuses a line that is not UTF-8. Called once all tokens have been read, before their values are taken.
     pub(super) fn check_utf8(&mut self) {
         if let Some(offset) = self.not_utf8 {
             self.refuse(self.last_valid, TokenErrorKind::NotUtf8, offset);
         }
     }
 
-    /// Called after all values were taken.
+    /// Called once all values have been taken.
     ///
     /// # Errors
     ///
@@ -202,9 +202,9 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Whether `word` continues the name that is the value of `key`. The name of a pool, which is a group, may hold spaces
-/// but no colon, so a word with a colon is an unknown token. A group's name that [holds a colon](Before::Known) anyway
-/// extends to the next known token.
+/// Whether `word` continues the name that is the value of `key`. Names of pools and groups may hold spaces but no
+/// colon, so a word with a colon is an unknown token. A group's name that [holds a colon](Before::Known) anyway extends
+/// to the next known token.
 fn name_goes_on(key: Key, name_has_colon: bool, word: &[u8]) -> bool {
     match key {
         Key::Pool => !has_colon(word),

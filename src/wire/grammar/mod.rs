@@ -11,13 +11,12 @@
 //! token        = key ":" word                               ; known, once each, in any order; or unknown
 //! word         = *( any byte but a space )
 //! name         = word *( " " word-without-a-colon )
-//! any          = *( any byte )                              ; may look like tokens: it is what the others leave
+//! any          = *( any byte )                              ; what the others leave; may look like tokens
 //! ```
 //!
-//! One value in each line may hold anything: supervisord does not check its identifier, and a process's name may be
-//! expanded from anything. So a line is anchored at both ends, where there is no free text, and the free value is what
-//! remains between them. If a group's name begins with a word that holds a colon, the name extends to the next known
-//! token.
+//! One value in each line may be any text: supervisord does not check its identifier, and `process_name` may expand to
+//! anything. So a line is anchored at both ends, where there is no free text, and the free value is what remains
+//! between them. If a group's name begins with a word that holds a colon, the name extends to the next known token.
 //!
 //! * [`header`]: the header as all known servers write it, one function per production.
 //! * [`other_order`]: headers whose tokens are in another order, and the reasons why a line is not a header.

@@ -1,5 +1,5 @@
-//! Headers whose tokens are in another order, or further apart, than any known server writes them. The documentation
-//! promises no order. Also finds out why a line is not a header.
+//! Headers in an order that no known server uses: supervisor's documentation promises none. Also determines why a line
+//! is not a header.
 
 use super::line::Line;
 use crate::wire::bytes::{find_subslice, subslice};
@@ -12,13 +12,13 @@ use crate::wire::token::{known_token, split_last_word};
 /// The keys that may be in any order, before or after the identifier.
 const MOVABLE: Keys = KEYS.without(Keys::of(&[Key::Ver, Key::Server]));
 
-/// Reads a header line without its newline into `places`, which mean nothing if it fails: `ver` first, then tokens in
-/// any order, the identifier among them.
+/// Reads a header line, without its newline, into `places`; if it fails, their contents are unspecified. `ver` comes
+/// first, then the other tokens in any order.
 pub(crate) fn read(text: &[u8], places: &mut Places) -> Result<(), TokenError> {
     let mut line = Line::new(text, KEYS);
     tokens(&mut line);
     line.check_utf8();
-    // All of them, or this does not compile.
+    // Destructured, so that a field that is not read here does not compile.
     let Places { ver, server, serial, pool, poolserial, eventname, len } = places;
     *ver = line.plain(Key::Ver);
     *server = line.any(Key::Server);
@@ -46,7 +46,7 @@ fn tokens(line: &mut Line<'_>) {
     }
 }
 
-/// Where the identifier that begins at `from` ends, if these keys may follow it.
+/// The end of the identifier that begins at `from`; only the `missing` keys may follow it.
 fn identifier_end(text: &[u8], from: usize, mut missing: Keys) -> usize {
     let (mut end, mut at) = (text.len(), text.len());
     while let Some((before, word)) = split_last_word(subslice(text, from, at))

@@ -9,7 +9,7 @@ use crate::wire::text::{Span, Text};
 use crate::wire::token::split_last_word;
 use crate::wire::value::{Value, Values};
 
-/// The line of an event without data, from its payload. Some servers and plugins write spaces and newlines at its end.
+/// The line of a payload without data. Some servers and plugins end it with spaces and newlines.
 pub(crate) fn only_line(payload: &[u8]) -> &[u8] {
     let mut line = payload;
     while let Some((b' ' | b'\n' | b'\r', rest)) = line.split_last() {
@@ -35,7 +35,7 @@ fn split_line(payload: &[u8], from: usize) -> (&[u8], Data<'_>) {
     }
 }
 
-/// A line of tokens, read.
+/// A line of tokens, read by the grammar.
 pub(crate) struct TokenLine<'a>(Line<'a>);
 
 impl<'a> Values<'a> for TokenLine<'a> {
@@ -74,7 +74,7 @@ impl<'a> Values<'a> for TokenLine<'a> {
     }
 }
 
-/// The name extends to the last ` groupname:`, since there is no free text after that. Returns where the tokens begin.
+/// The name extends to the last ` groupname:`, since no free text follows it. Returns the offset of that token.
 fn processname(line: &mut Line<'_>) -> usize {
     let mut rest = line.text;
     while let Some((before, word)) = split_last_word(rest) {
