@@ -1,4 +1,4 @@
-//! Detects lost and repeated events by the numbers in their headers.
+//! Detects lost and repeated events from the numbers in their headers.
 //!
 //! Every pool numbers its events (`poolserial`). In a pool with one listener (`numprocs=1`), that listener sees each
 //! number once, in order, with these exceptions, which [`SequenceAudit::observe`] tells apart:
@@ -13,8 +13,8 @@
 //! * supervisord, or the pool, was restarted: the numbers start at 0 again. `serial` continues across SIGHUP, and
 //!   starts at 0 with a new supervisord.
 //!
-//! So a jump alone proves no loss. [`SequenceAudit::take_lost`] reports only what has not come after enough other
-//! events, or after the time that the caller allows.
+//! So a jump alone proves no loss. [`SequenceAudit::take_lost`] reports only what has not arrived after enough other
+//! events, or within the time that the caller allows.
 //!
 //! With several listeners in a pool, each sees only some of the numbers: what looks lost went to another listener.
 
@@ -24,7 +24,7 @@ use heapless::Deque;
 
 use crate::wire::header::Header;
 
-/// Where an event belongs in the sequence of its pool.
+/// An event's position in the sequence of its pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -33,7 +33,7 @@ pub enum Delivery {
     First,
     /// An event that was delivered before.
     Redelivery {
-        /// How often it has come again: 1 for the second delivery.
+        /// How often it has been redelivered: 1 at the second delivery.
         times: u32,
     },
     /// Delivered for the first time, and the numbers between the previous event and this one are missing. They may
@@ -56,7 +56,7 @@ impl fmt::Display for Delivery {
             Self::Redelivery { times } => write!(f, "delivered again, {times} times"),
             Self::Gap { missing } => write!(f, "delivered for the first time; {missing} before it are missing"),
             Self::Late => f.write_str("delivered late"),
-            Self::Restart => f.write_str("the first one of a new numbering"),
+            Self::Restart => f.write_str("the first of a new numbering"),
         }
     }
 }
@@ -66,7 +66,7 @@ impl fmt::Display for Delivery {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Lost {
-    /// How many.
+    /// How many events were lost.
     pub count: u64,
     /// The first one's `poolserial`.
     pub first: u64,
@@ -98,17 +98,17 @@ pub struct Position {
 ///
 /// `N`, which is at least 1, is the length of its history, in events:
 ///
-/// * An event that comes again is recognised among the last `N` events. It may come after newer ones, if another pool
-///   is slow to reject it.
-/// * A number that is missing counts as lost when `N` other events have been delivered for the first time since, in
-///   order or with a jump. The queue is in order but for the events that are put at its head, and every BUSY listener
-///   of this supervisord can put one there at once. So `N` should be no smaller than the number of listeners; 16 is
-///   enough for most systems. When the skipped numbers begin to come, the rest of them is waited for anew, however
-///   many there are.
+/// * A redelivery is recognised if the event is among the last `N`. It may come after newer events, if another pool is
+///   slow to reject it.
+/// * A missing number counts as lost once `N` other events have been delivered for the first time, in order or with a
+///   jump. The queue is in order except for the events that are put at its head, and every BUSY listener of this
+///   supervisord can put one there at the same time. So `N` should be at least the number of listeners; 16 is enough
+///   for most systems. When skipped numbers begin to arrive, the count starts again for the rest of them, however many
+///   there are.
 /// * At most `N` gaps are kept. If there are more, the oldest one counts as lost.
 ///
-/// What is missing when the input ends, or when the numbering restarts, is never reported as lost: supervisord discards
-/// its queues then, and what was in them looks the same as what had been lost before.
+/// Numbers that are missing when the input ends or the numbering restarts are never reported as lost: supervisord
+/// discards its queues at that moment, and what it discards looks the same as what was lost before.
 ///
 /// ```
 /// use supervisor_events::{Delivery, Header, SequenceAudit};
@@ -124,12 +124,12 @@ pub struct Position {
 /// assert_eq!(observe(4), Delivery::Gap { missing: 3 });
 /// assert_eq!(observe(1), Delivery::Late);
 ///
-/// // 2 and 3 have not come yet. A host without a clock waits for 16 more events …
+/// // 2 and 3 have not arrived yet. A host without a clock waits for 16 more events …
 /// for poolserial in 5..20 {
 ///     assert_eq!(observe(poolserial), Delivery::First);
 /// }
 /// assert_eq!(audit.missing(), 2);
-/// // … and a host with a clock only for some seconds.
+/// // … a host with a clock waits only a few seconds.
 /// audit.give_up();
 /// let lost = audit.take_lost().unwrap();
 /// assert_eq!((lost.count, lost.first, lost.last), (2, 2, 3));
@@ -146,23 +146,23 @@ pub struct SequenceAudit<const N: usize = 16> {
     before: Option<(Position, usize)>,
     /// The numbers that were skipped, the oldest gap first.
     skipped: Deque<Skipped, N>,
-    /// What is to be reported.
+    /// Losses that have not been taken.
     lost: Option<Lost>,
 }
 
-/// The largest number, 2⁶³ − 1, as a mask: 0 follows it.
+/// The largest number, 2⁶³ − 1, as a mask. 0 follows it.
 const MASK: u64 = (1 << 63) - 1;
 
 const fn next(number: u64) -> u64 {
     number.wrapping_add(1) & MASK
 }
 
-/// How many steps lead from one number to another.
+/// The forward distance from one number to another.
 const fn steps(from: u64, to: u64) -> u64 {
     to.wrapping_sub(from) & MASK
 }
 
-/// Whether a distance leads back: more than half the number space.
+/// Whether a forward distance means that the sequence went back: it is more than half the number space.
 const fn is_back(steps: u64) -> bool {
     steps > MASK / 2
 }
@@ -180,21 +180,21 @@ impl<const N: usize> SequenceAudit<N> {
         Self { recent: Deque::new(), newest: None, before: None, skipped: Deque::new(), lost: None }
     }
 
-    /// Continues at a saved [`position`](Self::position), so that events that are lost while no listener runs are
-    /// found.
+    /// Continues at a saved [`position`](Self::position), to find events that were lost while no listener was running.
     ///
     /// The first event is compared with the saved one. The same event again is a `Redelivery`, the next one `First`,
     /// and a later one makes a `Gap`. If the numbers have gone back, it is a `Restart`: of supervisord, or of the pool
     /// by a reload.
     ///
-    /// Do not use a position of another pool, nor of another supervisord run: a new run's numbers start at 0, so it is
-    /// recognised only until they have passed the saved ones. After that it looks like a gap. If a listener may be down
-    /// for that long, save with the position what identifies the run, such as supervisord's process id and start time.
+    /// Do not use a position of another pool or of another run of supervisord. The numbers of a new run start at 0, so
+    /// it is recognised only until they have passed the saved ones; after that it looks like a gap. If the listener may
+    /// be down for that long, save what identifies the run together with the position, such as supervisord's process id
+    /// and start time.
     ///
     /// ```
     /// use supervisor_events::{Delivery, Header, Position, SequenceAudit};
     ///
-    /// // Saved by the listener's last process, with `audit.position()`.
+    /// // Saved by the listener's previous process, from `audit.position()`.
     /// let saved = Some(Position { serial: 40, poolserial: 12 });
     ///
     /// let mut audit = SequenceAudit::new();
@@ -215,21 +215,21 @@ impl<const N: usize> SequenceAudit<N> {
 
     /// The newest event: the one with the highest number in the current numbering. `None` before the first event.
     ///
-    /// Save it after each event, once the event is answered. Numbers that are [missing](Self::missing) at that moment
-    /// are not saved with it: if they come after [`resume_from`](Self::resume_from), the first of them looks like a
-    /// restart, but nothing is counted as lost because of it.
+    /// Save it each time an event has been answered. It does not contain the numbers that are [missing](Self::missing)
+    /// at that moment: if they arrive after [`resume_from`](Self::resume_from), the first of them looks like a restart,
+    /// but nothing counts as lost because of it.
     pub const fn position(&self) -> Option<Position> {
         self.newest
     }
 
-    /// Takes the next header.
+    /// Classifies the next event by its header.
     pub fn observe(&mut self, header: &Header<'_>) -> Delivery {
         let event = Position { serial: header.serial(), poolserial: header.poolserial() };
         if let Some((_, times)) = self.recent.iter_mut().find(|(known, _)| *known == event) {
             *times = times.saturating_add(1);
             return Delivery::Redelivery { times: *times };
         }
-        let delivery = self.place(event);
+        let delivery = self.classify(event);
         if delivery == Delivery::Restart {
             // A new supervisord uses the same numbers again.
             self.recent.clear();
@@ -238,20 +238,20 @@ impl<const N: usize> SequenceAudit<N> {
         delivery
     }
 
-    /// The events that have turned out to be lost since the last call. Call it after every event; what is not taken
-    /// is added to what is lost later.
+    /// The events that have turned out to be lost since the last call. Call it after every event; losses that are not
+    /// taken add up.
     pub const fn take_lost(&mut self) -> Option<Lost> {
         self.lost.take()
     }
 
-    /// How many numbers are missing now that have not been given up. While there are any, a host with a clock needs a
-    /// timeout: [`give_up`](Self::give_up).
+    /// How many numbers are missing and do not count as lost yet. While there are any, a host with a clock needs a
+    /// timeout, after which it calls [`give_up`](Self::give_up).
     pub fn missing(&self) -> u64 {
         self.skipped.iter().filter(|range| !range.lost).fold(0, |sum, range| sum.saturating_add(range.len()))
     }
 
-    /// Says that enough time has passed: what is missing now is lost. A few seconds after the last
-    /// [`Gap`](Delivery::Gap) or [`Late`](Delivery::Late) are enough.
+    /// Counts all missing numbers as lost. Call it when nothing has filled the gap for long enough: a few seconds after
+    /// the last [`Gap`](Delivery::Gap) or [`Late`](Delivery::Late) will do.
     pub fn give_up(&mut self) {
         for range in &mut self.skipped {
             range.give_up(&mut self.lost);
@@ -267,9 +267,9 @@ impl<const N: usize> SequenceAudit<N> {
     }
 
     /// Classifies an event that is not among the recent ones.
-    fn place(&mut self, event: Position) -> Delivery {
+    fn classify(&mut self, event: Position) -> Delivery {
         let number = event.poolserial;
-        if self.has_been_skipped(number) {
+        if self.take_skipped(number) {
             return Delivery::Late;
         }
         let Some(newest) = self.newest.replace(event) else { return Delivery::First };
@@ -290,8 +290,8 @@ impl<const N: usize> SequenceAudit<N> {
 
     /// The number that should have come instead of `number`.
     ///
-    /// The numbers also go back if an event from before the history comes again. That is no restart, and after it the
-    /// numbers continue where they were.
+    /// The numbers also go back if an event that the history no longer holds is redelivered. That is not a restart:
+    /// afterwards, the numbers continue where they were.
     fn expected(&mut self, newest: Position, number: u64) -> u64 {
         let expected = next(newest.poolserial);
         let Some((before, _)) = self.before else { return expected };
@@ -304,10 +304,10 @@ impl<const N: usize> SequenceAudit<N> {
         before
     }
 
-    /// Takes a number out of the skipped ones. Returns whether it was one.
-    fn has_been_skipped(&mut self, number: u64) -> bool {
+    /// Removes a number from the skipped ones. Returns whether it was one of them.
+    fn take_skipped(&mut self, number: u64) -> bool {
         let Some(range) = self.skipped.iter_mut().find(|range| range.holds(number)) else { return false };
-        // What was skipped together is delivered in order: what follows is on its way.
+        // Numbers that were skipped together are delivered in order, so the rest of them are on their way.
         let rest = Skipped { from: next(number), age: 0, ..*range };
         range.to = number;
         self.skipped.retain(|range| range.len() != 0);
@@ -336,19 +336,19 @@ impl<const N: usize> SequenceAudit<N> {
                 range.give_up(&mut self.lost);
             }
         }
-        // Kept for as long again, in case that they come after all.
+        // Kept for as long again, in case they arrive after all.
         self.skipped.retain(|range| range.age < N.saturating_mul(2));
         self.before = self.before.map(|(before, age)| (before, age.saturating_add(1))).filter(|(_, age)| *age < N);
     }
 }
 
-/// Position that were skipped, as a half-open range.
+/// Numbers that were skipped, as a half-open range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 struct Skipped {
     from: u64,
     to: u64,
-    /// How many first deliveries there have been since.
+    /// The number of first deliveries since then.
     age: usize,
     /// Whether they count as lost.
     lost: bool,
@@ -363,7 +363,7 @@ impl Skipped {
         steps(self.from, number) < self.len()
     }
 
-    /// Adds the numbers to those that are lost, once.
+    /// Adds the numbers to the losses, once.
     fn give_up(&mut self, lost: &mut Option<Lost>) {
         if self.lost {
             return;
@@ -395,7 +395,7 @@ mod tests {
     use Delivery::{First, Gap, Late, Redelivery, Restart};
     use alloc::vec::Vec;
 
-    /// An audit, and what is said of events with these numbers.
+    /// An audit that has observed events with these numbers, and what it made of each.
     fn observed<const N: usize>(numbers: impl IntoIterator<Item = (u64, u64)>) -> (SequenceAudit<N>, Vec<Delivery>) {
         let mut audit = SequenceAudit::with_history();
         let deliveries = observe(&mut audit, numbers);
@@ -451,7 +451,7 @@ mod tests {
     fn an_event_that_comes_again_after_the_history_looks_like_a_restart_but_nothing_is_lost() {
         let (mut audit, deliveries) = observed::<4>(events([0, 1, 2, 3, 4, 5, 6, 7, 2, 0, 8, 9]));
         assert_eq!(deliveries[8..], [Restart, Restart, First, First]);
-        // One forwards, from one that went back.
+        // One step forward, from an event that went back.
         assert_eq!(
             observe(&mut audit, events([1, 3, 10, 12])),
             [Restart, Gap { missing: 1 }, First, Gap { missing: 1 }]
@@ -463,7 +463,7 @@ mod tests {
 
     #[test]
     fn what_was_skipped_may_come_late() {
-        // Another pool rejected an event: it is put at the head, with the newest number.
+        // Another pool rejected an event, which was put at the head, with the newest number.
         let (mut audit, deliveries) = observed::<16>([(0, 0), (5, 3), (2, 1), (3, 2), (6, 4)]);
         assert_eq!(deliveries, [First, Gap { missing: 2 }, Late, Late, First]);
         assert_eq!(audit.missing(), 0);
@@ -501,7 +501,7 @@ mod tests {
 
     #[test]
     fn while_skipped_numbers_come_the_rest_is_waited_for() {
-        // A large buffer is drained, and other pools go on rejecting events.
+        // A large buffer is drained while other pools continue to reject events.
         let (mut audit, _) = observed::<4>(events([0, 100]));
         let mut newest = 100;
         for number in (1..100).filter(|number| *number != 50) {
@@ -637,7 +637,7 @@ mod tests {
             let position = observed::<16>(numbers.iter().copied()).0.position().unwrap();
             (position.serial, position.poolserial)
         };
-        // Late and repeated events are older ones; after a restart, the old numbers mean nothing.
+        // Late and repeated events are older; after a restart, the old numbers mean nothing.
         assert_eq!(newest(&[(3, 0), (9, 5), (4, 1), (9, 5), (3, 0)]), (9, 5));
         assert_eq!(newest(&[(3, 9), (4, 0)]), (4, 0));
     }

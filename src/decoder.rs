@@ -1,7 +1,7 @@
 //! Splits a stream of notifications into pieces, without copying the payloads.
 //!
 //! The decoder knows where headers and payloads begin and end, and nothing else. [`Listener`](crate::Listener), which
-//! is built on it, knows whose turn it is; [`Event`](crate::Event) knows what a payload means. By itself, a decoder
+//! is built on it, knows whose turn it is; [`Event`](crate::Event) knows what a payload means. On its own, a decoder
 //! reads captured streams.
 //!
 //! ```text
@@ -9,7 +9,7 @@
 //!             ▼                                                │
 //!        in a header ──────────── Step::Header ─────────▶ in a payload ──▶ Step::Payload (any number)
 //!             │
-//!             └───▶ broken: the same error always
+//!             └───▶ broken: always the same error
 //! ```
 
 use heapless::Vec;
@@ -86,10 +86,10 @@ impl<const N: usize> Decoder<N> {
         Self { frame: Frame::new(unit), offset: 0, carry: Vec::new() }
     }
 
-    /// Takes one step, and moves `input` past the bytes that it took. Returns `None` if all input was taken and the
-    /// next step needs more.
+    /// Takes one step, and moves `input` past the bytes that it consumed. Returns `None` if all input is consumed and
+    /// the next step needs more.
     ///
-    /// How the stream is cut into inputs changes nothing but the sizes of the payload's pieces.
+    /// However the stream is split into inputs, only the sizes of the payload's pieces change.
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ impl<const N: usize> Decoder<N> {
         Ok(Some(Step::Complete))
     }
 
-    /// Reads a header, from the input if it is there whole, or else from the carry.
+    /// Reads a header: from the input if all of it is there, otherwise from the carry.
     #[inline(never)]
     fn header<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Step<'a>>, ProtocolError> {
         let carried = self.carry.len();
@@ -131,7 +131,7 @@ impl<const N: usize> Decoder<N> {
         if carried > 0 {
             carry(&mut self.carry, new);
         } else if let Some((places, len)) = framing::usual_header(new) {
-            // By itself, so that its places are not moved once more.
+            // Returned here, so that `places` is not moved once more.
             self.offset += len as u64;
             self.frame.remaining.begin(places.len);
             let line = subslice(split_off(input, len), 0, len - 1);
@@ -141,7 +141,7 @@ impl<const N: usize> Decoder<N> {
         let found = framing::header(if carried > 0 { &self.carry } else { new }, carried, N, &mut places);
         match found {
             Ok(Some(len)) => {
-                // What follows the header stays in the input.
+                // Bytes after the header stay in the input.
                 split_off(input, len - carried);
                 self.offset += len as u64;
                 self.frame.remaining.begin(places.len);
@@ -159,7 +159,7 @@ impl<const N: usize> Decoder<N> {
         }
     }
 
-    /// Takes a single byte in the middle of a header, which cannot end it. Leaves any other input alone.
+    /// Takes a single byte in the middle of a header that cannot end it. Leaves any other input alone.
     #[inline(always)]
     fn single_byte(&mut self, input: &mut &[u8]) -> bool {
         match **input {
@@ -182,7 +182,7 @@ impl<const N: usize> Decoder<N> {
         &self.frame
     }
 
-    /// Says that the input has ended. Between two events that is a clean end.
+    /// Reports that the input has ended. Between two events, that is a clean end.
     ///
     /// # Errors
     ///
@@ -205,7 +205,7 @@ impl<const N: usize> Default for Decoder<N> {
 
 fn carry<const N: usize>(carry: &mut Vec<u8, N>, bytes: &[u8]) {
     let carried = carry.extend_from_slice(bytes);
-    debug_assert!(carried.is_ok(), "the caller takes no more than there is room for");
+    debug_assert!(carried.is_ok(), "the caller passes no more than fits");
 }
 
 /// Takes the first `len` bytes off `input`.

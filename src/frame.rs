@@ -1,5 +1,5 @@
-//! The position in an event, and whether the stream is broken: kept by both [`Decoder`](crate::Decoder) and
-//! [`Session`](crate::Session). Everything that "broken" means is in this file: a broken stream is never repaired.
+//! The position in an event, and whether the stream is broken: part of both [`Decoder`](crate::Decoder) and
+//! [`Session`](crate::Session). This file is all there is to "broken": a broken stream is never repaired.
 
 use crate::wire::error::{ProtocolError, ProtocolErrorKind};
 use crate::wire::length::{LengthUnit, Remaining};
@@ -18,7 +18,8 @@ impl Frame {
         Self { remaining: Remaining::new(unit), broken: None }
     }
 
-    /// The error that broke the stream, if any. Every function that continues the stream calls this first.
+    /// Fails with the error that broke the stream, if it is broken. Every function that continues the stream calls this
+    /// first.
     #[inline]
     pub(crate) fn check(&self) -> Result<(), ProtocolError> {
         match self.broken {

@@ -1,6 +1,6 @@
 //! The listener's end of the protocol, piece by piece and without copying payloads.
 //!
-//! The order of its calls is decided in [`turn`](crate::turn).
+//! [`turn`](crate::turn) decides which calls are allowed when.
 
 use crate::decoder::{Decoder, Step};
 use crate::listener_state::ListenerState;
@@ -67,8 +67,8 @@ impl<const N: usize> Listener<N> {
         self.decoder.offset()
     }
 
-    /// Takes one step, and moves `input` past the bytes that it took. Returns `None` if all input was taken and the
-    /// next step needs more.
+    /// Takes one step, and moves `input` past the bytes that it consumed. Returns `None` if all input is consumed and
+    /// the next step needs more.
     ///
     /// # Errors
     ///
@@ -90,36 +90,36 @@ impl<const N: usize> Listener<N> {
         step
     }
 
-    /// Says READY; returns the bytes to write.
+    /// ACKNOWLEDGED → READY. Returns the bytes to write.
     ///
     /// # Errors
     ///
-    /// Unless the listener is ACKNOWLEDGED and no input is left over. Nothing is changed then.
+    /// If the listener is not ACKNOWLEDGED, or input is left over. An error changes nothing.
     pub fn ready(&mut self) -> Result<&'static [u8], TurnError> {
         self.turn.ready(self.decoder.frame())
     }
 
-    /// Answers the event; returns the bytes to write.
+    /// Answers the event: BUSY → ACKNOWLEDGED. Returns the bytes to write.
     ///
     /// # Errors
     ///
-    /// Unless an event is complete and not answered. Nothing is changed then.
+    /// If no complete event is waiting for its answer. An error changes nothing.
     pub fn reply<'r>(&mut self, reply: &'r Reply<'_>) -> Result<EncodedReply<'r>, TurnError> {
         self.turn.reply(self.decoder.frame())?;
         Ok(reply.encode())
     }
 
-    /// Answers the event and says READY; returns the bytes, to be written at once.
+    /// Answers the event and asks for the next one: BUSY → READY. Returns the bytes to write, in one call.
     ///
     /// # Errors
     ///
-    /// Where [`reply`](Self::reply) or [`ready`](Self::ready) would be refused. Nothing is changed then.
+    /// If [`reply`](Self::reply) or [`ready`](Self::ready) would fail. An error changes nothing.
     pub fn reply_and_ready<'r>(&mut self, reply: &'r Reply<'_>) -> Result<EncodedReply<'r>, TurnError> {
         self.turn.reply_and_ready(self.decoder.frame())?;
         Ok(reply.encode_with_ready())
     }
 
-    /// Says that the input has ended. Between two events that is a clean end, and supervisord is gone.
+    /// Reports that the input has ended. Between two events, that is a clean end: supervisord is gone.
     ///
     /// # Errors
     ///

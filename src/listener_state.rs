@@ -1,23 +1,23 @@
 //! The states of a listener, at both ends of the protocol.
 //!
-//! [`turn`](crate::turn) decides what moves the listener's own state, and [`supervisor`](crate::supervisor) the one that
-//! supervisord keeps for it.
+//! [`turn`](crate::turn) has the transitions at the listener's end, and [`supervisor`](crate::supervisor) those at
+//! supervisord's end.
 
 use core::fmt;
 
-/// A listener's state, by the protocol's names.
+/// A listener's state, under the protocol's name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ListenerState {
     /// It has started, or has answered: READY is due, and no input may arrive.
     #[default]
     Acknowledged,
-    /// It waits for an event.
+    /// It is waiting for an event.
     Ready,
-    /// It has an event: a reply is due once all of it is there.
+    /// It has an event: a reply is due once all of it has arrived.
     Busy,
-    /// It broke the protocol, and is never sent an event again. Only a [`Supervisor`](crate::Supervisor) has this state
-    /// for it: nobody tells the listener.
+    /// It broke the protocol, and never gets another event. Only a [`Supervisor`](crate::Supervisor) has this state:
+    /// nobody tells the listener.
     Unknown,
 }
 

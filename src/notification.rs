@@ -16,19 +16,19 @@ pub struct Notification<'a> {
     pub payload: &'a [u8],
     /// How many bytes at the payload's end did not fit into the buffer.
     pub omitted: u64,
-    /// How often the event will come again if it is rejected, where a [`Driver`](crate::host::driver::Driver) limits
-    /// rejections, as all hosts do. 0: this is the last try, whatever the reply. `None` without a driver, or in a pool
-    /// with a `result_handler` of its own.
+    /// How many more times the event will come if it is rejected each time. 0: this is the last try, whatever the
+    /// reply. The [`Driver`](crate::host::driver::Driver) inside every host sets it. `None` without a driver, or in a
+    /// pool with a `result_handler` of its own.
     pub retries_left: Option<u32>,
 }
 
 impl<'a> Notification<'a> {
-    /// The payload, typed.
+    /// Parses the payload.
     ///
-    /// In a handler, write `if let Ok(event) = notification.event()`, not `notification.event()?`: an event of a type that
-    /// is not supervisor's own would be an error of the handler, and so be rejected.
+    /// In a handler, write `if let Ok(event) = notification.event()`, not `notification.event()?`. With `?`, an event
+    /// of a type that is not supervisor's own would be an error of the handler, and so be rejected.
     ///
-    /// If bytes were [omitted](Self::omitted), the view is of the bytes that are left.
+    /// If bytes were [omitted](Self::omitted), it parses those that are left.
     ///
     /// # Errors
     ///
@@ -53,14 +53,14 @@ pub(crate) struct Held {
 impl Held {
     pub(crate) const NONE: Self = Self { places: Places::NONE, line: 0, end: 0, omitted: 0 };
 
-    /// Those of a notification whose payload has not arrived.
+    /// The offsets of a notification whose payload has not arrived.
     pub(crate) fn of_header(header: &Header<'_>) -> Self {
         let line = header.as_bytes().len();
         Self { places: header.places(), line, end: line + 1, omitted: 0 }
     }
 
-    /// Takes the next piece of the payload, of which `room` bytes can be kept: returns the part to keep, and counts the
-    /// rest as omitted. After that nothing is kept, since it would not be where it belongs.
+    /// Takes the next piece of the payload, of which `room` bytes can be kept. Returns the part to keep, and counts the
+    /// rest as omitted. Once bytes have been omitted, it keeps no later ones: there would be a gap between them.
     pub(crate) fn keep<'p>(&mut self, piece: &'p [u8], room: usize) -> &'p [u8] {
         let room = if self.omitted == 0 { room } else { 0 };
         let (kept, omitted) = piece.split_at_checked(room).unwrap_or((piece, b""));
@@ -69,7 +69,7 @@ impl Held {
         kept
     }
 
-    /// The notification, borrowed again.
+    /// The notification, borrowed from the memory that holds it.
     pub(crate) fn notification<'a>(&self, memory: &'a [u8]) -> Notification<'a> {
         let (line, payload) = (subslice(memory, 0, self.line), subslice(memory, self.line + 1, self.end));
         Notification { header: Header::new(line, self.places), payload, omitted: self.omitted, retries_left: None }

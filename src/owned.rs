@@ -1,4 +1,4 @@
-//! Notifications that own their bytes, to be passed from an interrupt handler or a reader to another task.
+//! Notifications that own their bytes, so that an interrupt handler or a reader can pass them to another task.
 //!
 //! A [`Notification`] borrows from the buffer that it was read into, and the next event needs that buffer.
 
@@ -10,8 +10,8 @@ use crate::notification::{Held, Notification};
 use crate::wire::error::BufferTooSmall;
 use crate::wire::header::Header;
 
-/// A notification of up to `N` bytes, its header's newline included. It can be put into a queue, such as
-/// `heapless::spsc::Queue`, and borrowed from again.
+/// A notification of up to `N` bytes, its header's newline included. Put it into a queue, such as
+/// `heapless::spsc::Queue`, and borrow the notification at the other end.
 ///
 /// ```
 /// use heapless::spsc::Queue;
@@ -51,7 +51,7 @@ impl<const N: usize> OwnedNotification<N> {
     ///
     /// # Errors
     ///
-    /// If it does not fit.
+    /// If the header does not fit into `N` bytes.
     pub fn new(header: &Header<'_>) -> Result<Self, BufferTooSmall> {
         let line = header.as_bytes();
         let too_small = BufferTooSmall { needed: line.len().saturating_add(1) };
@@ -78,7 +78,7 @@ impl<const N: usize> OwnedNotification<N> {
 impl<const N: usize> TryFrom<&Notification<'_>> for OwnedNotification<N> {
     type Error = BufferTooSmall;
 
-    /// Fails if the notification does not fit whole. To keep the part that fits, use [`OwnedNotification::new`] and
+    /// Fails unless all of the notification fits. To keep the part that fits, use [`OwnedNotification::new`] and
     /// [`OwnedNotification::push`].
     fn try_from(notification: &Notification<'_>) -> Result<Self, BufferTooSmall> {
         let needed = notification.header.as_bytes().len() + 1 + notification.payload.len();

@@ -1,14 +1,14 @@
 //! `Serialize` for the views, in the protocol's own names: for log lines and for messages to other programs. One name
 //! differs: `type` is the event's type, so the `type` of a remote communication is called `remote_type`.
 //!
-//! Data and payloads are strings where they are UTF-8, and arrays of byte values where they are not. Tokens that the
-//! crate has no field for follow the fields under their own keys, as strings.
+//! Data and payloads are strings if they are UTF-8, and arrays of byte values if they are not. Tokens that the crate
+//! has no field for follow the fields under their own keys, as strings.
 //!
 //! No key of a map occurs twice, whatever a server sends: many readers of JSON refuse that, or keep the last value. A
-//! token that has no field but is named like one, such as a `type` in a process's payload, is called `extra:type`: no
-//! token's own key holds a colon. Of several tokens without a field that have one key, the map has the first, as
-//! [`Tokens::get`] does. To make sure of that takes time that grows with the square of their number, so the map has only
-//! those among the first 64 tokens.
+//! token without a field whose key is also a field's, such as a `type` in a process's payload, is called `extra:type`,
+//! which no token's own key can be. If several tokens without a field have the same key, the map has the first, as in
+//! [`Tokens::get`]. Finding it takes time quadratic in the number of tokens, so the map leaves out those after the
+//! first 64.
 
 use core::fmt::Display;
 
@@ -148,7 +148,7 @@ impl Serialize for Data<'_> {
     }
 }
 
-/// As the struct in the variant.
+/// As the struct that the variant holds.
 impl Serialize for Event<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -216,7 +216,7 @@ mod tests {
         assert_eq!((&written["payload"], &written["omitted"]), (&json!([119, 104, 255]), &json!(3)));
     }
 
-    /// The keys of a JSON object, with those that occur twice.
+    /// The keys of a JSON object, duplicates included.
     fn keys(json: &str) -> Vec<String> {
         struct Keys;
         impl<'de> serde::de::Visitor<'de> for Keys {

@@ -62,12 +62,12 @@ struct Core {
     /// How many bytes at the start of the buffer are kept; the rest of the event is read over the bytes after them.
     /// `usize::MAX` until the buffer has been full.
     kept: usize,
-    /// How many bytes were dropped.
+    /// How many bytes of the event were dropped.
     dropped: u64,
 }
 
 impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
-    /// A session with a listener that has just started, of a supervisord whose `len` counts in `unit`.
+    /// A session of a listener that has just started, under a supervisord whose `len` counts in `unit`.
     pub const fn new(buffer: B, unit: LengthUnit) -> Self {
         Self { buffer, core: Core::new(unit) }
     }
@@ -77,7 +77,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
         self.core.turn.state()
     }
 
-    /// Where to read the next bytes to. Never empty while input may arrive, unless the buffer itself is empty.
+    /// The space to read the next bytes into. Never empty while input may arrive, unless the buffer itself is empty.
     ///
     /// If the event has filled the buffer without ending, this drops its last part to make room.
     pub fn space(&mut self) -> &mut [u8] {
@@ -102,39 +102,39 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
         self.core.turn.is_due().then(|| self.core.held.notification(self.buffer.as_ref()))
     }
 
-    /// Says READY; returns the bytes to write.
+    /// ACKNOWLEDGED → READY. Returns the bytes to write.
     ///
     /// # Errors
     ///
-    /// Unless the listener is ACKNOWLEDGED and no input is left over. Nothing is changed then.
+    /// If the listener is not ACKNOWLEDGED, or input is left over. An error changes nothing.
     pub fn ready(&mut self) -> Result<&'static [u8], TurnError> {
         self.core.turn.ready(&self.core.frame)
     }
 
-    /// Answers the event; returns the bytes to write. The buffer is free for the next event.
+    /// Answers the event: BUSY → ACKNOWLEDGED. Returns the bytes to write. The buffer is free for the next event.
     ///
     /// # Errors
     ///
-    /// Unless an event is complete and not answered. Nothing is changed then.
+    /// If no complete event is waiting for its answer. An error changes nothing.
     pub fn reply<'r>(&mut self, reply: &'r Reply<'_>) -> Result<EncodedReply<'r>, TurnError> {
         self.core.turn.reply(&self.core.frame)?;
         self.core.next();
         Ok(reply.encode())
     }
 
-    /// Answers the event and says READY; returns the bytes, to be written at once. The buffer is free for the next
-    /// event.
+    /// Answers the event and asks for the next one: BUSY → READY. Returns the bytes to write, in one call. The buffer
+    /// is free for the next event.
     ///
     /// # Errors
     ///
-    /// Where [`reply`](Self::reply) or [`ready`](Self::ready) would be refused. Nothing is changed then.
+    /// If [`reply`](Self::reply) or [`ready`](Self::ready) would fail. An error changes nothing.
     pub fn reply_and_ready<'r>(&mut self, reply: &'r Reply<'_>) -> Result<EncodedReply<'r>, TurnError> {
         self.core.turn.reply_and_ready(&self.core.frame)?;
         self.core.next();
         Ok(reply.encode_with_ready())
     }
 
-    /// Says that the input has ended. Between two events that is a clean end, and supervisord is gone.
+    /// Reports that the input has ended. Between two events, that is a clean end: supervisord is gone.
     ///
     /// # Errors
     ///
@@ -143,12 +143,12 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
         self.core.frame.end(self.core.offset(), self.core.filled)
     }
 
-    /// How many bytes of the stream have been taken in.
+    /// How many bytes of the stream have been consumed.
     pub const fn offset(&self) -> u64 {
         self.core.offset()
     }
 
-    /// Whether the buffer is full and the event in it is not complete: the moment to make it larger.
+    /// Whether the buffer is full and the event in it is incomplete: the moment to enlarge the buffer.
     pub fn is_full(&self) -> bool {
         self.core.turn.may_receive() && self.core.filled == self.buffer.as_ref().len()
     }
@@ -164,7 +164,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
         self.core.is_idle()
     }
 
-    /// The buffer, to make it larger. What it holds has to stay where it is.
+    /// The buffer, to enlarge it. The bytes that it holds have to stay where they are.
     pub fn buffer_mut(&mut self) -> &mut B {
         &mut self.buffer
     }
@@ -179,7 +179,7 @@ impl Core {
     /// Makes room in a full buffer of `size` bytes, and returns where the free part begins.
     fn make_room(&mut self, size: usize) -> usize {
         if self.filled == size && self.frame.remaining.has_begun() {
-            // Reading into an eighth of the buffer is fast enough to drop the rest, and keeps most of the event.
+            // An eighth of the buffer is enough to read and drop the rest quickly, and most of the event is kept.
             let keep = size.saturating_sub((size / 8).max(1)).max(self.held.line + 1);
             self.kept = self.kept.min(keep);
             self.dropped += (size - self.kept) as u64;
@@ -259,7 +259,7 @@ impl Core {
         !self.frame.remaining.has_begun() && self.filled == 0
     }
 
-    /// The event was answered, and its memory is free.
+    /// The event has been answered, and its memory is free.
     fn next(&mut self) {
         self.start = self.offset();
         (self.filled, self.kept, self.dropped) = (0, usize::MAX, 0);

@@ -2,9 +2,9 @@
 //!
 //! [`Pool`] does what supervisor 4.3.0's pools do: it numbers events, keeps them in a bounded queue, and puts rejected
 //! ones back at its head. [`Simulator`] connects a pool to a listener: a program that it starts, or anything that can
-//! be read from and written to. It judges what the listener says as supervisord does, with [`Supervisor`].
+//! be read from and written to. It judges what the listener writes as supervisord does, with [`Supervisor`].
 //!
-//! A program's `Cargo.toml` has it for its tests only:
+//! Enable it for tests only:
 //!
 //! ```toml
 //! [dev-dependencies]
@@ -39,7 +39,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A program is tested the same way: [`Simulator::spawn`].
+//! [`Simulator::spawn`] tests a program in the same way.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -181,7 +181,7 @@ pub enum Report {
         /// How often it was rejected.
         rejections: u32,
     },
-    /// The pool was full: this event is lost.
+    /// The queue was full: this event is lost.
     Discarded(PoolEvent),
     /// The listener closed its output. An event that it had has gone back to the head of the queue.
     Ended,
@@ -194,7 +194,7 @@ const MAX_REJECTIONS: u32 = 100;
 
 /// A pool with one listener.
 ///
-/// Reading and writing happen in threads, so a listener that does not read, or says nothing, cannot block the caller.
+/// Threads do the reading and writing, so a listener that does not read, or writes nothing, cannot block the caller.
 #[derive(Debug)]
 pub struct Simulator {
     /// The waiting events, and the pool's names and limits.
@@ -223,14 +223,14 @@ impl Simulator {
         }
     }
 
-    /// Starts a listener. What it writes to standard error goes where `command` says.
+    /// Starts a listener. Its standard error goes where `command` sends it.
     ///
     /// # Errors
     ///
     /// If it cannot be started.
     pub fn spawn(command: &mut Command) -> io::Result<Self> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let missing = || io::Error::other("the listener's standard streams are not there");
+        let missing = || io::Error::other("the listener's standard streams are missing");
         let output = child.stdout.take().ok_or_else(missing)?;
         let input = child.stdin.take().ok_or_else(missing)?;
         let mut simulator = Self::new(output, input);
@@ -257,9 +257,9 @@ impl Simulator {
     /// Sends events and takes answers until the queue is empty and the listener is READY again, or can never be READY
     /// again. Waits at most `patience` for each piece of output.
     ///
-    /// supervisord would send a rejected event again and again, endlessly. This does so 100 times, which is more than a
-    /// listener needs that rejects what may succeed soon, and then returns with [`Report::EndlessRejection`]. Another
-    /// call continues.
+    /// supervisord would send a rejected event again and again, endlessly. This method stops after 100 times, more than
+    /// enough for a listener that rejects only what may succeed soon, and returns [`Report::EndlessRejection`] last.
+    /// Another call continues.
     pub fn run(&mut self, patience: Duration) -> Vec<Report> {
         let mut reports = Vec::new();
         loop {
@@ -314,7 +314,7 @@ impl Simulator {
         let Ok(header) = self.supervisor.notify_header(&envelope, &mut header) else { return };
         let mut bytes = header.to_vec();
         bytes.extend_from_slice(&event.payload);
-        // If the listener is gone, `step` finds the end of its output.
+        // If the listener is gone, `step` will see its output end.
         let _ = self.input.as_ref().map(|input| input.send(bytes));
         reports.push(Report::Sent(event.clone()));
         reports.push(Report::State { from: ListenerState::Ready, to: ListenerState::Busy });
@@ -362,18 +362,18 @@ impl Simulator {
         }
     }
 
-    /// Writes bytes to the listener that belong to no event, as `supervisor.sendProcessStdin` does; or parts of an
+    /// Writes bytes to the listener that belong to no event, as `supervisor.sendProcessStdin` does, or parts of an
     /// event that a test builds itself.
     pub fn write(&mut self, bytes: &[u8]) {
         let _ = self.input.as_ref().map(|input| input.send(bytes.into()));
     }
 
-    /// Ends the listener's input, as the end of supervisord does.
+    /// Closes the listener's input, as happens when supervisord ends.
     pub fn close_input(&mut self) {
         self.input = None;
     }
 
-    /// The id of the process that was spawned.
+    /// The id of the spawned process.
     pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
     }
@@ -383,7 +383,7 @@ impl Simulator {
         self.child.as_mut()?.stderr.take()
     }
 
-    /// Asks the process that was spawned to end, as `supervisorctl stop` does: SIGTERM, with its input left open.
+    /// Asks the spawned process to end, as `supervisorctl stop` does: SIGTERM, with its input left open.
     ///
     /// # Errors
     ///
@@ -395,16 +395,16 @@ impl Simulator {
         Ok(rustix::process::kill_process(pid, rustix::process::Signal::TERM)?)
     }
 
-    /// Waits until the process that was spawned has ended, at most for `patience`; `None` if it has not.
+    /// Waits until the spawned process has ended, at most for `patience`. `None` if it has not.
     ///
     /// # Errors
     ///
-    /// If its end cannot be waited for.
+    /// If the system does not let it wait for the process.
     pub fn wait(&mut self, patience: Duration) -> io::Result<Option<ExitStatus>> {
         let Some(child) = &mut self.child else { return Ok(None) };
         let since = Instant::now();
         let left = || patience.saturating_sub(since.elapsed());
-        // The output ends before the process does, and can be waited for.
+        // The output ends before the process does, and can be waited for without polling.
         while !self.ended {
             match self.output.recv_timeout(left()) {
                 Ok(_) => {}
@@ -423,7 +423,7 @@ impl Simulator {
 }
 
 impl Drop for Simulator {
-    /// Ends the process that was spawned.
+    /// Kills the spawned process.
     fn drop(&mut self) {
         if let Some(child) = &mut self.child {
             let _ = child.kill();

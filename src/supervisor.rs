@@ -1,16 +1,16 @@
-//! The supervisor's end of the protocol: what a listener says, judged as supervisor 4.3.0 judges it.
+//! The supervisor's end of the protocol: judges what a listener writes as supervisor 4.3.0 does.
 //!
 //! ```text
 //!    start ▶ ACKNOWLEDGED ──── "READY\n" ───▶ READY ──── notify() ───▶ BUSY
 //!              │   ▲                            │                       │ │
 //!              │   └────── RESULT, all of it ───┼───────────────────────┘ │
-//!              │ any other 6 bytes              │ any byte                │ a line whose end is no number
+//!              │ any other 6 bytes              │ any byte                │ a line without a number at its end
 //!              ▼                                ▼                         ▼
 //!           UNKNOWN: permanent; the listener gets no more events, but is still shown as RUNNING
 //! ```
 //!
-//! For tests and tools. The machine reads the listener's output byte by byte, with no I/O and no buffer. Each step says
-//! what supervisord makes of it, with all of supervisord's leniency, and what a stricter server would object to.
+//! For tests and tools. The machine reads the listener's output byte by byte, with no I/O and no buffer. Each step
+//! tells what supervisord makes of it, with all of supervisord's leniency, and what a stricter server would object to.
 
 use core::fmt;
 
@@ -21,7 +21,7 @@ use crate::wire::length::LengthUnit;
 use crate::wire::reply::READY;
 use crate::wire::result_line::{Line, Number, Quirk};
 
-/// Something that a listener said, and its effect.
+/// Something that a listener wrote, and its effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ListenerOutput<'i> {
@@ -29,17 +29,17 @@ pub enum ListenerOutput<'i> {
     Ready,
     /// The line of a RESULT, which says how many bytes of data follow.
     ResultLine {
-        /// The number at the line's end.
+        /// The number at the end of the line.
         len: u64,
-        /// What is odd about the line, though supervisord takes it.
+        /// What is odd about the line, though supervisord accepts it.
         quirk: Option<Quirk>,
     },
     /// The next piece of the RESULT's data, borrowed from the input; never empty.
     ResultData(&'i [u8]),
-    /// All data of the RESULT is there: BUSY → ACKNOWLEDGED.
+    /// All data of the RESULT has arrived: BUSY → ACKNOWLEDGED.
     Result {
-        /// Whether the data is exactly `OK`, which supervisord's own `result_handler` takes for success. It takes
-        /// anything else for a rejection, and the event goes back to the head of the queue.
+        /// Whether the data is exactly `OK`, which means success to supervisord's own `result_handler`. Anything else
+        /// is a rejection, and the event goes back to the head of the queue.
         ok: bool,
     },
     /// The listener broke the protocol: → UNKNOWN. An event that it was BUSY with goes back to the head of the queue.
@@ -53,7 +53,7 @@ pub enum ListenerOutput<'i> {
 #[non_exhaustive]
 pub enum Violation {
     /// ACKNOWLEDGED: these 6 bytes instead of READY. If the first one is a newline, the listener probably printed the
-    /// last RESULT with a line end.
+    /// last RESULT with a newline after it.
     NotReady([u8; 6]),
     /// READY: a byte, although no event was sent.
     Spurious(u8),
@@ -69,7 +69,7 @@ impl fmt::Display for Violation {
             Self::NotReady(bytes) => {
                 write!(f, "'{}' instead of READY", bytes.escape_ascii())?;
                 if bytes.starts_with(b"\n") {
-                    f.write_str("; the last RESULT was probably printed with a line end")
+                    f.write_str("; the last RESULT was probably printed with a newline after it")
                 } else {
                     Ok(())
                 }
@@ -96,12 +96,12 @@ impl fmt::Display for EndlessResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NegativeLength => "a RESULT of negative length never ends",
-            Self::HugeLength => "a RESULT of a length that nobody can write never ends",
+            Self::HugeLength => "a RESULT that is longer than any listener can write never ends",
         })
     }
 }
 
-/// Why an event may not be sent. Nothing was changed.
+/// Why an event was not sent. The call changed nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -115,7 +115,7 @@ pub enum NotifyError {
 impl fmt::Display for NotifyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotReady(state) => write!(f, "an event is not due: the listener is {}", state.name()),
+            Self::NotReady(state) => write!(f, "no event may be sent: the listener is {state}"),
             Self::BufferTooSmall(error) => error.fmt(f),
         }
     }
@@ -140,7 +140,7 @@ impl core::error::Error for NotifyError {}
 /// let bytes = supervisor.notify(&envelope, &mut buffer)?;
 /// assert!(bytes.ends_with(b" len:6\nwhen:5"));
 ///
-/// // A print with a line end: accepted for this event, and fatal at the next READY.
+/// // A newline after the RESULT: accepted for this event, and fatal at the next READY.
 /// let mut said = &b"RESULT 2\nOK\nREADY\n"[..];
 /// while let Some(heard) = supervisor.advance(&mut said) {
 ///     println!("{heard:?}");
@@ -165,11 +165,11 @@ enum Phase {
     Line(Line),
     /// BUSY: in the data. `ok` tells whether the data so far is a prefix of `OK`.
     Data {
-        due: u64,
+        len: u64,
         read: u64,
         ok: bool,
     },
-    /// BUSY, and nothing ends it.
+    /// BUSY for good.
     EndlessResult,
     Unknown,
 }
@@ -178,7 +178,7 @@ const START: Phase = Phase::Acknowledged([0; 6], 0);
 const OK: &[u8] = b"OK";
 
 impl Supervisor {
-    /// The end for a listener that has just been started. `unit` is what `len` counts in the notifications.
+    /// The supervisor's end for a listener that has just started. `unit` is what `len` counts in the notifications.
     pub const fn new(unit: LengthUnit) -> Self {
         Self { unit, phase: START }
     }
@@ -193,7 +193,7 @@ impl Supervisor {
         }
     }
 
-    /// How many of the bytes taken so far supervisord has not acted on: the start of a READY, or of a RESULT's line.
+    /// How many of the bytes consumed so far supervisord has not acted on: the start of a READY or of a RESULT's line.
     pub const fn pending(&self) -> u64 {
         match self.phase {
             Phase::Acknowledged(_, count) => count as u64,
@@ -206,7 +206,7 @@ impl Supervisor {
     ///
     /// # Errors
     ///
-    /// If the listener is not READY, or the notification does not fit. Nothing is changed then.
+    /// If the listener is not READY, or the notification does not fit. An error changes nothing.
     pub fn notify<'b>(&mut self, envelope: &Envelope<'_>, buffer: &'b mut [u8]) -> Result<&'b [u8], NotifyError> {
         self.may_notify()?;
         let bytes = envelope.write_to(self.unit, buffer).map_err(NotifyError::BufferTooSmall)?;
@@ -243,14 +243,14 @@ impl Supervisor {
         self.violation(Violation::HandlerFailed)
     }
 
-    /// Takes one step, and moves `input`, which the listener has written, past the bytes that it took. Returns `None`
-    /// if all input was taken and the next step needs more.
+    /// Takes one step, and moves `input`, which is the listener's output, past the bytes that it consumed. Returns
+    /// `None` if all input is consumed and the next step needs more.
     ///
-    /// How the stream is cut into inputs changes nothing but the sizes of the data's pieces.
+    /// However the stream is split into inputs, only the sizes of the data's pieces change.
     pub fn advance<'i>(&mut self, input: &mut &'i [u8]) -> Option<ListenerOutput<'i>> {
-        if let Phase::Data { due, read, .. } = self.phase
-            && due == read
-            && due != 0
+        if let Phase::Data { len, read, .. } = self.phase
+            && len == read
+            && len != 0
         {
             return Some(self.result());
         }
@@ -272,8 +272,8 @@ impl Supervisor {
                         None
                     }
                 }
-                // A RESULT of no bytes is acted on when the next byte comes.
-                Phase::Data { due: 0, .. } => Some(self.result()),
+                // supervisord acts on a RESULT without data only when the next byte arrives.
+                Phase::Data { len: 0, .. } => Some(self.result()),
                 Phase::Data { .. } => self.piece_of_data(input),
                 Phase::EndlessResult | Phase::Unknown => {
                     // Read and dropped.
@@ -312,16 +312,16 @@ impl Supervisor {
             Number::Negative => self.stuck(EndlessResult::NegativeLength),
             Number::Huge => self.stuck(EndlessResult::HugeLength),
             Number::Is(len) => {
-                self.phase = Phase::Data { due: len, read: 0, ok: len == OK.len() as u64 };
+                self.phase = Phase::Data { len, read: 0, ok: len == OK.len() as u64 };
                 ListenerOutput::ResultLine { len, quirk: line.quirk() }
             }
         }
     }
 
-    /// BUSY: takes as much data as there is, and is due.
+    /// BUSY: takes as much of the data as has arrived.
     fn piece_of_data<'i>(&mut self, input: &mut &'i [u8]) -> Option<ListenerOutput<'i>> {
-        let Phase::Data { due, read, ok } = &mut self.phase else { return None };
-        let missing = usize::try_from(due.saturating_sub(*read)).unwrap_or(usize::MAX);
+        let Phase::Data { len, read, ok } = &mut self.phase else { return None };
+        let missing = usize::try_from(len.saturating_sub(*read)).unwrap_or(usize::MAX);
         let (data, rest) = input.split_at_checked(missing).unwrap_or((input, b""));
         *input = rest;
         if *ok {

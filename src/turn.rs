@@ -1,4 +1,4 @@
-//! Whose turn it is at the listener's end. All transitions of that end are in this file.
+//! Whose turn it is at the listener's end. This file has all transitions of that end.
 //!
 //! ```text
 //!                    ready()                     a header
@@ -9,10 +9,11 @@
 //! ```
 //!
 //! supervisord keeps the same three states for the listener, and a fourth, UNKNOWN, for one that broke the protocol: it
-//! never gets another event, but is still shown as RUNNING. A listener gets there, or even stops supervisord, by a
-//! RESULT before the payload's last byte, a second READY, or a READY with input unread. These turns allow none of them.
+//! never gets another event, but is still shown as RUNNING. Three mistakes lead there, or even stop supervisord: a
+//! RESULT before the payload's last byte, a second READY, and a READY with input unread. This module allows none of
+//! them.
 //!
-//! [`Listener`](crate::Listener) and [`Session`](crate::Session) take these turns.
+//! [`Listener`](crate::Listener) and [`Session`](crate::Session) are built on it.
 
 use core::fmt;
 
@@ -21,17 +22,17 @@ use crate::listener_state::ListenerState;
 use crate::wire::error::ProtocolError;
 use crate::wire::reply::READY;
 
-/// The caller's fault: something was asked for that the protocol does not allow now. Nothing was changed.
+/// The caller's fault: a call that the protocol does not allow in this state. It changed nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum TurnError {
-    /// READY may only be said when ACKNOWLEDGED; the state is this one.
+    /// READY may be sent only when ACKNOWLEDGED; the state is this one.
     NotAcknowledged(ListenerState),
-    /// RESULT may be said once per event, after the payload's last byte; the state is this one.
+    /// RESULT may be sent once per event, after the payload's last byte; the state is this one.
     NoEvent(ListenerState),
-    /// READY may not be said while input is unread. Pass that input to `Listener::advance`, or call
-    /// `Session::received(0)`, to learn what is wrong with it.
+    /// READY may not be sent while input is unread. To learn what is wrong with that input, pass it to
+    /// `Listener::advance`, or call `Session::received(0)`.
     UnreadInput,
     /// The stream is broken, and stays broken.
     Broken(ProtocolError),
@@ -67,7 +68,7 @@ pub(crate) struct Turn {
 enum Phase {
     Acknowledged,
     Ready,
-    /// BUSY: the payload arrives.
+    /// BUSY: the payload is arriving.
     Arriving,
     /// BUSY: the payload's last byte has been read.
     Due,
@@ -86,12 +87,12 @@ impl Turn {
         }
     }
 
-    /// Whether the peer may send something now.
+    /// Whether the peer may send anything now.
     pub(crate) const fn may_receive(&self) -> bool {
         matches!(self.phase, Phase::Ready | Phase::Arriving)
     }
 
-    /// Whether a complete event waits for its answer.
+    /// Whether a complete event is waiting for its answer.
     pub(crate) const fn is_due(&self) -> bool {
         matches!(self.phase, Phase::Due)
     }
@@ -118,7 +119,7 @@ impl Turn {
         if self.phase != Phase::Acknowledged {
             return Err(TurnError::NotAcknowledged(self.state()));
         }
-        self.say_ready()?;
+        self.enter_ready()?;
         Ok(READY)
     }
 
@@ -132,17 +133,17 @@ impl Turn {
     /// BUSY → READY, by way of ACKNOWLEDGED.
     pub(crate) fn reply_and_ready(&mut self, frame: &Frame) -> Result<(), TurnError> {
         self.check_due(frame)?;
-        self.say_ready()
+        self.enter_ready()
     }
 
-    /// Whether a reply is due.
+    /// Fails if no reply is due.
     fn check_due(&self, frame: &Frame) -> Result<(), TurnError> {
         frame.check().map_err(TurnError::Broken)?;
         if self.is_due() { Ok(()) } else { Err(TurnError::NoEvent(self.state())) }
     }
 
-    /// To READY, unless input is unread.
-    fn say_ready(&mut self) -> Result<(), TurnError> {
+    /// → READY, unless input is unread.
+    fn enter_ready(&mut self) -> Result<(), TurnError> {
         if self.unread {
             return Err(TurnError::UnreadInput);
         }

@@ -1,8 +1,8 @@
-//! Captured streams as whole notifications (feature `std`): for logs, tests and tools.
+//! Reads captured streams as whole notifications (feature `std`), for logs, tests and tools.
 //!
 //! A captured stream is what a listener read from its standard input, such as a file written by `tee`.
-//! [`Notifications`] reads one to its end, and owns the memory. A [`Decoder`] does the same in pieces, without memory of
-//! its own.
+//! [`Notifications`] reads one to its end, and owns the memory. A [`Decoder`] does the same piece by piece, without
+//! memory of its own.
 
 use core::fmt;
 use core::mem;
@@ -45,13 +45,13 @@ const READ: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Notifications<R> {
     reader: R,
-    /// On the heap, for the size of its carry.
+    /// Boxed: it has room for a header of 64 KiB.
     decoder: Box<Decoder<MAX_HEADER>>,
     buffer: Vec<u8>,
     /// The part of the buffer that has been read and not decoded.
     unread: core::ops::Range<usize>,
     max_event: usize,
-    /// The event that is arriving.
+    /// The event that is being read.
     event: CapturedNotification,
     ended: bool,
 }
@@ -134,7 +134,7 @@ pub struct CapturedNotification {
 }
 
 impl CapturedNotification {
-    /// An event that begins at `offset`, of which nothing has arrived.
+    /// An event that begins at `offset`, before any of it is read.
     const fn at(offset: u64) -> Self {
         Self { offset, bytes: Vec::new(), held: Held::NONE }
     }
@@ -150,7 +150,7 @@ impl CapturedNotification {
         self.bytes.extend_from_slice(self.held.keep(piece, room));
     }
 
-    /// Where in the stream the event begins.
+    /// The offset in the stream at which the event begins.
     pub const fn offset(&self) -> u64 {
         self.offset
     }
@@ -165,7 +165,7 @@ impl CapturedNotification {
         self.notification().header
     }
 
-    /// Its payload, typed.
+    /// Parses its payload.
     ///
     /// # Errors
     ///
@@ -181,13 +181,13 @@ impl fmt::Debug for CapturedNotification {
     }
 }
 
-/// Why a captured stream cannot be read any further. Its `Debug` is the sentence of its `Display`, for a `main` that
+/// Why a captured stream cannot be read any further. `Debug` prints the same sentence as `Display`, for a `main` that
 /// returns it.
 #[non_exhaustive]
 pub enum CaptureError {
     /// Reading failed.
     Io {
-        /// How much of the stream was read before.
+        /// How many bytes of the stream were read before.
         offset: u64,
         /// What went wrong.
         error: io::Error,
@@ -197,7 +197,7 @@ pub enum CaptureError {
 }
 
 impl CaptureError {
-    /// Where in the stream the fault is.
+    /// The offset of the fault in the stream.
     pub const fn offset(&self) -> u64 {
         match self {
             Self::Io { offset, .. } => *offset,
@@ -215,7 +215,7 @@ impl fmt::Debug for CaptureError {
 impl fmt::Display for CaptureError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io { offset, error } => write!(f, "byte {offset}: cannot read on: {error}"),
+            Self::Io { offset, error } => write!(f, "byte {offset}: cannot read further: {error}"),
             Self::Protocol(error) => error.fmt(f),
         }
     }

@@ -1,4 +1,4 @@
-//! Decides what every host does next, with no I/O.
+//! Decides what a host does next, with no I/O of its own.
 //!
 //! ```text
 //!          ┌────────────────────────── next() ──────────────────────────┐
@@ -35,7 +35,7 @@ pub enum Next<'a> {
     End,
 }
 
-/// Why a driver cannot go on.
+/// Why a driver cannot continue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -43,9 +43,9 @@ pub enum DriverError {
     /// The peer's fault: the input is not what supervisord sends, or ended inside an event. Every further call of
     /// [`Driver::next`] returns the same error.
     Protocol(ProtocolError),
-    /// The caller's fault: no answer is due. Nothing was changed.
+    /// The caller's fault: no answer is due. The call changed nothing.
     Turn(TurnError),
-    /// The caller's fault: the answer does not fit into the buffer. Nothing was changed.
+    /// The caller's fault: the answer does not fit into the buffer. The call changed nothing.
     BufferTooSmall(BufferTooSmall),
 }
 
@@ -61,17 +61,17 @@ impl fmt::Display for DriverError {
 
 impl core::error::Error for DriverError {}
 
-/// What happened to a reply.
+/// How [`Driver::reply`] answered the event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Replied {
-    /// It was taken as the answer.
+    /// With the reply that was given.
     AsGiven,
-    /// It was a rejection of an event that was rejected too often already. The answer is OK.
+    /// With OK: the reply was a rejection, and the event had been rejected too often already.
     Accepted(Accepted),
 }
 
-/// An event that was accepted instead of rejected once more. Its `Display` says so, and what to do.
+/// An event that was accepted instead of rejected once more. Its `Display` says so, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Accepted {
@@ -119,7 +119,7 @@ impl fmt::Display for Accepted {
 /// for the answer with the next READY, and for a header with a byte to spare. An event that does not fit is delivered
 /// with the start of its payload; see [`Notification::omitted`].
 ///
-/// Until its instruction is carried out, [`next`](Self::next) returns the same one again: a wait can be abandoned at
+/// Until an instruction is carried out, [`next`](Self::next) returns the same one again, so a wait can be abandoned at
 /// any time.
 ///
 /// ```
@@ -163,7 +163,7 @@ pub struct Driver<B> {
     rejections: Rejections,
     result_handler: bool,
     /// Length of the output: the answer and READY, at the start of the buffer, where the event was.
-    due: usize,
+    output_len: usize,
     /// How much of that output has been written.
     written: usize,
     /// Whether nothing is left to flush.
@@ -185,14 +185,14 @@ enum Step {
 }
 
 impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
-    /// A driver of a listener that has just started, of a supervisord whose `len` counts in `unit`. An event may be
+    /// A driver of a listener that has just started, under a supervisord whose `len` counts in `unit`. An event may be
     /// rejected 3 times; after that, it is accepted.
     pub const fn new(buffer: B, unit: LengthUnit) -> Self {
         Self {
             session: Session::new(buffer, unit),
             rejections: Rejections { most: 3, counts: Vec::new() },
             result_handler: false,
-            due: 0,
+            output_len: 0,
             written: 0,
             flushed: true,
             stopping: false,
@@ -201,8 +201,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
         }
     }
 
-    /// How often one event may be rejected. After that, a rejection is replaced by OK: supervisord would send the event
-    /// again and again. The driver remembers the last 16 rejected events.
+    /// How often one event may be rejected. After that, OK replaces a rejection: supervisord would send the event again
+    /// and again. The driver remembers the last 16 rejected events.
     pub const fn max_rejections(mut self, times: u32) -> Self {
         self.rejections.most = times;
         self
@@ -215,7 +215,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
         self
     }
 
-    /// What to do next. READY is appended to the answer, so that both can leave in one write.
+    /// What to do next. READY is appended to the answer, so that one write can send both.
     ///
     /// # Errors
     ///
@@ -227,8 +227,9 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
         Ok(self.borrow(step))
     }
 
-    /// What is left to do for the last answer: [`Next::Write`] or [`Next::Flush`], without a new READY. Carry it out if
-    /// you drop the driver before its input has ended; supervisord then gives the next event to another listener.
+    /// What is left to do for the last answer: [`Next::Write`] or [`Next::Flush`], without a new READY. Carry it out
+    /// before you drop a driver whose input has not ended: without READY, supervisord gives the next event to another
+    /// listener.
     pub fn unsent(&mut self) -> Option<Next<'_>> {
         let step = self.output()?;
         Some(self.borrow(step))
@@ -236,16 +237,16 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
 
     /// Records that the first `count` bytes of [`Next::Write`] were written.
     pub fn written(&mut self, count: usize) {
-        self.written = self.written.saturating_add(count).min(self.due);
+        self.written = self.written.saturating_add(count).min(self.output_len);
     }
 
     /// Records that the output was flushed.
     pub fn flushed(&mut self) {
-        self.flushed = self.written == self.due;
+        self.flushed = self.written == self.output_len;
     }
 
     /// Takes the `count` bytes that were read to the start of [`Next::Read`]. A `count` of 0 means that the input has
-    /// ended. [`next`](Self::next) reports what is wrong with them.
+    /// ended. If anything is wrong with them, [`next`](Self::next) reports it.
     pub fn received(&mut self, count: usize) {
         let end = match self.session.received(count) {
             Ok(_) if count == 0 => self.session.end(),
@@ -258,12 +259,13 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
         }
     }
 
-    /// Answers the event. The buffer is free for the next one after [`next`](Self::next) has had the answer written.
+    /// Answers the event. [`next`](Self::next) has the answer written; after that, the buffer is free for the next
+    /// event.
     ///
     /// # Errors
     ///
-    /// If the stream is broken, if no event is waiting for an answer, or if the answer and READY do not fit into the
-    /// buffer. Nothing is changed then.
+    /// If the stream is broken, if no event is waiting for its answer, or if the answer and READY do not fit into the
+    /// buffer. An error changes nothing.
     pub fn reply(&mut self, reply: &Reply<'_>) -> Result<Replied, DriverError> {
         self.check()?;
         let Some(event) = self.session.notification() else {
@@ -280,20 +282,20 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
         let answer = self.session.reply(reply).map_err(DriverError::Turn)?;
         // The event's memory is free now. The answer is copied there, so that the reply need not outlive the writing.
         let bytes = answer.write_to(self.session.buffer_mut().as_mut()).map_err(DriverError::BufferTooSmall)?;
-        (self.written, self.due, self.flushed) = (0, bytes.len(), false);
+        (self.written, self.output_len, self.flushed) = (0, bytes.len(), false);
         self.rejections.note(serial, rejected);
         Ok(accepted.map_or(Replied::AsGiven, Replied::Accepted))
     }
 
-    /// Whether this reply would reject the event that is waiting for its answer: supervisord would send it again at
-    /// once. False if the event was rejected too often already.
+    /// Whether this reply would reject the event that is waiting for its answer, so that supervisord would send it
+    /// again at once. False if the event was rejected too often already.
     pub fn rejects(&self, reply: &Reply<'_>) -> bool {
         let event = self.session.notification();
         self.is_rejection(reply) && event.is_some_and(|event| self.rejections.left(event.header.serial()) > 0)
     }
 
-    /// Stops saying READY. [`Next::End`] comes when no event is under way: an event that has begun to arrive is read,
-    /// handled and answered first. A READY that [`next`](Self::next) has already offered is still written.
+    /// Sends no further READY. [`Next::End`] comes when no event is under way: an event that has begun to arrive is
+    /// read, handled and answered first. A READY that [`next`](Self::next) has already offered is still written.
     pub fn stop(&mut self) {
         self.stopping = true;
     }
@@ -303,7 +305,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
         self.session.is_idle()
     }
 
-    /// Whether the buffer is full and the event in it is not complete: the moment to make it larger.
+    /// Whether the buffer is full and the event in it is incomplete: the moment to enlarge the buffer.
     pub fn is_full(&self) -> bool {
         self.session.is_full()
     }
@@ -314,7 +316,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
         self.session.is_whole_in_bytes()
     }
 
-    /// The buffer, to make it larger. What it holds has to stay where it is.
+    /// The buffer, to enlarge it. The bytes that it holds have to stay where they are.
     pub fn buffer_mut(&mut self) -> &mut B {
         self.session.buffer_mut()
     }
@@ -336,7 +338,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
         if self.session.state() == ListenerState::Acknowledged {
             self.check_unread()?;
             if !self.stopping && !self.ended {
-                self.say_ready()?;
+                self.append_ready()?;
             }
         }
         if let Some(step) = self.output() {
@@ -349,7 +351,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
         match step {
             Step::Write => {
                 let buffer: &[u8] = self.session.buffer_mut().as_mut();
-                Next::Write(buffer.get(self.written..self.due).unwrap_or_default())
+                Next::Write(buffer.get(self.written..self.output_len).unwrap_or_default())
             }
             Step::Flush => Next::Flush,
             Step::Read => Next::Read(self.session.space()),
@@ -362,14 +364,15 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
     }
 
     fn output(&self) -> Option<Step> {
-        match (self.written < self.due, self.flushed) {
+        match (self.written < self.output_len, self.flushed) {
             (true, _) => Some(Step::Write),
             (false, false) => Some(Step::Flush),
             (false, true) => None,
         }
     }
 
-    /// Fails if input follows the last event. The payload's end was then probably misjudged, so the answer is not sent.
+    /// Fails if input follows the last event. The end of its payload was then probably misjudged, so the answer is not
+    /// sent.
     fn check_unread(&mut self) -> Result<(), DriverError> {
         self.session.received(0).map(|_| ()).map_err(|error| {
             self.broken = Some(error);
@@ -378,17 +381,17 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
     }
 
     /// Appends READY to the output.
-    fn say_ready(&mut self) -> Result<(), DriverError> {
-        if self.written == self.due {
-            (self.written, self.due) = (0, 0);
+    fn append_ready(&mut self) -> Result<(), DriverError> {
+        if self.written == self.output_len {
+            (self.written, self.output_len) = (0, 0);
         }
-        let end = self.due.saturating_add(READY.len());
-        let Some(place) = self.session.buffer_mut().as_mut().get_mut(self.due..end) else {
+        let end = self.output_len.saturating_add(READY.len());
+        let Some(place) = self.session.buffer_mut().as_mut().get_mut(self.output_len..end) else {
             return Err(DriverError::BufferTooSmall(BufferTooSmall { needed: end }));
         };
         place.iter_mut().zip(READY).for_each(|(place, byte)| *place = *byte);
         self.session.ready().map_err(DriverError::Turn)?;
-        (self.due, self.flushed) = (end, false);
+        (self.output_len, self.flushed) = (end, false);
         Ok(())
     }
 }
@@ -411,7 +414,7 @@ impl Rejections {
         self.most.saturating_sub(self.times(serial))
     }
 
-    /// An event that may not be rejected again.
+    /// Describes an event that may not be rejected again.
     fn accept(&self, event: &Notification<'_>) -> Accepted {
         let serial = event.header.serial();
         let mut eventname = String::new();

@@ -1,5 +1,5 @@
-//! A blocking loop over the traits of `embedded-io` 0.7, in the caller's memory: for devices that have a serial line or
-//! a socket but no operating system.
+//! A blocking loop over the traits of `embedded-io` 0.7, in the caller's memory: for devices with a serial line or a
+//! socket, but no operating system.
 //!
 //! [`serve`] is all that most listeners need; [`drive`] takes a [`Driver`] with settings. On a microcontroller, with the
 //! two halves of a UART and a relay:
@@ -42,7 +42,7 @@ use crate::{LengthUnit, Notification, Reply};
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ServeError<R, W, H> {
-    /// The host cannot go on.
+    /// The host cannot continue.
     Host(HostError<R, W>),
     /// The handler failed. The event was not answered.
     Handler(H),
@@ -84,11 +84,11 @@ impl<R, W, H> From<DriverError> for ServeError<R, W, H> {
     }
 }
 
-/// Handles the events that come from `input` until it ends, and answers on `output`.
+/// Handles the events that arrive on `input` until it ends, and answers on `output`.
 ///
 /// An event that does not fit into `buffer` is delivered with the start of its payload; see [`Notification::omitted`].
 /// Its header has to fit, with a byte to spare, and so does every answer with the next READY. An event may be rejected
-/// 3 times; after that, it is accepted. [`drive`] reports that.
+/// 3 times; after that, it is accepted without notice. [`drive`] reports it.
 ///
 /// # Errors
 ///
@@ -121,17 +121,18 @@ pub fn serve<'r, R: Read, W: Write, H>(
     drive(&mut Driver::new(buffer, unit), input, output, handler, |_| {})
 }
 
-/// [`serve`] with a driver's settings. Calls `tell` for each event that was accepted instead of rejected once more.
+/// [`serve`] with the settings of a [`Driver`]. Calls `report` for each event that was accepted instead of rejected
+/// once more.
 ///
 /// # Errors
 ///
-/// As [`serve`].
+/// Those of [`serve`].
 pub fn drive<'r, R: Read, W: Write, H, B: AsRef<[u8]> + AsMut<[u8]>>(
     driver: &mut Driver<B>,
     mut input: R,
     mut output: W,
     mut handler: impl FnMut(&Notification<'_>) -> Result<Reply<'r>, H>,
-    mut tell: impl FnMut(&Accepted),
+    mut report: impl FnMut(&Accepted),
 ) -> Result<(), ServeError<R::Error, W::Error, H>> {
     loop {
         match driver.next()? {
@@ -153,7 +154,7 @@ pub fn drive<'r, R: Read, W: Write, H, B: AsRef<[u8]> + AsMut<[u8]>>(
             Next::Handle(event) => {
                 let reply = handler(&event).map_err(ServeError::Handler)?;
                 if let Replied::Accepted(accepted) = driver.reply(&reply)? {
-                    tell(&accepted);
+                    report(&accepted);
                 }
             }
             Next::End => return Ok(()),

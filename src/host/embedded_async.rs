@@ -1,8 +1,8 @@
-//! A host over the traits of `embedded-io-async` 0.7, in the caller's memory: for any executor, with an operating
-//! system or without.
+//! A host over the traits of `embedded-io-async` 0.7, in the caller's memory: for any executor, with or without an
+//! operating system.
 //!
-//! On tokio, `embedded_io_adapters::tokio_1::FromTokio` makes reader and writer of `tokio::net::unix::pipe`'s `Receiver` and
-//! `Sender`, and those come `from_file` from the two files of `host::std_io::take_stdio`: see `examples/tokio`.
+//! On tokio, wrap a `tokio::net::unix::pipe::Receiver` and `Sender` in `embedded_io_adapters::tokio_1::FromTokio`.
+//! Their `from_file` takes the two files that `host::std_io::take_stdio` returns: see `examples/tokio`.
 //!
 //! The caller writes the loop, and can wait for other things besides the next event:
 //!
@@ -38,8 +38,8 @@ use crate::{LengthUnit, Notification, Reply};
 ///
 /// The futures of [`next`](Self::next) and [`flush`](Self::flush) can be dropped at any time, as `select!` and timeouts
 /// do. The host keeps what was read and how much of an answer was written, and the next call continues from there:
-/// nothing is lost, and nothing is said twice. This requires that the reader's and writer's own futures can be dropped
-/// too; some drivers with DMA lose bytes then, and say so.
+/// nothing is lost, and nothing is sent twice. This requires that the futures of the reader and the writer can be
+/// dropped too; dropping those of some DMA drivers loses bytes, as their documentation says.
 ///
 /// An event that does not fit into the buffer is delivered with the start of its payload; see
 /// [`Notification::omitted`]. Its header has to fit, with a byte to spare, and so does every answer with the next
@@ -52,13 +52,13 @@ pub struct Host<R, W, B> {
 }
 
 impl<R: Read, W: Write, B: AsRef<[u8]> + AsMut<[u8]>> Host<R, W, B> {
-    /// A host of a listener that has just started, of a supervisord whose `len` counts in `unit`. An event may be
+    /// A host of a listener that has just started, under a supervisord whose `len` counts in `unit`. An event may be
     /// rejected 3 times; after that, it is accepted.
     pub const fn new(input: R, output: W, buffer: B, unit: LengthUnit) -> Self {
         Self::with_driver(input, output, Driver::new(buffer, unit))
     }
 
-    /// A host with the driver's settings.
+    /// A host with the settings of a driver.
     pub const fn with_driver(input: R, output: W, driver: Driver<B>) -> Self {
         Self { input, output, driver }
     }
@@ -66,7 +66,7 @@ impl<R: Read, W: Write, B: AsRef<[u8]> + AsMut<[u8]>> Host<R, W, B> {
     /// Writes the pending output, READY last, and waits for the next event. Returns `None` if the input has ended, or
     /// the host was [stopped](Self::stop).
     ///
-    /// RESULT and READY leave in one write. Called again before the event is answered, it returns the same event.
+    /// RESULT and READY go out in one write. Called again before the event is answered, it returns the same event.
     ///
     /// # Errors
     ///
@@ -92,19 +92,19 @@ impl<R: Read, W: Write, B: AsRef<[u8]> + AsMut<[u8]>> Host<R, W, B> {
         })
     }
 
-    /// Answers the event. The answer leaves with the next call of [`next`](Self::next) or [`flush`](Self::flush). The
-    /// result tells whether OK replaced a rejection.
+    /// Answers the event. The next call of [`next`](Self::next) or [`flush`](Self::flush) sends the answer. The result
+    /// tells whether OK replaced a rejection.
     ///
     /// # Errors
     ///
-    /// If no event is waiting for an answer, or the answer and READY do not fit into the buffer. Nothing is changed
-    /// then.
+    /// If no event is waiting for its answer, or the answer and READY do not fit into the buffer. An error changes
+    /// nothing.
     pub fn reply(&mut self, reply: &Reply<'_>) -> Result<Replied, HostError<R::Error, W::Error>> {
         Ok(self.driver.reply(reply)?)
     }
 
-    /// Writes the pending output, without a new READY. Call it last if the listener ends without waiting for `None`:
-    /// supervisord then gives the next event to another listener.
+    /// Writes the pending output, without a new READY. Call it last if the listener ends before [`next`](Self::next)
+    /// has returned `None`: without READY, supervisord gives the next event to another listener.
     ///
     /// # Errors
     ///
@@ -126,14 +126,14 @@ impl<R: Read, W: Write, B: AsRef<[u8]> + AsMut<[u8]>> Host<R, W, B> {
         Ok(())
     }
 
-    /// Stops saying READY: [`next`](Self::next) returns `None` when no event is under way and everything is written. An
-    /// event that has begun to arrive is delivered first.
+    /// Sends no further READY: [`next`](Self::next) returns `None` when no event is under way and everything is
+    /// written. An event that has begun to arrive is delivered first.
     pub fn stop(&mut self) {
         self.driver.stop();
     }
 
-    /// Whether no event has begun to arrive since the last answer: the listener can end after a [`flush`](Self::flush).
-    /// Otherwise at least a part of an event has arrived, which [`next`](Self::next) will return.
+    /// Whether no event has begun to arrive since the last answer. If so, the listener can end after a
+    /// [`flush`](Self::flush); if not, [`next`](Self::next) will return the event that is arriving.
     pub const fn is_idle(&self) -> bool {
         self.driver.is_idle()
     }

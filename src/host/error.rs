@@ -1,11 +1,11 @@
-//! Why a host over somebody else's traits cannot go on.
+//! The error of the hosts over `embedded-io` and `embedded-io-async`.
 
 use core::fmt;
 
 use super::driver::DriverError;
 use crate::{BufferTooSmall, ProtocolError, TurnError};
 
-/// Why a host cannot go on: the errors of the reader and the writer, the peer's, and the caller's.
+/// Why a host cannot continue: an error of the reader or the writer, of the peer, or of the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -14,13 +14,13 @@ pub enum HostError<R, W> {
     Read(R),
     /// Writing failed.
     Write(W),
-    /// The writer took no byte, which its trait forbids.
+    /// The writer accepted no bytes, which its trait forbids.
     WriteZero,
     /// The input is not what supervisord sends, or ended inside an event.
     Protocol(ProtocolError),
-    /// No reply is due. Nothing was changed.
+    /// No reply is due. The call changed nothing.
     Turn(TurnError),
-    /// The reply does not fit into the buffer. Nothing was changed.
+    /// The reply does not fit into the buffer. The call changed nothing.
     BufferTooSmall(BufferTooSmall),
 }
 
@@ -29,7 +29,7 @@ impl<R: fmt::Display, W: fmt::Display> fmt::Display for HostError<R, W> {
         match self {
             Self::Read(error) => write!(f, "cannot read from supervisord: {error}"),
             Self::Write(error) => write!(f, "cannot write to supervisord: {error}"),
-            Self::WriteZero => f.write_str("cannot write to supervisord: no byte is taken"),
+            Self::WriteZero => f.write_str("cannot write to supervisord: no bytes are accepted"),
             Self::Protocol(error) => error.fmt(f),
             Self::Turn(error) => error.fmt(f),
             Self::BufferTooSmall(error) => error.fmt(f),

@@ -1,10 +1,9 @@
-//! Hosts: what a listener does next, and loops around real input and output that do it. They know no
-//! grammar.
+//! Hosts: loops around real I/O, and the driver that decides what they do next. They know no grammar.
 //!
 //! [`driver`] decides: write this, read here, handle this event, end. The hosts around it differ only in their traits
-//! for input and output: all write RESULT and the next READY at once, and all limit rejections.
+//! for input and output: all of them write RESULT and the next READY at once, and limit rejections.
 //!
-//! `capture` reads streams that were recorded, with nobody to answer.
+//! `capture` reads recorded streams, where no answer is expected.
 
 // Documented in the modules themselves.
 #[cfg(feature = "std")]

@@ -99,7 +99,7 @@ fn an_event_is_returned_as_soon_as_it_is_complete() {
     assert!(matches!(next().unwrap().event(), Ok(Event::Tick(tick)) if tick.when == 5));
     let error = next().unwrap_err();
     assert_eq!((error.offset(), error.source().is_none()), (bytes.len() as u64, true));
-    assert_eq!(error.to_string(), format!("byte {}: cannot read on: the disk is gone", bytes.len()));
+    assert_eq!(error.to_string(), format!("byte {}: cannot read further: the disk is gone", bytes.len()));
     assert!(notifications.next().is_none());
 }
 

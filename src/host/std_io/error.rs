@@ -8,10 +8,10 @@ use std::io;
 use crate::host::driver::DriverError;
 use crate::{ProtocolError, Reply, TurnError};
 
-/// What a handler may fail with: anything that `?` turns into it.
+/// The error of a handler. `?` converts any error into it.
 pub type HandlerError = Box<dyn Error + Send + Sync>;
 
-/// What a handler that is a function or a method returns. Its reply may own its data.
+/// The return type of a handler that is a function or a method. The reply may own its data.
 ///
 /// ```
 /// use supervisor_events::host::std_io::{HandlerResult, Serve};
@@ -21,7 +21,7 @@ pub type HandlerError = Box<dyn Error + Send + Sync>;
 /// # let serve = || Serve::new().rejection_delay(std::time::Duration::ZERO);
 /// # let mut output = Vec::new();
 /// # let output = &mut output;
-/// // A closure in its place.
+/// // A closure as the argument.
 /// serve().run(input, &mut *output, |event| {
 ///     Ok(if event.omitted == 0 { Reply::OK } else { Reply::new(b"too large") })
 /// })?;
@@ -54,7 +54,7 @@ pub type HandlerError = Box<dyn Error + Send + Sync>;
 /// ```
 pub type HandlerResult = Result<Reply<'static>, HandlerError>;
 
-/// Why a loop ended before its input did. Its `Debug` is the sentence of its `Display`, for a `main` that returns it.
+/// Why a loop ended before its input did. `Debug` prints the same sentence as `Display`, for a `main` that returns it.
 #[non_exhaustive]
 pub enum ServeError {
     /// Standard input and output cannot be [taken](super::take_stdio) for the protocol.
@@ -66,7 +66,7 @@ pub enum ServeError {
     /// The handler failed, and errors are not [rejected](super::Serve::reject_errors). The event was not answered:
     /// supervisord gives it to the next listener, or to this one when it runs again.
     Handler(HandlerError),
-    /// No reply is due. Nothing was changed. Only [`Events::reply`](super::Events::reply) fails so.
+    /// No reply is due. The call changed nothing. Only [`Events::reply`](super::Events::reply) returns this error.
     Turn(TurnError),
     /// The loop was [stopped](super::Serve::stop_on) while an event was arriving, and the rest of it did not come.
     Incomplete(ProtocolError),

@@ -17,22 +17,22 @@ use crate::{BufferTooSmall, LengthUnit, Notification, Reply};
 /// The capacity of a pipe on Linux, and so the most that arrives in one read.
 const PIPE: usize = 64 * 1024;
 
-/// An event arrives within this time after its first byte, or something is wrong.
+/// If nothing more of an event arrives for this long, something is wrong.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What [`Events::next_until`] has waited for.
+/// What ended the wait of [`Events::next_until`].
 #[derive(Debug)]
 pub enum Wake<'e> {
-    /// An event. Call [`Events::reply`] when it is handled.
+    /// An event. Call [`Events::reply`] once it is handled.
     Event(Notification<'e>),
-    /// The deadline has come.
+    /// The deadline has passed.
     Deadline,
     /// The input has ended, or the loop was asked to [stop](Serve::stop_on).
     End,
 }
 
-/// The events of a listener, one after the other, for a program with a loop of its own: without threads, it can wait
-/// for an event or a deadline. [`Serve::open`] makes it from standard input and output.
+/// The events of a listener, one by one, for a program with a loop of its own. It waits for an event or a deadline,
+/// without threads. [`Serve::open`] makes it from standard input and output.
 ///
 /// A listener that does something every two seconds:
 ///
@@ -68,12 +68,12 @@ pub struct Events<'a, R, W> {
     output: W,
     driver: Driver<Vec<u8>>,
     stopping: bool,
-    /// Since when nothing has come, while an event is arriving.
+    /// While an event is arriving: since when nothing more of it has come.
     quiet_since: Option<Instant>,
-    /// Whether it was reported that an event does not arrive whole.
+    /// Whether it was reported that an event did not arrive in full.
     reported: bool,
     losses: Option<Losses>,
-    /// Whether the losses know of the event that waits for its answer.
+    /// Whether `losses` has observed the event that is waiting for its answer.
     observed: bool,
 }
 
@@ -123,7 +123,7 @@ impl<'a, R: Read, W: Write> Events<'a, R, W> {
     ///
     /// # Errors
     ///
-    /// As [`next`](Self::next).
+    /// Those of [`next`](Self::next).
     pub fn next_until(&mut self, deadline: Instant) -> Result<Wake<'_>, ServeError> {
         if self.advance(Some(deadline))? == Woken::Deadline {
             return Ok(Wake::Deadline);
@@ -131,12 +131,12 @@ impl<'a, R: Read, W: Write> Events<'a, R, W> {
         Ok(self.event()?.map_or(Wake::End, Wake::Event))
     }
 
-    /// Answers the event. A rejection is held back for the [delay](Serve::rejection_delay). The answer leaves with the
-    /// next call of [`next`](Self::next) or [`next_until`](Self::next_until), in one write with READY.
+    /// Answers the event. A rejection is held back for the [delay](Serve::rejection_delay). The next call of
+    /// [`next`](Self::next) or [`next_until`](Self::next_until) sends the answer, in one write with READY.
     ///
     /// # Errors
     ///
-    /// If no event is waiting for an answer.
+    /// If no event is waiting for its answer.
     pub fn reply(&mut self, reply: &Reply<'_>) -> Result<(), ServeError> {
         if self.driver.rejects(reply) {
             self.pause(self.settings.rejection_delay)?;
@@ -156,8 +156,8 @@ impl<'a, R: Read, W: Write> Events<'a, R, W> {
         Ok(())
     }
 
-    /// Writes what is left of the last answer, without saying READY. Call it last if the program ends before the input
-    /// does: supervisord then gives the next event to another listener.
+    /// Writes what is left of the last answer, without a new READY. Call it last if the program ends before the input
+    /// does: without READY, supervisord gives the next event to another listener.
     ///
     /// # Errors
     ///
@@ -180,7 +180,7 @@ impl<'a, R: Read, W: Write> Events<'a, R, W> {
         Ok(())
     }
 
-    /// Has all events handled until the input ends.
+    /// Passes all events to `handler` until the input ends.
     pub(super) fn handle<'r>(
         mut self,
         mut handler: impl FnMut(&Notification<'_>) -> Result<Reply<'r>, HandlerError>,
@@ -198,7 +198,7 @@ impl<'a, R: Read, W: Write> Events<'a, R, W> {
         }
     }
 
-    /// Does what the driver asks for, until there is an event, the deadline has come, or nothing is left to do.
+    /// Does what the driver asks for, until there is an event, the deadline has passed, or nothing is left to do.
     fn advance(&mut self, deadline: Option<Instant>) -> Result<Woken, ServeError> {
         loop {
             self.grow();
@@ -232,8 +232,8 @@ impl<'a, R: Read, W: Write> Events<'a, R, W> {
         })
     }
 
-    /// Reads once, when there is input. Something else may come first: the deadline, a request to stop, or the end of
-    /// the patience with an event that does not arrive whole.
+    /// Reads once, when there is input. Something else may come first: the deadline, a request to stop, or the time
+    /// limit for an event that does not arrive in full.
     fn read(&mut self, deadline: Option<Instant>) -> Result<Option<Woken>, ServeError> {
         let arriving = !self.driver.is_idle();
         let patience = (arriving && (self.stopping || !self.reported))
@@ -278,7 +278,7 @@ impl<'a, R: Read, W: Write> Events<'a, R, W> {
         self.stopping = true;
     }
 
-    /// The event that is arriving has not become complete in time. Says so, or ends the loop if it shall stop.
+    /// The event that is arriving is not complete in time. Reports that, or ends the loop if it was asked to stop.
     fn incomplete(&mut self) -> Result<(), ServeError> {
         if self.stopping {
             self.driver.received(0);
@@ -290,14 +290,14 @@ impl<'a, R: Read, W: Write> Events<'a, R, W> {
         self.reported = true;
         if self.driver.is_whole_in_bytes() {
             (self.settings.report)(format_args!(
-                "an event has as many bytes as its 'len' says, but fewer characters, and nothing more comes: the server \
-                 counts bytes; set the length unit to '{}'",
+                "an event has as many bytes as its 'len' says, but fewer characters, and nothing more arrives: the \
+                 server counts bytes; set the length unit to '{}'",
                 LengthUnit::Bytes
             ));
         } else {
             (self.settings.report)(format_args!(
-                "an event has arrived in part, and nothing more has come for {} s: the server has stopped, or sent less \
-                 than the event's 'len' says",
+                "an event has arrived in part, and nothing more has come for {} s: the server has stopped, or has sent \
+                 less than the event's 'len' says",
                 PATIENCE.as_secs()
             ));
         }
@@ -312,11 +312,11 @@ impl<'a, R: Read, W: Write> Events<'a, R, W> {
         }
     }
 
-    /// Waits, but not longer than until a request to stop.
+    /// Waits for this long, or until a request to stop.
     fn pause(&self, time: Duration) -> io::Result<()> {
         #[cfg(unix)]
         if let Some(stop) = self.settings.stop {
-            // A time too long to be told is waited for until the request.
+            // If the time is too long for an `Instant`, only the request ends the wait.
             super::wait::wait_for_input(&stop, None, Instant::now().checked_add(time))?;
             return Ok(());
         }
@@ -324,7 +324,7 @@ impl<'a, R: Read, W: Write> Events<'a, R, W> {
         Ok(())
     }
 
-    /// Makes a full buffer larger, up to the limit.
+    /// Enlarges a full buffer, up to the limit.
     fn grow(&mut self) {
         let size = self.driver.buffer_mut().len();
         if self.driver.is_full() && size < self.settings.max_event {

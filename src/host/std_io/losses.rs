@@ -1,4 +1,4 @@
-//! Which events were lost, because the pool's buffer overflowed while the listener was busy.
+//! Finds the events that were lost because the pool's buffer overflowed while the listener was busy.
 
 #[cfg(unix)]
 use std::env;
@@ -6,20 +6,19 @@ use std::time::{Duration, Instant};
 
 use crate::{Delivery, Header, Lost, Position, SequenceAudit};
 
-/// How long an event may come after one that followed it. Near a reload or a shutdown, supervisord sends some out of
-/// order, milliseconds apart.
+/// How late an event may arrive. Near a reload or a shutdown, supervisord sends some out of order, milliseconds apart.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What is missing of a pool's events.
+/// Tracks which of a pool's events are missing.
 #[derive(Debug)]
 pub(super) struct Losses {
     audit: SequenceAudit,
-    /// When what is missing is given up.
+    /// When the missing events count as lost.
     until: Option<Instant>,
 }
 
 impl Losses {
-    /// What is missing after the event at `newest`, or after the first event.
+    /// Tracks the events after the one at `newest`, or after the first.
     pub(super) fn new(newest: Option<Position>) -> Self {
         let audit = SequenceAudit::new();
         let audit = match newest {
@@ -36,7 +35,7 @@ impl Losses {
         }
     }
 
-    /// When to look at what is lost, if no event comes before.
+    /// When to look for losses, if no event arrives earlier.
     pub(super) const fn until(&self) -> Option<Instant> {
         self.until
     }

@@ -4,27 +4,29 @@
 //! * [`Events`] waits for an event or a deadline, for a program with a loop of its own.
 //! * [`take_stdio`] takes standard input and output for the protocol, for any other host.
 //!
-//! One read and one write per event where the pipe allows: RESULT and the next READY leave together.
+//! One read and one write per event if the pipe allows it: RESULT and the next READY go out together.
 //!
 //! # If the handler fails
 //!
 //! An error that a handler returns, by `?` for example, rejects the event: supervisord sends it again at once. The loop
-//! waits a second before each rejection, and accepts the event when it has been rejected three times. Each of these is a
-//! line on standard error. So a failure that passes costs nothing, and one that stays costs one event.
-//! [`Notification::retries_left`](crate::Notification::retries_left) tells a handler that a try is the last one.
+//! waits a second before each rejection, and accepts the event once it has been rejected three times. It reports each
+//! of these in a line on standard error. So a temporary failure costs nothing, and a lasting one costs one event.
+//! [`Notification::retries_left`](crate::Notification::retries_left) tells a handler which try is the last one.
 //!
 //! With [`reject_errors(false)`](Serve::reject_errors), an error ends the loop, and the event is not answered.
-//! supervisord starts the listener again and sends it the same event: an error that stays makes a restart loop.
+//! supervisord starts the listener again and sends it the same event: a lasting error makes a restart loop.
 //!
 //! # What is reported
 //!
-//! Each failure of the handler is one line. What cannot continue says so, once and in one line, through one replaceable [sink](Serve::report):
+//! Each failure of the handler, in one line, to a replaceable [sink](Serve::report). And each of these, once and in one
+//! line:
 //!
 //! * a payload that is complete in bytes but not in code points: the server counts bytes;
-//! * an event that did not arrive whole;
+//! * an event that did not arrive in full;
 //! * an event that was accepted because it had been rejected too often;
 //! * lost events, if this process is its pool's only one (see [`Serve::audit`]);
-//! * and, as an error at the start, standard streams that are not supervisord's: see [`take_stdio`].
+//!
+//! Standard streams that are not supervisord's are an error at the start: see [`take_stdio`].
 
 mod error;
 mod events;

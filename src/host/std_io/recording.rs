@@ -9,7 +9,7 @@ use std::vec::Vec;
 
 use crate::{Decoder, LengthUnit, Step};
 
-/// A reader that, for a recording, returns no byte of the next event with the last one of an event.
+/// A reader that, for a recording, never returns bytes of two events at once.
 #[derive(Debug)]
 pub(super) struct Paced<R> {
     input: R,
@@ -24,7 +24,7 @@ struct Recording {
 }
 
 impl<R: Read> Paced<R> {
-    /// The input itself, which its sender paces.
+    /// The input as it is: the sender paces it.
     pub(super) const fn live(input: R) -> Self {
         Self { input, recording: None }
     }

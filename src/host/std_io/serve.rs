@@ -1,4 +1,4 @@
-//! The settings of a loop, and what runs it.
+//! The settings of a loop, and the functions that run it.
 
 use std::fmt;
 #[cfg(unix)]
@@ -18,13 +18,14 @@ use super::wait::wait_for_input;
 use super::wait::{Stop, wait_in_read};
 use crate::{LengthUnit, Notification, Position, Reply};
 
-/// Handles the events that come on standard input until it ends, with the settings of [`Serve::new`].
+/// Handles the events that arrive on standard input until it ends, with the settings of [`Serve::new`].
 ///
-/// If the handler fails, by `?` for example, the event is rejected, and comes again: up to 3 times, a second apart. Then
+/// If the handler fails, by `?` for example, the event is rejected and comes again: up to 3 times, a second apart. Then
 /// it is accepted, and one line on standard error says so. See [`Serve::reject_errors`] for the alternative, and what
 /// it costs. A handler that is a function or a method returns a [`HandlerResult`](super::HandlerResult), which has
-/// examples of all forms; a closure in a variable names its argument's type, `|event: &Notification| …`. A handler that
-/// panics ends the process with the event unanswered: supervisord starts it again, and sends it the same event.
+/// examples of all forms. A closure in a variable has to name its argument's type: `|event: &Notification| …`. A
+/// handler that panics ends the process with the event unanswered: supervisord starts it again, and sends it the same
+/// event.
 ///
 /// Call this first in `main`, before anything is printed: supervisord would take it for an answer.
 ///
@@ -42,7 +43,7 @@ use crate::{LengthUnit, Notification, Position, Reply};
 ///
 /// # Errors
 ///
-/// As [`Serve::run`].
+/// Those of [`Serve::stdio`].
 pub fn serve_stdio<'r>(
     handler: impl FnMut(&Notification<'_>) -> Result<Reply<'r>, HandlerError>,
 ) -> Result<(), ServeError> {
@@ -105,17 +106,17 @@ impl<'a> Serve<'a> {
         self
     }
 
-    /// The largest event, header included, that is kept whole. A larger one is delivered with the start of its payload;
-    /// see [`Notification::omitted`]. A header may have up to 64 KiB, whatever this limit is. The buffer is never smaller than 64 KiB, and a reply that does not fit makes it
-    /// larger than this limit.
+    /// The largest event in bytes, header included, that is kept whole. A larger one is delivered with the start of its
+    /// payload; see [`Notification::omitted`]. A header may have up to 64 KiB, whatever this limit is. The buffer is
+    /// never smaller than 64 KiB, and a reply that does not fit makes it larger than this limit.
     pub const fn max_event(mut self, bytes: usize) -> Self {
         self.max_event = bytes;
         self
     }
 
     /// Whether to reject an event if the handler fails, up to [`max_rejections`](Self::max_rejections) times, and
-    /// continue; true unless this is called. If false, the error ends the loop. supervisord then starts the listener
-    /// again and sends it the same event, so an error that stays makes a restart loop.
+    /// continue; true by default. If false, the error ends the loop. supervisord then starts the listener again and
+    /// sends it the same event, so a lasting error makes a restart loop.
     pub const fn reject_errors(mut self, reject: bool) -> Self {
         self.reject_errors = reject;
         self
@@ -128,8 +129,8 @@ impl<'a> Serve<'a> {
         self
     }
 
-    /// How long to wait before an event is rejected, a second by default: supervisord sends it again at once. Other
-    /// events wait meanwhile, in supervisord's buffer for this pool.
+    /// How long to wait before an event is rejected, a second by default: supervisord sends it again at once.
+    /// Meanwhile, other events wait in supervisord's buffer for this pool.
     pub const fn rejection_delay(mut self, delay: Duration) -> Self {
         self.rejection_delay = delay;
         self
@@ -149,33 +150,32 @@ impl<'a> Serve<'a> {
         self
     }
 
-    /// Whether to report events that were lost because the pool's buffer overflowed. Unless this is called, the loop does
-    /// so on standard input if this process is its pool's only one, by the names that supervisord gives it: in a larger
-    /// pool, other processes get the events that are missing here. An event counts as lost when it has not come within
-    /// 16 other events or 5 seconds: supervisord sends some out of order.
+    /// Whether to report events that were lost because the pool's buffer overflowed. By default, the loop does so on
+    /// standard input if the names that supervisord gives this process show that it is the only one of its pool: in a
+    /// larger pool, other processes get the events that are missing here. An event counts as lost if it does not arrive
+    /// within 16 other events or 5 seconds: supervisord sends some out of order.
     pub const fn audit(mut self, audit: bool) -> Self {
         self.audit = Some(audit);
         self
     }
 
-    /// The newest event that an earlier process of this listener has answered, so that events that were lost in between
-    /// are [reported](Self::audit) as well. Its numbers are in its header.
+    /// The newest event that an earlier process of this listener answered, to [report](Self::audit) events that were
+    /// lost since then as well. Its numbers are in its header.
     pub const fn resume(mut self, newest: Position) -> Self {
         self.resume = Some(newest);
         self
     }
 
-    /// Where the loop [reports](super#what-is-reported) what it has done by itself, and what cannot continue: one
-    /// line, without the line end. Standard error by default; if that is full or closed, the report is lost and the
-    /// loop continues.
+    /// Where the loop sends its [reports](super#what-is-reported): one line each, without the newline. Standard error
+    /// by default; if that is full or closed, the report is lost and the loop continues.
     pub const fn report(mut self, sink: fn(fmt::Arguments<'_>)) -> Self {
         self.report = sink;
         self
     }
 
-    /// Ends the loop, as the end of its input does, when `stop` becomes readable: the reading end of a pipe that a signal
-    /// handler writes to. An event that has begun to arrive is read, handled and answered first; if its rest does not
-    /// come within 2 seconds, the loop ends with [`ServeError::Incomplete`]. Costs a `poll` per read. Not for
+    /// Ends the loop, as the end of its input does, when `stop` becomes readable: the read end of a pipe that a signal
+    /// handler writes to. An event that has begun to arrive is read, handled and answered first. If nothing more of it
+    /// arrives for 2 seconds, the loop ends with [`ServeError::Incomplete`]. Costs a `poll` per read. Not for
     /// [`run`](Self::run), which cannot wait for two things.
     #[cfg(unix)]
     pub const fn stop_on(mut self, stop: std::os::fd::BorrowedFd<'a>) -> Self {
@@ -183,10 +183,10 @@ impl<'a> Serve<'a> {
         self
     }
 
-    /// Handles the events that come from `input` until it ends, and answers on `output`.
+    /// Handles the events that arrive on `input` until it ends, and answers on `output`.
     ///
-    /// It waits in the reads of `input` only. So it cannot tell that nothing more comes of an event, and has no time
-    /// limits; [`over`](Self::over) has them, for input that is a descriptor.
+    /// It waits only inside the reads of `input`. So it has no time limits, and does not notice that the rest of an
+    /// event fails to arrive. [`over`](Self::over) does, for input with a file descriptor.
     ///
     /// # Errors
     ///
@@ -201,14 +201,14 @@ impl<'a> Serve<'a> {
         Events::new(self, input, wait_in_read, output).handle(handler)
     }
 
-    /// Handles the events that come on standard input, and answers on standard output.
+    /// Handles the events that arrive on standard input, and answers on standard output.
     ///
     /// On Unix both are first [taken](super::take_stdio) for the protocol, so that a `println!` or a child process
     /// cannot break it: printed text goes to standard error. They stay taken after the loop has ended.
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run). On Unix also those of [`take_stdio`](super::take_stdio).
+    /// Those of [`run`](Self::run). On Unix also those of [`take_stdio`](super::take_stdio).
     pub fn stdio<'r>(
         self,
         handler: impl FnMut(&Notification<'_>) -> Result<Reply<'r>, HandlerError>,
@@ -219,7 +219,7 @@ impl<'a> Serve<'a> {
         self.run(io::stdin().lock(), io::stdout().lock(), handler)
     }
 
-    /// The events that come on standard input, for a loop of your own. Standard input and output are first
+    /// The events that arrive on standard input, for a loop of your own. Standard input and output are first
     /// [taken](super::take_stdio) for the protocol.
     ///
     /// # Errors
@@ -232,13 +232,13 @@ impl<'a> Serve<'a> {
         Ok(self.audit(audit).over(input, output))
     }
 
-    /// The events that come from `input`, for a loop of your own.
+    /// The events that arrive on `input`, for a loop of your own.
     #[cfg(unix)]
     pub fn over<R: Read + AsFd, W: Write>(self, input: R, output: W) -> Events<'a, R, W> {
         Events::new(self, input, wait_for_input::<R>, output)
     }
 
-    /// The reply to an event that the handler failed at; an error if errors end the loop.
+    /// The reply to an event on which the handler failed; an error if errors end the loop.
     pub(super) fn reject(&self, event: &Notification<'_>, error: HandlerError) -> Result<Reply<'static>, ServeError> {
         if !self.reject_errors {
             return Err(ServeError::Handler(error));

@@ -1,5 +1,5 @@
-//! Standard input and output, taken for the protocol. Where it can be known that they are not supervisord's, or were
-//! used before, this is an error: the listener would be UNKNOWN, and be shown as RUNNING.
+//! Takes standard input and output for the protocol. If they are visibly not supervisord's, or were used before, that
+//! is an error: the listener would become UNKNOWN, while supervisord still shows it as RUNNING.
 
 use std::fs::{File, Metadata};
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -14,11 +14,11 @@ use super::error::ServeError;
 ///
 /// Stray output between two answers puts the listener into UNKNOWN, and a child process that reads from an inherited
 /// standard input takes events away; after this call neither can happen. Call it before anything is read or printed.
-/// Text that was printed without a line end, and is still in the buffer, goes to standard error.
+/// Text that was printed without a newline, and is still in the buffer, goes to standard error.
 ///
 /// # Errors
 ///
-/// [`ServeError::Streams`], with the reason and the cure:
+/// [`ServeError::Streams`], with the reason and what to do about it:
 ///
 /// * Standard input is a terminal: supervisord starts listeners, not people.
 /// * Standard output and standard error are the same pipe or file (`2>&1`): every line of the log would go to
@@ -27,7 +27,7 @@ use super::error::ServeError;
 /// * They were taken before.
 /// * Something was printed before, and supervisord has not read it yet; or something was read from standard input.
 ///
-/// Also if `/dev/null` cannot be opened or the descriptors cannot be duplicated: there are too many open files.
+/// Also if `/dev/null` cannot be opened or the descriptors cannot be duplicated, for example with too many open files.
 pub fn take_stdio() -> Result<(File, File), ServeError> {
     take().map_err(ServeError::Streams)
 }
@@ -68,9 +68,9 @@ fn take() -> io::Result<(File, File)> {
     rustix::stdio::dup2_stdin(null)?;
     rustix::stdio::dup2_stdout(io::stderr())?;
     TAKEN.store(true, Ordering::Relaxed);
-    // To standard error, now.
+    // To standard error, where descriptor 1 leads now.
     let _ = io::stdout().flush();
-    // What the buffer holds was read before; it would otherwise be filled from `/dev/null`.
+    // Bytes in the buffer were read before this call; an empty buffer is filled from `/dev/null`, with nothing.
     let read = io::stdin().lock().fill_buf()?.len();
     if read > 0 {
         return Err(refusal(&std::format!(
@@ -85,7 +85,7 @@ fn refusal(reason: &str) -> io::Error {
     io::Error::other(reason)
 }
 
-/// Whether what is written to one also goes to the other. A device such as `/dev/null` or a terminal harms nobody.
+/// Whether what is written to one also goes to the other. A device such as `/dev/null` or a terminal does no harm.
 fn is_same_pipe_or_file(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(!metadata(one)?.file_type().is_char_device() && is_same(one, other)?)
 }
@@ -99,7 +99,7 @@ fn metadata(stream: BorrowedFd<'_>) -> io::Result<Metadata> {
     File::from(stream.try_clone_to_owned()?).metadata()
 }
 
-/// How many bytes are in a pipe that nobody has read yet; 0 for anything else.
+/// How many bytes in a pipe nobody has read yet; 0 for anything else.
 fn unread(output: BorrowedFd<'_>) -> io::Result<u64> {
     let is_pipe = metadata(output)?.file_type().is_fifo();
     Ok(if is_pipe { rustix::io::ioctl_fionread(output)? } else { 0 })

@@ -1,4 +1,4 @@
-//! Waiting for input, a request to stop, and a point in time.
+//! Waits for input, a request to stop, or a point in time.
 
 use std::io;
 use std::time::Instant;
@@ -9,7 +9,7 @@ pub(super) type Stop<'a> = Option<std::os::fd::BorrowedFd<'a>>;
 #[cfg(not(unix))]
 pub(super) type Stop<'a> = Option<&'a std::convert::Infallible>;
 
-/// What has come. Neither, if the time has come.
+/// What ended a wait. Neither, if it was the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ready {
     /// Input, or its end.
@@ -21,7 +21,7 @@ pub(super) struct Ready {
 /// Waits until there is input, a request to stop, or the time has come.
 pub(super) type Wait<R> = fn(&R, Stop<'_>, Option<Instant>) -> io::Result<Ready>;
 
-/// Leaves the waiting to the read itself, for input that is no descriptor.
+/// Leaves the waiting to the read itself, for input without a file descriptor.
 pub(super) fn wait_in_read<R>(_: &R, _: Stop<'_>, _: Option<Instant>) -> io::Result<Ready> {
     Ok(Ready { input: true, stop: false })
 }
