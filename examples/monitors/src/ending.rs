@@ -15,14 +15,14 @@ use serde_json::json;
 use crate::Failure;
 use crate::files;
 use crate::log::{Level, log};
-use crate::settings::Optional;
+use crate::settings::{Optional, seconds_or_zero};
 use crate::supervisord::{Supervisord, find, pid_in, signal_to_end};
 
 /// How supervisord ends.
 #[derive(Clone, Debug, Args)]
 pub struct EndingSettings {
     /// Seconds for which a process that was lost may come back: RUNNING again, or stopped by somebody
-    #[arg(long, env, default_value = "0", value_parser = grace)]
+    #[arg(long, env, default_value = "0", value_parser = seconds_or_zero)]
     pub grace: Duration,
     /// How supervisord ends: shutdown (a call) or signal (SIGTERM to its process)
     #[arg(long, env, default_value = "shutdown")]
@@ -57,11 +57,6 @@ impl FromStr for EndBy {
     }
 }
 
-fn grace(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    seconds.ok_or_else(|| format!("is a number of seconds, not {text:?}"))
-}
-
 /// Ends supervisord once. Nothing here makes an event wait.
 #[derive(Clone)]
 pub struct Ending {
@@ -74,8 +69,12 @@ pub struct Ending {
 }
 
 impl Ending {
-    pub fn new(settings: EndingSettings, supervisord: Supervisord) -> Self {
-        Self { settings, supervisord, in_grace: Arc::default(), ends: Arc::default() }
+    /// Refuses a directory as the file for the exit code: nothing would be noticed until a process is lost.
+    pub fn new(settings: EndingSettings, supervisord: Supervisord) -> Result<Self, Failure> {
+        if let Some(path) = settings.exit_code_file.as_ref().filter(|path| path.is_dir()) {
+            return Err(format!("--exit-code-file {} is a directory: name a file in it", path.display()).into());
+        }
+        Ok(Self { settings, supervisord, in_grace: Arc::default(), ends: Arc::default() })
     }
 
     /// Takes note that supervisord ends, or runs again.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::settings::number;
+use crate::settings::{number, whole_seconds};
 
 #[derive(Clone, Copy, Debug, Args)]
 pub struct FlappingSettings {
@@ -13,7 +13,7 @@ pub struct FlappingSettings {
     #[arg(long, env, default_value = "5", value_parser = number::<usize>)]
     pub flapping_starts: usize,
     /// The seconds over which starts are counted
-    #[arg(long, env, default_value = "300", value_parser = number::<i64>)]
+    #[arg(long, env, default_value = "300", value_parser = whole_seconds)]
     pub flapping_seconds: i64,
 }
 

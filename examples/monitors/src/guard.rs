@@ -13,7 +13,7 @@ use crate::Failure;
 use crate::alerts::{Alert, Alerts, Reporter, Severity, Status};
 use crate::log::{Level, log, seconds_now};
 use crate::run::Context;
-use crate::settings::{Common, number};
+use crate::settings::{Common, number, whole_seconds};
 use crate::state::State;
 use crate::supervisord::{Fault, Process, Supervisord, fault_of};
 
@@ -24,13 +24,13 @@ const PATIENCE: Duration = Duration::from_secs(600);
 #[derive(Clone, Debug, Args)]
 pub struct GuardSettings {
     /// Seconds after its start for which a process is left alone
-    #[arg(long, env, default_value = "30", value_parser = number::<i64>)]
+    #[arg(long, env, default_value = "30", value_parser = whole_seconds)]
     pub start_grace: i64,
     /// How often a process is restarted within --restart-seconds; then it is left alone, which is an alert
     #[arg(long, env, default_value = "3", value_parser = number::<usize>)]
     pub restarts: usize,
     /// The period in seconds over which restarts are counted
-    #[arg(long, env, default_value = "3600", value_parser = number::<i64>)]
+    #[arg(long, env, default_value = "3600", value_parser = whole_seconds)]
     pub restart_seconds: i64,
     /// Whether to say what would be restarted, and restart nothing: true or false
     #[arg(long, env, default_value = "false", action = ArgAction::Set)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alerts::Status;
 use crate::names::ProcessPattern;
-use crate::settings::{List, number};
+use crate::settings::{List, threshold};
 use crate::supervisord::Process;
 
 /// A limit that was passed is kept again at this part of it: what lies about the limit is not told each minute.
@@ -82,7 +82,7 @@ impl Figure {
     }
 
     fn is_kept(&self) -> bool {
-        self.value.is_none_or(|value| value <= self.threshold - self.threshold.abs() * (1.0 - KEPT))
+        self.value.is_none_or(|value| value <= self.threshold * KEPT)
     }
 
     fn is_of(&self, other: &Self) -> bool {
@@ -150,7 +150,7 @@ impl FromStr for Limits {
                 "leak" => &mut this.leak,
                 _ => return Err(explain()),
             };
-            let value = number(value.trim()).map_err(|error| format!("has {text:?}: a limit {error}"))?;
+            let value = threshold(value.trim()).map_err(|error| format!("has {text:?}: a limit {error}"))?;
             if place.replace(value).is_some() {
                 return Err(format!("has {text:?}: {what} is there twice"));
             }
@@ -211,9 +211,18 @@ mod tests {
 
     #[test]
     fn limits_that_make_no_sense_are_refused() {
-        for text in
-            ["risk", "risk=", "risk=500", "risk=disk:5", "risk=cpu", "=cpu:5", "t:=cpu:5", "a=cpu:x", "a=cpu:NaN"]
-        {
+        for text in [
+            "risk",
+            "risk=",
+            "risk=500",
+            "risk=disk:5",
+            "risk=cpu",
+            "=cpu:5",
+            "t:=cpu:5",
+            "a=cpu:x",
+            "a=cpu:NaN",
+            "a=cpu:-1",
+        ] {
             assert!(text.parse::<Limits>().is_err(), "{text}");
         }
         assert!("a=cpu:1+cpu:2".parse::<Limits>().unwrap_err().contains("cpu is there twice"));

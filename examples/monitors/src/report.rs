@@ -8,7 +8,7 @@ use supervisor_events::{ProcessState, ProcessStateEvent};
 use crate::alerts::{Alert, Severity};
 use crate::log::{now, seconds_now};
 use crate::names::ProcessPattern;
-use crate::settings::{List, number};
+use crate::settings::{List, whole_seconds};
 
 /// How many failures a report tells in detail. The rest are counted.
 const LISTED: usize = 50;
@@ -25,7 +25,7 @@ pub struct ReportSettings {
     #[arg(long, env, default_value = "false", action = ArgAction::Set)]
     pub expected_exits: bool,
     /// Seconds of which failures are in one report. It is sent at the first tick after that
-    #[arg(long, env, default_value = "60", value_parser = number::<i64>)]
+    #[arg(long, env, default_value = "60", value_parser = whole_seconds)]
     pub batch_seconds: i64,
 }
 

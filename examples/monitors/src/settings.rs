@@ -159,13 +159,82 @@ pub fn number<T: FromStr + PartialOrd>(text: &str) -> Result<T, String> {
     number.ok_or_else(|| format!("is a number, not {text:?}"))
 }
 
-/// Parses a number of seconds.
+/// Parses a limit for a measured value. Below zero, it would always be exceeded.
+pub fn threshold(text: &str) -> Result<f64, String> {
+    let threshold = number(text)?;
+    if threshold >= 0.0 { Ok(threshold) } else { Err(format!("is 0 or more, not {text:?}")) }
+}
+
+/// The longest time that a setting can hold, in seconds: 100 years. Added to the current time, it never overflows.
+const LONGEST: u64 = 100 * 365 * 24 * 60 * 60;
+
+/// Parses a number of seconds above zero.
 pub fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    let seconds = seconds.filter(|seconds| !seconds.is_zero());
-    seconds.ok_or_else(|| format!("is a number of seconds above 0, not {text:?}"))
+    let wanted = "a number of seconds above 0";
+    let time = time(text, wanted)?;
+    if time.is_zero() { Err(format!("is {wanted}, not {text:?}")) } else { Ok(time) }
+}
+
+/// Parses a number of seconds, which may be zero.
+pub fn seconds_or_zero(text: &str) -> Result<Duration, String> {
+    time(text, "a number of seconds")
+}
+
+/// Parses a whole number of seconds, which may be zero.
+pub fn whole_seconds(text: &str) -> Result<i64, String> {
+    let wanted = "a whole number of seconds";
+    let time = time(text, wanted)?;
+    let seconds = i64::try_from(time.as_secs()).ok().filter(|_| time.subsec_nanos() == 0);
+    seconds.ok_or_else(|| format!("is {wanted}, not {text:?}"))
+}
+
+fn time(text: &str, wanted: &str) -> Result<Duration, String> {
+    let seconds = text.parse().unwrap_or(f64::NAN);
+    if seconds > LONGEST as f64 {
+        return Err(format!("is at most {LONGEST} seconds, which is 100 years, not {text:?}"));
+    }
+    Duration::try_from_secs_f64(seconds).map_err(|_| format!("is {wanted}, not {text:?}"))
 }
 
 fn length_unit(text: &str) -> Result<LengthUnit, String> {
     text.parse().map_err(|_| format!("is code-points or bytes, not {text:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_can_be_added_to_the_current_time() {
+        let (now, wall_clock) = (std::time::Instant::now(), jiff::Timestamp::now());
+        for text in ["0.001", "3153600000"] {
+            let time = seconds(text).unwrap();
+            assert!(now.checked_add(time).is_some() && wall_clock.checked_add(time).is_ok(), "{text}");
+        }
+        for text in ["3153600001", "1e19", "inf", "99999999999999999999999999"] {
+            for error in [seconds(text).map(drop), seconds_or_zero(text).map(drop), whole_seconds(text).map(drop)] {
+                let expected = format!("is at most 3153600000 seconds, which is 100 years, not {text:?}");
+                assert_eq!(error, Err(expected));
+            }
+        }
+    }
+
+    #[test]
+    fn only_some_times_may_be_zero_and_none_is_negative() {
+        assert_eq!((seconds_or_zero("0"), whole_seconds("0")), (Ok(Duration::ZERO), Ok(0)));
+        assert_eq!(seconds("0"), Err("is a number of seconds above 0, not \"0\"".into()));
+        for text in ["-1", "NaN", "soon", ""] {
+            assert_eq!(seconds(text), Err(format!("is a number of seconds above 0, not {text:?}")));
+            assert_eq!(seconds_or_zero(text), Err(format!("is a number of seconds, not {text:?}")));
+            assert_eq!(whole_seconds(text), Err(format!("is a whole number of seconds, not {text:?}")));
+        }
+        assert_eq!(whole_seconds("1.5"), Err("is a whole number of seconds, not \"1.5\"".into()));
+    }
+
+    #[test]
+    fn a_threshold_is_not_negative() {
+        assert_eq!((threshold("0"), threshold("0.5")), (Ok(0.0), Ok(0.5)));
+        assert_eq!(threshold("-0.5"), Err("is 0 or more, not \"-0.5\"".into()));
+        assert_eq!(threshold("NaN"), Err("is a number, not \"NaN\"".into()));
+    }
 }

@@ -73,7 +73,7 @@ impl Monitor for CriticalExit {
             false => Supervisord::at_start(|names| names.processes("--processes", &*processes))?,
         };
         let this = Self {
-            ending: Ending::new(ending, supervisord.clone()),
+            ending: Ending::new(ending, supervisord.clone())?,
             processes,
             lost_when,
             alerts: Alerts::new(&common)?,

@@ -33,7 +33,7 @@ use supervisor_monitors::log::{Level, log};
 use supervisor_monitors::metrics::{ProcessMetrics, Trend, by_name, measure};
 use supervisor_monitors::names::ProcessPattern;
 use supervisor_monitors::run::{Context, Monitor, monitor};
-use supervisor_monitors::settings::{Common, List, number, seconds};
+use supervisor_monitors::settings::{Common, List, number, seconds, threshold};
 use supervisor_monitors::state::State;
 use supervisor_monitors::supervisord::{Process, Supervisord, log_failure};
 
@@ -52,16 +52,16 @@ struct Settings {
     #[arg(long, env, default_value = "1", value_parser = seconds)]
     interval: Duration,
     /// Alert when the system uses more than this percentage of all CPUs
-    #[arg(long, env, default_value = "80", value_parser = number::<f64>)]
+    #[arg(long, env, default_value = "80", value_parser = threshold)]
     cpu_threshold: f64,
     /// Alert when the system uses more than this percentage of its memory
-    #[arg(long, env, default_value = "85", value_parser = number::<f64>)]
+    #[arg(long, env, default_value = "85", value_parser = threshold)]
     memory_threshold: f64,
     /// Alert when a process, with its descendants, holds more MB (2^20 bytes) than this, unless --limits has a limit for it
-    #[arg(long, env, default_value = "1000", value_parser = number::<f64>)]
+    #[arg(long, env, default_value = "1000", value_parser = threshold)]
     process_memory_threshold: f64,
     /// Alert when a process grows steadily by more MB an hour than this, unless --limits has a limit for it
-    #[arg(long, env, default_value = "100", value_parser = number::<f64>)]
+    #[arg(long, env, default_value = "100", value_parser = threshold)]
     leak_threshold: f64,
     /// How many minutes a rise has to last to count as steady
     #[arg(long, env, default_value = "15", value_parser = number::<usize>)]

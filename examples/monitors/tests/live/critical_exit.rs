@@ -294,3 +294,12 @@ fn as_first_process_it_reaps_passes_signals_on_and_exits_with_the_code() {
     kill_process(first, Signal::TERM).unwrap();
     assert_eq!(container.exit_code(), Some(0));
 }
+
+#[test]
+fn the_entry_point_refuses_a_directory_for_the_exit_code() {
+    let entrypoint = Path::new(env!("CARGO_MANIFEST_DIR")).join("container-entrypoint");
+    let output = Command::new(entrypoint).env("EXIT_CODE_FILE", "/").env("SUPERVISORD", "true").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let expected = "container-entrypoint: EXIT_CODE_FILE is a directory: /; name a file in it\n";
+    assert_eq!((output.status.code(), said.as_str()), (Some(2), expected));
+}

@@ -32,6 +32,8 @@ fn wrong_settings_are_named() {
             ("critical_exit", &["--end-by", "kill"], "--end-by is shutdown or signal"),
             ("critical_exit", &["--exit-code", "0"], "--exit-code 0 is not in 1..="),
             ("critical_exit", &["--grace", "soon"], "--grace is a number of seconds"),
+            ("critical_exit", &["--grace", "1e19"], "--grace is at most 3153600000 seconds"),
+            ("critical_exit", &["--exit-code-file", "/"], "--exit-code-file / is a directory: name a file in it"),
             ("run_on_event", &[], "--on-event is empty"),
             ("run_on_event", &["--on-event", "sh -c 'x"], "--on-event has a quote that is not closed"),
             (
@@ -46,12 +48,13 @@ fn wrong_settings_are_named() {
             ("memory_guard", &["--limits", "web"], "--limits is a list of NAME=SIZE"),
             ("memory_guard", &["--group-limits", "a:b=1GB"], "--group-limits names groups"),
             ("memory_guard", &["--limits", "*=1GB", "--restarts", "many"], "--restarts is a number"),
+            ("memory_guard", &["--limits", "*=1GB", "--start-grace=-1"], "--start-grace is a whole number of seconds"),
             ("http_guard", &[], "--endpoints is empty"),
             ("http_guard", &["--endpoints", "web=http://127.0.0.1/"], "--endpoints: web lacks the option process"),
             ("http_guard", &["--endpoints", WEB, "--deadline", "9"], "--deadline leaves no time before the next tick"),
             ("http_guard", &["--endpoints", WEB, "--failures", "0"], "--failures 0 is not in 1.."),
             ("crash_report", &["--processes", "two words:x"], "--processes names processes by NAME"),
-            ("crash_report", &["--batch-seconds", "x"], "--batch-seconds is a number"),
+            ("crash_report", &["--batch-seconds", "x"], "--batch-seconds is a whole number of seconds"),
         ],
         &[],
     );

@@ -954,7 +954,7 @@ fn an_answer_that_never_ends_is_not_waited_for() {
     let url = format!("http://127.0.0.1:{port}");
     let environment = [("SUPERVISOR_SERVER_URL", url.as_str())];
     // The system's own figures are told without it.
-    let settings = ["--interval", "0.01", "--memory-threshold=-1", "--cpu-threshold", "1000"];
+    let settings = ["--interval", "0.01", "--memory-threshold=0", "--cpu-threshold", "1000"];
     let mut monitor = Driven::start_with("performance_monitor", directory.path(), &settings, &environment);
     let lines = monitor.send("TICK_60", "when:60");
     assert_eq!(levels(&lines, "ERROR"), ["supervisord: getAllProcessInfo: timed out"]);
@@ -1258,6 +1258,10 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         ("maintenance_monitor", "--keep=-1", "--keep is a number"),
         ("performance_monitor", "--cpu-threshold=much", "--cpu-threshold is a number"),
         ("performance_monitor", "--cpu-threshold=NaN", "--cpu-threshold is a number"),
+        ("performance_monitor", "--cpu-threshold=-1", "--cpu-threshold is 0 or more"),
+        ("performance_monitor", "--limits=a=cpu:-1", "--limits has \"a=cpu:-1\": a limit is 0 or more"),
+        ("performance_monitor", "--interval=1e19", "--interval is at most 3153600000 seconds"),
+        ("startup_monitor", "--flapping-seconds=-1", "--flapping-seconds is a whole number of seconds"),
         ("startup_monitor", "--dependents=a", "--dependents is a list of NAME=VALUE"),
         ("startup_monitor", "--dependents=a=:b", "--dependents names processes by NAME, GROUP:NAME"),
         ("performance_monitor", "--processes=g:", "--processes names processes by NAME, GROUP:NAME"),
