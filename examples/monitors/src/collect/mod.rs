@@ -17,18 +17,20 @@ mod syslog;
 mod target;
 mod transport;
 
+use std::fs::File;
+use std::path::Path;
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
 use serde_json::json;
 use supervisor_events::{Event, ProcessState};
 
-use crate::Failure;
 use crate::log::{Level, log};
 use crate::names::{ProcessPattern, is_own_pool};
 use crate::run::{Context, hold};
 use crate::settings::{Common, List, seconds};
 use crate::state::State;
+use crate::{Failure, files, lock};
 use daemon::Daemon;
 use file::Files;
 pub use line::{Line, Source, Wholeness};
@@ -79,6 +81,8 @@ pub struct Collector {
     pending: Pending,
     files: Vec<Files>,
     daemons: Vec<Daemon>,
+    /// The lock that keeps a second process of the pool out, for as long as this one runs.
+    _alone: Option<File>,
 }
 
 impl Collector {
@@ -101,8 +105,9 @@ impl Collector {
             }
         }
         let mut state = State::open(common, "")?;
+        let alone = common.state_dir.as_deref().map(be_alone_in).transpose()?;
         let pending = state.get();
-        Ok(Self { settings, said_own: false, state, pending, files, daemons })
+        Ok(Self { settings, said_own: false, state, pending, files, daemons, _alone: alone })
     }
 
     /// Takes an event. Its lines are in all files when this returns.
@@ -198,6 +203,15 @@ impl Drop for Collector {
             }
         }
     }
+}
+
+/// Fails if another process of this pool uses the directory: pieces of one line would go to different processes.
+fn be_alone_in(directory: &Path) -> Result<File, Failure> {
+    let locked = lock::soon(&directory.join(format!("{}.alone", files::of_pool())));
+    locked.map_err(|error| {
+        let cure = "set numprocs = 1, because the pieces of a line must all come to one process";
+        format!("--state-dir {directory:?}: {error}: {cure}").into()
+    })
 }
 
 fn has_ended(state: ProcessState) -> bool {

@@ -344,3 +344,24 @@ fn wrong_settings_are_named() {
         assert!(said.contains(why), "{said}");
     }
 }
+
+#[test]
+fn a_second_process_with_the_same_state_directory_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let settings = ["--log-to", "json:all.jsonl", "--state-dir", "state"];
+    let mut collector = Driven::start("log_collector", directory.path(), &settings);
+    send(&mut collector, piece("a", "stdout", b"first\n"));
+    let said = refusal(directory.path(), &settings);
+    let expected = "--state-dir \"state\": another process holds its lock: set numprocs = 1";
+    assert!(said.starts_with(expected), "{said}");
+    // Another pool has its own state.
+    let other = [("SUPERVISOR_GROUP_NAME", "other")];
+    let mut beside = Driven::start_with("log_collector", directory.path(), &settings, &other);
+    send(&mut beside, piece("b", "stdout", b"second\n"));
+    beside.end();
+    collector.end();
+    // The lock ends with its process.
+    let mut next = Driven::start("log_collector", directory.path(), &settings);
+    send(&mut next, piece("a", "stdout", b"third\n"));
+    next.end();
+}
