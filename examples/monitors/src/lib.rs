@@ -18,6 +18,7 @@ pub mod limits;
 pub mod lock;
 pub mod log;
 pub mod lost;
+pub mod machine;
 pub mod maintenance;
 pub mod message;
 pub mod metrics;

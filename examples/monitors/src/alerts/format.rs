@@ -79,7 +79,9 @@ pub fn summary(alert: &Value) -> String {
         (group, process, _) => format!(" {group}:{process}"),
     };
     let [severity, event, system, host] = ["severity", "event", "system", "host"].map(|field| text(alert, field));
-    format!("{resolved}{severity}: {event}{about} ({system} on {host})")
+    // Without a name of its own, the system is called as its machine.
+    let place = if system == host { host.to_owned() } else { format!("{system} on {host}") };
+    format!("{resolved}{severity}: {event}{about} ({place})")
 }
 
 fn is_resolved(alert: &Value) -> bool {
@@ -277,6 +279,9 @@ mod tests {
         let [fired, resolved] = endpoints().map(|alert| summary(&alert));
         assert_eq!(fired, "CRITICAL: ENDPOINT_DOWN feed (trading on alpha)");
         assert_eq!(resolved, "RESOLVED INFO: ENDPOINT_UP feed (trading on alpha)");
+        let mut unnamed = alert();
+        unnamed["system"] = unnamed["host"].clone();
+        assert_eq!(summary(&unnamed), "CRITICAL: UNEXPECTED_EXIT t:worker (alpha)");
     }
 
     /// `text` is required; Slack recommends 4,000 characters at most. Three characters are control characters.

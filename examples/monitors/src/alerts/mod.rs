@@ -36,6 +36,7 @@ use serde_json::{Value, json};
 
 use crate::Failure;
 use crate::log::{Level, log, now};
+use crate::machine::host_name;
 use crate::run::Context;
 use crate::settings::{Common, Optional, seconds};
 pub use action::{Action, Measure, Outcome, Words};
@@ -77,11 +78,18 @@ pub struct AlertSettings {
     /// Seconds that each attempt to send an alert may take
     #[arg(long, env, default_value = "5", value_parser = seconds)]
     pub alert_timeout: Duration,
-    /// The name of your system. Each alert has it in its field `system`
-    #[arg(long, env, default_value = "trading_system")]
-    pub system: String,
+    /// The name of your system, which each alert has in its field `system`. If empty, the machine's host name
+    #[arg(long, env, default_value = "")]
+    system: Optional<String>,
     #[command(flatten)]
     pub mail: MailSettings,
+}
+
+impl AlertSettings {
+    /// The name of the system that alerts are about.
+    pub fn system(&self) -> String {
+        self.system.0.clone().unwrap_or_else(host_name)
+    }
 }
 
 /// How urgent an alert is.
@@ -224,9 +232,8 @@ impl Alerts {
     /// Alerts wait in the directory for state, those of an earlier incarnation as well; in memory if there is none.
     pub fn new(common: &Common) -> Result<Self, Failure> {
         let settings = &common.alerts;
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let journal = Journal::of(common.state_dir.as_deref());
-        let (system, followed) = (settings.system.clone(), Followed::default());
+        let (system, host, followed) = (settings.system(), host_name(), Followed::default());
         let mut this = Self { system, host, followed, journal, outbox: None };
         if let Some(receiver) = Receiver::new(settings)? {
             let outbox = Outbox {

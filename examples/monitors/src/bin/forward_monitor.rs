@@ -41,6 +41,7 @@ use supervisor_monitors::forward::settings::Connection;
 use supervisor_monitors::forward::sink::{Sink, publish_all};
 use supervisor_monitors::forward::spool::Spool;
 use supervisor_monitors::forward::streams::{LimitSettings, Streams};
+use supervisor_monitors::machine::host_name;
 use supervisor_monitors::run;
 use supervisor_monitors::settings::{Optional, Server, number, seconds};
 
@@ -90,7 +91,7 @@ fn forward(settings: Settings) -> Result<(), Failure> {
     let of_parent = || run::run_of_parent().map_err(|error| format!("set --run: {error}"));
     let origin = Origin {
         prefix: settings.subject,
-        host: settings.host.0.unwrap_or_else(message::host_name),
+        host: settings.host.0.unwrap_or_else(host_name),
         run: settings.run.0.map_or_else(of_parent, Ok)?,
         process: message::process_name(),
     };

@@ -13,6 +13,7 @@ use std::str::FromStr;
 use supervisor_events::Channel;
 
 use super::line::Line;
+use crate::machine::host_name;
 use crate::printable;
 
 /// What kind of program sends the messages.
@@ -62,8 +63,7 @@ pub struct Syslog {
 impl Syslog {
     /// Messages of which each has so much `room` for a line.
     pub fn new(facility: Facility, room: usize) -> Self {
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Self { facility, host: header_field(&host, 255), sequence: 0, room }
+        Self { facility, host: header_field(&host_name(), 255), sequence: 0, room }
     }
 
     pub fn message(&mut self, line: &Line) -> Vec<u8> {

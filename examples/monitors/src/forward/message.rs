@@ -197,11 +197,6 @@ pub fn decode(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-/// The machine's name.
-pub fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
 /// The listener's own name, as supervisord tells it.
 pub fn process_name() -> String {
     let from_env = |variable| env::var(variable).unwrap_or_else(|_| "forward_monitor".into());

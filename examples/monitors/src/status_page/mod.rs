@@ -29,6 +29,7 @@ use serde_json::json;
 use crate::Failure;
 use crate::http::{self, Answer, Request, Response, refusal, response};
 use crate::log::{Level, log};
+use crate::machine::host_name;
 use crate::settings::Common;
 use crate::supervisord::Supervisord;
 use access::Access;
@@ -125,8 +126,8 @@ pub fn serve(
         board: Arc::clone(board),
         supervisord: supervisord.clone(),
         may_act: settings.allow_actions,
-        system: common.alerts.system.clone(),
-        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        system: common.alerts.system(),
+        host: host_name(),
         access,
         actions: Actions::default(),
         peers,

@@ -58,7 +58,7 @@ fn unexpected_exit(severity: &str, process: &str, group: &str, pid: u32) -> Valu
     json!({
         "severity": severity, "process": process, "group": group, "event": "UNEXPECTED_EXIT",
         "details": { "pid": pid, "from_state": "RUNNING", "requires_investigation": true, "failures": 1 },
-        "system": "trading_system",
+        "system": "photos",
     })
 }
 
@@ -68,7 +68,7 @@ fn losses_are_alerted_and_trading_is_stopped() {
     let talker = "[program:talker]\ncommand = sh talker.sh\ndirectory = %(here)s\nstartsecs = 0\n\
                   autorestart = false\nautostart = false\nstdout_events_enabled = true\nstderr_events_enabled = true\n";
     let sections = [
-        monitor("failure_monitor", "--alert-timeout 60", &receiver.url()),
+        monitor("failure_monitor", "--alert-timeout 60 --system photos", &receiver.url()),
         "[group:trading_system]\nprograms = order_executor,hyperliquid_feed,risk_manager,archiver,job\n".into(),
         lasting("order_executor"),
         lasting("hyperliquid_feed"),
@@ -124,7 +124,7 @@ fn losses_are_alerted_and_trading_is_stopped() {
             "action_required": "immediate_intervention",
             "failures": 1,
         },
-        "system": "trading_system",
+        "system": "photos",
     });
     assert_alert(&alert, &fatal);
     assert_eq!(alert.body["status"], "firing");

@@ -122,7 +122,7 @@ fn a_server_gets_a_mail_that_a_person_can_read() {
         assert_eq!((&mail["from"], &mail["to"][0]), (&"trading@example.org".into(), &"op@example.org".into()));
         let alert = alert_in(mail["body"].as_str().unwrap());
         let host = alert["host"].as_str().unwrap();
-        let subject = format!("CRITICAL: PROCESS_FATAL t:r\u{e9} (trading_system on {host})");
+        let subject = format!("CRITICAL: PROCESS_FATAL t:r\u{e9} ({host})");
         assert_eq!((header(mail, "Subject"), header(mail, "From"), header(mail, "To")), (&*subject, FROM, TO));
         let body = mail["body"].as_str().unwrap();
         assert!(body.contains("\n  message: Critical process r\u{e9} failed to start\n"), "{body}");

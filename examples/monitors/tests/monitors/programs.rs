@@ -1205,11 +1205,11 @@ fn help_tells_all_settings() {
 #[test]
 fn arguments_come_before_the_environment_and_that_before_defaults() {
     let (directory, alerts) = (TempDir::new().unwrap(), Collector::start());
-    let url = alerts.url();
+    let (url, host) = (alerts.url(), supervisor_monitors::machine::host_name());
     for (argument, environment, system) in [
         (Some("--system=argument"), Some("environment"), "argument"),
         (None, Some("environment"), "environment"),
-        (None, None, "trading_system"),
+        (None, None, host.as_str()),
     ] {
         let environment: Vec<_> =
             [("ALERT_URL", url.as_str())].into_iter().chain(environment.map(|system| ("SYSTEM", system))).collect();

@@ -23,6 +23,7 @@ use super::letter::Letter;
 use crate::Failure;
 use crate::alerts::secrets;
 use crate::alerts::tls::Authorities;
+use crate::machine::host_name;
 
 /// A server that takes mail, and the account for it. That does not show in `Debug`.
 #[derive(Clone)]
@@ -115,8 +116,7 @@ impl Smtp {
             Security::Tls => Tls::Wrapper(tls()?),
         };
         let builder = SmtpTransport::builder_dangerous(&url.host).port(url.port).tls(tls).timeout(Some(timeout));
-        let us = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        let builder = builder.hello_name(ClientId::Domain(us));
+        let builder = builder.hello_name(ClientId::Domain(host_name()));
         let builder = match &url.account {
             Some(account) => builder.credentials(account.clone()),
             None => builder,
