@@ -1,5 +1,5 @@
-//! Ending supervisord, and with it a container: after a grace period in which what was lost may come back, and with an
-//! exit code for whoever runs supervisord, which itself ends with 0 whatever happens.
+//! Ends supervisord, and with it the container it runs in, when a process is lost. A grace period gives the process
+//! time to come back. supervisord always exits with 0, so an exit code is left in a file for whatever runs it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -21,24 +21,25 @@ use crate::supervisord::{Supervisord, find, pid_in, signal_to_end};
 /// How supervisord ends.
 #[derive(Clone, Debug, Args)]
 pub struct EndingSettings {
-    /// Seconds for which a process that was lost may come back: RUNNING again, or stopped by somebody
+    /// Seconds that a lost process has to come back: it is RUNNING again, or somebody stopped it
     #[arg(long, env, default_value = "0", value_parser = seconds_or_zero)]
     pub grace: Duration,
     /// How supervisord ends: shutdown (a call) or signal (SIGTERM to its process)
     #[arg(long, env, default_value = "shutdown")]
     pub end_by: EndBy,
-    /// The pidfile of supervisord: whom to signal if supervisord cannot be called; if empty, supervisord is asked
+    /// supervisord's pidfile: the process to signal if supervisord cannot be called. If empty, supervisord is asked for
+    /// its pid
     #[arg(long, env, default_value = "")]
     pub pidfile: Optional<PathBuf>,
-    /// The file to write the exit code to, for container-entrypoint; none if empty
+    /// The file to write the exit code to, for container-entrypoint. If empty, none is written
     #[arg(long, env, default_value = "")]
     pub exit_code_file: Optional<PathBuf>,
-    /// The exit code to write there: 1 to 255
+    /// The exit code to write to that file: 1 to 255
     #[arg(long, env, default_value = "1", value_parser = clap::value_parser!(u8).range(1..))]
     pub exit_code: u8,
 }
 
-/// A way to end supervisord.
+/// How to end supervisord.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndBy {
     Shutdown,
@@ -57,19 +58,19 @@ impl FromStr for EndBy {
     }
 }
 
-/// Ends supervisord once. Nothing here makes an event wait.
+/// Ends supervisord once. No event waits for it.
 #[derive(Clone)]
 pub struct Ending {
     settings: EndingSettings,
     supervisord: Supervisord,
-    /// The processes in their grace period.
+    /// The processes that are in their grace period.
     in_grace: Arc<Mutex<BTreeSet<String>>>,
-    /// Whether supervisord is about to end, because of this or of somebody else.
+    /// Whether supervisord is about to end, for whatever reason.
     ends: Arc<AtomicBool>,
 }
 
 impl Ending {
-    /// Refuses a directory as the file for the exit code: nothing would be noticed until a process is lost.
+    /// Refuses a directory as the exit code file: otherwise the mistake would only show when a process is lost.
     pub fn new(settings: EndingSettings, supervisord: Supervisord) -> Result<Self, Failure> {
         if let Some(path) = settings.exit_code_file.as_ref().filter(|path| path.is_dir()) {
             return Err(format!("--exit-code-file {} is a directory: name a file in it", path.display()).into());
@@ -77,12 +78,12 @@ impl Ending {
         Ok(Self { settings, supervisord, in_grace: Arc::default(), ends: Arc::default() })
     }
 
-    /// Takes note that supervisord ends, or runs again.
+    /// Records that supervisord is ending, or is running again.
     pub fn supervisord_ends(&self, ends: bool) {
         self.ends.store(ends, Ordering::Relaxed);
     }
 
-    /// Whether supervisord is about to end: what ends now is meant to.
+    /// Whether supervisord is about to end. Processes that end now are meant to.
     pub fn is_near(&self) -> bool {
         self.ends.load(Ordering::Relaxed)
     }
@@ -129,7 +130,7 @@ impl Ending {
         }
     }
 
-    /// Ends supervisord, however often that has to be tried.
+    /// Ends supervisord, and keeps trying until it does.
     fn end(&self, full_name: &str) {
         if self.ends.swap(true, Ordering::Relaxed) {
             return;

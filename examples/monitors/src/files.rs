@@ -1,4 +1,4 @@
-//! Files that only this user may read, and directories of such files: state, reports, backups.
+//! Files and directories that only this user may read: state, reports, backups.
 
 use std::env;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -12,8 +12,8 @@ use serde_json::json;
 
 use crate::log::{Level, log, monitor};
 
-/// Makes the directory, if it is not there. One that others may write to is used, but not in silence: they could take
-/// away what is kept there.
+/// Creates the directory if it does not exist. A directory that others can write to is used, with a warning: they could
+/// remove what is stored there.
 pub fn make_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     static SAID: Once = Once::new();
@@ -25,29 +25,28 @@ pub fn make_directory(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// What the files of this monitor's pool are called. A pool that is not called as its program has files of its own: another
-/// pool of the program, with other settings, may have the same directory.
+/// The base name of this monitor's files. A pool with a name of its own gets files of its own: another pool of the same
+/// program may use the same directory with other settings.
 pub fn of_pool() -> String {
     let pool = env::var("SUPERVISOR_GROUP_NAME").ok().filter(|pool| pool != monitor()).unwrap_or_default();
     let pool: String = pool.chars().map(|char| if char.is_alphanumeric() { char } else { '-' }).collect();
     if pool.is_empty() { monitor().to_owned() } else { format!("{}.{pool}", monitor()) }
 }
 
-/// Opens a file that is created for this user alone, and never through a symbolic link: that could make us write to a
-/// file of somebody else's choice.
+/// Opens a file, creating it for this user alone. Symbolic links are refused: they could redirect our writes to a file
+/// of somebody else's choice.
 pub fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     options.mode(0o600).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(path)
 }
 
-/// `NAME` with something appended: `with_extension` would give `audit.log` and `audit.jsonl` the same.
+/// Appends a suffix to a file's name. `with_extension` would map `audit.log` and `audit.jsonl` to the same name.
 pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut path = path.to_owned().into_os_string();
     path.push(suffix);
     path.into()
 }
 
-/// Puts a file in the place of another in one step, and on the disk: whoever reads, after a crash too, finds the old one or
-/// the new one.
+/// Replaces a file atomically and durably: after a crash, a reader finds either the old file or the new one.
 pub fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let (file, new) = write_beside(path, text)?;
     file.sync_data()?;
@@ -59,7 +58,7 @@ fn write_beside(path: &Path, text: &[u8]) -> io::Result<(File, PathBuf)> {
     let new = beside(path, ".new");
     let mut file = open(&new, File::options().write(true).create(true).truncate(true))?;
     if let Err(error) = file.write_all(text) {
-        // A full disk needs the room.
+        // If the disk is full, free the space.
         let _ = fs::remove_file(&new);
         return Err(error);
     }
@@ -77,13 +76,13 @@ pub fn of(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect())
 }
 
-/// Renames a file to `NAME.1`, what was `NAME.1` to `NAME.2`, and so on; the oldest of more than `kept` goes.
+/// Renames a file to `NAME.1`, `NAME.1` to `NAME.2`, and so on; keeps at most `kept`.
 pub fn rotate(path: &Path, kept: u32) -> io::Result<()> {
     shift(path, kept)?;
     fs::rename(path, rotated(path, 1))
 }
 
-/// Renames `NAME.1` to `NAME.2`, what was `NAME.2` to `NAME.3`, and so on; the oldest of more than `kept` goes.
+/// Renames `NAME.1` to `NAME.2`, `NAME.2` to `NAME.3`, and so on; keeps at most `kept`.
 pub fn shift(path: &Path, kept: u32) -> io::Result<()> {
     for number in (1..kept).rev() {
         match fs::rename(rotated(path, number), rotated(path, number + 1)) {
@@ -94,17 +93,17 @@ pub fn shift(path: &Path, kept: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// What a file is called after so many rotations.
+/// The name of a file after `number` rotations.
 pub fn rotated(path: &Path, number: u32) -> PathBuf {
     beside(path, &format!(".{number}"))
 }
 
-/// Writes a file anew, for this user alone.
+/// Overwrites a file, readable by this user alone.
 pub fn write(path: &Path, text: &str) -> io::Result<()> {
     open(path, File::options().write(true).create(true).truncate(true))?.write_all(text.as_bytes())
 }
 
-/// Writes a file in one step, in a directory that is made if need be. Its path.
+/// Writes a file atomically, creating the directory if needed, and returns its path.
 pub fn keep(directory: &Path, name: &str, text: &[u8]) -> io::Result<PathBuf> {
     fs::create_dir_all(directory)?;
     let path = directory.join(name);
@@ -112,14 +111,14 @@ pub fn keep(directory: &Path, name: &str, text: &[u8]) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// Sorts what is named by its time, up to the newest of them. What seems to be newer is from before the clock was set
-/// back, and comes first.
+/// Sorts files whose names are times, oldest first. Names later than `newest` come first: they date from before the
+/// clock was set back.
 pub fn sort_by_time(paths: &mut [PathBuf], newest: &Path) {
     paths.sort_by_key(|path| (path.file_name() <= newest.file_name(), path.clone()));
 }
 
-/// Removes the oldest of more than `kept` JSON files of the newest one's directory whose names begin so. Others may be
-/// there as well.
+/// Keeps the newest `kept` JSON files whose names begin with `start`, in the directory of `newest`. Other files are
+/// left alone.
 pub fn prune(newest: &Path, start: &str, kept: u32) -> io::Result<()> {
     let mut files = of(newest.parent().unwrap_or(Path::new("")))?;
     files.retain(|path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(start.as_bytes())));

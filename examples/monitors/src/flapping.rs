@@ -1,4 +1,4 @@
-//! Processes that start again and again.
+//! Processes that are started again and again.
 
 use std::collections::BTreeMap;
 
@@ -12,26 +12,26 @@ pub struct FlappingSettings {
     /// Alert when a process is started this many times within --flapping-seconds
     #[arg(long, env, default_value = "5", value_parser = number::<usize>)]
     pub flapping_starts: usize,
-    /// The seconds over which starts are counted
+    /// The number of seconds over which starts are counted
     #[arg(long, env, default_value = "300", value_parser = whole_seconds)]
     pub flapping_seconds: i64,
 }
 
-/// When processes were started of late, in seconds since 1970.
+/// When processes were recently started, in seconds since 1970.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Starts(BTreeMap<String, Vec<i64>>);
 
 impl Starts {
-    /// Adds a start of a process, and forgets those that are too old, with the processes of which all are. How many there
-    /// are of this one, if that is just too many: once, until it has been quiet again.
+    /// Records a start of a process, and forgets old starts. Returns the number of recent starts when it reaches the
+    /// limit: once, until the process has been quiet again.
     pub fn add(&mut self, process: String, now: i64, settings: FlappingSettings) -> Option<usize> {
         let FlappingSettings { flapping_starts: most, flapping_seconds: seconds } = settings;
-        // One of the future was before the clock was set back.
+        // A time in the future dates from before the clock was set back.
         let is_recent = |at: &i64| (0..seconds).contains(&(now - at));
         self.0.retain(|_, starts| starts.last().is_some_and(is_recent));
         let starts = self.0.entry(process).or_default();
-        // As many as there were when it was started last: was it told then?
+        // If the limit had already been reached at the last start, it has been reported.
         let was_told = starts.len() >= most;
         starts.retain(is_recent);
         starts.push(now);
@@ -55,7 +55,7 @@ mod tests {
             let mut starts = Starts::default();
             let times = (0..50).map(|start| start * pause);
             assert_eq!(told(&mut starts, times), [4 * pause]);
-            // Others that start do not make it news again.
+            // Starts of other processes do not cause another report.
             starts.add("g:b".into(), 49 * pause + 70, SETTINGS);
             assert_eq!(told(&mut starts, [49 * pause + 74]), [0; 0]);
             assert_eq!(told(&mut starts, (0..10).map(|start| 10_000 + start)), [10_004]);

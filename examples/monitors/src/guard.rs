@@ -1,4 +1,5 @@
-//! Restarting processes that are running, and not well: off the event's path, not too often, and never only half.
+//! Restarts processes that are running but unhealthy: without delaying events, not too often, and never leaving one
+//! stopped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,32 +18,32 @@ use crate::settings::{Common, number, whole_seconds};
 use crate::state::State;
 use crate::supervisord::{Fault, Process, Supervisord, fault_of};
 
-/// How long a process may take to stop. Its `stopwaitsecs` is mostly far less.
+/// How long a process may take to stop. Its `stopwaitsecs` is usually much shorter.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// When a process is restarted, and when it is left alone.
 #[derive(Clone, Debug, Args)]
 pub struct GuardSettings {
-    /// Seconds after its start for which a process is left alone
+    /// Seconds after its start during which a process is left alone
     #[arg(long, env, default_value = "30", value_parser = whole_seconds)]
     pub start_grace: i64,
-    /// How often a process is restarted within --restart-seconds; then it is left alone, which is an alert
+    /// How often a process may be restarted within --restart-seconds. After that it is left alone, and an alert says so
     #[arg(long, env, default_value = "3", value_parser = number::<usize>)]
     pub restarts: usize,
-    /// The period in seconds over which restarts are counted
+    /// The number of seconds over which restarts are counted
     #[arg(long, env, default_value = "3600", value_parser = whole_seconds)]
     pub restart_seconds: i64,
-    /// Whether to say what would be restarted, and restart nothing: true or false
+    /// Whether to only report what would be restarted: true or false
     #[arg(long, env, default_value = "false", action = ArgAction::Set)]
     pub dry_run: bool,
 }
 
-/// What alerts are called.
+/// The names of the alerts.
 #[derive(Clone, Copy, Debug)]
 pub struct Words {
     /// A process is being restarted.
     pub restarted: &'static str,
-    /// It is left alone, though it is not well.
+    /// It is left alone although it is unhealthy.
     pub left_alone: &'static str,
 }
 
@@ -56,28 +57,28 @@ pub struct Guard {
 
 type Kept = Arc<Mutex<State<Known>>>;
 
-/// What outlives the process where there is a state directory. Processes are `GROUP:NAME`.
+/// What survives a restart of the monitor, if there is a state directory. Processes are `GROUP:NAME`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Known {
-    /// When each was restarted, in seconds since 1970.
+    /// When each process was restarted, in seconds since 1970.
     restarts: BTreeMap<String, Vec<i64>>,
-    /// What is being restarted: it may be stopped, and not started yet.
+    /// Processes being restarted: one may be stopped and not yet started again.
     under_way: BTreeSet<String>,
-    /// What is left alone, which was told.
+    /// Processes that are left alone, and have been reported.
     left_alone: BTreeSet<String>,
 }
 
-/// What is to be done about a process that is not well.
+/// What to do about an unhealthy process.
 enum Decision {
     Restart(usize),
     LeaveAlone,
-    /// It was told.
+    /// It has been reported already.
     Nothing,
 }
 
 impl Guard {
-    /// Goes on with what an earlier process of this monitor has begun.
+    /// Also finishes the restarts that an earlier process of this monitor began.
     pub fn new(
         settings: GuardSettings,
         common: &Common,
@@ -94,15 +95,15 @@ impl Guard {
         Ok(this)
     }
 
-    /// Whether a process is left alone for now: it does not run, has just been started, or is being restarted.
+    /// Whether to leave a process alone for now: it is not running, has just been started, or is being restarted.
     pub fn spares(&self, process: &Process) -> bool {
         let age = seconds_now() - i64::from(process.start);
-        // A clock that was set back tells nothing.
+        // If the clock was set back, the age is meaningless.
         let is_young = (0..self.settings.start_grace).contains(&age);
         !process.runs() || is_young || self.update(|known| known.under_way.contains(&process.full_name()))
     }
 
-    /// Restarts a process that is not well, and says why; unless that was done too often.
+    /// Restarts an unhealthy process and reports why, unless it has been restarted too often.
     pub fn restart(&self, alerts: &Alerts, context: &Context<'_>, process: &Process, mut details: Value) {
         let (full_name, now) = (process.full_name(), seconds_now());
         let about = Some((process.name.as_str(), process.group.as_str()));
@@ -113,7 +114,7 @@ impl Guard {
             Decision::LeaveAlone => {
                 details["restarts"] = self.settings.restarts.into();
                 details["restart_seconds"] = self.settings.restart_seconds.into();
-                // In a dry run, this is what would be done.
+                // In a dry run, this reports what would be done.
                 let (severity, kind) = match self.settings.dry_run {
                     true => (Severity::Warning, self.words.restarted),
                     false => (Severity::Critical, self.words.left_alone),
@@ -129,7 +130,7 @@ impl Guard {
         }
     }
 
-    /// Takes note that a process is well.
+    /// Records that a process is healthy.
     pub fn is_well(&self, alerts: &Alerts, context: &Context<'_>, process: &Process) {
         if self.update(|known| known.left_alone.remove(&process.full_name())) {
             let kind = if self.settings.dry_run { self.words.restarted } else { self.words.left_alone };
@@ -138,7 +139,7 @@ impl Guard {
         }
     }
 
-    /// Stops a process and starts it again, in a thread of its own. `pid` is the one to stop, or none if it was
+    /// Stops a process and starts it again, in a thread. `pid` is the process to stop; `None` if it has already been
     /// stopped.
     fn carry_out(&self, full_name: String, pid: Option<u32>, reporter: Option<Reporter>) {
         let (supervisord, known, name) = (self.supervisord.clone(), Arc::clone(&self.known), full_name.clone());
@@ -178,7 +179,7 @@ fn tell_failure(full_name: &str, error: &Failure, reporter: Option<Reporter>) {
 
 impl Known {
     fn decide(&mut self, full_name: &str, now: i64, settings: &GuardSettings) -> Decision {
-        // One of the future was before the clock was set back.
+        // A time in the future dates from before the clock was set back.
         let is_recent = |at: &i64| (0..settings.restart_seconds).contains(&(now - at));
         self.restarts.retain(|_, times| times.last().is_some_and(is_recent));
         let times = self.restarts.entry(full_name.into()).or_default();

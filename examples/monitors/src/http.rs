@@ -1,5 +1,5 @@
-//! A small HTTP server, for a page that is looked at now and then: whatever clients do, it holds only so many connections,
-//! each for a few seconds and in a few KiB, and the next client is answered.
+//! A small HTTP server for a page that is viewed now and then. Whatever clients do, it keeps a bounded number of
+//! connections, each for a few seconds and a few KiB, and can always accept the next one.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -22,32 +22,32 @@ use tokio::time::{sleep, timeout};
 
 use crate::log::{Level, log};
 
-/// With one more, the oldest is closed: it has had its time, and the newest may be somebody who wants to know.
+/// Beyond this, the oldest connection is closed: it has had its time, and the newest may be an operator.
 const CONNECTIONS: usize = 64;
 
-/// What a connection may take, from its first byte to its last.
+/// How long a connection may last.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What the head of a request may have, in bytes.
+/// The largest request head, in bytes.
 const HEAD: usize = 16 * 1024;
 
-/// What the body of a POST may have, in bytes.
+/// The largest body of a POST, in bytes.
 const BODY: usize = 64 * 1024;
 
-/// A request: its method, path, query, headers, and the whole of its body if it is a POST.
+/// A request: method, path, query and headers, and for a POST the whole body.
 pub type Request = hyper::Request<Bytes>;
 
 /// An answer to one.
 pub type Response = hyper::Response<Bytes>;
 
-/// What answers requests.
+/// Answers requests.
 ///
-/// All requests are answered by one thread: what takes long is for `tokio::task::spawn_blocking`.
+/// One thread answers all requests: slow work belongs in `tokio::task::spawn_blocking`.
 pub trait Answer: Clone + Send + Sync + 'static {
     fn answer(&self, request: Request) -> impl Future<Output = Response> + Send;
 }
 
-/// A response of this kind.
+/// A response with this status, content type and body.
 pub fn response(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
@@ -55,12 +55,12 @@ pub fn response(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) 
     response
 }
 
-/// A line of text: why there is no other answer.
+/// A line of text that says why the request is refused.
 pub fn refusal(status: StatusCode, why: &str) -> Response {
     response(status, "text/plain; charset=utf-8", format!("{why}\n"))
 }
 
-/// Answers requests; returns why it cannot any longer.
+/// Answers requests. Returns the error that stopped it.
 pub async fn serve(listener: TcpListener, answer: impl Answer) -> io::Error {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
@@ -88,12 +88,12 @@ pub async fn serve(listener: TcpListener, answer: impl Answer) -> io::Error {
             oldest.abort();
         }
         connections.push_back(tokio::spawn(converse(stream, answer.clone())));
-        // In a flood, too, a request that is already here is read before its connection may be the oldest.
+        // Even in a flood, a request that has already arrived is read before its connection becomes the oldest.
         yield_now().await;
     }
 }
 
-/// Whether the listener is in order: the client is gone, or something is used up that others will give back.
+/// Whether the listener still works: the client is gone, or a resource is exhausted for the moment.
 fn is_passing(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, OutOfMemory};
     use rustix::io::Errno;
@@ -122,7 +122,7 @@ async fn respond(request: hyper::Request<Incoming>, answer: &impl Answer) -> Res
             }
             Err(_) => return refusal(StatusCode::BAD_REQUEST, "the body cannot be read"),
         },
-        // Nobody looks at what others send.
+        // Bodies of other methods are ignored.
         _ => Bytes::new(),
     };
     answer.answer(Request::from_parts(head, body)).await

@@ -1,4 +1,4 @@
-//! What the monitors share. Each program under `src/bin/` says what is decided, and nothing else.
+//! What the monitors share. Each program under `src/bin/` contains only its own decisions.
 
 #![allow(rustdoc::bare_urls, reason = "the documentation of a setting is its help")]
 
@@ -38,5 +38,5 @@ pub mod trail;
 
 use std::error::Error;
 
-/// Why something could not be done, in words.
+/// Why something failed, as text.
 pub type Failure = Box<dyn Error + Send + Sync>;

@@ -1,4 +1,4 @@
-//! What may be used, what uses more, and since when somebody knows.
+//! Limits on measured values: which are exceeded, and which of those have been reported.
 
 use std::str::FromStr;
 
@@ -9,7 +9,8 @@ use crate::names::ProcessPattern;
 use crate::settings::{List, threshold};
 use crate::supervisord::Process;
 
-/// A limit that was passed is kept again at this part of it: what lies about the limit is not told each minute.
+/// A value is back within its limit once it is at or below this fraction of it, so that a value near the limit does not
+/// cause an alert every minute.
 const KEPT: f64 = 0.95;
 
 /// What is limited.
@@ -29,7 +30,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As alerts have it.
+    /// The name used in alerts.
     pub fn name(self) -> &'static str {
         match self {
             Self::HighCpu => "HIGH_CPU",
@@ -41,14 +42,14 @@ impl Kind {
     }
 }
 
-/// A figure and its limit.
+/// A measured value and its limit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
     #[serde(rename = "type")]
     pub kind: Kind,
     #[serde(flatten)]
     process: Option<Whose>,
-    /// None if there is nothing to be measured.
+    /// `None` if there is nothing to measure.
     pub value: Option<f64>,
     pub threshold: f64,
 }
@@ -60,12 +61,12 @@ struct Whose {
 }
 
 impl Figure {
-    /// One of the system.
+    /// A value of the whole system.
     pub fn of_system(kind: Kind, value: f64, threshold: f64) -> Self {
         Self { kind, process: None, value: Some(value), threshold }
     }
 
-    /// One of a process.
+    /// A value of one process.
     pub fn of_process(kind: Kind, process: &Process, value: Option<f64>, threshold: f64) -> Self {
         let whose = Whose { process: process.name.clone(), group: process.group.clone() };
         Self { kind, process: Some(whose), value, threshold }
@@ -76,7 +77,7 @@ impl Figure {
         self.process.as_ref().map(|whose| (whose.process.as_str(), whose.group.as_str()))
     }
 
-    /// Whether it is above its limit.
+    /// Whether the value is above its limit.
     pub fn exceeds(&self) -> bool {
         self.value.is_some_and(|value| value > self.threshold)
     }
@@ -90,14 +91,14 @@ impl Figure {
     }
 }
 
-/// The limits that are passed, as far as somebody was told.
+/// The exceeded limits that have been reported.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Firing(Vec<Figure>);
 
 impl Firing {
-    /// Notes figures, and tells which limits were passed and which are kept again. If all processes are known, those that
-    /// have no figure any more keep their limits.
+    /// Records measured values, and returns the limits that are newly exceeded or kept again. With `all_known`, a
+    /// process without a value is gone, and its limits are kept again.
     pub fn note(&mut self, figures: &[Figure], all_known: bool) -> Vec<(Figure, Status)> {
         let mut changes = Vec::new();
         for figure in figures {
@@ -160,17 +161,17 @@ impl FromStr for Limits {
 }
 
 impl List<Limits> {
-    /// What they name.
+    /// The patterns of all entries.
     pub fn patterns(&self) -> impl Iterator<Item = &ProcessPattern> {
         self.iter().map(|limits| &limits.pattern)
     }
 
-    /// Whether one of them names this process.
+    /// Whether any entry matches this process.
     pub fn name(&self, process: &Process) -> bool {
         self.of(process).next().is_some()
     }
 
-    /// The first limit of this kind for a process.
+    /// The first limit of this kind that applies to a process.
     pub fn first(&self, process: &Process, what: fn(&Limits) -> Option<f64>) -> Option<f64> {
         self.of(process).find_map(what)
     }
@@ -234,14 +235,14 @@ mod tests {
         let mut note = |value: Option<f64>| {
             let risk = Figure::of_process(Kind::ProcessHighMemory, &process("t", "risk"), value, 100.0);
             let changes = firing.note(&[Figure::of_system(Kind::HighCpu, 10.0, 80.0), risk], true);
-            // As it is kept over restarts.
+            // Written and read back, as across a restart.
             firing = serde_json::from_str(&serde_json::to_string(&firing).unwrap()).unwrap();
             changes.into_iter().map(|(figure, status)| (figure.value, status)).collect::<Vec<_>>()
         };
         assert_eq!(note(Some(100.0)), []);
         assert_eq!(note(Some(101.0)), [(Some(101.0), Status::Firing)]);
         assert_eq!(note(Some(200.0)), []);
-        // Not yet by far enough.
+        // Below the limit, but not by enough.
         assert_eq!(note(Some(99.0)), []);
         assert_eq!(note(Some(101.0)), []);
         assert_eq!(note(Some(95.0)), [(Some(95.0), Status::Resolved)]);

@@ -1,5 +1,5 @@
-//! Locks among processes, each by a file: mostly one beside what it locks. A lock lasts as long as the file is open, and no
-//! longer than its process.
+//! Locks between processes, each a lock on a file, usually one beside what it protects. A lock lasts until the file is
+//! closed, and no longer than its process.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -12,14 +12,14 @@ use crate::files;
 
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Locks what is at `path`. Waits for a second at most: a process that was stopped must not stop all others.
+/// Locks `path`. Waits at most a second: a process that is suspended must not block all others.
 pub fn soon(path: &Path) -> io::Result<File> {
     let file = beside(path)?;
     itself(&file)?;
     Ok(file)
 }
 
-/// Locks the file itself, for as long as it is open or until it is unlocked. Waits no longer than [`soon`].
+/// Locks the file itself until it is closed or unlocked. Waits no longer than [`soon`].
 pub fn itself(file: &File) -> io::Result<()> {
     let patience = ConstantBuilder::new().with_delay(PAUSE).with_max_times(500);
     let lock = || file.try_lock();
@@ -30,7 +30,7 @@ pub fn itself(file: &File) -> io::Result<()> {
     })
 }
 
-/// Locks what is at `path`, however long that takes. If it has to wait, it says so first.
+/// Locks `path`, however long that takes. Calls `say` first if it has to wait.
 pub fn whenever(path: &Path, say: impl FnOnce()) -> io::Result<File> {
     let file = beside(path)?;
     match file.try_lock() {
@@ -44,7 +44,7 @@ pub fn whenever(path: &Path, say: impl FnOnce()) -> io::Result<File> {
     Ok(file)
 }
 
-/// Locks what is at `path`, unless another process has it.
+/// Locks `path`, unless another process holds the lock.
 pub fn at_once(path: &Path) -> io::Result<Option<File>> {
     let file = beside(path)?;
     match file.try_lock() {
@@ -54,12 +54,12 @@ pub fn at_once(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// The file that is locked.
+/// The file that is locked for `path`.
 pub fn beside(path: &Path) -> io::Result<File> {
     files::open(&self::path(path), File::options().create(true).append(true))
 }
 
-/// Where that is.
+/// The path of that file.
 pub fn path(path: &Path) -> PathBuf {
     files::beside(path, ".lock")
 }

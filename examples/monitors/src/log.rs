@@ -1,8 +1,8 @@
 //! The log: JSON lines on standard error, by `tracing`. Standard output belongs to the protocol.
 //!
-//! Each line has `timestamp` (RFC 3339, UTC), `level`, `monitor`, `message`, and further fields. Levels are INFO, WARNING,
-//! ERROR, CRITICAL and EMERGENCY. `tracing` has no more than ERROR, as which the last two are filtered. What libraries
-//! tell by `tracing` comes in the same form, from WARNING on.
+//! Each line has `timestamp` (RFC 3339, UTC), `level`, `monitor`, `message`, and further fields. Levels are INFO,
+//! WARNING, ERROR, CRITICAL and EMERGENCY; `tracing` treats the last two as ERROR. Messages that libraries log through
+//! `tracing` have the same format, from WARNING on.
 
 use std::fmt::{self, Debug};
 use std::io;
@@ -20,7 +20,7 @@ use tracing_subscriber::{Layer, Registry};
 
 use crate::printable;
 
-/// How grave it is.
+/// How severe a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     Info,
@@ -48,18 +48,18 @@ static MONITOR: OnceLock<&str> = OnceLock::new();
 pub fn start(monitor: &'static str) {
     let _ = MONITOR.set(monitor);
     let shown = Targets::new().with_default(LevelFilter::WARN).with_target(env!("CARGO_CRATE_NAME"), LevelFilter::INFO);
-    // A line is one write, which supervisord can take for one piece of output. Where nobody reads it, there is nobody to
-    // complain to either.
+    // Each line is one write, so supervisord reads it in one piece. A failed write is ignored: there is nowhere to
+    // report it.
     let lines = layer().event_format(Line).with_writer(io::stderr).log_internal_errors(false);
     let _ = tracing::subscriber::set_global_default(Registry::default().with(lines.with_filter(shown)));
 }
 
-/// Which monitor this is.
+/// The name of this monitor.
 pub fn monitor() -> &'static str {
     MONITOR.get().copied().unwrap_or(env!("CARGO_PKG_NAME"))
 }
 
-/// Writes one line: how grave, what, and further fields, an object.
+/// Writes one line: level, message, and an object of further fields.
 pub fn log(level: Level, message: impl AsRef<str>, fields: Value) {
     let message = message.as_ref();
     match level {
@@ -69,12 +69,12 @@ pub fn log(level: Level, message: impl AsRef<str>, fields: Value) {
     }
 }
 
-/// This moment, as RFC 3339 has it, in UTC and microseconds.
+/// The current time as RFC 3339, UTC, in microseconds.
 pub fn now() -> String {
     format!("{:.6}", jiff::Timestamp::now())
 }
 
-/// This moment, in whole seconds since 1970.
+/// The current time in whole seconds since 1970.
 pub fn seconds_now() -> i64 {
     jiff::Timestamp::now().as_second()
 }
@@ -99,12 +99,12 @@ where
         line.insert("monitor".into(), monitor().into());
         line.insert("message".into(), told.message);
         line.extend(told.fields);
-        // A process's name may hold anything.
+        // A process's name may hold any character.
         writeln!(writer, "{}", printable::json(&Value::Object(line).to_string()))
     }
 }
 
-/// What an event tells.
+/// The fields of a `tracing` event.
 #[derive(Default)]
 struct Told {
     level: Option<Value>,
@@ -125,7 +125,7 @@ impl Told {
 impl Visit for Told {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         let text = format!("{value:?}");
-        // As `log` above gives them: tracing has no objects.
+        // As `log` passes them: `tracing` has no objects.
         if field.name() == "fields"
             && let Ok(Value::Object(fields)) = serde_json::from_str(&text)
         {

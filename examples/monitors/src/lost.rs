@@ -23,7 +23,7 @@ impl FromStr for Lost {
 }
 
 impl List<Lost> {
-    /// Whether an event says that its process is lost. An expected exit is no loss.
+    /// Whether the event says that its process is lost. An expected exit does not count.
     pub fn has(&self, event: &ProcessStateEvent<'_>) -> bool {
         event.expected != Some(true) && self.iter().any(|lost| lost.0 == event.state)
     }

@@ -1,6 +1,7 @@
-//! What settings call processes, the same in all programs: `NAME` (in any group), `GROUP:NAME`, `GROUP:*`, and `*`.
+//! How settings name processes, in all programs: `NAME` (in any group), `GROUP:NAME`, `GROUP:*`, and `*`.
 //!
-//! A group's name holds no colon and no space, a process's name may hold both: the first colon is where the group ends.
+//! A group's name contains no colon and no space. A process's name may contain both, so the group ends at the first
+//! colon.
 
 use std::env;
 use std::fmt;
@@ -13,17 +14,17 @@ use supervisor_events::Event;
 use crate::settings::List;
 use crate::supervisord::Process;
 
-/// What names any number of processes.
+/// A pattern that names any number of processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessPattern {
-    /// Any if none.
+    /// `None` matches any group.
     group: Option<String>,
-    /// Any if none.
+    /// `None` matches any name.
     name: Option<String>,
 }
 
-/// What names exactly one process, as supervisord reads it: `GROUP:NAME`, or `NAME` for the one in a group of that
-/// name.
+/// The name of exactly one process, as supervisord reads it: `GROUP:NAME`, or `NAME` for the process in the group of
+/// the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessName {
     pub group: String,
@@ -38,14 +39,14 @@ impl ProcessPattern {
 }
 
 impl ProcessPattern {
-    /// Whether it names a process of supervisord.
+    /// Whether the pattern matches this process.
     pub fn names(&self, process: &Process) -> bool {
         self.matches(&process.group, &process.name)
     }
 }
 
 impl List<ProcessPattern> {
-    /// Whether one of them names this process.
+    /// Whether any of the patterns matches.
     pub fn matches(&self, group: &str, name: &str) -> bool {
         self.iter().any(|pattern| pattern.matches(group, name))
     }
@@ -77,7 +78,7 @@ impl FromStr for ProcessName {
     }
 }
 
-/// The process that an event is about: its name and its group. None if it is about none.
+/// The name and group of the process that an event is about, if it is about one.
 pub fn process_of<'e>(event: &'e Event<'_>) -> Option<(&'e str, &'e str)> {
     match event {
         Event::ProcessState(event) => Some((&event.processname, &event.groupname)),
@@ -87,8 +88,7 @@ pub fn process_of<'e>(event: &'e Event<'_>) -> Option<(&'e str, &'e str)> {
     }
 }
 
-/// Whether a group is the pool of this listener. What it writes to its log may come as an event, which must not make
-/// it write again.
+/// Whether a group is this listener's own pool. Its log may come back as events, which must not make it log again.
 pub fn is_own_pool(group: &str) -> bool {
     static OWN: LazyLock<Option<String>> = LazyLock::new(|| env::var("SUPERVISOR_GROUP_NAME").ok());
     OWN.as_deref() == Some(group)
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(named("g:*"), ["g:a", "g:b", "g:a b:0", "g:b:0"]);
         assert_eq!(named("*").len(), processes.len());
         assert_eq!(named("g:a b:0"), ["g:a b:0"]);
-        // Not the one in the group that the name of another begins with.
+        // The group ends at the first colon, so `b:0` is not a name on its own.
         assert_eq!(named("b:0"), [""; 0]);
         assert_eq!(named("x:*"), [""; 0]);
 

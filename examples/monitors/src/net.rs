@@ -1,4 +1,4 @@
-//! Sockets of which no exchange outlasts a deadline, however slowly its bytes come.
+//! Sockets with a deadline for the whole exchange, however slowly bytes arrive.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -24,7 +24,7 @@ impl Socket for UnixStream {
     }
 }
 
-/// A socket, and when it has to be done.
+/// A socket with a deadline.
 pub struct Until<S> {
     socket: S,
     deadline: Instant,
@@ -38,7 +38,7 @@ impl<S: Socket> Until<S> {
     fn within<T>(&mut self, act: impl FnOnce(&mut S) -> io::Result<T>) -> io::Result<T> {
         self.socket.set_timeout(time_left(self.deadline)?)?;
         act(&mut self.socket).map_err(|error| match error.kind() {
-            // What the system calls a timeout of a socket.
+            // How the system reports a socket's timeout.
             io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
             _ => error,
         })
@@ -64,7 +64,7 @@ impl<S: Socket> Write for Until<S> {
 /// Connects to the socket at a path.
 pub fn connect_unix(path: &str, deadline: Instant) -> io::Result<Until<UnixStream>> {
     let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // As long as a write may take, a connection waits for room among those that the server has not accepted yet.
+    // If the server's backlog is full, connecting waits as long as a write may.
     socket.set_write_timeout(Some(time_left(deadline)?))?;
     match socket.connect(&SockAddr::unix(path)?) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(io::ErrorKind::TimedOut.into()),

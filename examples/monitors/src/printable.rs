@@ -1,14 +1,14 @@
-//! Text that is safe to show: what strategies and processes say may hold characters that move a terminal's cursor, or turn
-//! the direction of what follows.
+//! Makes text safe to display: output of strategies and processes may contain characters that move a terminal's cursor
+//! or change the direction of text.
 
 use std::fmt::Write;
 
-/// JSON text in which such characters are escaped. They occur in its strings alone, where an escape means the same.
+/// Escapes such characters in JSON text. They occur only in its strings, where an escape means the same.
 pub fn json(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for char in text.chars() {
         if is_unsafe(char) {
-            // All of them have at most four hexadecimal digits.
+            // All of them fit in four hexadecimal digits.
             let _ = write!(safe, "\\u{:04x}", u32::from(char));
         } else {
             safe.push(char);
@@ -17,7 +17,7 @@ pub fn json(text: &str) -> String {
     safe
 }
 
-/// Text of several lines in which such characters are escaped, and all other controls.
+/// Escapes such characters, and all other control characters, in text of several lines.
 pub fn text(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for char in text.chars() {
@@ -30,7 +30,7 @@ pub fn text(text: &str) -> String {
     safe
 }
 
-/// DEL, the C1 controls, line and paragraph separators, and what changes the direction of text. JSON itself escapes C0.
+/// DEL, C1 controls, line and paragraph separators, and directional formatting characters. JSON itself escapes C0.
 fn is_unsafe(char: char) -> bool {
     matches!(
         char,

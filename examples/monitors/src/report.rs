@@ -1,4 +1,4 @@
-//! Failures of some time in one report.
+//! Collects failures over a period into one report.
 
 use clap::{ArgAction, Args};
 use serde::{Deserialize, Serialize};
@@ -10,9 +10,9 @@ use crate::log::{now, seconds_now};
 use crate::names::ProcessPattern;
 use crate::settings::{List, whole_seconds};
 
-/// How many failures a report tells in detail. The rest are counted.
+/// How many failures a report describes in detail. The rest are counted.
 const LISTED: usize = 50;
-/// How much of what a process said last a report has, in bytes.
+/// How much of a process's last output a report contains, in bytes.
 const SAID: usize = 500;
 
 /// What is reported, and how often.
@@ -24,13 +24,13 @@ pub struct ReportSettings {
     /// Whether expected exits are reported as well: true or false
     #[arg(long, env, default_value = "false", action = ArgAction::Set)]
     pub expected_exits: bool,
-    /// Seconds of which failures are in one report. It is sent at the first tick after that
+    /// The period in seconds that one report covers. It is sent at the first tick after that
     #[arg(long, env, default_value = "60", value_parser = whole_seconds)]
     pub batch_seconds: i64,
 }
 
 impl ReportSettings {
-    /// Whether an event has a place in a report.
+    /// Whether an event belongs in a report.
     pub fn has(&self, event: &ProcessStateEvent<'_>) -> bool {
         let is_failure = match event.state {
             ProcessState::Fatal => true,
@@ -41,14 +41,14 @@ impl ReportSettings {
     }
 }
 
-/// Failures that wait for their report.
+/// Failures waiting to be reported.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Batch {
-    /// When the first of them was, in seconds since 1970.
+    /// When the first failure occurred, in seconds since 1970.
     since: i64,
     failures: Vec<Failed>,
-    /// How many more there were.
+    /// How many more there are.
     not_listed: u64,
     severity: Option<Severity>,
 }
@@ -64,12 +64,12 @@ struct Failed {
     expected: Option<bool>,
     pid: Option<u32>,
     exit_status: Value,
-    /// What it said last.
+    /// Its last output.
     stderr: String,
 }
 
 impl Batch {
-    /// Adds a failure, with what supervisord knows of the process.
+    /// Adds a failure, with what supervisord knows about the process.
     pub fn add(&mut self, event: &ProcessStateEvent<'_>, evidence: impl FnOnce() -> Value) {
         let at = seconds_now();
         if self.is_empty() {
@@ -80,7 +80,7 @@ impl Batch {
             (_, Some(true)) => Severity::Info,
             _ => Severity::Warning,
         };
-        // They are in the order of their urgency.
+        // The variants are in order of severity.
         let worse = |known: &Severity| *known as u8 >= severity as u8;
         self.severity = Some(self.severity.filter(worse).unwrap_or(severity));
         if self.failures.len() >= LISTED {
@@ -104,13 +104,13 @@ impl Batch {
         self.failures.is_empty()
     }
 
-    /// Whether its time has come. A clock that was set back delays no report.
+    /// Whether the report is due. A clock that was set back does not delay it.
     pub fn is_due(&self, seconds: i64) -> bool {
         let age = seconds_now() - self.since;
         !self.is_empty() && !(0..seconds).contains(&age)
     }
 
-    /// The report. It is about all of them, and so about no process.
+    /// The report. It covers several processes, so it is about none in particular.
     pub fn report(&self) -> Alert<'static> {
         let text: Vec<_> = self.failures.iter().map(Failed::text).collect();
         let processes: Vec<_> = self.failures.iter().map(|failed| json!({
@@ -147,7 +147,7 @@ impl Failed {
     }
 }
 
-/// The last lines, as far as there is room for them.
+/// The last whole lines that fit.
 fn last(text: &str) -> String {
     let start = text.ceil_char_boundary(text.len().saturating_sub(SAID));
     match text[start..].split_once('\n') {

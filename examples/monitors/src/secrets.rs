@@ -1,4 +1,4 @@
-//! Settings that are secrets. They come from the environment: everybody on the machine sees arguments.
+//! Secret settings. They come from the environment: every user of the machine can see a program's arguments.
 
 use std::process::Command;
 
@@ -12,10 +12,10 @@ use crate::alerts::mail;
 use crate::settings::{List, Optional};
 use crate::status_page::PeerUrl;
 
-/// A setting that is a secret, or may hold one: its name, its variable, and whether its value is one.
+/// A setting that is or may contain a secret: its name, its variable, and whether its value is secret.
 type Secret = (&'static str, &'static str, fn(&ArgMatches, &str) -> bool);
 
-/// Those of all programs.
+/// The secrets of all programs.
 const SECRETS: [Secret; 10] = [
     ("alert_token", "ALERT_TOKEN", always),
     ("alert_header", "ALERT_HEADER", always),
@@ -24,20 +24,20 @@ const SECRETS: [Secret; 10] = [
     ("peers", "PEERS", |settings, name| any(settings, name, PeerUrl::has_token)),
     ("nats_password", "NATS_PASSWORD", always),
     ("nats_token", "NATS_TOKEN", always),
-    // A user alone may be a token.
+    // A user without a password may be a token.
     ("nats_url", "NATS_URL", |settings, name| any(settings, name, ServerAddr::has_user_pass)),
     ("http_token", "FORWARD_HTTP_TOKEN", always),
     ("http_url", "FORWARD_HTTP_URL", |settings, name| one(settings, name, Url::has_user)),
 ];
 
-/// What a command of the user need not know either: the receiver, whose path may be a secret, and the account for calls to
-/// supervisord.
+/// What a user's command does not need either: the receiver's URL, whose path may be secret, and the account for calls
+/// to supervisord.
 const WITHHELD: [&str; 3] = ["ALERT_URL", "SUPERVISOR_USERNAME", "SUPERVISOR_PASSWORD"];
 
-/// Fails if one of them is an argument.
+/// Fails if a secret was passed as an argument.
 pub fn are_not_arguments(settings: &ArgMatches) -> Result<(), Failure> {
     let is_argument = |name: &str| {
-        // Not every program has it, and clap knows no others.
+        // Not every program has every setting, and clap rejects names that it does not know.
         let is_there = settings.ids().any(|id| id.as_str() == name);
         is_there && settings.value_source(name) == Some(ValueSource::CommandLine)
     };
@@ -48,7 +48,7 @@ pub fn are_not_arguments(settings: &ArgMatches) -> Result<(), Failure> {
     })
 }
 
-/// Keeps all secrets from a command, and what else it need not know.
+/// Removes all secrets from a command's environment, and what else it does not need.
 pub fn withhold(command: &mut Command) -> &mut Command {
     let secrets = SECRETS.iter().map(|(_, variable, _)| *variable);
     secrets.chain(WITHHELD).fold(command, |command, variable| command.env_remove(variable))

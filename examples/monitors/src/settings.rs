@@ -1,6 +1,7 @@
-//! Settings, by `clap`: arguments before environment before defaults. `alert_url` is `--alert-url` and `ALERT_URL`.
+//! Settings, parsed by `clap`: arguments override the environment, which overrides defaults. `alert_url` is
+//! `--alert-url` and `ALERT_URL`.
 //!
-//! A module with settings of its own has them in a struct of its own name that derives `Args`, and [`Common`] flattens it.
+//! A module with its own settings declares them in a struct that derives `Args`, and [`Common`] flattens it.
 
 use std::env;
 use std::error::Error;
@@ -21,22 +22,22 @@ use crate::{alerts, secrets};
 /// The width of `--help`.
 const COLUMNS: usize = 100;
 
-/// What every monitor can be told.
+/// The settings of every monitor.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Settings of every monitor")]
 pub struct Common {
-    /// Directory for what has to survive a restart, and for alerts that wait, such as /var/lib/monitors/state. Without
-    /// one, both are only in memory
+    /// Directory for state that must survive a restart, and for alerts waiting to be sent, such as
+    /// /var/lib/monitors/state. Without it, both are kept in memory only
     #[arg(long, env, default_value = "")]
     pub state_dir: Optional<PathBuf>,
     #[command(flatten)]
     pub server: Server,
-    // Last: it has headings of its own, which go on to what follows.
+    // Last: it has headings of its own, which would apply to what follows.
     #[command(flatten)]
     pub alerts: alerts::AlertSettings,
 }
 
-/// What every listener can be told.
+/// The settings of every listener.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Server {
     /// What `len` counts in an event's header: code-points (supervisord 4 on Python 3) or bytes (others)
@@ -44,7 +45,7 @@ pub struct Server {
     pub length_unit: LengthUnit,
 }
 
-/// Reads a program's settings. None if only help or the version was asked for, which is then printed.
+/// Reads a program's settings. Returns `None` if only help or the version was requested, after printing it.
 pub fn read<S: Parser>(program: &'static str) -> Result<Option<S>, Failure> {
     let command = with_help(S::command().name(program).version(env!("CARGO_PKG_VERSION")).args_override_self(true));
     for variable in command.get_arguments().filter_map(|argument| argument.get_env()) {
@@ -56,7 +57,7 @@ pub fn read<S: Parser>(program: &'static str) -> Result<Option<S>, Failure> {
         Ok((settings, matches)) => secrets::are_not_arguments(&matches).map(|()| Some(settings)),
         Err(error) if error.use_stderr() => Err(in_words(&error).into()),
         Err(help) => {
-            // Where nobody reads it, there is nobody to complain to.
+            // A failed write is ignored: there is nowhere to report it.
             let _ = help.print();
             Ok(None)
         }
@@ -66,9 +67,9 @@ pub fn read<S: Parser>(program: &'static str) -> Result<Option<S>, Failure> {
 /// How `--help` looks.
 fn with_help(command: Command) -> Command {
     let command = command.mut_args(|argument| {
-        // Values from the environment may be what nobody else should see.
+        // Values from the environment may be secret.
         let argument = argument.hide_env_values(true);
-        // An empty default is explained in words.
+        // The help text explains an empty default.
         let is_empty = argument.get_default_values().iter().any(|value| value.is_empty());
         let argument = if is_empty { argument.hide_default_value(true) } else { argument };
         if argument.get_help_heading().is_none() { argument.help_heading("Settings of this program") } else { argument }
@@ -79,7 +80,7 @@ fn with_help(command: Command) -> Command {
     )
 }
 
-/// The setting, and what is wrong with it, in one line.
+/// The setting and its error, in one line.
 fn in_words(error: &clap::Error) -> String {
     match (error.get(ContextKind::InvalidArg), error.source()) {
         (Some(ContextValue::String(setting)), Some(why)) => {
@@ -93,7 +94,7 @@ fn in_words(error: &clap::Error) -> String {
     }
 }
 
-/// A list with commas.
+/// A list separated by commas.
 #[derive(Clone, Debug)]
 pub struct List<T>(Vec<T>);
 
@@ -132,7 +133,7 @@ impl FromStr for Named {
     }
 }
 
-/// What may be empty, and is none then: clap takes an empty variable for one that is set.
+/// A value that may be empty, which means `None`. To clap, an empty variable is set.
 #[derive(Clone, Debug)]
 pub struct Optional<T>(pub Option<T>);
 
@@ -154,7 +155,7 @@ impl<T> Deref for Optional<T> {
 
 /// Parses a number.
 pub fn number<T: FromStr + PartialOrd>(text: &str) -> Result<T, String> {
-    // NaN is one that cannot be compared, not even with itself.
+    // NaN compares with nothing, not even with itself.
     let number = text.parse().ok().filter(|number: &T| number.partial_cmp(number).is_some());
     number.ok_or_else(|| format!("is a number, not {text:?}"))
 }

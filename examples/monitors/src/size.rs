@@ -1,17 +1,17 @@
-//! Limits of memory as settings have them: `NAME=SIZE`, with a unit.
+//! Memory limits in settings: `NAME=SIZE`, with a unit.
 
 use std::str::FromStr;
 
 use crate::names::ProcessPattern;
 
-/// How much the processes that a pattern names may hold, each of them.
+/// How much memory each process that matches the pattern may use.
 #[derive(Clone, Debug)]
 pub struct ProcessSize {
     pub pattern: ProcessPattern,
     pub size: Size,
 }
 
-/// How much the processes of a group may hold together.
+/// How much memory the processes of a group may use together.
 #[derive(Clone, Debug)]
 pub struct GroupSize {
     pub group: String,
@@ -39,7 +39,7 @@ impl FromStr for Size {
     }
 }
 
-/// The last `=` is where the size begins: a name may hold one.
+/// The size follows the last `=`: a name may contain one.
 fn named(text: &str) -> Result<(&str, Size), String> {
     let wrong = || format!("is a list of NAME=SIZE, separated by commas, but has {text:?}");
     let (name, size) = text.rsplit_once('=').ok_or_else(wrong)?;

@@ -1,5 +1,5 @@
-//! What is done when a process is lost without which nobody may trade: the group that trades is stopped, and a backup
-//! started, until the risk manager has recovered.
+//! When a process without which nobody may trade is lost, stops the trading group and starts a backup until the risk
+//! manager has recovered.
 
 use std::time::Duration;
 
@@ -20,30 +20,30 @@ use crate::supervisord::{Names, Process, Supervisord};
 /// When trading is stopped, and what happens then.
 #[derive(Clone, Debug, Args)]
 pub struct TradingSettings {
-    /// The process without which --trading-group must not run, and --backup is started: NAME or GROUP:NAME. If empty, there
-    /// is none
+    /// The process without which --trading-group must not run; if it is lost, --backup is started: NAME or GROUP:NAME.
+    /// May be empty
     #[arg(long, env, default_value = "risk_manager")]
     pub risk_manager: Optional<ProcessPattern>,
     /// Further processes without which --trading-group must not run: NAME, GROUP:NAME, GROUP:* or *, separated by commas
     #[arg(long, env, default_value = "")]
     pub stop_trading_for: List<ProcessPattern>,
-    /// When they count as lost: FATAL (supervisord has given up), or FATAL,EXITED (also at each unexpected exit)
+    /// When they count as lost: FATAL (supervisord has given up), or FATAL,EXITED (also after each unexpected exit)
     #[arg(long, env, default_value = "FATAL")]
     pub lost_when: List<Lost>,
     /// The group to stop when one of them is lost
     #[arg(long, env, default_value = "trading_system")]
     pub trading_group: String,
     /// The process to start when the risk manager is lost: GROUP:NAME, or NAME if it is in no group. It must not be in
-    /// --trading-group. Without it, nothing is started
+    /// --trading-group. If empty, nothing is started
     #[arg(long, env, default_value = "")]
     pub backup: Optional<ProcessName>,
-    /// Whether the backup is stopped again once the risk manager has run for --recovered-after seconds
+    /// Whether to stop the backup once the risk manager has been running for --recovered-after seconds
     #[arg(long, env, default_value = "false", action = ArgAction::Set)]
     pub stop_backup: bool,
 }
 
 impl TradingSettings {
-    /// Has the names in them checked.
+    /// Checks the names in the settings.
     pub fn check(&self, names: &mut Names<'_>) {
         names.processes("--stop-trading-for", &*self.stop_trading_for);
         if let Some(risk_manager) = &*self.risk_manager {
@@ -56,7 +56,7 @@ impl TradingSettings {
     }
 }
 
-/// Stops trading, and looks after the backup.
+/// Stops trading, and manages the backup.
 pub struct Trading {
     settings: TradingSettings,
     state: State<Known>,
@@ -65,17 +65,17 @@ pub struct Trading {
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Known {
-    /// Whether the backup was started, and has not been stopped since.
+    /// Whether the backup was started and has not been stopped since.
     backup_runs: bool,
 }
 
 impl Trading {
-    /// What is known is kept in the monitor's state.
+    /// The state is kept with the monitor's.
     pub fn new(settings: TradingSettings, common: &Common) -> Result<Self, Failure> {
         Ok(Self { settings, state: State::open(common, "-trading")? })
     }
 
-    /// Does what has to be done when this process fails. The stop comes first.
+    /// Takes the measures for the loss of this process. Stopping trading comes first.
     pub fn lost(&mut self, supervisord: &Supervisord, event: &ProcessStateEvent<'_>) -> Vec<Measure> {
         let TradingSettings { risk_manager, stop_trading_for, lost_when, trading_group, backup, .. } = &self.settings;
         let (group, name) = (event.groupname.as_str(), event.processname.as_str());
@@ -94,7 +94,7 @@ impl Trading {
         measures
     }
 
-    /// Stops the backup if the risk manager has run for long enough. supervisord is asked only if it may have.
+    /// Stops the backup if the risk manager has run long enough. Calls supervisord only if the backup was started.
     pub fn stop_backup(&mut self, supervisord: &Supervisord, after: Duration) -> Result<Option<Measure>, Failure> {
         let TradingSettings { risk_manager, backup, stop_backup, .. } = &self.settings;
         let (Some(risk_manager), Some(backup), true) = (&**risk_manager, &**backup, *stop_backup) else {
@@ -118,7 +118,7 @@ impl Trading {
     }
 }
 
-/// Whether all that it names run, and have for so long.
+/// Whether all processes that the pattern matches have been running for at least `after`.
 fn has_recovered(risk_manager: &ProcessPattern, processes: &[Process], now: i64, after: Duration) -> bool {
     let mut named = processes.iter().filter(|process| risk_manager.matches(&process.group, &process.name)).peekable();
     let has_run = |process: &Process| {

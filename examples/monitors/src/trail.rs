@@ -1,4 +1,4 @@
-//! The audit trail: a file of JSON lines that is only ever added to. What was added is on the disk.
+//! The audit trail: an append-only file of JSON lines. Appended lines are durable.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{files, lock, printable};
 
-/// The audit trail at a path. Any number of processes may use it at once.
+/// The audit trail at a path. Any number of processes may use it at the same time.
 pub struct Trail {
     path: PathBuf,
     is_private: bool,
@@ -20,7 +20,7 @@ impl Trail {
         Self { path: path.into(), is_private: false }
     }
 
-    /// One in a directory of ours: this user's alone, and never a symbolic link.
+    /// A trail in a directory of ours: readable by this user alone, and never a symbolic link.
     pub fn private(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), is_private: true }
     }
@@ -29,36 +29,36 @@ impl Trail {
         &self.path
     }
 
-    /// Opened by name each time: it may have been rotated. The group may read a trail, for whatever collects it.
+    /// Opened by name each time: it may have been rotated. The group may read it, so that it can be collected.
     fn open(&self) -> io::Result<File> {
         let mut options = File::options();
         options.create(true).read(true).append(true);
         if self.is_private { files::open(&self.path, &mut options) } else { options.mode(0o640).open(&self.path) }
     }
 
-    /// Adds the records of one event, and returns once they are on the disk. After an error the trail is as it was.
+    /// Appends the records of one event, and returns once they are on disk. After an error, the trail is unchanged.
     pub fn append(&self, records: &[Value]) -> io::Result<()> {
         let lines: String = records.iter().map(|record| printable::json(&record.to_string()) + "\n").collect();
         let _lock = lock::soon(&self.path)?;
         let mut file = self.open()?;
         let end = whole_lines(&mut file)?;
         let added = file.write_all(lines.as_bytes()).and_then(|()| file.sync_data()).and_then(|()| match end {
-            // A new file's name has to survive a power failure, too.
+            // A new file's name must survive a power failure as well.
             0 => files::sync_directory_of(&self.path),
             _ => Ok(()),
         });
         if added.is_err() {
-            // A full disk may have taken part of them.
+            // A full disk may have accepted part of them.
             let _ = file.set_len(end);
         }
         added
     }
 
-    /// Gives all whole records to `take`, those of the last rotation first. What a crash left of one is none: it was never
-    /// said to be there.
+    /// Passes all complete records to `take`, those of the last rotated file first. A partial record after a crash is
+    /// skipped: it was never acknowledged.
     pub fn read(&self, mut take: impl FnMut(Value)) -> io::Result<()> {
-        // Opened under the lock, read without it: a long trail must not keep others from adding to it. What is there
-        // does not change, and a file that is renamed meanwhile stays open.
+        // Opened under the lock but read without it: reading a long trail must not block writers. Existing content does
+        // not change, and a renamed file stays open.
         let locked = lock::soon(&self.path)?;
         let mut files = Vec::new();
         for path in [&files::rotated(&self.path, 1), &self.path] {
@@ -83,8 +83,8 @@ impl Trail {
         Ok(())
     }
 
-    /// Renames a trail of at least so many bytes to `NAME.1`, what was `NAME.1` to `NAME.2`, and so on; the oldest of more
-    /// than `kept` goes. Whether that was due.
+    /// Renames a trail of at least `least` bytes to `NAME.1`, `NAME.1` to `NAME.2`, and so on; keeps at most `kept`.
+    /// Returns whether it was rotated.
     pub fn rotate(&self, least: u64, kept: u32) -> io::Result<bool> {
         let _lock = lock::soon(&self.path)?;
         if fs::metadata(&self.path).map_or(0, |metadata| metadata.len()) < least.max(1) {
@@ -94,7 +94,7 @@ impl Trail {
     }
 }
 
-/// Cuts off what follows the last newline, which a crash left behind. The file's length then.
+/// Removes a partial line that a crash left at the end. Returns the file's length.
 fn whole_lines(file: &mut File) -> io::Result<u64> {
     let length = file.seek(SeekFrom::End(0))?;
     let mut end = length;

@@ -1,4 +1,4 @@
-//! What a monitor did about what an alert tells.
+//! What a monitor did about the cause of an alert.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::log::{Level, log};
 use crate::names::ProcessName;
 use crate::supervisord::{Fault, Supervisord, Unknown, fault_of, log_failure};
 
-/// Something that supervisord was asked to do, and its answer. What came of it is told by an alert of its own.
+/// A request to supervisord and its answer. The result is reported by a separate alert.
 #[derive(Clone, Debug, Serialize)]
 pub struct Action {
     action: String,
@@ -20,13 +20,14 @@ pub struct Action {
     error: Option<String>,
 }
 
-/// An action, and what should come of it.
+/// An action, and the result it should have.
 pub struct Measure {
     pub action: Action,
     pub goal: Goal,
 }
 
-/// What a measure is called: in the log, if supervisord does it and if not; and by alerts, if it comes about and if not.
+/// How a measure is described: in the log, whether supervisord accepts it or not; in alerts, whether the goal is
+/// reached or not.
 pub struct Words {
     pub done: &'static str,
     pub failed: &'static str,
@@ -35,7 +36,7 @@ pub struct Words {
 }
 
 impl Measure {
-    /// Has supervisord stop a group.
+    /// Tells supervisord to stop a group.
     pub fn stop_group(supervisord: &Supervisord, group: &str, words: &Words) -> Self {
         let name = group.to_owned();
         let stop = move |supervisord: &Supervisord| supervisord.stop_group(&name);
@@ -43,13 +44,13 @@ impl Measure {
         Self { action, goal: words.goal(Wanted::GroupStopped(group.into())) }
     }
 
-    /// Has supervisord start a process.
+    /// Tells supervisord to start a process.
     pub fn start(supervisord: &Supervisord, process: &ProcessName, words: &Words) -> Self {
         let name = process.to_string();
         let start = {
             let name = name.clone();
             move |supervisord: &Supervisord| match supervisord.start(&name) {
-                // By the call before this one, or by somebody else.
+                // Started by an earlier call, or by somebody else.
                 Err(error) if fault_of(&error) == Some(Fault::AlreadyStarted) => Ok(json!(name)),
                 started => started.map(|()| json!(name)),
             }
@@ -58,13 +59,13 @@ impl Measure {
         Self { action, goal: words.goal(Wanted::ProcessRuns(name)) }
     }
 
-    /// Has supervisord stop a process.
+    /// Tells supervisord to stop a process.
     pub fn stop(supervisord: &Supervisord, process: &ProcessName, words: &Words) -> Self {
         let name = process.to_string();
         let stop = {
             let name = name.clone();
             move |supervisord: &Supervisord| match supervisord.stop(&name) {
-                // It has ended by itself, or somebody was quicker.
+                // It has ended by itself, or somebody else has stopped it.
                 Err(error) if fault_of(&error) == Some(Fault::NotRunning) => Ok(json!(name)),
                 stopped => stopped.map(|()| json!(name)),
             }
@@ -80,20 +81,20 @@ impl Words {
     }
 }
 
-/// What supervisord answered.
+/// The outcome of a request to supervisord.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     Stopping,
     Starting,
-    /// It did not do it.
+    /// supervisord refused.
     Failed,
-    /// It took the call, and did not answer in time.
+    /// supervisord accepted the call but did not answer in time.
     Unknown,
 }
 
 impl Action {
-    /// What was asked for, what supervisord does if all is well, and its answer.
+    /// `doing` is the outcome if supervisord accepts the request.
     pub fn new(action: impl Into<String>, doing: Outcome, answer: &Result<impl Serialize, Failure>) -> Self {
         let (outcome, processes, error) = match answer {
             Ok(processes) => (doing, Some(json!(processes)), None),
@@ -103,8 +104,8 @@ impl Action {
         Self { action: action.into(), outcome, processes, error }
     }
 
-    /// Has supervisord do something, and logs whether it did. If it does not answer, that is unknown: it is called again
-    /// until it does, which is logged. Later events do not wait.
+    /// Calls supervisord and logs the answer. If there is none, the outcome is unknown: a thread repeats the call until
+    /// supervisord answers, and logs that. Later events do not wait for it.
     fn surely<T: Serialize + 'static>(
         supervisord: &Supervisord,
         action: impl Into<String>,

@@ -1,4 +1,4 @@
-//! How many alerts each monitor has sent: in files beside its state, for whoever wants to show them.
+//! Counts the alerts that each monitor has sent, in files beside its state, so that others can show them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,25 +10,25 @@ use crate::settings::Common;
 use crate::state::State;
 use crate::{Failure, files};
 
-/// What the files are called, after the monitor's name.
+/// The suffix of the files' names.
 const NAME: &str = ".sent";
 
-/// What became of a monitor's alerts, since there is a directory for its state.
+/// What happened to a monitor's alerts since its state directory was created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Its receiver took them.
+    /// Accepted by the receiver.
     pub sent: u64,
-    /// Its receiver did not want them, or they were dropped because too many waited.
+    /// Rejected by the receiver, or dropped because too many were waiting.
     pub failed: u64,
-    /// They waited when one was last tried.
+    /// How many were waiting at the last attempt to send one.
     pub waiting: usize,
 }
 
-/// The counts of this monitor's pool. Nothing is counted where there is no directory.
+/// The counts of this monitor's pool. Without a state directory, nothing is counted.
 pub struct Tally(Option<Mutex<State<Counts>>>);
 
 impl Tally {
-    /// Makes the files, so that a monitor that has sent none is known.
+    /// Creates the files, so that a monitor that has not sent any alerts is known as well.
     pub fn open(common: &Common) -> Result<Self, Failure> {
         if common.state_dir.is_none() {
             return Ok(Self(None));
@@ -38,7 +38,7 @@ impl Tally {
         Ok(Self(Some(counts.into())))
     }
 
-    /// Counts.
+    /// Changes the counts.
     pub fn note(&self, change: impl FnOnce(&mut Counts)) {
         if let Some(counts) = &self.0 {
             counts.lock().unwrap_or_else(PoisonError::into_inner).update(change);
@@ -46,7 +46,7 @@ impl Tally {
     }
 }
 
-/// The counts of all monitors that have the same directory for their state, by the names of their files.
+/// The counts of all monitors that share the state directory, by the names of their files.
 pub fn of_all(common: &Common) -> Option<BTreeMap<String, Counts>> {
     let directory = common.state_dir.as_deref()?;
     let names = files::of(directory).unwrap_or_default().into_iter().filter_map(|path| monitor_of(&path));

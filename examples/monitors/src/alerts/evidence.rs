@@ -1,4 +1,4 @@
-//! What supervisord knows of the process that an alert is about: how it ended, and what it said last.
+//! What supervisord knows about the process that an alert is about: how it ended, and its last output.
 
 use std::time::{Duration, Instant};
 
@@ -9,14 +9,15 @@ use crate::Failure;
 use crate::log::now;
 use crate::supervisord::{Stream, Supervisord, Unknown};
 
-/// The field that names the process to ask about. It is not sent.
+/// The field that names the process to look up. It is not sent.
 pub const LOOK_UP: &str = "look_up";
-/// How much of a process's standard error goes into an alert, in bytes.
+/// How much of a process's standard error an alert contains, in bytes.
 const TAIL: usize = 2000;
-/// How long supervisord is not asked after it has not answered: the alerts that wait would each wait for it.
+/// After a failed call, supervisord is left alone for this long: otherwise each waiting alert would wait for the
+/// timeout.
 const REST: Duration = Duration::from_secs(30);
 
-/// Asks for it, and not again and again where supervisord does not answer.
+/// Looks up processes, with a pause after supervisord has not answered.
 pub struct Evidence {
     supervisord: Supervisord,
     resting_until: Option<Instant>,
@@ -29,20 +30,20 @@ impl Default for Evidence {
 }
 
 impl Evidence {
-    /// That of the supervisord that started this process.
+    /// Asks the supervisord that started this process.
     pub fn new() -> Self {
         Self { supervisord: Supervisord::from_env(), resting_until: None }
     }
 
-    /// What supervisord knows of a process, by its full name, and of its end, by the id that it had; or an `error`.
+    /// What supervisord knows about a process, by its full name, and about its end, by its process id; or an `error`.
     pub fn of(&mut self, full_name: &str, pid: Option<u32>) -> Value {
         let mut found = self.look_up(full_name, pid).unwrap_or_else(|error| json!({ "error": error.to_string() }));
-        // An alert may have waited, and the process may have been started again.
+        // The alert may have been waiting, and the process may have been restarted since.
         found["at"] = now().into();
         found
     }
 
-    /// The alert as it is sent: with the answers to what it asks for. What cannot be had is said in its place.
+    /// Completes an alert with the results of its look-up. If the look-up fails, the alert contains the error instead.
     pub(super) fn complete(&mut self, alert: Vec<u8>) -> Vec<u8> {
         let mut value = readable(&alert);
         let asked = value.as_object_mut().and_then(|fields| fields.shift_remove(LOOK_UP));
@@ -71,25 +72,25 @@ fn ask(supervisord: &Supervisord, name: &str, pid: Option<u32>) -> Result<Value,
     match supervisord.log_end(name, Stream::Stderr, TAIL) {
         Ok(tail) => found["stderr"] = last_lines(&tail).into(),
         Err(error) if error.is::<Unknown>() => return Err(error),
-        // The rest is still worth having.
+        // The other fields are still useful.
         Err(error) => (found["stderr"], found["stderr_error"]) = (Value::Null, error.to_string().into()),
     }
     Ok(found)
 }
 
-/// How it ended, as far as supervisord's log tells.
+/// How the process ended, according to supervisord's log.
 fn reason(supervisord: &Supervisord, name: &str, pid: Option<u32>) -> Result<Option<String>, Failure> {
     match supervisord.exit_reason(name.split_once(':').map_or(name, |(_, name)| name), pid) {
         Err(error) if error.is::<Unknown>() => Err(error),
-        // It keeps no log.
+        // supervisord keeps no log.
         Err(_) => Ok(None),
         found => found,
     }
 }
 
-/// What was cut off somewhere begins with its first whole line, if it has one.
+/// Drops the partial first line of a tail that was cut off, unless it is the only line.
 fn last_lines(tail: &str) -> &str {
-    // supervisord may have left out the start of a character, which has up to 3 bytes besides.
+    // supervisord may have dropped the first bytes of a character: up to 3.
     let cut = tail.len() + 3 >= TAIL;
     match tail.split_once('\n') {
         Some((_, lines)) if cut && !lines.is_empty() => lines,

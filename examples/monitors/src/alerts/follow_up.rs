@@ -1,4 +1,4 @@
-//! What came of what a monitor had supervisord do: an alert of its own, once that is known.
+//! Reports the result of an action in an alert of its own, once it is known.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,15 +13,16 @@ use crate::log::{Level, log};
 use crate::run::Context;
 use crate::supervisord::{Process, Supervisord, find};
 
-/// How long it may take. supervisord kills what does not heed its signal after 10 s, unless told otherwise.
+/// When to report that the goal was missed. supervisord kills a process that ignores its stop signal after 10 s by
+/// default.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long it is watched at all.
+/// How long to keep watching in total.
 const END: Duration = Duration::from_secs(3600);
-/// How often supervisord is asked, within the patience and after it.
+/// How often to ask supervisord, before and after `PATIENCE`.
 const INTERVAL: Duration = Duration::from_millis(500);
 const LONG_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What should come of it, and what alerts call it if it does and if it does not.
+/// The wanted result, and the names of the alerts for reaching and for missing it.
 #[derive(Clone, Debug)]
 pub struct Goal {
     pub wanted: Wanted,
@@ -31,29 +32,29 @@ pub struct Goal {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Wanted {
-    /// No process of this group runs, or is about to.
+    /// No process of this group is running or about to run.
     GroupStopped(String),
-    /// This process runs: `GROUP:NAME`.
+    /// This process is running: `GROUP:NAME`.
     ProcessRuns(String),
-    /// This process neither runs nor is about to: `GROUP:NAME`.
+    /// This process is neither running nor about to run: `GROUP:NAME`.
     ProcessStopped(String),
 }
 
-/// What is watched: for a second loss while it is, one watcher is enough.
+/// The goals being watched. A second loss during that time needs no second watcher.
 pub type Followed = Arc<Mutex<HashSet<Wanted>>>;
 
-/// What supervisord says of it.
+/// The current state, according to supervisord.
 enum Seen {
     Reached(Value),
-    /// Not yet, or it cannot be told.
+    /// Not yet, or unknown.
     NotYet(Value),
-    /// It never will be.
+    /// It cannot be reached any more.
     Never(Value),
 }
 
 impl Alerts {
-    /// Watches, in a thread of its own, what comes of what was done, and alerts once that is known. After a minute it
-    /// is an alert that it has not come about; the other one may still follow.
+    /// Watches for the result in a thread, and sends an alert once it is known. After a minute without it, an alert
+    /// says so; the alert for reaching the goal may still follow.
     pub fn follow(&self, context: &Context<'_>, goal: &Goal) {
         let goal = goal.clone();
         if !self.followed.lock().unwrap_or_else(PoisonError::into_inner).insert(goal.wanted.clone()) {
@@ -136,7 +137,7 @@ fn has_stopped(group: &str, processes: &[Process]) -> Seen {
     Seen::NotYet(json!({ "group": group, "still_running": states(&running) }))
 }
 
-/// What follows from the state of a process.
+/// Judges the state of one process.
 fn with(name: &str, processes: &[Process], seen: impl Fn(&Process) -> fn(Value) -> Seen) -> Seen {
     let Some(process) = find(processes, name) else {
         return Seen::Never(json!({ "process": name, "error": "supervisord does not have this process" }));

@@ -1,4 +1,4 @@
-//! How an alert is put for its receiver.
+//! Formats alerts for their receivers.
 
 use std::str::FromStr;
 
@@ -9,24 +9,24 @@ use super::Severity;
 use super::secrets::Token;
 use crate::printable;
 
-/// The most characters that PagerDuty takes of a summary and of a `dedup_key`.
+/// The longest summary and `dedup_key` that PagerDuty accepts, in characters.
 const PAGERDUTY_SUMMARY: usize = 1024;
 const PAGERDUTY_KEY: usize = 255;
-/// The most bytes of a field for PagerDuty: a quarter of what it takes of an event.
+/// The longest field for PagerDuty, in bytes: a quarter of what it accepts for a whole event.
 const PAGERDUTY_FIELD: usize = 128 << 10;
-/// The most bytes of each part of a message to Slack. Together they are below 4,000, which Slack recommends.
+/// The longest parts of a message to Slack, in bytes. Together they stay below 4,000, which Slack recommends.
 const SLACK_TITLE: usize = 500;
 const SLACK_PART: usize = 1000;
 const SLACK_REPORT: usize = 2000;
-/// How long Alertmanager takes what fires to go on if nothing resolves it. Its own default is 5 minutes.
+/// How long Alertmanager considers an alert firing if nothing resolves it. Its own default is 5 minutes.
 const FIRING: SignedDuration = SignedDuration::from_hours(24);
 
-/// What the receiver at a URL takes.
+/// The format that the receiver at a URL expects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Alerts as they are.
     Json,
-    /// Incoming webhooks of Slack, and of what is compatible: Mattermost, Rocket.Chat.
+    /// Incoming webhooks of Slack, and of compatible products: Mattermost, Rocket.Chat.
     Slack,
     /// Alertmanager's API, version 2: `POST /api/v2/alerts`.
     Alertmanager,
@@ -49,12 +49,12 @@ impl FromStr for Format {
 }
 
 impl Format {
-    /// Whether the token is in a header of the request. Otherwise it is in the message.
+    /// Whether the token goes into a header of the request. Otherwise it is part of the message.
     pub fn has_token_header(self) -> bool {
         self != Self::PagerDuty
     }
 
-    /// The body of a request that carries this alert. None if it is nothing for such a receiver.
+    /// The body of a request with this alert; `None` if the alert is not meant for such a receiver.
     pub fn render(self, alert: &Value, token: Option<&Token>) -> Option<Value> {
         match self {
             Self::Json => Some(alert.clone()),
@@ -65,12 +65,12 @@ impl Format {
     }
 }
 
-/// A field that is text; empty if there is none.
+/// A text field; empty if it is missing.
 pub fn text<'a>(alert: &'a Value, field: &str) -> &'a str {
     alert[field].as_str().unwrap_or_default()
 }
 
-/// One line: how urgent, what, which process or endpoint, where.
+/// One line: severity, event, the process or endpoint, the place.
 pub fn summary(alert: &Value) -> String {
     let resolved = if is_resolved(alert) { "RESOLVED " } else { "" };
     let about = match (text(alert, "group"), text(alert, "process"), text(&alert["details"], "endpoint")) {
@@ -79,7 +79,7 @@ pub fn summary(alert: &Value) -> String {
         (group, process, _) => format!(" {group}:{process}"),
     };
     let [severity, event, system, host] = ["severity", "event", "system", "host"].map(|field| text(alert, field));
-    // Without a name of its own, the system is called as its machine.
+    // An unnamed system has the name of its host.
     let place = if system == host { host.to_owned() } else { format!("{system} on {host}") };
     format!("{resolved}{severity}: {event}{about} ({place})")
 }
@@ -88,7 +88,7 @@ fn is_resolved(alert: &Value) -> bool {
     text(alert, "status") == "resolved"
 }
 
-/// Whether somebody has, or had, to look after it. An hourly report is none.
+/// Whether somebody has to look into it, or had to. An hourly report does not count.
 fn is_incident(alert: &Value) -> bool {
     alert["status"].is_string() || text(alert, "severity") != Severity::Info.name()
 }
@@ -97,7 +97,7 @@ fn slack(alert: &Value) -> String {
     let part = |value: &Value| escaped(printable::json(&value.to_string()).chars(), SLACK_PART).concat();
     let mut lines = vec![format!("*{}*", escaped(printable::text(&summary(alert)).chars(), SLACK_TITLE).concat())];
     let mut details = alert["details"].clone();
-    // A text for people is shown as such, and instead of the list that it is made from.
+    // A report is shown as text, and replaces the list that it was made from.
     let report = details.as_object_mut().and_then(|fields| {
         let report = fields.get("report")?.as_str()?.to_owned();
         fields.retain(|name, _| name != "report" && name != "processes");
@@ -116,7 +116,7 @@ fn slack(alert: &Value) -> String {
         let stderr = fields.shift_remove("stderr");
         lines.push(format!("process: {}", part(&info)));
         if let Some(stderr) = stderr.as_ref().and_then(Value::as_str).filter(|stderr| !stderr.is_empty()) {
-            // Its end says why.
+            // The end of the output usually says why.
             let mut end = escaped(literal(stderr).chars().rev(), SLACK_PART);
             end.reverse();
             lines.push(format!("```{}```", end.concat()));
@@ -125,12 +125,12 @@ fn slack(alert: &Value) -> String {
     lines.join("\n")
 }
 
-/// For a block of literal text, which it cannot end.
+/// Text for a literal block, which it cannot close.
 fn literal(text: &str) -> String {
     printable::text(text).replace("```", "'''")
 }
 
-/// Slack's three control characters, escaped: otherwise a process could notify everybody. At most so many bytes.
+/// Escapes Slack's three control characters, so that a process cannot notify everybody. At most `bytes` bytes.
 fn escaped(text: impl Iterator<Item = char>, bytes: usize) -> Vec<String> {
     let mut room = bytes;
     text.map(|char| match char {
@@ -147,7 +147,8 @@ fn escaped(text: impl Iterator<Item = char>, bytes: usize) -> Vec<String> {
     .collect()
 }
 
-/// The labels are an alert's identity there. So what is resolved is resolved in each severity that it may have had.
+/// In Alertmanager, the labels identify an alert. A resolution is therefore sent for each severity that the alert may
+/// have had.
 fn alertmanager(alert: &Value) -> Value {
     let annotations = json!({
         "summary": summary(alert), "details": alert["details"].to_string(), "actions": alert["actions"].to_string(),
@@ -175,7 +176,7 @@ fn labels(alert: &Value, severity: &str) -> Map<String, Value> {
     let severity = severity.to_lowercase();
     let fixed = [("alertname", kind), ("severity", &severity), ("incident", incident)];
     let fields = ["process", "group", "system", "host", "server"].map(|field| (field, text(alert, field)));
-    // A label that is empty is one that is not there.
+    // An empty label is the same as none.
     let labels = fixed.into_iter().chain(fields).filter(|(_, value)| !value.is_empty());
     labels.map(|(label, value)| (label.to_owned(), value.into())).collect()
 }
@@ -209,7 +210,7 @@ fn pagerduty(alert: &Value, routing_key: &str) -> Value {
     })
 }
 
-/// A value; the start of its text if that is too long.
+/// The value, or the beginning of its text if it is too long.
 fn bounded(value: &Value) -> Value {
     let text = value.to_string();
     if text.len() <= PAGERDUTY_FIELD {
@@ -218,7 +219,7 @@ fn bounded(value: &Value) -> Value {
     text[..text.floor_char_boundary(PAGERDUTY_FIELD)].into()
 }
 
-/// The name of the incident; shortened if it must be, and then still of this incident alone.
+/// The name of the incident. A long name is shortened but stays unique.
 fn dedup_key(incident: &str) -> String {
     if incident.chars().count() <= PAGERDUTY_KEY {
         return incident.to_owned();
@@ -252,7 +253,7 @@ mod tests {
         alert
     }
 
-    /// What fires and what resolves it.
+    /// A firing alert, and its resolution.
     fn endpoints() -> [Value; 2] {
         [endpoint("ENDPOINT_DOWN", "CRITICAL", "firing"), endpoint("ENDPOINT_UP", "INFO", "resolved")]
     }
@@ -329,7 +330,7 @@ mod tests {
         assert!(fired[0]["endsAt"].as_str().unwrap().parse::<Timestamp>().unwrap() > Timestamp::now());
         let strings = |value: &Value| value.as_object().is_some_and(|fields| fields.values().all(Value::is_string));
         assert!(strings(&fired[0]["annotations"]), "{fired}");
-        // What happens once ends by itself.
+        // A one-off event expires by itself.
         let mut once = alert();
         once["status"] = Value::Null;
         assert_eq!(keys(&render(Format::Alertmanager, &once)[0]), ["labels", "annotations", "startsAt"]);
@@ -369,7 +370,7 @@ mod tests {
         let mut other = long();
         other["incident"] = format!("{}x", long()["incident"].as_str().unwrap()).into();
         assert_ne!(event["dedup_key"], render(Format::PagerDuty, &other)["dedup_key"]);
-        // A report is no incident.
+        // A report is not an incident.
         let mut report = endpoint("HOURLY_REPORT", "INFO", "firing");
         report["status"] = Value::Null;
         assert_eq!(Format::PagerDuty.render(&report, None), None);

@@ -1,4 +1,4 @@
-//! A receiver of alerts at a URL.
+//! Sends alerts to a URL.
 
 use std::fmt::{self, Debug};
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -24,7 +24,7 @@ use super::{AlertSettings, secrets, tls};
 use crate::Failure;
 use crate::log::{Level, log};
 
-/// Where something can be sent.
+/// The URL of a receiver.
 #[derive(Clone)]
 pub struct Url(Uri);
 
@@ -35,7 +35,7 @@ impl FromStr for Url {
         let url = text.parse().ok().filter(|url: &Uri| {
             matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|host| !host.is_empty())
         });
-        // What it is instead is not shown, for it may hold a password.
+        // The value is not shown: it may contain a password.
         url.map(Self).ok_or("begins with http:// or https://, and a host follows")
     }
 }
@@ -45,7 +45,7 @@ impl Url {
         &self.0
     }
 
-    /// Whether there is a user in front of the host.
+    /// Whether the host is preceded by a user.
     pub fn has_user(&self) -> bool {
         self.0.authority().is_some_and(|authority| authority.as_str().contains('@'))
     }
@@ -54,7 +54,7 @@ impl Url {
         self.0.scheme_str() == Some("https")
     }
 
-    /// What logs may tell of it.
+    /// The part of the URL that may be logged.
     pub fn origin(&self) -> String {
         secrets::origin(&self.0.to_string())
     }
@@ -72,7 +72,7 @@ pub struct Receiver {
     url: Url,
     format: Format,
     token: Option<Token>,
-    /// Who sends, for the receiver to know.
+    /// They tell the receiver who is sending.
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -102,7 +102,7 @@ impl Receiver {
         let why = format!("http status: {}", status.as_u16());
         match status.as_u16() {
             200..=299 => Ok(()),
-            // It is busy, or was too slow to read the request.
+            // The receiver is busy, or was too slow to read the request.
             408 | 429 => Err(Undelivered::ForNow(why)),
             400..=499 => Err(Undelivered::ForGood(why)),
             300..=399 => Err(Undelivered::ForNow(format!("{why}: redirects are not followed"))),
@@ -111,14 +111,14 @@ impl Receiver {
     }
 }
 
-/// A client of the receiver of alerts, or of signs of life, at this URL.
+/// A client for the receiver of alerts, or of signs of life, at this URL.
 pub fn agent_of(url: &Url, settings: &AlertSettings) -> Result<Agent, Failure> {
-    // Alerts are rare: a connection that was kept may well be dead when the next one is due.
+    // Alerts are rare: an idle connection would often be dead by the time the next alert is sent.
     let kept = 0;
     agent(url, settings.alert_timeout, kept, ("--alert-ca", settings.alert_ca.as_deref()))
 }
 
-/// A client of what is at this URL, which keeps so many idle connections. Who is trusted is in the file that the setting
+/// A client for this URL that keeps `kept` idle connections. It trusts the certificates in the file that the setting
 /// names.
 pub fn agent(
     url: &Url,
@@ -128,10 +128,10 @@ pub fn agent(
 ) -> Result<Agent, Failure> {
     let mut config = Agent::config_builder()
         .max_idle_connections(kept)
-        // Redirected, a POST becomes a GET, whose answer says nothing about what was sent.
+        // A redirected POST becomes a GET, and its answer says nothing about the alert.
         .max_redirects(0)
         .http_status_as_error(false)
-        // For the whole of a try: a receiver that sends a byte now and then is bounded as well.
+        // For the whole attempt: a receiver that sends one byte at a time is bounded as well.
         .timeout_global(Some(timeout));
     if url.is_safe() {
         config = config.tls_config(tls::Authorities::load(setting, authorities)?.for_http());
@@ -139,7 +139,7 @@ pub fn agent(
     Ok(Agent::with_parts(config.build(), DefaultConnector::default(), BoundedResolver))
 }
 
-/// Resolves names within the time that is left. ureq's own one panics if the system has no more threads.
+/// Resolves names within the remaining time. ureq's own resolver panics if no thread can be started.
 #[derive(Debug)]
 struct BoundedResolver;
 
@@ -158,7 +158,7 @@ impl Resolver for BoundedResolver {
     }
 }
 
-/// Looks up in a thread of its own, which nobody can interrupt, and which nobody has to wait for.
+/// Looks up a name in a thread of its own: the look-up cannot be interrupted, but it need not be waited for.
 fn look_up(address: String, timeout: &NextTimeout) -> Result<vec::IntoIter<SocketAddr>, ureq::Error> {
     let (found, result) = sync_channel::<io::Result<_>>(1);
     let builder = thread::Builder::new().name("alerts-name".into()).stack_size(256 << 10);

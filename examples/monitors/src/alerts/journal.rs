@@ -1,5 +1,5 @@
-//! What alerts there were, of all monitors that share a directory: for reports. A line of JSON for each, appended in one
-//! write. It is no record of what was delivered, and not durable: to raise an alert must not wait for a disk.
+//! A journal of alerts, for reports, shared by all monitors that use the same directory: one JSON line each, appended
+//! in one write. It does not record deliveries, and it is not durable: raising an alert must not wait for a disk.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
@@ -12,10 +12,10 @@ use super::Alert;
 use crate::log::{Level, log, monitor, now};
 use crate::{files, lock, printable};
 
-/// The size at which a new file is begun. The one before it is kept.
+/// The size at which a new file is started. One old file is kept.
 const LIMIT: u64 = 4 << 20;
 
-/// The journal in a directory for state; nothing is noted without one.
+/// The journal in a state directory. Without one, nothing is recorded.
 #[derive(Clone, Debug)]
 pub struct Journal(Option<PathBuf>);
 
@@ -25,7 +25,7 @@ impl Journal {
         Self(directory.map(|directory| directory.join("alerts.jsonl")))
     }
 
-    /// Notes an alert. If that fails, it is said once.
+    /// Records an alert. Only the first failure is logged.
     pub(super) fn note(&self, alert: &Alert<'_>) {
         let Some(path) = &self.0 else { return };
         let (process, group) = alert.process.unzip();
@@ -40,7 +40,7 @@ impl Journal {
         }
     }
 
-    /// Gives all that was noted to `take`. None if nothing is.
+    /// Passes all recorded alerts to `take`. Returns `None` if nothing is recorded.
     pub fn read(&self, mut take: impl FnMut(&Value)) -> io::Result<Option<()>> {
         let Some(path) = &self.0 else { return Ok(None) };
         for path in [&files::rotated(path, 1), path] {
@@ -59,7 +59,7 @@ impl Journal {
 fn append(path: &Path, line: &Value) -> io::Result<()> {
     let mut file = files::open(path, File::options().append(true).create(true))?;
     file.write_all((printable::json(&line.to_string()) + "\n").as_bytes())?;
-    // Whoever has the lock does it.
+    // One process at a time rotates the file.
     if file.metadata()?.len() > LIMIT
         && let Some(_lock) = lock::at_once(path)?
         && fs::metadata(path)?.len() > LIMIT

@@ -1,4 +1,4 @@
-//! Alerts: what somebody should know, sent to whatever watches over the system.
+//! Alerts: sends what somebody should know to whatever watches over the system.
 //!
 //! ```text
 //! handler ─▶ Alerts::send ─▶ queue ─▶ sender ─▶ receiver
@@ -6,8 +6,8 @@
 //!                            spool (a file, if STATE_DIR is set)
 //! ```
 //!
-//! [`Alerts::send`] appends to a queue and returns. A thread of its own delivers, in order, and tries again until the
-//! receiver has taken an alert. So no event waits for a receiver, whatever that does.
+//! [`Alerts::send`] appends to a queue and returns. A separate thread delivers alerts in order, and retries until the
+//! receiver accepts them. So no event ever waits for a receiver.
 
 mod action;
 pub mod counts;
@@ -56,20 +56,21 @@ pub use sign_of_life::SignOfLife;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Alerts")]
 pub struct AlertSettings {
-    /// Where alerts are sent, such as https://alerts.internal/photos. Without it (and without mail), they are only logged
+    /// The URL to send alerts to, such as https://alerts.internal/photos. Without it (and without mail), they are only
+    /// logged
     #[arg(long, env, default_value = "")]
     pub alert_url: Optional<Url>,
     /// The format that --alert-url takes: json, slack (also Mattermost, Rocket.Chat), alertmanager (v2) or pagerduty
     /// (Events v2)
     #[arg(long, env, default_value = "json")]
     pub alert_format: Format,
-    /// A bearer token for --alert-url, or PagerDuty's integration key. Only as an environment variable
+    /// The bearer token for --alert-url, or PagerDuty's integration key. Only as an environment variable
     #[arg(long, env, default_value = "")]
     pub alert_token: Optional<Token>,
-    /// A file that holds the token, such as /etc/monitors/alert-token
+    /// A file that contains the token, such as /etc/monitors/alert-token
     #[arg(long, env, default_value = "")]
     pub alert_token_file: Optional<PathBuf>,
-    /// A further header for --alert-url, such as "X-Scope-OrgID: photos". Only as an environment variable
+    /// An additional header for --alert-url, such as "X-Scope-OrgID: photos". Only as an environment variable
     #[arg(long, env, default_value = "")]
     pub alert_header: Optional<secrets::Header>,
     /// A PEM file with the certificates to trust instead of the system's, for receivers and mail servers
@@ -78,7 +79,7 @@ pub struct AlertSettings {
     /// Seconds that each attempt to send an alert may take
     #[arg(long, env, default_value = "5", value_parser = seconds)]
     pub alert_timeout: Duration,
-    /// The name of your system, which each alert has in its field `system`. If empty, the machine's host name
+    /// The name of your system, which each alert contains in its field `system`. If empty, the host name
     #[arg(long, env, default_value = "")]
     system: Optional<String>,
     #[command(flatten)]
@@ -114,7 +115,7 @@ impl Severity {
         }
     }
 
-    /// What a program meant that has words of its own for it. None if it is not a severity at all.
+    /// Maps the words of other programs to a severity. `None` if the word is not a severity.
     pub fn from_word(word: &str) -> Option<Self> {
         match word.to_ascii_uppercase().as_str() {
             "DEBUG" | "INFO" | "NOTICE" | "LOW" => Some(Self::Info),
@@ -125,7 +126,7 @@ impl Severity {
         }
     }
 
-    /// The level of its line in the log.
+    /// The level of the alert in the log.
     fn level(self) -> Level {
         match self {
             Self::Info => Level::Info,
@@ -141,24 +142,24 @@ impl fmt::Display for Severity {
     }
 }
 
-/// Something that somebody should know.
+/// A message that somebody should see.
 pub struct Alert<'a> {
     pub severity: Severity,
-    /// Name and group, where it is about a process.
+    /// Name and group, if the alert is about a process.
     pub process: Option<(&'a str, &'a str)>,
-    /// The kind, in capitals.
+    /// The kind of alert, in capitals.
     pub event: &'a str,
     pub details: Value,
     status: Option<Status>,
-    /// What is the same in the alerts of one incident, but for the machine and the server.
+    /// The same for all alerts of one incident. Sent with the host and the server.
     incident: String,
     /// What was done about it.
     actions: Vec<Action>,
-    /// Whether supervisord is asked what it knows of the process.
+    /// Whether to ask supervisord about the process.
     evidence: bool,
 }
 
-/// Whether what an alert is about goes on.
+/// Whether the cause of an alert persists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -173,13 +174,13 @@ impl<'a> Alert<'a> {
         Self { severity, process, event, details, status: None, incident, actions: Vec::new(), evidence: false }
     }
 
-    /// Says whether it goes on. The two alerts of one incident need the same name for it, and the same process.
+    /// Says whether the cause persists. Both alerts of an incident need the same incident name and the same process.
     pub fn status(self, status: Status) -> Self {
         Self { status: Some(status), ..self }
     }
 
-    /// Names the incident, on this machine and under this supervisord. Unless named it is `GROUP:NAME/EVENT`, or
-    /// `EVENT` for what is not about a process.
+    /// Names the incident, on this host and under this supervisord. The default is `GROUP:NAME/EVENT`, or `EVENT` if
+    /// the alert is not about a process.
     pub fn incident(self, incident: impl Into<String>) -> Self {
         Self { incident: incident.into(), ..self }
     }
@@ -189,13 +190,13 @@ impl<'a> Alert<'a> {
         Self { actions, ..self }
     }
 
-    /// Lets the sender ask supervisord how the process ended, and what it said last.
+    /// Adds how the process ended and its last output, which the sender asks supervisord for.
     pub fn with_evidence(self) -> Self {
         Self { evidence: true, ..self }
     }
 
     fn log(&self) {
-        // What is over keeps its severity, which says who wants to know.
+        // A resolved alert keeps its severity, because it goes to the same people.
         let level = if self.status == Some(Status::Resolved) { Level::Info } else { self.severity.level() };
         let (process, group) = self.process.unzip();
         let about = json!({
@@ -206,30 +207,30 @@ impl<'a> Alert<'a> {
     }
 }
 
-/// Where alerts go.
+/// Sends alerts.
 pub struct Alerts {
     system: String,
     host: String,
     followed: Followed,
     journal: Journal,
-    /// None if they go to the log alone.
+    /// `None` if alerts are only logged.
     outbox: Option<Outbox>,
 }
 
 struct Outbox {
     queue: Arc<Queue>,
     receiver: Arc<Receiver>,
-    /// Whether the threads that empty the queue run.
+    /// Whether the threads that empty the queue are running.
     running: AtomicBool,
-    /// Whether the last try has failed.
+    /// Whether the last attempt failed.
     failing: Arc<AtomicBool>,
     tally: Arc<Tally>,
-    /// How long the end may take, where nothing but this process knows what was not delivered.
+    /// How long to wait at the end for alerts that only this process knows.
     patience: Duration,
 }
 
 impl Alerts {
-    /// Alerts wait in the directory for state, those of an earlier incarnation as well; in memory if there is none.
+    /// Queued alerts are kept in the state directory, including those of an earlier process; without one, in memory.
     pub fn new(common: &Common) -> Result<Self, Failure> {
         let settings = &common.alerts;
         let journal = Journal::of(common.state_dir.as_deref());
@@ -244,27 +245,27 @@ impl Alerts {
                 tally: Arc::new(Tally::open(common)?),
                 patience: settings.alert_timeout,
             };
-            // What an earlier incarnation left is due now.
+            // Alerts of an earlier process are due now.
             outbox.ensure_running();
             this.outbox = Some(outbox);
         }
         Ok(this)
     }
 
-    /// Logs the alerts of one event, and queues them. It waits for nobody.
+    /// Logs the alerts of an event and queues them. Never waits.
     pub fn send<'a>(&self, context: &Context<'_>, alerts: impl IntoIterator<Item = Alert<'a>>) {
         self.reporter(context, "").send(alerts);
         self.outbox.iter().for_each(Outbox::ensure_running);
     }
 
-    /// What sends alerts about an event later, from another thread. `part` tells their keys from those of others about
-    /// the same event.
+    /// Sends alerts about an event later, from another thread. `part` distinguishes their keys from those of other
+    /// alerts about the same event.
     pub fn reporter(&self, context: &Context<'_>, part: &str) -> Reporter {
         let queue = self.outbox.as_ref().map(|outbox| Arc::clone(&outbox.queue));
         Reporter { origin: self.origin(context), part: part.into(), journal: self.journal.clone(), queue }
     }
 
-    /// Whether the last alert has arrived, as far as that is known.
+    /// Whether the last alert was delivered, as far as is known.
     pub fn are_delivered(&self) -> bool {
         self.outbox.as_ref().is_none_or(|outbox| !outbox.failing.load(Ordering::Relaxed))
     }
@@ -281,7 +282,7 @@ impl Alerts {
     }
 }
 
-/// Sends alerts about an event, for as long as that takes.
+/// Sends alerts about an event, even long after it.
 pub struct Reporter {
     origin: Origin,
     part: String,
@@ -290,7 +291,7 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Logs alerts, and queues them. It waits for nobody.
+    /// Logs alerts and queues them. Never waits.
     pub fn send<'a>(&self, alerts: impl IntoIterator<Item = Alert<'a>>) {
         for (index, alert) in alerts.into_iter().enumerate() {
             alert.log();
@@ -302,7 +303,7 @@ impl Reporter {
     }
 }
 
-/// The event that an alert comes from.
+/// The event that an alert is about.
 struct Origin {
     system: String,
     host: String,
@@ -312,15 +313,16 @@ struct Origin {
 }
 
 impl Origin {
-    /// An alert as it waits in the queue, which is how it is sent but for what is asked of supervisord then.
+    /// An alert as it is queued. That is also how it is sent, apart from what supervisord is asked.
     fn render(&self, index: &str, alert: &Alert<'_>) -> Vec<u8> {
         let Self { system, host, server, run, serial } = self;
         let (process, group) = alert.process.unzip();
         let mut value = json!({
             "timestamp": now(), "severity": alert.severity, "process": process, "group": group, "event": alert.event,
             "details": alert.details, "system": system, "host": host, "server": server, "serial": serial,
-            // What two deliveries of one alert share, and no other alert has. Serials begin at 0 with each supervisord,
-            // and most machines have the same identifier: so the machine and the run of supervisord are part of it.
+            // The same for repeated deliveries of one alert, and different for all other alerts. Serials begin at 0
+            // with each supervisord, and most hosts use the same identifier: so the host and the run of supervisord are
+            // part of the key.
             "key": format!("{host}/{server}/{run}/{serial}/{}/{index}", alert.event),
             "incident": format!("{host}/{server}/{}", alert.incident),
             "status": alert.status, "actions": alert.actions,
@@ -333,7 +335,7 @@ impl Origin {
 }
 
 impl Outbox {
-    /// Starts what empties the queue. If the system has no more threads, alerts wait until it has.
+    /// Starts the threads that empty the queue. If the system is out of threads, alerts wait until it is not.
     fn ensure_running(&self) {
         if self.running.load(Ordering::Relaxed) {
             return;
@@ -348,7 +350,7 @@ impl Outbox {
 }
 
 impl Drop for Outbox {
-    /// What is on the disk can wait for the next start. The rest gets one more try.
+    /// Alerts on disk wait for the next start. The others get one more attempt.
     fn drop(&mut self) {
         for alert in self.queue.close(self.patience) {
             log(Level::Error, "Failed to send alert before the end", json!({ "alert": sender::readable(&alert) }));
@@ -356,7 +358,7 @@ impl Drop for Outbox {
     }
 }
 
-/// A name that no other message in a queue has, of whichever process.
+/// A name that no other message in any queue has, whichever process made it.
 fn unique() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     format!("{}.{}.{}", std::process::id(), now(), COUNT.fetch_add(1, Ordering::Relaxed))

@@ -1,7 +1,7 @@
-//! The alerts that wait for delivery: bounded, in order, and in a file where there is a directory for it.
+//! The queue of undelivered alerts: bounded, in order, and in a file if there is a directory for it.
 //!
-//! Whoever appends waits neither for the receiver nor for the disk. A plain write reaches the system's page cache, which
-//! survives a kill of this process; a thread of its own sees to it that the disk has it as well.
+//! Appending waits neither for the receiver nor for the disk. A plain write reaches the system's page cache, which
+//! survives a kill of this process; a separate thread syncs it to disk.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -18,7 +18,7 @@ use crate::forward::spool::{Spool, Stored};
 use crate::log::{Level, log};
 use crate::{Failure, files};
 
-/// How many bytes of alerts may wait in the file, and as many in memory.
+/// The limit in bytes, for the file and for memory separately.
 const BOUND: usize = 1 << 20;
 /// How many processes of one monitor can share a directory.
 const SLOTS: usize = 100;
@@ -32,19 +32,19 @@ pub struct Queue {
 #[derive(Default)]
 struct State {
     spool: Option<Spool>,
-    /// What the file did not take, and all where there is none. It is newer than what is in the file.
+    /// Alerts that the file did not accept, or all if there is no file. They are newer than those in the file.
     memory: VecDeque<Message>,
     memory_bytes: usize,
-    /// How many alerts have left the queue at its front: the number of the oldest one.
+    /// How many alerts have left the queue: the number of the oldest one still in it.
     first: u64,
     dropped: u64,
-    /// Where the number of dropped alerts is kept.
+    /// The file with the number of dropped alerts.
     dropped_path: Option<PathBuf>,
     write_failed: bool,
     unsynced: bool,
-    /// The process ends.
+    /// The process is ending.
     closing: bool,
-    /// Nobody empties the queue any more.
+    /// No thread empties the queue any more.
     abandoned: bool,
 }
 
@@ -60,7 +60,7 @@ impl Queue {
         Ok(Self { state: state.into(), changed: Condvar::new() })
     }
 
-    /// Appends an alert. If there is no room, the oldest is dropped for it.
+    /// Appends an alert. If the queue is full, drops the oldest.
     pub fn push(&self, alert: Vec<u8>) {
         let mut state = self.lock();
         state.memory_bytes += alert.len();
@@ -69,7 +69,8 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// The oldest alert and its number; waits for one. None if the process ends, and all that is left is safe.
+    /// Waits for an alert; returns the oldest one with its number. `None` if the process is ending and all remaining
+    /// alerts are on disk.
     pub fn next(&self) -> Option<(u64, Vec<u8>)> {
         let mut state = self.lock();
         loop {
@@ -83,10 +84,10 @@ impl Queue {
         }
     }
 
-    /// The alert of this number was delivered, or never will be.
+    /// The alert with this number was delivered, or never will be.
     pub fn taken(&self, number: u64) {
         let mut state = self.lock();
-        // It may have been dropped meanwhile.
+        // It may have been dropped in the meantime.
         if state.first == number {
             state.remove_oldest();
         }
@@ -94,31 +95,31 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Waits. Whether the process goes on after it.
+    /// Waits, and returns whether the process goes on.
     pub fn pause(&self, time: Duration) -> bool {
         let state = self.lock();
         let wait = self.changed.wait_timeout_while(state, time, |state| !state.closing);
         !wait.unwrap_or_else(PoisonError::into_inner).0.closing
     }
 
-    /// How many alerts wait.
+    /// How many alerts are waiting.
     pub fn waiting(&self) -> usize {
         let state = self.lock();
         state.spooled() + state.memory.len()
     }
 
-    /// How many alerts were dropped since this was asked last.
+    /// How many alerts were dropped since the last call.
     pub fn take_dropped(&self) -> u64 {
         self.lock().take_dropped()
     }
 
-    /// Nobody empties the queue any more.
+    /// No thread empties the queue any more.
     pub fn abandon(&self) {
         self.lock().abandoned = true;
         self.changed.notify_all();
     }
 
-    /// Ends, within `patience`. Returns the alerts that are lost with this process.
+    /// Closes the queue within `patience`. Returns the alerts that will be lost with this process.
     pub fn close(&self, patience: Duration) -> Vec<Vec<u8>> {
         let mut state = self.lock();
         state.closing = true;
@@ -128,7 +129,7 @@ impl Queue {
         state.memory.drain(..).map(|message| message.payload).collect()
     }
 
-    /// A file that is to be synced; waits for one. None if the process ends.
+    /// Waits for a file to be synced. `None` if the process is ending.
     pub fn next_to_sync(&self) -> Option<io::Result<File>> {
         let state = self.lock();
         let wait = self.changed.wait_while(state, |state| !state.unsynced && !state.closing);
@@ -151,7 +152,7 @@ impl Queue {
 }
 
 impl State {
-    /// Takes the first file that no other process has, and what is in the others that nobody has any more.
+    /// Uses the first file that no other process has, and takes over alerts from files whose process has ended.
     fn open(&mut self, directory: &Path) -> io::Result<()> {
         for slot in 0..SLOTS {
             let name = format!("{}.alerts-{slot}", files::of_pool());
@@ -166,7 +167,7 @@ impl State {
                 continue;
             }
             if let Err(error) = self.take_over(&mut spool) {
-                // It is there the next time, and no reason not to start.
+                // They are still there at the next start, and no reason to fail this one.
                 let message = format!("alerts of a process that has ended wait until there is room for them: {error}");
                 log(Level::Error, message, json!({ "waiting": spool.messages() }));
                 break;
@@ -180,7 +181,7 @@ impl State {
         Ok(())
     }
 
-    /// Takes what waits in another file, as far as there is room for it.
+    /// Moves alerts over from another file, as long as there is room.
     fn take_over(&mut self, spool: &mut Spool) -> io::Result<()> {
         while let Some(message) = spool.head()? {
             self.memory_bytes += message.payload.len();
@@ -198,7 +199,7 @@ impl State {
         self.spool.as_ref().map_or(0, Spool::messages)
     }
 
-    /// Puts in the file what it did not take before, as far as it can. The log says when it cannot.
+    /// Moves alerts from memory to the file, as far as possible. Logs a failure.
     fn write_and_tell(&mut self) {
         match self.write() {
             Ok(()) => self.write_failed = false,
@@ -241,7 +242,7 @@ impl State {
             match self.spool.as_ref().map(Spool::head) {
                 Some(Ok(Some(message))) => return Some(message.payload),
                 Some(Err(error)) => {
-                    // It will not become readable, and others wait for it.
+                    // It will never become readable, and blocks the alerts after it.
                     log(Level::Error, format!("an alert cannot be read back: {error}"), json!({}));
                     self.remove_oldest();
                     self.count_dropped();
@@ -271,7 +272,7 @@ impl State {
             );
         }
         self.dropped += 1;
-        // Counts that cannot be kept are still in the log and in memory.
+        // If the count cannot be stored, it is still in the log and in memory.
         self.dropped_path.as_ref().map(|path| files::write(path, &self.dropped.to_string()));
     }
 

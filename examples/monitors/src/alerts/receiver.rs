@@ -1,4 +1,4 @@
-//! What takes in alerts. The queue and its sender know no more of it than this.
+//! The receiver of alerts, as seen by the queue and its sender.
 
 use super::{AlertSettings, http, mail};
 use crate::Failure;
@@ -7,21 +7,21 @@ use crate::Failure;
 pub enum Receiver {
     /// At a URL.
     Http(http::Receiver),
-    /// In mailboxes.
+    /// By mail.
     Mail(mail::Receiver),
 }
 
-/// Why an alert was not taken in.
+/// Why an alert was not accepted.
 #[derive(Debug)]
 pub enum Undelivered {
-    /// A later try may succeed.
+    /// A later attempt may succeed.
     ForNow(String),
-    /// The receiver does not want it, now or later.
+    /// The receiver rejects it for good.
     ForGood(String),
 }
 
 impl Receiver {
-    /// The one that is set, if any is.
+    /// The configured receiver, if any.
     pub fn new(settings: &AlertSettings) -> Result<Option<Self>, Failure> {
         match &*settings.alert_url {
             Some(_) if settings.mail.alert_mail_to.is_some() => {
@@ -32,7 +32,7 @@ impl Receiver {
         }
     }
 
-    /// Tries once, within the time that the settings allow.
+    /// Makes one attempt, within the configured timeout.
     pub fn deliver(&self, alert: &[u8]) -> Result<(), Undelivered> {
         match self {
             Self::Http(receiver) => receiver.post(alert),

@@ -1,4 +1,4 @@
-//! What must not be in any log: tokens, and the credentials in URLs.
+//! Keeps tokens and credentials in URLs out of all logs.
 
 use std::fmt::{self, Debug};
 use std::fs;
@@ -12,7 +12,7 @@ use super::AlertSettings;
 use crate::Failure;
 use crate::settings::Optional;
 
-/// A token for the receiver. Its value does not show in `Debug`.
+/// A token for the receiver. `Debug` does not show its value.
 #[derive(Clone)]
 pub struct Token {
     text: String,
@@ -39,13 +39,13 @@ impl Debug for Token {
 }
 
 impl Token {
-    /// The secret itself, for a message that has to hold it.
+    /// The secret itself, for messages that must contain it.
     pub fn text(&self) -> &str {
         &self.text
     }
 }
 
-/// A header for the receiver. Its value does not show in `Debug`.
+/// A header for the receiver. `Debug` does not show its value.
 #[derive(Clone, Debug)]
 pub struct Header(HeaderName, HeaderValue);
 
@@ -56,7 +56,7 @@ impl FromStr for Header {
         let parts = text.split_once(':').and_then(|(name, value)| {
             Some(Self(name.trim().parse().ok()?, sensitive(HeaderValue::try_from(value.trim()).ok()?)))
         });
-        // Not what it is instead: it may well be the secret.
+        // The value is not shown: it may be secret.
         parts.ok_or("is NAME: VALUE")
     }
 }
@@ -66,7 +66,7 @@ fn sensitive(mut value: HeaderValue) -> HeaderValue {
     value
 }
 
-/// The token of a setting of this name, or in the file of the one that is called `NAME-file`; none if neither is set.
+/// The token of the setting `name`, or of the file in the setting `NAME-file`; `None` if neither is set.
 pub fn token(name: &str, token: &Optional<Token>, file: &Optional<PathBuf>) -> Result<Option<Token>, Failure> {
     match (&**token, &**file) {
         (Some(_), Some(_)) => Err(format!("--{name} and --{name}-file are both set").into()),
@@ -78,14 +78,14 @@ pub fn token(name: &str, token: &Optional<Token>, file: &Optional<PathBuf>) -> R
     }
 }
 
-/// The headers by which the receiver knows who sends, with that of this token.
+/// Headers that tell the receiver who is sending, including the token's.
 pub fn headers(settings: &AlertSettings, token: Option<&Token>) -> Vec<(HeaderName, HeaderValue)> {
     let token = token.map(|token| (AUTHORIZATION, token.bearer.clone()));
     let header = settings.alert_header.as_ref().map(|Header(name, value)| (name.clone(), value.clone()));
     token.into_iter().chain(header).collect()
 }
 
-/// A URL for logs: without the name and password in front of its host.
+/// A URL without its user and password, for logs.
 pub fn without_credentials(url: &str) -> String {
     let Range { start, end } = authority(url);
     match url[start..end].rfind('@') {
@@ -94,13 +94,13 @@ pub fn without_credentials(url: &str) -> String {
     }
 }
 
-/// The scheme and the host alone. The path may be the secret: that of a webhook usually is.
+/// Only the scheme and the host: the path of a webhook is usually secret.
 pub fn origin(url: &str) -> String {
     let url = without_credentials(url);
     url[..authority(&url).end].to_owned()
 }
 
-/// Where a URL has its credentials and host.
+/// The range of a URL that holds its credentials and host.
 fn authority(url: &str) -> Range<usize> {
     let start = url.find("://").map_or(0, |at| at + 3);
     start..url[start..].find(['/', '?', '#']).map_or(url.len(), |at| start + at)

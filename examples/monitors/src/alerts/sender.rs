@@ -1,4 +1,4 @@
-//! The threads that empty the queue: one delivers, one syncs the file.
+//! The threads that empty the queue: one delivers alerts, the other syncs the file.
 
 use std::io;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use super::queue::Queue;
 use super::receiver::{Receiver, Undelivered};
 use crate::log::{Level, log, now};
 
-/// How long the first pause after a failure is. Each further one is twice as long.
+/// The pause after the first failure. Each further pause is twice as long.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Starts them, with small stacks: there is a monitor for each task, and each has these.
+/// Starts the threads, with small stacks: every monitor has them.
 ///
-/// `failing` tells whether the last try has failed.
+/// `failing` is set while the last attempt has failed.
 pub fn start(
     queue: &Arc<Queue>,
     receiver: &Arc<Receiver>,
@@ -39,7 +39,7 @@ pub fn start(
         let to_sync = Arc::clone(queue);
         let builder = thread::Builder::new().name("alerts-sync".into()).stack_size(64 << 10);
         if let Err(error) = builder.spawn(move || sync(&to_sync)) {
-            // They survive this process all the same, and the system writes them by itself after a while.
+            // Alerts survive this process anyway, and the system eventually writes them to disk.
             log(
                 Level::Warning,
                 format!("alerts are not synced, because no thread could be started: {error}"),
@@ -53,7 +53,7 @@ pub fn start(
 fn deliver(queue: &Queue, receiver: &Receiver, failing: &AtomicBool, tally: &Tally) {
     let mut pause = PAUSE;
     let mut evidence = Evidence::new();
-    // Completed once, not with each try.
+    // An alert is completed once, not for each attempt.
     let mut at_hand = None;
     while let Some((number, alert)) = queue.next() {
         let alert = match at_hand.take() {
@@ -80,7 +80,7 @@ fn deliver(queue: &Queue, receiver: &Receiver, failing: &AtomicBool, tally: &Tal
             }
             Err(Undelivered::ForNow(why)) => {
                 tally.note(|counts| counts.waiting = queue.waiting());
-                // Once, not with each try: a receiver may be away for a night.
+                // Logged once, not for each attempt: a receiver may be down for a night.
                 if !failing.swap(true, Ordering::Relaxed) {
                     let message = format!("Failed to send alert: {why}");
                     log(Level::Error, message, json!({ "alert": readable(&alert), "waiting": queue.waiting() }));
@@ -95,7 +95,7 @@ fn deliver(queue: &Queue, receiver: &Receiver, failing: &AtomicBool, tally: &Tal
     }
 }
 
-/// Queues an alert of its own for those that were dropped, in the name of the one that was just delivered.
+/// Queues an alert about dropped alerts, with the fields of the one that was just delivered.
 fn report_dropped(queue: &Queue, delivered: &[u8], tally: &Tally) {
     let dropped = queue.take_dropped();
     if dropped == 0 {

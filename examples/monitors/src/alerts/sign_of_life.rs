@@ -1,7 +1,7 @@
-//! A dead man's switch: a request with each tick, to a receiver that alarms when they stop coming.
+//! A dead man's switch: each tick sends a request to a service that raises an alarm when the requests stop.
 //!
-//! They stop when the machine, supervisord or the monitor is gone or hangs, and as long as alerts cannot be delivered: all
-//! that no alert can tell.
+//! They stop when the machine, supervisord or the monitor is down or hangs, and while alerts cannot be delivered. No
+//! alert could report any of these.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -14,11 +14,11 @@ use super::{AlertSettings, Alerts};
 use crate::Failure;
 use crate::log::{Level, log};
 
-/// What gives signs of life.
+/// Sends signs of life.
 pub struct SignOfLife {
     agent: Agent,
     url: Url,
-    /// To the thread that sends them, once there is one.
+    /// Wakes the sending thread, once it has been started.
     due: Option<SyncSender<()>>,
 }
 
@@ -29,14 +29,14 @@ impl SignOfLife {
         Ok(Self { agent, url: url.clone(), due: None })
     }
 
-    /// Sends one, unless alerts cannot be delivered. It waits for nobody: if the last one is still on its way, that has
-    /// to do.
+    /// Sends a sign of life, unless alerts cannot be delivered. Never waits: if the last request is still under way,
+    /// this one is skipped.
     pub fn give(&mut self, alerts: &Alerts) {
         if alerts.are_delivered() {
             if self.due.is_none() {
                 self.start();
             }
-            // Full: the last one is on its way.
+            // Full: the last request is still under way.
             let _ = self.due.as_ref().map(|due| due.try_send(()));
         }
     }
@@ -64,7 +64,7 @@ fn send(agent: &Agent, url: &Url, due: &Receiver<()>) {
             Err(error) => Some(error.to_string()),
         };
         match &why {
-            // Once, not with each: the other end alarms.
+            // Logged once: the service raises the alarm.
             Some(why) if !failing => {
                 log(Level::Error, format!("Failed to give a sign of life: {why}"), json!({ "to": url.origin() }));
             }

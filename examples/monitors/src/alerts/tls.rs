@@ -1,4 +1,4 @@
-//! Which servers are trusted: those whose certificate one of the system's authorities, or of a file's, has signed.
+//! Trusted certificate authorities: the system's, or those in a file.
 
 use std::fmt::Display;
 use std::fs;
@@ -12,12 +12,12 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::Failure;
 
-/// Who is trusted to sign certificates. By default nobody.
+/// The trusted authorities. By default, none.
 #[derive(Clone, Default)]
 pub struct Authorities(Vec<Certificate<'static>>);
 
 impl Authorities {
-    /// Those of this file, which the setting names; the system's if there is none.
+    /// The authorities in the file that the setting names; without a file, the system's.
     pub fn load(setting: &str, file: Option<&Path>) -> Result<Self, Failure> {
         let roots = file.map_or_else(|| Ok(system_roots()), |file| roots_in(setting, file))?;
         if roots.is_empty() {
@@ -30,13 +30,13 @@ impl Authorities {
         Ok(Self(roots))
     }
 
-    /// What an HTTP client has to know.
+    /// The configuration for an HTTP client.
     pub fn for_http(self) -> TlsConfig {
         let builder = TlsConfig::builder().root_certs(RootCerts::from(self.0));
         builder.unversioned_rustls_crypto_provider(Arc::new(default_provider())).build()
     }
 
-    /// What a client that sends mail to this host has to know.
+    /// The configuration for a client that sends mail through this host.
     pub fn for_mail(&self, host: &str) -> Result<TlsParameters, Failure> {
         let mut builder = TlsParameters::builder(host.to_owned()).certificate_store(CertificateStore::None);
         for root in &self.0 {
@@ -45,10 +45,10 @@ impl Authorities {
         Ok(builder.build()?)
     }
 
-    /// What any other client has to know.
+    /// The configuration for any other client.
     pub fn for_streams(&self) -> Result<Arc<ClientConfig>, Failure> {
         let mut roots = RootCertStore::empty();
-        // One or another that rustls cannot read is none that a server depends on.
+        // Certificates that rustls cannot parse are skipped.
         roots.add_parsable_certificates(self.0.iter().map(|certificate| certificate.der().to_vec().into()));
         let config = ClientConfig::builder_with_provider(Arc::new(default_provider()));
         let config = config.with_safe_default_protocol_versions()?.with_root_certificates(roots);
@@ -56,7 +56,7 @@ impl Authorities {
     }
 }
 
-/// Those that can be read: on many systems one or another is broken, and no receiver depends on it.
+/// Unreadable certificates are skipped: many systems have some.
 fn system_roots() -> Vec<Certificate<'static>> {
     let certificates = rustls_native_certs::load_native_certs().certs.into_iter();
     let readable = certificates.filter(|certificate| RootCertStore::empty().add(certificate.clone()).is_ok());

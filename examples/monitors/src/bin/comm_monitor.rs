@@ -1,4 +1,4 @@
-//! Keeps an audit trail of what strategies signal, and passes on what needs somebody's attention.
+//! Keeps an audit trail of the signals of strategies, and sends alerts about what needs attention.
 //!
 //! ```ini
 //! [eventlistener:comm_monitor]
@@ -21,8 +21,8 @@
 //! ALERT:TYPE:STRATEGY:details
 //! ```
 //!
-//! Each line is a record, and on the disk before the event is answered. Any other line is recorded as it came; if it was
-//! meant to be one of these, that is an alert.
+//! Each line becomes a record, which is on disk before the event is answered. Other lines are recorded unchanged; a
+//! malformed signal or alert raises an alert.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,15 +39,15 @@ use supervisor_monitors::run::{Context, Monitor, hold, monitor};
 use supervisor_monitors::settings::{Common, List};
 use supervisor_monitors::trail::Trail;
 
-/// Keeps an audit trail of what strategies signal, and passes on what needs somebody's attention.
+/// Keeps an audit trail of the signals of strategies, and sends alerts about what needs attention.
 #[derive(Parser)]
 struct Settings {
-    /// The file of the audit trail (JSON lines), such as /var/lib/monitors/audit.jsonl. A relative path begins at
+    /// The file of the audit trail (JSON lines), such as /var/lib/monitors/audit.jsonl. A relative path starts at
     /// supervisord's working directory
     #[arg(long, env, default_value = "audit.jsonl")]
     audit_file: PathBuf,
-    /// Types that signals may have besides ENTRY, EXIT, RISK_ALERT and PERFORMANCE_UPDATE, separated by commas; their
-    /// data may be anything
+    /// Types of signals besides ENTRY, EXIT, RISK_ALERT and PERFORMANCE_UPDATE, separated by commas. Their data is not
+    /// checked
     #[arg(long, env, default_value = "")]
     signal_types: List<String>,
     #[command(flatten)]
@@ -56,9 +56,9 @@ struct Settings {
     common: Common,
 }
 
-/// What alerts about lines are called that were meant to be signals or alerts.
+/// The event of alerts about malformed signals and alerts.
 const MALFORMED: &str = "MALFORMED_SIGNAL";
-/// How many characters of the line they have.
+/// How many characters of the line such an alert contains.
 const LONGEST: usize = 500;
 
 fn main() -> ExitCode {
@@ -69,7 +69,7 @@ struct CommMonitor {
     trail: Trail,
     types: List<String>,
     storms: Storms,
-    /// What strategies have told since this process began.
+    /// The figures that strategies have reported since this process started.
     performance: Performance,
     alerts: Alerts,
 }
@@ -121,7 +121,7 @@ impl Monitor for CommMonitor {
                 alerts.push(Alert::new(Severity::Warning, MALFORMED, Some(process), details));
             }
         }
-        // Before anything is held: an alert does not wait for a disk.
+        // Before the event is held: an alert does not wait for a disk.
         self.alerts.send(context, alerts);
         if let Err(error) = recorded {
             let failed = format!("the audit trail {} lacks records", self.trail.path().display());
@@ -132,7 +132,7 @@ impl Monitor for CommMonitor {
 }
 
 impl CommMonitor {
-    /// A record for the log. That of an update has how its figures stand.
+    /// A record for the log. A performance update also gets the statistics so far.
     fn with_performance(&mut self, record: &Value) -> Value {
         let mut record = record.clone();
         if let (Some(strategy), Value::Object(figures)) = (record["strategy_id"].as_str(), &record["figures"]) {
@@ -154,7 +154,7 @@ fn record(context: &Context<'_>, event: &ProcessCommunicationEvent<'_>, message:
         record[key] = value.clone();
     }
     if context.omitted > 0 {
-        // The last line is not whole, and those after it are missing.
+        // The last line is incomplete, and any lines after it are missing.
         record["omitted"] = context.omitted.into();
     }
     record

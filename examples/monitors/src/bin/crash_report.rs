@@ -1,4 +1,4 @@
-//! Reports failures of processes: all those of a minute, or any other time, in one alert or mail.
+//! Reports failures of processes: all failures of a minute, or another period, in one alert or mail.
 //!
 //! ```ini
 //! [eventlistener:crash_report]
@@ -14,7 +14,7 @@
 //! stderr_logfile = /var/log/supervisor/crash_report.err
 //! ```
 //!
-//! `failure_monitor` alerts at once about each process, and says when it has recovered.
+//! For an alert at once for each failure, and one for each recovery, see `failure_monitor`.
 
 use std::process::ExitCode;
 
@@ -30,7 +30,7 @@ use supervisor_monitors::settings::Common;
 use supervisor_monitors::state::State;
 use supervisor_monitors::supervisord::Supervisord;
 
-/// Reports failures of processes: all those of a minute, or any other time, in one alert or mail.
+/// Reports failures of processes: all failures of a minute, or another period, in one alert or mail.
 #[derive(Parser)]
 struct Settings {
     #[command(flatten)]
@@ -46,11 +46,11 @@ fn main() -> ExitCode {
 struct CrashReport {
     settings: ReportSettings,
     batch: State<Batch>,
-    /// Whether what waits outlives this process.
+    /// Whether pending failures survive this process.
     is_kept: bool,
     evidence: Evidence,
     is_ending: bool,
-    /// For what is reported at the end.
+    /// Sends the last report.
     reporter: Option<Reporter>,
     alerts: Alerts,
 }
@@ -75,7 +75,7 @@ impl Monitor for CrashReport {
 
     fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
         match event {
-            // What ends from now on is meant to.
+            // Processes that end from now on are meant to.
             Event::SupervisorStateChange(state) => self.is_ending = *state == SupervisorState::Stopping,
             Event::ProcessState(event) if self.settings.has(event) && !self.is_ending => {
                 let full_name = format!("{}:{}", event.groupname, event.processname);
@@ -89,7 +89,7 @@ impl Monitor for CrashReport {
                 let batch = self.batch.get();
                 if batch.is_due(self.settings.batch_seconds) {
                     self.alerts.send(context, [batch.report()]);
-                    // After the report: who is killed before this has to send it again.
+                    // After the report, so that a process killed in between sends it again.
                     self.batch.set(Batch::default());
                 }
             }
@@ -100,7 +100,7 @@ impl Monitor for CrashReport {
 }
 
 impl Drop for CrashReport {
-    /// What nobody would have at the next start is reported now.
+    /// Reports pending failures that the next process would not know about.
     fn drop(&mut self) {
         let batch = self.batch.get();
         if let (false, Some(reporter)) = (self.is_kept || batch.is_empty(), &self.reporter) {

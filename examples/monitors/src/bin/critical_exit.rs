@@ -1,4 +1,4 @@
-//! Ends supervisord, and with it a container, when a process that matters is lost.
+//! Ends supervisord, and with it the container, when an important process is lost.
 //!
 //! ```ini
 //! [eventlistener:critical_exit]
@@ -13,8 +13,8 @@
 //! stderr_logfile_maxbytes = 0
 //! ```
 //!
-//! supervisord exits with 0 whatever happens. `container-entrypoint` runs it as a container's first process, and exits
-//! with the code that this listener has written to EXIT_CODE_FILE, which both find in the environment.
+//! supervisord always exits with 0. `container-entrypoint` runs it as the container's first process, and exits with the
+//! code that this listener writes to EXIT_CODE_FILE. Both read that variable from the environment.
 
 use std::process::ExitCode;
 
@@ -31,13 +31,13 @@ use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::{Common, List};
 use supervisor_monitors::supervisord::Supervisord;
 
-/// Ends supervisord, and with it a container, when a process that matters is lost.
+/// Ends supervisord, and with it the container, when an important process is lost.
 #[derive(Parser)]
 struct Settings {
-    /// Processes without which supervisord ends: NAME, GROUP:NAME, GROUP:* or *, separated by commas
+    /// The important processes: NAME, GROUP:NAME, GROUP:* or *, separated by commas
     #[arg(long, env, default_value = "*")]
     processes: List<ProcessPattern>,
-    /// The states in which one of them counts as lost: FATAL, or FATAL,EXITED (an unexpected exit)
+    /// The states in which a process counts as lost: FATAL, or FATAL,EXITED (an unexpected exit)
     #[arg(long, env, default_value = "FATAL")]
     lost_when: List<Lost>,
     #[command(flatten)]
@@ -113,9 +113,9 @@ impl CriticalExit {
         self.ending.after_loss_of(&format!("{}:{}", event.groupname, event.processname));
     }
 
-    /// What became FATAL before this listener ran sends no more events.
+    /// A process that became FATAL before this listener started sends no further events.
     fn look_back(&self, supervisord: &Supervisord) {
-        // Why not was said when the names were checked.
+        // Errors were reported when the names were checked.
         for process in supervisord.processes().unwrap_or_default() {
             if process.state == ProcessState::Fatal && self.processes.matches(&process.group, &process.name) {
                 log(Level::Warning, format!("{} is FATAL already", process.full_name()), json!({}));

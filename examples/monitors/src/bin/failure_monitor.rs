@@ -1,4 +1,4 @@
-//! Alerts when processes are lost; without the risk manager, stops trading and starts the backup.
+//! Alerts when processes are lost; if it is the risk manager, stops trading and starts the backup.
 //!
 //! ```ini
 //! [eventlistener:failure_monitor]
@@ -16,8 +16,9 @@
 //! stderr_logfile_maxbytes = 10MB
 //! ```
 //!
-//! Every process that became FATAL or exited unexpectedly is an alert: one when that begins, counts while it goes on, one
-//! when the process has recovered, which is looked at with each tick. What ends because supervisord shuts down is no alert.
+//! A process that becomes FATAL or exits unexpectedly raises an alert when that begins. Further failures are counted,
+//! and another alert says when the process has recovered, which is checked at each tick. Processes that end because
+//! supervisord shuts down raise none.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -36,7 +37,7 @@ use supervisor_monitors::settings::{Common, List, Optional};
 use supervisor_monitors::supervisord::{Supervisord, log_failure};
 use supervisor_monitors::trading::{Trading, TradingSettings};
 
-/// Alerts when processes are lost; without the risk manager, stops trading and starts the backup.
+/// Alerts when processes are lost; if it is the risk manager, stops trading and starts the backup.
 #[derive(Parser)]
 struct Settings {
     /// Processes whose failures are CRITICAL: NAME, GROUP:NAME, GROUP:* or *, separated by commas. May be empty
@@ -44,7 +45,7 @@ struct Settings {
     critical_processes: List<ProcessPattern>,
     #[command(flatten)]
     trading: TradingSettings,
-    /// The URL of a dead man's switch, which gets a GET request at each tick, and raises an alarm when they stop
+    /// The URL of a dead man's switch: gets a GET request at each tick, and raises an alarm when the requests stop
     #[arg(long, env, default_value = "")]
     sign_of_life_url: Optional<Url>,
     #[command(flatten)]
@@ -55,7 +56,7 @@ struct Settings {
     common: Common,
 }
 
-/// How many ends wait to be asked about.
+/// How many ended processes may wait for their look-up.
 const MOST_QUESTIONS: usize = 50;
 
 fn main() -> ExitCode {
@@ -66,7 +67,7 @@ struct FailureMonitor {
     settings: Settings,
     hook: Hook,
     trading: Trading,
-    /// Asks supervisord, beside the events, why processes ended.
+    /// Asks supervisord why processes ended, without delaying events.
     questions: Queue,
     incidents: Incidents,
     sign_of_life: Option<SignOfLife>,
@@ -145,9 +146,9 @@ impl FailureMonitor {
         let measures = self.trading.lost(&self.supervisord, event);
         self.incidents.failed(context, event, kind, details, &measures);
         measures.iter().for_each(|measure| self.incidents.alerts().follow(context, &measure.goal));
-        // What stops trading has been done by now.
+        // Trading has been stopped by now.
         self.hook.act(self.incidents.alerts(), context, (&event.processname, &event.groupname));
-        // In a thread of its own, which is not to come before anything here.
+        // Last, because it is done in a thread of its own.
         self.tell_why(event);
     }
 
@@ -155,9 +156,9 @@ impl FailureMonitor {
         self.settings.critical_processes.matches(&event.groupname, &event.processname)
     }
 
-    /// Logs why a process ended, once supervisord has told.
+    /// Logs why a process ended, once supervisord has answered.
     fn tell_why(&self, event: &ProcessStateEvent<'_>) {
-        // A supervisord that does not answer is not asked more and more.
+        // If supervisord does not answer, it is not asked more and more.
         if !self.supervisord.is_known() || self.questions.busy().1 >= MOST_QUESTIONS {
             return;
         }
@@ -173,7 +174,7 @@ impl FailureMonitor {
     }
 }
 
-/// The exit status or the signal; and what supervisord says of a process that it could not start, or gave up.
+/// The exit status or signal; or supervisord's own words about a process that it could not start or gave up.
 fn why(supervisord: &Supervisord, full_name: &str, name: &str, pid: Option<u32>) -> Result<String, Failure> {
     let spawn_error = supervisord.process(full_name)?.spawn_error;
     let by_log = supervisord.exit_reason(name, pid).ok().flatten();

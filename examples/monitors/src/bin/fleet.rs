@@ -1,5 +1,5 @@
-//! Shows who runs where: the last state of every process of every supervisord, from what the forwarders published.
-//! `--help` lists the settings.
+//! Shows which process runs where: the last state of every process under every supervisord, as published by the
+//! forwarders. `--help` lists the settings.
 
 use std::process::ExitCode;
 
@@ -7,10 +7,11 @@ use clap::Parser;
 use supervisor_monitors::forward::reader::{self, ReaderSettings};
 use supervisor_monitors::run;
 
-/// With `--once`, a process is FATAL.
+/// The exit code of `--once` if a process is FATAL.
 const FATAL: u8 = 2;
 
-/// Shows who runs where: the last state of every process of every supervisord, from what the forwarders published.
+/// Shows which process runs where: the last state of every process under every supervisord, as published by the
+/// forwarders.
 #[derive(Parser)]
 struct Settings {
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! Publishes every event of a supervisord to NATS JetStream, or to an HTTP server.
+//! Publishes all events of a supervisord to NATS JetStream or an HTTP server.
 //!
 //! ```ini
 //! [eventlistener:forward_monitor]
@@ -17,7 +17,7 @@
 //! stderr_logfile_maxbytes = 10MB
 //! ```
 //!
-//! `--help` lists the settings, README.md has the rest.
+//! `--help` lists the settings; README.md has the details.
 
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -45,23 +45,23 @@ use supervisor_monitors::machine::host_name;
 use supervisor_monitors::run;
 use supervisor_monitors::settings::{Optional, Server, number, seconds};
 
-/// Publishes every event of a supervisord to NATS JetStream, or to an HTTP server.
+/// Publishes all events of a supervisord to NATS JetStream or an HTTP server.
 #[derive(Parser)]
 struct Settings {
     /// The first part of all subjects: SUBJECT.HOST.EVENTNAME, and SUBJECT.HOST.last.… for the last states
     #[arg(long, env = "FORWARD_SUBJECT", default_value = "supervisor")]
     subject: String,
-    /// The name of this machine, instead of its host name
+    /// The name of this machine. If empty, the host name
     #[arg(long, env = "FORWARD_HOST", default_value = "")]
     host: Optional<String>,
-    /// A name for this run of supervisord, instead of one that is made from the boot and from supervisord's process. Only
-    /// needed without a /proc
+    /// A name for this run of supervisord. If empty, it is derived from the boot and supervisord's process; without a
+    /// /proc, it must be set
     #[arg(long, env = "FORWARD_RUN", default_value = "")]
     run: Optional<String>,
-    /// Directory for the events that wait for the broker
+    /// Directory for events waiting for the broker
     #[arg(long, env = "FORWARD_SPOOL_DIR", default_value = "/var/spool/forward_monitor")]
     spool_dir: PathBuf,
-    /// Bytes of events that may wait there. Beyond that, new events are dropped
+    /// How many bytes of events may wait there. Beyond that, new events are dropped
     #[arg(long, env = "FORWARD_SPOOL_BYTES", default_value = "67108864", value_parser = number::<u64>)]
     spool_bytes: u64,
     /// Seconds within which the broker has to acknowledge an event
@@ -70,7 +70,7 @@ struct Settings {
     /// The longest pause between attempts to reach the broker, in seconds
     #[arg(long, env = "FORWARD_LONGEST_PAUSE", default_value = "10", value_parser = seconds)]
     longest_pause: Duration,
-    /// Seconds between two signs of life, by which fleet tells a dead machine from a quiet one
+    /// Seconds between heartbeats, by which fleet tells a dead machine from a quiet one
     #[arg(long, env = "FORWARD_HEARTBEAT", default_value = "15", value_parser = seconds)]
     heartbeat: Duration,
     #[command(flatten)]
@@ -116,7 +116,7 @@ fn forward(settings: Settings) -> Result<(), Failure> {
     let for_sink = queue.clone();
     thread::Builder::new().name("publish".into()).spawn(move || publish_all(sink, &for_sink, longest_pause))?;
 
-    // An event that could not be kept is not answered: supervisord gives it to the next process.
+    // An event that could not be stored is not answered: supervisord sends it to the next process.
     Serve::new().reject_errors(false).length_unit(settings.server.length_unit).stop_on(stop.as_fd()).stdio(
         |event| {
             queue.take(&origin.event(event))?;

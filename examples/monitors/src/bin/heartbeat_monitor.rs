@@ -1,4 +1,5 @@
-//! Checks every five seconds that what trading depends on answers, and reports when it goes down, is slow, and recovers.
+//! Checks every five seconds whether the services that trading depends on answer; reports when one goes down, is slow,
+//! or recovers.
 //!
 //! ```ini
 //! [eventlistener:heartbeat_monitor]
@@ -15,7 +16,7 @@
 //! stderr_logfile_maxbytes = 10MB
 //! ```
 //!
-//! All checks of a tick run at once, and none outlasts the deadline. Ticks that did not come are told from `when`.
+//! All checks of a tick run in parallel, and all end within the deadline. Missing ticks are detected from `when`.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -35,7 +36,8 @@ use supervisor_monitors::settings::Common;
 use supervisor_monitors::state::State;
 use supervisor_monitors::supervisord::{Fault, Supervisord, fault_of, log_failure};
 
-/// Checks every five seconds that what trading depends on answers, and reports when it goes down, is slow, and recovers.
+/// Checks every five seconds whether the services that trading depends on answer; reports when one goes down, is slow,
+/// or recovers.
 #[derive(Parser)]
 struct Settings {
     #[command(flatten)]
@@ -59,7 +61,7 @@ struct HeartbeatMonitor {
     supervisord: Supervisord,
 }
 
-/// What was known after the last tick.
+/// The state after the last tick.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Known {
@@ -78,7 +80,7 @@ impl Monitor for HeartbeatMonitor {
         let checker = Checker::new(&settings)?;
         let served: Vec<_> = checker.endpoints().filter_map(|endpoint| endpoint.process.as_ref()).collect();
         let supervisord = if served.is_empty() {
-            // It will not be called.
+            // It is never called.
             Supervisord::from_env()
         } else {
             Supervisord::at_start(|names| names.processes("--endpoints", served))?
@@ -128,7 +130,7 @@ impl Monitor for HeartbeatMonitor {
         }
         log(Level::Info, "Heartbeat", json!({ "when": tick.when, "missed": missed, "endpoints": summary }));
         self.alerts.send(context, alerts);
-        // After the alerts: who is killed before this has to send them again.
+        // After the alerts, so that a process killed in between sends them again.
         self.state.set(known);
         Ok(())
     }
@@ -138,7 +140,7 @@ fn alert(change: Change, endpoint: &str, details: Value) -> Alert<'static> {
     let (severity, event, incident, status) = match change {
         Change::Down => (Severity::Critical, "ENDPOINT_DOWN", "ENDPOINT_DOWN", Some(Status::Firing)),
         Change::Up => (Severity::Info, "ENDPOINT_UP", "ENDPOINT_DOWN", Some(Status::Resolved)),
-        // Nobody has to get up for what somebody did.
+        // Somebody did this on purpose: nobody needs to get up.
         Change::Stopped => (Severity::Info, "ENDPOINT_STOPPED", "ENDPOINT_STOPPED", None),
         Change::Slow => (Severity::Warning, "ENDPOINT_SLOW", "ENDPOINT_SLOW", Some(Status::Firing)),
         Change::Fast => (Severity::Info, "ENDPOINT_FAST", "ENDPOINT_SLOW", Some(Status::Resolved)),
@@ -148,7 +150,7 @@ fn alert(change: Change, endpoint: &str, details: Value) -> Alert<'static> {
 }
 
 impl HeartbeatMonitor {
-    /// Which endpoints do not answer because somebody has stopped their process.
+    /// Which endpoints are down because somebody stopped their process.
     fn excused(&self, findings: &[Finding], known: &BTreeMap<String, Watched>, when: u64) -> Vec<bool> {
         let all: Vec<_> = self.checker.endpoints().zip(findings).collect();
         if !all.iter().any(|(endpoint, found)| endpoint.process.is_some() && found.is_err()) {

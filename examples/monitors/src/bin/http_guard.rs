@@ -1,4 +1,4 @@
-//! Restarts processes whose server does not answer as it should.
+//! Restarts processes whose server fails a check.
 //!
 //! ```ini
 //! [eventlistener:http_guard]
@@ -13,8 +13,8 @@
 //! stderr_logfile = /var/log/supervisor/http_guard.err
 //! ```
 //!
-//! Each endpoint names, by `process`, what is restarted: those that are RUNNING. A tick is answered after the checks,
-//! which take `--deadline` at most; processes are stopped and started afterwards.
+//! The option `process` of each endpoint names the processes to restart; only those that are RUNNING are restarted. A
+//! tick is answered after the checks, which take at most `--deadline`; restarts happen afterwards.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,17 +32,17 @@ use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::{Common, List, Optional};
 use supervisor_monitors::supervisord::Supervisord;
 
-/// Restarts processes whose server does not answer as it should.
+/// Restarts processes whose server fails a check.
 #[derive(Parser)]
 struct Settings {
-    /// What to check, and what to restart: NAME=URL#process=PROCESS&OPTION=VALUE, separated by commas. URLs and
-    /// options are those of heartbeat_monitor: status, expect, send and so on
+    /// What to check, and what to restart: NAME=URL#process=PROCESS&OPTION=VALUE, separated by commas. URLs and options
+    /// are those of heartbeat_monitor: status, expect, send and so on
     #[arg(long, env, default_value = "")]
     endpoints: List<Endpoint>,
-    /// How many checks in a row have to fail
+    /// How many checks in a row must fail
     #[arg(long, env, default_value = "1", value_parser = clap::value_parser!(u32).range(1..))]
     failures: u32,
-    /// Seconds within which all endpoints have to answer: 4 at most
+    /// Seconds within which all endpoints must answer: at most 4
     #[arg(long, env, default_value = "4", value_parser = deadline)]
     deadline: Duration,
     /// A PEM file with the certificates to trust instead of the system's

@@ -1,4 +1,4 @@
-//! Collects what all processes write: whole lines in files, syslog or systemd's journal.
+//! Collects the output of all processes: complete lines, in files, syslog or systemd's journal.
 //!
 //! ```ini
 //! [eventlistener:log_collector]
@@ -23,8 +23,8 @@
 //! stderr_logfile = NONE
 //! ```
 //!
-//! An event is answered once its lines are in all files. Leave `numprocs` at 1: pieces of a line must come to one
-//! process.
+//! An event is answered once its lines are in all files. Leave `numprocs` at 1: all pieces of a line must go to the
+//! same process.
 
 use std::process::ExitCode;
 
@@ -36,7 +36,7 @@ use supervisor_monitors::collect::{CollectSettings, Collector};
 use supervisor_monitors::run::{Context, Monitor, monitor};
 use supervisor_monitors::settings::Common;
 
-/// Collects what all processes write: whole lines in files, syslog or systemd's journal.
+/// Collects the output of all processes: complete lines, in files, syslog or systemd's journal.
 #[derive(Parser)]
 struct Settings {
     #[command(flatten)]

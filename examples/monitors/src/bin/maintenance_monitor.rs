@@ -1,4 +1,4 @@
-//! Each hour: a report, rotation of the audit trail and of logs, a backup; each day: a summary.
+//! Every hour: a report, a backup, and rotation of the audit trail and of logs. Every day: a summary.
 //!
 //! ```ini
 //! [eventlistener:maintenance_monitor]
@@ -13,7 +13,7 @@
 //! stderr_logfile_maxbytes = 10MB
 //! ```
 //!
-//! The audit trail is the one that `comm_monitor` keeps, the state directory that of the other monitors.
+//! Share `comm_monitor`'s audit trail and the state directory of the other monitors with it.
 
 use std::io;
 use std::path::PathBuf;
@@ -38,7 +38,7 @@ use supervisor_monitors::supervisord::Supervisord;
 use supervisor_monitors::trail::Trail;
 use supervisor_monitors::{Failure, files};
 
-/// Each hour: a report, rotation of the audit trail and of logs, a backup; each day: a summary.
+/// Every hour: a report, a backup, and rotation of the audit trail and of logs. Every day: a summary.
 #[derive(Parser)]
 struct Settings {
     /// The audit trail that comm_monitor writes: the same --audit-file
@@ -46,7 +46,7 @@ struct Settings {
     audit_file: PathBuf,
     #[command(flatten)]
     keep: KeepSettings,
-    /// Whether each report is also an alert, HOURLY_REPORT
+    /// Whether to send each report as an alert too, HOURLY_REPORT
     #[arg(long, env, default_value = "true", action = ArgAction::Set)]
     send_reports: bool,
     #[command(flatten)]
@@ -57,7 +57,7 @@ struct Settings {
     common: Common,
 }
 
-/// Seconds.
+/// In seconds.
 const DAY: i64 = 24 * 60 * 60;
 
 fn main() -> ExitCode {
@@ -68,7 +68,7 @@ struct MaintenanceMonitor {
     settings: Settings,
     trail: Trail,
     state: State<Known>,
-    /// What takes long is done there.
+    /// Runs slow work without delaying events.
     chores: Queue,
     hook: Hook,
     alerts: Alerts,
@@ -78,7 +78,7 @@ struct MaintenanceMonitor {
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Known {
-    /// What processes have done since the last report; none before the first event that tells.
+    /// What processes did since the last report; `None` before the first event.
     counts: Option<Counts>,
     /// When the last summary was due, in seconds since 1970.
     summed_up: Option<i64>,
@@ -93,7 +93,7 @@ impl Monitor for MaintenanceMonitor {
 
     fn new(settings: Settings) -> Result<Self, Failure> {
         let mut state = State::<Known>::open(&settings.common, "")?;
-        // The first summary is that of the next day.
+        // The first summary is made on the next day.
         let due = due(&settings.summary, Timestamp::now());
         state.update(|known| known.summed_up = known.summed_up.or(due));
         Ok(Self {
@@ -132,7 +132,7 @@ impl MaintenanceMonitor {
         let (trail, supervisord) = (&self.trail, &self.supervisord);
         let sources = Sources { trail, journal: &journal, counts: known.counts.as_ref(), supervisord };
         let report = sources.report(from, to);
-        // One that fails does not keep the others from being done.
+        // If one of them fails, the others are still done.
         let KeepSettings { rotate_at, keep, .. } = self.settings.keep;
         tell("report", self.keep("report", &report, to));
         tell("rotation", self.trail.rotate(rotate_at, keep).map(|rotated| json!(rotated)));
@@ -141,7 +141,7 @@ impl MaintenanceMonitor {
         if self.settings.send_reports {
             alerts.push(Alert::new(Severity::Info, "HOURLY_REPORT", None, report));
         }
-        // By more than a day in the future, the last one is from before the clock was set back.
+        // A time more than a day in the future dates from before the clock was set back.
         let is_new = |due: i64| known.summed_up.is_none_or(|last| last < due || last > to.as_second() + DAY);
         let due = due(&self.settings.summary, to).filter(|due| is_new(*due));
         if let Some(due) = due {
@@ -154,9 +154,9 @@ impl MaintenanceMonitor {
             }
         }
         self.alerts.send(context, alerts);
-        // It may read the report.
+        // The command may read the report.
         self.hook.check(&self.alerts, context);
-        // After the alerts: who is killed before this has to send them again.
+        // After the alerts, so that a process killed in between sends them again.
         self.state.update(|known| {
             known.counts = known.counts.take().map(|_| Counts::default());
             known.summed_up = due.or(known.summed_up);
@@ -172,7 +172,7 @@ impl MaintenanceMonitor {
         Ok(json!(path))
     }
 
-    /// Copies what the monitors and strategies know, and rotates logs. Events do not wait for it.
+    /// Backs up the state of monitors and strategies, and rotates logs, without delaying events.
     fn do_chores(&self, to: Timestamp) {
         let (keep, state) = (self.settings.keep.clone(), self.settings.common.state_dir.clone());
         let act = move |_: &_| {

@@ -1,4 +1,4 @@
-//! Restarts processes that hold too much memory.
+//! Restarts processes that use too much memory.
 //!
 //! ```ini
 //! [eventlistener:memory_guard]
@@ -12,8 +12,7 @@
 //! stderr_logfile = /var/log/supervisor/memory_guard.err
 //! ```
 //!
-//! What a process's children hold is added to it. A tick is answered at once; processes are stopped and started
-//! afterwards.
+//! The memory of a process includes that of its children. A tick is answered at once; restarts happen afterwards.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -31,17 +30,18 @@ use supervisor_monitors::settings::{Common, List};
 use supervisor_monitors::size::{GroupSize, ProcessSize};
 use supervisor_monitors::supervisord::{Process, Supervisord};
 
-/// Restarts processes that hold too much memory.
+/// Restarts processes that use too much memory.
 #[derive(Parser)]
 struct Settings {
-    /// How much each process may hold: NAME=SIZE, separated by commas, such as site:web=500MB,*=1GB. The first that
-    /// names a process applies
+    /// How much memory each process may use: NAME=SIZE, separated by commas, such as site:web=500MB,*=1GB. The first
+    /// entry that matches a process applies
     #[arg(long, env, default_value = "")]
     limits: List<ProcessSize>,
-    /// How much the processes of a group may hold together: GROUP=SIZE, separated by commas. The largest is restarted
+    /// How much memory the processes of a group may use together: GROUP=SIZE, separated by commas. Above it, the
+    /// largest is restarted
     #[arg(long, env, default_value = "")]
     group_limits: List<GroupSize>,
-    /// Whether what a process's children hold is added to it: true or false
+    /// Whether to add the memory of a process's children: true or false
     #[arg(long, env, default_value = "true", action = ArgAction::Set)]
     children: bool,
     #[command(flatten)]
@@ -97,7 +97,7 @@ impl Monitor for MemoryGuard {
         let all = self.supervisord.processes()?;
         let watched: Vec<_> = all.iter().filter(|process| process.pid != 0).collect();
         let held = memory_held(&watched, asked, self.children);
-        // By what each process that is not well is above.
+        // Unhealthy processes, each with the limit that it exceeds.
         let mut unwell = BTreeMap::new();
         for held in &held {
             if let Some(limit) = self.limit(held.process).filter(|limit| held.mb > *limit) {

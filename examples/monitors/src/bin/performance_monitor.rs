@@ -1,4 +1,5 @@
-//! Measures the system and the trading processes each minute; alerts above thresholds, and when memory leaks.
+//! Measures the system and the trading processes each minute; alerts when a value exceeds its limit, and when memory
+//! leaks.
 //!
 //! ```ini
 //! [eventlistener:performance_monitor]
@@ -14,8 +15,8 @@
 //! stderr_logfile_maxbytes = 10MB
 //! ```
 //!
-//! The processes are found by their ids in supervisord's own list, and measured with all their descendants. A leak is a
-//! steady rise over up to an hour.
+//! The process ids come from supervisord's own list. Each process is measured together with all its descendants. A leak
+//! is a steady rise over up to an hour.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -37,14 +38,15 @@ use supervisor_monitors::settings::{Common, List, number, seconds, threshold};
 use supervisor_monitors::state::State;
 use supervisor_monitors::supervisord::{Process, Supervisord, log_failure};
 
-/// Measures the system and the trading processes each minute; alerts above thresholds, and when memory leaks.
+/// Measures the system and the trading processes each minute; alerts when a value exceeds its limit, and when memory
+/// leaks.
 #[derive(Parser)]
 struct Settings {
     /// Processes to measure: NAME, GROUP:NAME, GROUP:* or *, separated by commas. May be empty
     #[arg(long, env, default_value = "genetic_engine,risk_manager,hyperliquid_feed,order_executor,backtest_worker")]
     processes: List<ProcessPattern>,
-    /// Limits of single processes, which are then measured too: a list of NAME=memory:MB+cpu:PERCENT+leak:MB, separated
-    /// by commas, such as site:web=memory:500+cpu:150. PERCENT is of one CPU, leak is in MB an hour. The first entry that
+    /// Limits for single processes, which are then measured too: NAME=memory:MB+cpu:PERCENT+leak:MB, separated by
+    /// commas, such as site:web=memory:500+cpu:150. PERCENT is of one CPU, leak is in MB an hour. The first entry that
     /// matches a process and has the limit applies
     #[arg(long, env, default_value = "")]
     limits: List<Limits>,
@@ -57,13 +59,14 @@ struct Settings {
     /// Alert when the system uses more than this percentage of its memory
     #[arg(long, env, default_value = "85", value_parser = threshold)]
     memory_threshold: f64,
-    /// Alert when a process, with its descendants, holds more MB (2^20 bytes) than this, unless --limits has a limit for it
+    /// Alert when a process, with its descendants, uses more MB (2^20 bytes) than this, unless --limits has a limit for
+    /// it
     #[arg(long, env, default_value = "1000", value_parser = threshold)]
     process_memory_threshold: f64,
     /// Alert when a process grows steadily by more MB an hour than this, unless --limits has a limit for it
     #[arg(long, env, default_value = "100", value_parser = threshold)]
     leak_threshold: f64,
-    /// How many minutes a rise has to last to count as steady
+    /// For how many minutes a process must grow for this to count as steady
     #[arg(long, env, default_value = "15", value_parser = number::<usize>)]
     leak_samples: usize,
     #[command(flatten)]
@@ -84,7 +87,7 @@ struct PerformanceMonitor {
     supervisord: Supervisord,
 }
 
-/// What was known after the last tick.
+/// The state after the last tick.
 #[derive(Clone, Default, Serialize, Deserialize)]
 struct Known {
     trends: BTreeMap<String, Trend>,
@@ -120,7 +123,7 @@ impl Monitor for PerformanceMonitor {
         self.hook.check(&self.alerts, context);
         let asked = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
         let listed = self.supervisord.processes();
-        // Without the list, the system's own figures are still worth having.
+        // The system's own values are useful even without the list.
         let all = listed.as_deref().unwrap_or_else(|error| {
             let fields = json!({ "processes": &*self.settings.processes });
             log_failure(Level::Error, error, error.to_string(), fields);
@@ -151,7 +154,7 @@ impl Monitor for PerformanceMonitor {
             Alert::new(severity, figure.kind.name(), figure.process(), json!(figure)).status(*status)
         });
         self.alerts.send(context, alerts);
-        // After the alerts: who is killed before this has to send them again.
+        // After the alerts, so that a process killed in between sends them again.
         self.state.set(known);
         Ok(())
     }

@@ -12,8 +12,8 @@
 //! stderr_logfile = /var/log/supervisor/run_on_event.err
 //! ```
 //!
-//! An event is answered at once; its commands run afterwards. They have the payload on standard input and each token
-//! of the event in the environment. What they print goes to the log, never to supervisord.
+//! An event is answered at once; its commands run afterwards. They get the payload on standard input, and each token of
+//! the event in the environment. Their output goes to the log, never to supervisord.
 
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -30,24 +30,25 @@ use supervisor_monitors::settings::{Common, List};
 /// Runs commands for events: whatever a script, curl, logger or systemd-notify can do.
 #[derive(Parser)]
 struct Settings {
-    /// Commands to run for each event, one a line, without a shell
+    /// The commands to run for each event, one per line, without a shell
     #[arg(long, env, default_value = "")]
     on_event: CommandLines,
-    /// Processes whose events count: NAME, GROUP:NAME, GROUP:* or *, separated by commas. Events that are about no
-    /// process count as well
+    /// The processes whose events trigger commands: NAME, GROUP:NAME, GROUP:* or *, separated by commas. Events that
+    /// are about no process always do
     #[arg(long, env, default_value = "*")]
     processes: List<ProcessPattern>,
-    /// Types of events that count, with all below them, such as PROCESS_STATE,TICK_60
+    /// The types of events that trigger commands, with all their subtypes, such as PROCESS_STATE,TICK_60
     #[arg(long, env, default_value = "EVENT")]
     event_types: List<Type>,
-    /// What becomes of an event while a command runs for another one of its process: wait (for its turn); or, for
-    /// another one of its type as well, skip, or latest (only the newest waits)
+    /// What to do with an event while a command is still running for another event: wait (for its turn, after the
+    /// events of the same process); skip (if that event is of the same type and process); or latest (the same, but the
+    /// newest event waits)
     #[arg(long, env, default_value = "wait")]
     when_busy: Busy,
-    /// How many commands run at once
+    /// How many commands may run at the same time
     #[arg(long, env, default_value = "4", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: u16,
-    /// How many commands wait; beyond that, the oldest is not run, which is logged
+    /// How many commands may wait. Beyond that, the oldest is not run, which is logged
     #[arg(long, env, default_value = "100", value_parser = clap::value_parser!(u16).range(1..))]
     waiting: u16,
     #[command(flatten)]
@@ -56,7 +57,7 @@ struct Settings {
     common: Common,
 }
 
-/// A type of event that supervisord has.
+/// One of supervisord's event types.
 #[derive(Clone)]
 struct Type(EventType<'static>);
 
@@ -89,7 +90,7 @@ fn main() -> ExitCode {
     monitor::<RunOnEvent>(env!("CARGO_BIN_NAME"))
 }
 
-/// Its fields end in this order: the commands may still have alerts.
+/// Dropped in this order: the commands may still send alerts.
 struct RunOnEvent {
     hook: Hook,
     alerts: Alerts,
@@ -124,11 +125,11 @@ impl Monitor for RunOnEvent {
             return Ok(());
         }
         if matches!(event, Event::ProcessLog(event) if is_own_pool(&event.groupname)) {
-            // What a command printed, in the log of this listener: it would be run for that again.
+            // A command's output in this listener's own log: running the command for it again would never end.
             return Ok(());
         }
         let about = process.map_or_else(String::new, |(name, group)| format!("/{group}:{name}"));
-        // Those of one process run in order. What is skipped is so for another of its type.
+        // Commands for one process run in order. Skipping also depends on the event's type.
         let of_type = match when_busy.0 {
             WhenBusy::Wait => String::new(),
             WhenBusy::Skip | WhenBusy::Replace => format!("/{}", context.header.eventname()),

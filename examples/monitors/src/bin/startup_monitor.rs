@@ -1,4 +1,4 @@
-//! Starts processes once what they depend on runs, and resumes trading once all critical processes do.
+//! Starts processes once their dependencies are running, and resumes trading once all critical processes are running.
 //!
 //! ```ini
 //! [eventlistener:startup_monitor]
@@ -14,8 +14,9 @@
 //! stderr_logfile_maxbytes = 10MB
 //! ```
 //!
-//! What runs is asked of supervisord each time, first at the event of the monitor's own start: events that went elsewhere
-//! make no difference. What a person stopped is left alone. A process that starts again and again is reported as flapping.
+//! Each time, supervisord is asked what is running, for the first time at the event of the monitor's own start: it does
+//! not matter whether other processes of the pool got events. Processes that a person stopped are left alone. A process
+//! that is started again and again is reported as flapping.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -37,16 +38,16 @@ use supervisor_monitors::settings::{Common, List, Optional};
 use supervisor_monitors::state::State;
 use supervisor_monitors::supervisord::{Process, Stops, Supervisord, log_failure};
 
-/// Starts processes once what they depend on runs, and resumes trading once all critical processes do.
+/// Starts processes once their dependencies are running, and resumes trading once all critical processes are running.
 #[derive(Parser)]
 struct Settings {
-    /// Processes that must all run before --trading-group is started: NAME, GROUP:NAME, GROUP:* or *, separated by
-    /// commas. If empty, trading is never resumed
+    /// Processes that must all be running before --trading-group is started: NAME, GROUP:NAME, GROUP:* or *, separated
+    /// by commas. If empty, trading is never resumed
     #[arg(long, env, default_value = "risk_manager,hyperliquid_feed,order_executor")]
     critical_processes: List<ProcessPattern>,
     #[command(flatten)]
     dependencies: DependencySettings,
-    /// The group to start once all critical processes run. If empty, there is only the alert
+    /// The group to start once all critical processes are running. If empty, only the alert is sent
     #[arg(long, env, default_value = "trading_system")]
     trading_group: Optional<String>,
     #[command(flatten)]
@@ -69,13 +70,13 @@ struct StartupMonitor {
     hook: Hook,
     alerts: Alerts,
     supervisord: Supervisord,
-    /// When this process first asked supervisord what runs, in seconds since 1970.
+    /// When this process first asked supervisord, in seconds since 1970.
     asked: Option<i64>,
 }
 
 #[derive(Clone, Default, Serialize, Deserialize)]
 struct Known {
-    /// The runs of the critical processes for which trading resumed last.
+    /// The runs of the critical processes for which trading was last resumed.
     resumed_for: BTreeMap<String, Run>,
     dependencies: dependencies::Known,
     starts: Starts,
@@ -115,7 +116,7 @@ impl Monitor for StartupMonitor {
             }
             _ => {}
         }
-        // What only begins to start is no news.
+        // A process that is only starting changes nothing.
         if self.asked.is_some() && matches!(event.state, ProcessState::Starting | ProcessState::Backoff) {
             return Ok(());
         }
@@ -140,7 +141,7 @@ impl StartupMonitor {
         }
     }
 
-    /// Does what follows from the processes as they are.
+    /// Takes the measures that the current states call for.
     fn follow(&mut self, context: &Context<'_>, event: &ProcessStateEvent<'_>, processes: &[Process]) {
         let Settings { critical_processes, dependencies: settings, .. } = &self.settings;
         let asker = Asker { monitor: NAME, since: self.asked.unwrap_or_default() };
@@ -160,7 +161,8 @@ impl StartupMonitor {
         if resumes {
             self.resume_trading(context, processes, &stops);
         }
-        // Noted after it was done: if this process is killed before, the event comes again, and it is done then.
+        // Recorded afterwards: if this process is killed before, the event comes again, and the measures are taken
+        // then.
         self.state.update(|known| drop(decide(known)));
     }
 

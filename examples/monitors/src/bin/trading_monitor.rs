@@ -14,8 +14,8 @@
 //! stderr_logfile_maxbytes = 10MB
 //! ```
 //!
-//! States are those that events told, reconciled at the start and each minute with supervisord's own list. The page is at
-//! `/`, what it shows as JSON at `/status.json`, and `/metrics` is for Prometheus.
+//! States come from events, and are reconciled at the start and each minute with supervisord's own list. The page is at
+//! `/`, its data as JSON at `/status.json`, and `/metrics` is for Prometheus.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -63,7 +63,7 @@ impl Monitor for TradingMonitor {
         let supervisord = Supervisord::at_start(|names| there = Some(names.listed().to_vec()))?;
         let board = Arc::new(Board::open(&settings.common)?);
         if let Some(processes) = there {
-            // What happened while this monitor did not run is no difference.
+            // Changes while this monitor was not running are not differences.
             board.reconcile(now(), processes, false);
         }
         status_page::serve(&settings.page, &settings.common, &board, &supervisord)?;
@@ -79,7 +79,7 @@ impl Monitor for TradingMonitor {
         let change = match event {
             Event::ProcessState(event) => changed(event, seen),
             Event::SupervisorStateChange(state) => {
-                // What it calls the state that it comes into.
+                // The state that supervisord itself reports from then on.
                 let state = if *state == SupervisorState::Running { "RUNNING" } else { "SHUTDOWN" };
                 Change::Supervisord { state: state.into(), seen }
             }
@@ -99,7 +99,7 @@ impl Monitor for TradingMonitor {
 }
 
 impl TradingMonitor {
-    /// Takes supervisord's word for the states of all processes, and tells them, and where events had said otherwise.
+    /// Takes over the states from supervisord's list. Logs a summary, and each state that differed from the events.
     fn reconcile(&self, when: u64) -> Result<(), Failure> {
         for difference in self.board.reconcile(now(), self.supervisord.processes()?, true) {
             let Difference { name, known, state } = difference;

@@ -1,5 +1,5 @@
-//! A daemon that takes lines. An event waits for it for a moment; after that, lines are dropped for this daemon alone,
-//! counted, and reported, until it takes them again.
+//! Sends lines to a daemon. An event waits for it briefly; after that, lines for this daemon alone are dropped, counted
+//! and reported until it accepts them again.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,11 +13,11 @@ use super::target::{Address, DaemonTarget};
 use super::transport::Transport;
 use crate::log::{Level, log};
 
-/// How long one that takes nothing is left alone at first. Each further time is twice as long.
+/// The first pause after the daemon has stopped accepting lines. Each further pause is twice as long.
 const PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// How long a line may be that goes by UDP: a datagram holds 65,507 bytes at most, with a head of up to 500.
+/// The longest line by UDP: a datagram holds at most 65,507 bytes, including a header of up to 500.
 const UDP_ROOM: usize = 65_000;
 
 pub struct Daemon {
@@ -25,7 +25,7 @@ pub struct Daemon {
     transport: Transport,
     format: Format,
     wait: Duration,
-    /// Where it takes nothing.
+    /// Set while the daemon does not accept lines.
     away: Option<Away>,
 }
 
@@ -50,7 +50,7 @@ impl Daemon {
         Self { name: target.to_string(), transport: Transport::new(target), format, wait, away: None }
     }
 
-    /// Sends lines. Those that it does not take in time are dropped.
+    /// Sends lines. Those that the daemon does not accept in time are dropped.
     pub fn deliver(&mut self, lines: &[Line]) {
         let now = Instant::now();
         if let Some(away) = self.away.as_mut().filter(|away| now < away.next_try) {
@@ -67,13 +67,14 @@ impl Daemon {
         }
     }
 
-    /// One that restarts refuses messages for a moment. After it was given up, one try is enough.
+    /// A daemon that is restarting refuses messages briefly, so the send is retried. Once it has been given up, a
+    /// single attempt is enough.
     fn send_until(&mut self, message: &[u8], deadline: Instant) -> std::io::Result<()> {
         let mut pause = Duration::from_millis(5);
         loop {
             match self.transport.send(message, deadline) {
                 Err(error) if self.away.is_none() && Instant::now() + pause < deadline => {
-                    // The message itself is what it does not take.
+                    // The message itself is too large.
                     if error.raw_os_error() == Some(rustix::io::Errno::MSGSIZE.raw_os_error()) {
                         return Err(error);
                     }
@@ -96,7 +97,7 @@ impl Daemon {
         away.next_try = Instant::now() + away.pause;
     }
 
-    /// Says, also where the lines go, how many are missing.
+    /// Logs how many lines are missing, and sends the same message to the daemon.
     fn is_back(&mut self, line: &Line) {
         let Some(Away { dropped, .. }) = self.away.take() else { return };
         let message = format!("{} takes lines again; {dropped} were dropped", self.name);
@@ -104,7 +105,7 @@ impl Daemon {
         let gap =
             Line { bytes: message.into(), group: "supervisor".into(), process: "log_collector".into(), ..line.clone() };
         let message = self.format.message(&gap);
-        // The log has it anyway.
+        // The message is in our log anyway.
         let _ = self.transport.send(&message, Instant::now() + self.wait);
     }
 }

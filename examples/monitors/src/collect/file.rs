@@ -1,4 +1,4 @@
-//! Files of lines, which are rotated. An event's lines are in a file before the event is answered, or none of them is.
+//! Writes lines to files, and rotates them. A failed write leaves none of an event's lines behind, and the event waits.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -13,19 +13,19 @@ use super::target::FileTarget;
 use crate::files;
 use crate::log::{Level, log};
 
-/// The files of one target: one, or one for each process if the path names it.
+/// The files of one target: a single one, or one per process if the path contains a process's name.
 pub struct Files {
     target: FileTarget,
     rotate_bytes: u64,
     keep: u32,
-    /// How many of the lines that are being written are in their files: a full disk may take only some.
+    /// How many of the current lines are written: a full disk may accept only some.
     written: usize,
-    /// Whether it was said that a file cannot be rotated.
+    /// Whether a failed rotation has been logged.
     is_stuck: bool,
 }
 
 impl Files {
-    /// Fails where nothing can be written.
+    /// Fails if the target is not writable.
     pub fn open(target: &FileTarget, rotate_bytes: u64, keep: u32) -> io::Result<Self> {
         let this = Self { target: target.clone(), rotate_bytes, keep, written: 0, is_stuck: false };
         if !target.path.contains('{') {
@@ -34,7 +34,7 @@ impl Files {
         Ok(this)
     }
 
-    /// Adds lines. After an error it goes on where it was, if it is called with the same lines.
+    /// Appends lines. After an error, calling it again with the same lines continues where it stopped.
     pub fn append(&mut self, lines: &[Line]) -> io::Result<()> {
         while let Some(first) = lines.get(self.written) {
             let path = self.path(first);
@@ -51,7 +51,7 @@ impl Files {
         Ok(())
     }
 
-    /// Opened by name each time: something else may rotate it, too.
+    /// Opened by name each time: another program may rotate it as well.
     fn append_to(&mut self, path: &Path, text: &str) -> io::Result<()> {
         let mut file = open(path)?;
         let mut length = file.metadata()?.len();
@@ -62,7 +62,7 @@ impl Files {
                     length = file.metadata()?.len();
                     self.is_stuck = false;
                 }
-                // Lines that are somewhere are better than lines that wait.
+                // Lines in a file that is too large are better than lines that wait.
                 Err(error) if !self.is_stuck => {
                     self.is_stuck = true;
                     let message = format!("{}: cannot be rotated, and grows: {error}", path.display());
@@ -72,12 +72,12 @@ impl Files {
             }
         }
         let mut last = [b'\n'];
-        // A crash of the machine may have left half a line.
+        // A crash of the machine may have left a partial line.
         let is_torn = length > 0 && file.read_at(&mut last, length - 1)? == 1 && last != *b"\n";
         let newline = if is_torn { "\n" } else { "" };
         let added = file.write_all(newline.as_bytes()).and_then(|()| file.write_all(text.as_bytes()));
         if added.is_err() {
-            // A full disk may have taken part of them.
+            // A full disk may have accepted part of them.
             let _ = file.set_len(length);
         }
         added
@@ -99,10 +99,10 @@ impl fmt::Display for Files {
     }
 }
 
-/// What a part of a file's name may have, in bytes: a whole one has room for 255.
+/// The longest part of a file name, in bytes: a whole name may have 255.
 const LONGEST: usize = 100;
 
-/// A process's name as that of a file, which never leads anywhere else.
+/// Turns a process's name into a file name that never leads to another directory.
 fn name(text: &str) -> String {
     let is_safe = |char: char| char.is_alphanumeric() || matches!(char, '.' | '_' | '-' | '@' | '+' | ':');
     let safe: String = text.chars().map(|char| if is_safe(char) { char } else { '-' }).collect();
@@ -114,7 +114,7 @@ fn name(text: &str) -> String {
     }
 }
 
-/// The group may read a file, for whatever collects it.
+/// The group may read the file, so that it can be collected.
 fn open(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.create(true).read(true).append(true).mode(0o640);

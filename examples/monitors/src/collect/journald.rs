@@ -1,10 +1,10 @@
-//! Lines as entries of systemd's journal, in its native protocol: fields as `NAME=value` lines; a value with a newline
-//! in it, which a process's name may hold, as its name, its length in eight bytes, and itself.
+//! Formats lines for systemd's journal, in its native protocol: fields are `NAME=value` lines. A value that contains a
+//! newline, as a process's name may, is written as name, length in eight bytes, and value.
 
 use super::line::Line;
 use super::syslog::{Facility, severity};
 
-/// The datagram of a line.
+/// The datagram for a line.
 pub fn message(line: &Line, facility: Facility) -> Vec<u8> {
     let mut message = Vec::with_capacity(line.bytes.len() + 256);
     let mut field = |name: &str, value: &[u8]| {
@@ -18,7 +18,7 @@ pub fn message(line: &Line, facility: Facility) -> Vec<u8> {
         message.extend_from_slice(value);
         message.push(b'\n');
     };
-    // The journal takes any bytes.
+    // The journal accepts any bytes.
     field("MESSAGE", &line.bytes);
     field("PRIORITY", severity(line.channel).to_string().as_bytes());
     field("SYSLOG_FACILITY", facility.number().to_string().as_bytes());

@@ -1,4 +1,4 @@
-//! A line of a process's output, and how files show it.
+//! A line of a process's output, and its format in files.
 
 use anstream::adapter::strip_bytes;
 use serde::Serialize;
@@ -7,35 +7,35 @@ use supervisor_events::Channel;
 
 use crate::printable;
 
-/// Which events a line came from.
+/// The kind of event that a line came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
-    /// PROCESS_LOG: what a process wrote.
+    /// PROCESS_LOG: ordinary output.
     Log,
-    /// PROCESS_COMMUNICATION: what it wrote between the tags.
+    /// PROCESS_COMMUNICATION: output between the tags.
     Communication,
 }
 
-/// Whether a line is all that the process wrote up to a newline.
+/// Whether a line is everything the process wrote up to a newline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wholeness {
     /// It is.
     Whole,
-    /// It was too long, and goes on in the next line.
+    /// It was too long, and continues in the next line.
     Cut,
-    /// No newline came.
+    /// It has no newline.
     Unfinished,
 }
 
 /// A line of a process's output.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// When its last byte came, RFC 3339, UTC.
+    /// When its last byte arrived: RFC 3339, UTC.
     pub timestamp: String,
     /// supervisord's identifier.
     pub server: String,
-    /// The event that its last byte came with.
+    /// The event that contained its last byte.
     pub serial: u64,
     pub group: String,
     pub process: String,
@@ -48,12 +48,12 @@ pub struct Line {
 }
 
 impl Line {
-    /// The line as text. What is not UTF-8 in it becomes U+FFFD.
+    /// The line as text. Invalid UTF-8 becomes U+FFFD.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()
     }
 
-    /// What a reader has to know about the text: `cut`, `unfinished`, `undecodable`.
+    /// What a reader must know about the text: `cut`, `unfinished`, `undecodable`.
     pub fn marks(&self) -> impl Iterator<Item = &'static str> {
         let wholeness = match self.wholeness {
             Wholeness::Whole => None,
@@ -69,7 +69,7 @@ impl Line {
         format!("{}:{}", self.group, self.process)
     }
 
-    /// Removes escape sequences of terminals.
+    /// Removes terminal escape sequences.
     pub fn strip_ansi(&mut self) {
         if self.bytes.contains(&0x1b) {
             self.bytes = strip_bytes(&self.bytes).into_vec();
@@ -93,7 +93,7 @@ impl Line {
     pub fn plain(&self) -> String {
         let marks: String = self.marks().map(|mark| format!(" {mark}")).collect();
         let Self { timestamp, channel, .. } = self;
-        // A name may hold anything.
+        // A name may contain any character.
         let name = printable::text(&self.full_name()).replace('\n', "\\n");
         format!("{timestamp} {name} {channel}{marks}: {}\n", printable::text(&self.text()))
     }

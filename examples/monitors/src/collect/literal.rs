@@ -1,6 +1,6 @@
-//! What supervisord could not decode arrives as a Python literal, `b'caf\xe9\n'`: here it becomes bytes again. Mostly
-//! it is a piece of output that begins or ends in the middle of a character, and the line is whole once the pieces are
-//! together.
+//! Output that supervisord cannot decode arrives as a Python literal, `b'caf\xe9\n'`. This module turns it back into
+//! bytes. Usually it is a piece that begins or ends in the middle of a character, and the line is valid once the pieces
+//! are joined.
 
 use std::borrow::Cow;
 
@@ -9,14 +9,14 @@ use supervisor_events::Data;
 /// The bytes that a process wrote.
 pub fn bytes(data: Data<'_>) -> Cow<'_, [u8]> {
     let written = data.undecodable().and_then(evaluate);
-    // A process may write such a text itself. If it is UTF-8, supervisord would not have made it.
+    // A process may write such text itself. If the bytes are UTF-8, it did: supervisord would have decoded them.
     match written.filter(|bytes| str::from_utf8(bytes).is_err()) {
         Some(bytes) => Cow::Owned(bytes),
         None => Cow::Borrowed(data.as_bytes()),
     }
 }
 
-/// None if it is not what Python's `repr` makes of bytes.
+/// `None` if it is not what Python's `repr` makes of bytes.
 fn evaluate(literal: &str) -> Option<Vec<u8>> {
     let quoted = literal.strip_prefix('b')?.as_bytes();
     let (quote, rest) = quoted.split_first()?;
@@ -25,7 +25,7 @@ fn evaluate(literal: &str) -> Option<Vec<u8>> {
     while let Some((first, after)) = rest.split_first() {
         rest = after;
         if *first != b'\\' {
-            // A quote inside is escaped, and everything else that is not printable ASCII.
+            // Inside the quotes, a quote and everything but printable ASCII is escaped.
             if first == quote || !matches!(first, b' '..=b'~') {
                 return None;
             }

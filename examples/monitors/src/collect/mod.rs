@@ -1,5 +1,5 @@
-//! What processes write, in one place: pieces of output are put together into lines, and lines go to files, syslog or
-//! journald.
+//! Collects the output of all processes in one place: pieces of output are assembled into lines, which go to files,
+//! syslog or journald.
 //!
 //! ```text
 //! PROCESS_LOG ─▶ Pending ─▶ lines ─▶ daemons (syslog, journald): each waits for a moment, then drops and counts
@@ -38,7 +38,7 @@ use pending::{Output, Pending};
 pub use syslog::Facility;
 use target::Target;
 
-/// Where lines go, and what a line is.
+/// Where lines go, and how they are cut.
 #[derive(Clone, Debug, Args)]
 pub struct CollectSettings {
     /// Where lines go, separated by commas: json:PATH, text:PATH, syslog, syslog:SOCKET, syslog+udp://HOST:PORT,
@@ -48,13 +48,13 @@ pub struct CollectSettings {
     /// Processes whose output is collected: NAME, GROUP:NAME, GROUP:* or *, separated by commas
     #[arg(long, env, default_value = "*")]
     processes: List<ProcessPattern>,
-    /// A longer line is cut into several, which are marked as cut: bytes, 64 to 131072
+    /// The longest line in bytes, 64 to 131072. A longer line is cut into several, which are marked as cut
     #[arg(long, env, default_value = "16384", value_parser = clap::value_parser!(u32).range(64..=131_072))]
     max_line: u32,
-    /// Seconds after which a line without an end is written as it is, marked as unfinished; needs ticks
+    /// Seconds after which an incomplete line is written, marked as unfinished. Needs ticks
     #[arg(long, env, default_value = "10", value_parser = seconds)]
     unfinished_after: Duration,
-    /// Whether to remove colours and other escape sequences of terminals: true or false
+    /// Whether to remove colours and other terminal escape sequences: true or false
     #[arg(long, env, default_value = "false", action = ArgAction::Set)]
     strip_ansi: bool,
     /// Rotate a file before it gets larger than this many bytes
@@ -66,27 +66,27 @@ pub struct CollectSettings {
     /// The facility of syslog messages: user, daemon, local0 to local7
     #[arg(long, env, default_value = "local0")]
     syslog_facility: Facility,
-    /// Seconds for which an event waits for syslog or journald. Then lines are dropped for it, counted and reported,
-    /// until it takes them again
+    /// Seconds that an event waits for syslog or journald. After that, lines for it are dropped, counted and reported
+    /// until it accepts them again
     #[arg(long, env, default_value = "2", value_parser = seconds)]
     sink_wait: Duration,
 }
 
-/// Collects lines, and writes them.
+/// Assembles lines, and writes them.
 pub struct Collector {
     settings: CollectSettings,
     said_own: bool,
     state: State<Pending>,
-    /// What is in the state, as long as nothing but this process changes it.
+    /// A copy of the state: only this process changes it.
     pending: Pending,
     files: Vec<Files>,
     daemons: Vec<Daemon>,
-    /// The lock that keeps a second process of the pool out, for as long as this one runs.
+    /// The lock that keeps other processes of the pool out while this one runs.
     _alone: Option<File>,
 }
 
 impl Collector {
-    /// An error names the setting that is wrong.
+    /// An error names the wrong setting.
     pub fn new(settings: CollectSettings, common: &Common) -> Result<Self, Failure> {
         if settings.log_to.is_empty() {
             return Err("--log-to is empty: it says where lines go, for example json:/var/log/processes.jsonl".into());
@@ -110,7 +110,7 @@ impl Collector {
         Ok(Self { settings, said_own: false, state, pending, files, daemons, _alone: alone })
     }
 
-    /// Takes an event. Its lines are in all files when this returns.
+    /// Handles an event. When this returns, its lines are in all files.
     pub fn take(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure> {
         let serial = context.header.serial();
         if self.pending.has_taken(context.run, serial) {
@@ -119,7 +119,7 @@ impl Collector {
         let mut pending = self.pending.clone();
         let mut lines = Vec::new();
         let limit = self.settings.max_line as usize;
-        // What an earlier supervisord's processes began, nobody will finish.
+        // Lines begun under an earlier supervisord will never be completed.
         pending.begin_run(context.run, &mut lines);
         match event {
             Event::ProcessLog(event) if self.collects(&event.groupname, &event.processname) => {
@@ -148,8 +148,8 @@ impl Collector {
         Ok(())
     }
 
-    /// Whether a process's output is collected. That of this listener never is: each line in its log would make
-    /// another.
+    /// Whether to collect a process's output. This listener's own output is never collected: each line in its log would
+    /// cause another.
     fn collects(&mut self, group: &str, name: &str) -> bool {
         if !is_own_pool(group) {
             return self.settings.processes.matches(group, name);
@@ -167,7 +167,7 @@ impl Collector {
         if lines.is_empty() {
             return Ok(());
         }
-        // First, because they never wait for long: a full disk must not keep lines from the others.
+        // Daemons first, because they never wait long: a full disk must not keep lines from them.
         self.daemons.iter_mut().for_each(|daemon| daemon.deliver(lines));
         for file in &mut self.files {
             if let Err(error) = file.append(lines) {
@@ -179,7 +179,7 @@ impl Collector {
 }
 
 impl Drop for Collector {
-    /// Whoever began a line may be gone before the next start.
+    /// The processes that began lines may be gone by the next start.
     fn drop(&mut self) {
         let mut pending = self.pending.clone();
         let mut lines = Vec::new();
@@ -196,7 +196,7 @@ impl Drop for Collector {
                 self.daemons.iter_mut().for_each(|daemon| daemon.deliver(&lines));
                 self.state.set(pending);
             }
-            // With a state directory, the next start has them.
+            // With a state directory, the next process still has them.
             Err(error) => {
                 let message = format!("unfinished lines could not be written at the end: {error}");
                 log(Level::Error, message, json!({ "lines": lines.len() }));
@@ -205,7 +205,7 @@ impl Drop for Collector {
     }
 }
 
-/// Fails if another process of this pool uses the directory: pieces of one line would go to different processes.
+/// Fails if another process of this pool uses the directory: the pieces of a line would go to different processes.
 fn be_alone_in(directory: &Path) -> Result<File, Failure> {
     let locked = lock::soon(&directory.join(format!("{}.alone", files::of_pool())));
     locked.map_err(|error| {

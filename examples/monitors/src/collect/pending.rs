@@ -1,4 +1,4 @@
-//! Lines whose end has not come yet, of each process and channel, in bounded memory.
+//! Incomplete lines of each process and channel, in bounded memory.
 
 use std::time::Duration;
 
@@ -12,10 +12,11 @@ use super::literal;
 use crate::log::now;
 use crate::run::Context;
 
-/// How many bytes may wait, of all processes together. Beyond that, the line that has waited longest is not waited for.
+/// How many bytes of incomplete lines may wait, for all processes together. Beyond that, the oldest line is written as
+/// unfinished.
 const MOST: usize = 1 << 20;
 
-/// Where output comes from.
+/// Where a piece of output came from.
 pub struct Output {
     timestamp: String,
     server: String,
@@ -27,17 +28,17 @@ pub struct Output {
     source: Source,
 }
 
-/// The lines that are not whole. They outlive the process where it has a state directory.
+/// The incomplete lines. With a state directory, they survive the process.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Pending {
-    /// The run of supervisord that they are of.
+    /// The run of supervisord that they belong to.
     run: String,
     /// The last event that changed them.
     taken: Option<u64>,
     begun: Vec<Begun>,
 }
 
-/// A line without its end.
+/// An incomplete line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Begun {
     server: String,
@@ -84,11 +85,11 @@ impl Output {
         }
     }
 
-    /// Takes the lines of `text`, which are cut at the limit. What follows the last newline.
+    /// Takes the lines of `text`, cut at the limit. Returns what follows the last newline.
     fn lines<'t>(&self, text: &'t [u8], limit: usize, lines: &mut Vec<Line>) -> &'t [u8] {
         let mut rest = text;
         loop {
-            // No further than a line may reach: the rest would be searched again for each that is cut.
+            // Only as far as a line may reach: otherwise the rest would be searched again for each line that is cut.
             match memchr::memchr(b'\n', &rest[..rest.len().min(limit + 1)]) {
                 Some(end) => {
                     let line = &rest[..end];
@@ -106,13 +107,13 @@ impl Output {
     }
 }
 
-/// Where to cut, at the limit or just before the character that is there.
+/// Where to cut: at the limit, or just before the character at the limit.
 fn cut(text: &[u8], limit: usize) -> usize {
     let is_start = |at: &usize| text.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80);
     (limit.saturating_sub(3)..=limit).rev().find(is_start).unwrap_or(limit)
 }
 
-/// The lines of a message, which is whole: whatever follows its last newline is a line as well.
+/// The lines of a message, which is complete: text after its last newline is a line too.
 pub fn whole(output: &Output, data: Data<'_>, limit: usize, lines: &mut Vec<Line>) {
     let text = literal::bytes(data);
     let rest = output.lines(&text, limit, lines);
@@ -122,7 +123,7 @@ pub fn whole(output: &Output, data: Data<'_>, limit: usize, lines: &mut Vec<Line
 }
 
 impl Pending {
-    /// Whether an event that comes again is already in here.
+    /// Whether this event has already been handled here.
     pub fn has_taken(&self, run: &str, serial: u64) -> bool {
         self.run == run && self.taken == Some(serial)
     }
@@ -135,7 +136,7 @@ impl Pending {
         self.begun != other.begun
     }
 
-    /// Another supervisord has other processes.
+    /// A new supervisord has new processes.
     pub fn begin_run(&mut self, run: &str, lines: &mut Vec<Line>) {
         if self.run != run {
             self.finish_all(lines);
@@ -143,7 +144,7 @@ impl Pending {
         }
     }
 
-    /// Adds a piece of output, and takes the lines that are whole now.
+    /// Adds a piece of output, and takes the lines that it completes.
     pub fn add(&mut self, output: &Output, data: Data<'_>, limit: usize, lines: &mut Vec<Line>) {
         let mut text = literal::bytes(data);
         if text.is_empty() {
@@ -162,7 +163,7 @@ impl Pending {
             }
         }
         let rest = output.lines(&text, limit, lines);
-        // A line that was cut goes on: what is left of it has not waited.
+        // The rest of a line that was cut has not been waiting.
         if rest.is_empty() {
             return;
         }
@@ -182,19 +183,19 @@ impl Pending {
         }
     }
 
-    /// What a process began, which has ended.
+    /// Writes the incomplete lines of a process that has ended.
     pub fn finish(&mut self, group: &str, process: &str, lines: &mut Vec<Line>) {
         self.take(lines, |begun| begun.group == group && begun.process == process);
     }
 
-    /// What was begun longer ago.
+    /// Writes lines that were begun longer ago than `age`.
     pub fn finish_older(&mut self, age: Duration, lines: &mut Vec<Line>) {
         if self.begun.is_empty() {
             return;
         }
         let now = jiff::Timestamp::now().as_millisecond();
         let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-        // Of the future is what began before the clock was set back.
+        // A time in the future dates from before the clock was set back.
         self.take(lines, |begun| !(0..age).contains(&(now - begun.since)));
     }
 

@@ -1,11 +1,11 @@
-//! Lines as syslog messages of RFC 5424:
+//! Formats lines as syslog messages of RFC 5424:
 //!
 //! ```text
 //! <134>1 2026-11-27T12:00:00.123456Z HOST GROUP:NAME PID stdout [meta sequenceId="7"] line
 //! ```
 //!
-//! MSGID is the channel and the marks: `stdout`, `stderr-cut`; `-truncated` where a datagram has no room for the
-//! line's end. A gap in `sequenceId` shows a loss on the way.
+//! MSGID is the channel and the marks: `stdout`, `stderr-cut`; `-truncated` if the end of the line does not fit into a
+//! datagram. A gap in `sequenceId` shows a loss in transit.
 
 use std::fmt::Write;
 use std::str::FromStr;
@@ -51,23 +51,23 @@ pub fn severity(channel: Channel) -> u8 {
     }
 }
 
-/// Makes messages, and numbers them.
+/// Formats and numbers messages.
 pub struct Syslog {
     facility: Facility,
     host: String,
     sequence: u32,
-    /// How long a line may be, in bytes.
+    /// The longest line, in bytes.
     room: usize,
 }
 
 impl Syslog {
-    /// Messages of which each has so much `room` for a line.
+    /// `room` is the longest line in a message.
     pub fn new(facility: Facility, room: usize) -> Self {
         Self { facility, host: header_field(&host_name(), 255), sequence: 0, room }
     }
 
     pub fn message(&mut self, line: &Line) -> Vec<u8> {
-        // The RFC's range.
+        // The range that the RFC allows.
         self.sequence = if self.sequence >= i32::MAX as u32 { 1 } else { self.sequence + 1 };
         let priority = self.facility.0 * 8 + severity(line.channel);
         let pid = line.pid.map_or_else(|| "-".into(), |pid| pid.to_string());
@@ -88,7 +88,7 @@ impl Syslog {
     }
 }
 
-/// Printable ASCII without spaces, and not too long.
+/// Printable ASCII without spaces, at most `most` characters.
 fn header_field(text: &str, most: usize) -> String {
     let field: String = text.chars().map(|char| if char.is_ascii_graphic() { char } else { '_' }).take(most).collect();
     if field.is_empty() { "-".into() } else { field }

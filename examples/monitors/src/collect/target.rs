@@ -1,4 +1,4 @@
-//! Where lines go, as the setting has it.
+//! Where lines go, as written in the setting.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,14 +11,14 @@ pub enum Target {
     Daemon(DaemonTarget),
 }
 
-/// Files of one format. The path may name the process.
+/// Files in one format. The path may contain the process's name.
 #[derive(Clone, Debug)]
 pub struct FileTarget {
     pub is_json: bool,
     pub path: String,
 }
 
-/// Who takes lines by messages.
+/// A daemon that accepts lines as messages.
 #[derive(Clone, Debug)]
 pub enum DaemonTarget {
     Syslog(Address),

@@ -1,4 +1,4 @@
-//! How messages get to a daemon: datagrams to a unix socket or by UDP, or a TCP connection.
+//! Sends messages to a daemon: as datagrams to a unix socket or by UDP, or over a TCP connection.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
@@ -10,7 +10,7 @@ use socket2::SockRef;
 
 use super::target::{Address, DaemonTarget};
 
-/// A way to a daemon, and the socket, once there is one.
+/// How to reach a daemon, with the socket once it is open.
 pub enum Transport {
     Unix(PathBuf, Option<UnixDatagram>),
     Udp(String, Option<UdpSocket>),
@@ -26,7 +26,7 @@ impl Transport {
         }
     }
 
-    /// Sends a message, by a new socket if need be. After an error, the socket is closed.
+    /// Sends a message, opening a socket if needed. After an error, the socket is closed.
     pub fn send(&mut self, message: &[u8], deadline: Instant) -> io::Result<()> {
         let sent = self.try_send(message, deadline);
         if sent.is_err() {
@@ -37,7 +37,7 @@ impl Transport {
             }
         }
         sent.map_err(|error| match error.kind() {
-            // What the system calls a timeout of a socket.
+            // How the system reports a socket's timeout.
             io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
             _ => error,
         })
@@ -49,7 +49,7 @@ impl Transport {
                 let socket = opened(socket, || {
                     let socket = UnixDatagram::unbound()?;
                     socket.connect(&*path)?;
-                    // Room for a long line. The system may allow less.
+                    // Makes room for a long line. The system may allow less.
                     let _ = SockRef::from(&socket).set_send_buffer_size(1 << 20);
                     Ok(socket)
                 })?;
@@ -71,8 +71,8 @@ impl Transport {
                     *socket = None;
                 }
                 let socket = opened(socket, || TcpStream::connect_timeout(&first(address)?, left(deadline)?))?;
-                // RFC 6587: a message may hold anything, so its length goes in front. In one write: half of it may be
-                // all that ever arrives.
+                // RFC 6587: a message may contain any bytes, so its length comes first. In one write, so that a partial
+                // message is unlikely.
                 let frame = [format!("{} ", message.len()).as_bytes(), message].concat();
                 socket.set_write_timeout(Some(left(deadline)?))?;
                 socket.write_all(&frame)
@@ -88,8 +88,8 @@ fn opened<S>(socket: &mut Option<S>, open: impl FnOnce() -> io::Result<S>) -> io
     socket.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
 }
 
-/// Whether the server has closed the connection. It has nothing else to say: without this look, the system takes one
-/// more message and loses it.
+/// Whether the server has closed the connection; it never sends anything else. Without this check, the system would
+/// accept one more message and lose it.
 fn is_closed(mut socket: &TcpStream) -> bool {
     if socket.set_nonblocking(true).is_err() {
         return true;

@@ -1,7 +1,7 @@
-//! One command, from its start to the end of all that it started.
+//! Runs one command, from its start to the end of everything it started.
 //!
-//! It has a process group of its own, which is what is signalled. Its input and output are pipes that are never waited for
-//! alone: it may read late or never, write without end, or leave somebody behind who holds its output.
+//! The command gets a process group of its own, which is what is signalled. Its input and output are pipes, and never
+//! waited for alone: it may read late or never, write without end, or leave behind a process that holds its output.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
@@ -14,37 +14,37 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::ioctl_fionbio;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-/// How long one look at the pipes takes if nothing moves; then it is seen whether the command has ended.
+/// How long to wait for activity on the pipes before checking whether the command has ended.
 const TURN: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
-/// How long the last words of a command are waited for that has ended: somebody that it left may hold its output.
+/// How long to read remaining output after the command has ended: a process that it left behind may hold the pipe open.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// How long a command may take, and what becomes of it then.
+/// How long a command may take, and what happens then.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// When its process group gets SIGTERM.
     pub timeout: Duration,
     /// How long after that it gets SIGKILL.
     pub grace: Duration,
-    /// Whether what it leaves behind in its group is killed even if it ends in time.
+    /// Whether to kill what is left of its group even if it ends in time.
     pub kills_rest: bool,
 }
 
-/// When all commands have to end, whatever time they were given: set once this program ends.
+/// When all commands must end, whatever their timeout: set once this program is ending.
 pub type End = Arc<OnceLock<Instant>>;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug)]
 pub enum Ended {
-    /// By itself, or by a signal that did not come from here.
+    /// By itself, or by somebody else's signal.
     ByItself(ExitStatus),
-    /// It took too long, and was ended.
+    /// It took too long, and was stopped.
     TimedOut,
-    /// It was ended because this program ends.
+    /// It was stopped because this program is ending.
     Interrupted,
 }
 
-/// Where a command said something.
+/// Where a command's output came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
     Stdout,
@@ -61,8 +61,8 @@ impl Stream {
     }
 }
 
-/// Runs a command until it ends, gives it `input`, and tells `hear` what it says, in pieces of any size. Fails if it
-/// cannot be started.
+/// Runs a command until it ends, passes it `input`, and passes its output to `hear` in pieces of any size. Fails if the
+/// command cannot be started.
 pub fn run(
     mut command: Command,
     input: &[u8],
@@ -71,7 +71,7 @@ pub fn run(
     hear: &mut dyn FnMut(Stream, &[u8]),
 ) -> io::Result<Ended> {
     let deadline = Instant::now() + limits.timeout;
-    // Standard output is the protocol's, and standard input as well.
+    // Our own standard input and output belong to the protocol.
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut group = Group(command.spawn()?);
     let mut pipes = Pipes::of(&mut group.0, input)?;
@@ -100,7 +100,7 @@ pub fn run(
     Ok(ending.map_or(Ended::ByItself(status), |(why, _)| why))
 }
 
-/// A command and all that it started. The command is waited for last, so that the number of the group is still its own.
+/// A command and everything it started. The command is reaped last, so that its group's number stays valid.
 struct Group(Child);
 
 impl Group {
@@ -109,11 +109,11 @@ impl Group {
     }
 
     fn signal(&self, signal: Signal) {
-        // It may be gone, or belong to another user by now.
+        // The group may be gone, or may belong to another user by now.
         self.pid().map(|group| kill_process_group(group, signal));
     }
 
-    /// Whether the command itself has ended. It is not waited for yet.
+    /// Whether the command itself has ended. It is not reaped yet.
     fn has_ended(&self) -> io::Result<bool> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         match self.pid().map(|pid| waitid(WaitId::Pid(pid), options)) {
@@ -126,7 +126,7 @@ impl Group {
 }
 
 impl Drop for Group {
-    /// After an error of ours.
+    /// Only after an error.
     fn drop(&mut self) {
         if !matches!(self.has_ended(), Err(_) | Ok(true)) {
             self.signal(Signal::KILL);
@@ -135,7 +135,7 @@ impl Drop for Group {
     }
 }
 
-/// Its input and output, each as long as it is open.
+/// The command's input and output, each as long as it is open.
 struct Pipes<'a> {
     input: &'a [u8],
     stdin: Option<ChildStdin>,
@@ -152,7 +152,7 @@ impl<'a> Pipes<'a> {
         Ok(this)
     }
 
-    /// Waits a moment for them to move, and moves what does.
+    /// Waits briefly for activity, and handles it.
     fn turn(&mut self, hear: &mut dyn FnMut(Stream, &[u8])) -> io::Result<()> {
         self.wait()?;
         if let Some(pipe) = &mut self.stdin {
@@ -160,7 +160,7 @@ impl<'a> Pipes<'a> {
             match written {
                 Ok(written) => self.input = &self.input[written..],
                 Err(error) if is_for_now(&error) => {}
-                // It does not want to know.
+                // The command does not read its input.
                 Err(_) => self.input = &[],
             }
             if self.input.is_empty() {
@@ -183,7 +183,7 @@ impl<'a> Pipes<'a> {
         }
     }
 
-    /// Hears what is left, after the end.
+    /// Reads remaining output after the end.
     fn last_words(&mut self, hear: &mut dyn FnMut(Stream, &[u8])) -> io::Result<()> {
         self.stdin = None;
         let until = Instant::now() + LAST_WORDS;
@@ -194,7 +194,7 @@ impl<'a> Pipes<'a> {
     }
 }
 
-/// Takes what is there; closes what has ended.
+/// Reads what is available; closes the pipe at its end.
 fn listen(pipe: &mut Option<impl Read>, mut hear: impl FnMut(&[u8])) {
     let Some(open) = pipe else { return };
     let mut bytes = [0; 8192];
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn what_is_ended_may_end_in_order_and_leaves_nothing_behind() {
-        // The first one heeds SIGTERM, the second one does not, nor does what it has started.
+        // The first obeys SIGTERM. The second ignores it, and so does its child.
         for (script, grace, last) in [
             ("trap 'echo bye; exit' TERM; sleep 1000 & echo $! >&2; wait", 60, "bye\n"),
             ("trap '' TERM; sleep 1000 & echo $! >&2; while :; do wait; done", 0, ""),
@@ -276,7 +276,7 @@ mod tests {
             let ended = run(command, b"", &limits, &end, &mut |stream, bytes| match stream {
                 Stream::Stdout => stdout.extend_from_slice(bytes),
                 Stream::Stderr => {
-                    // It is ready.
+                    // The command is ready.
                     stderr.extend_from_slice(bytes);
                     let _ = end.set(Instant::now());
                 }
@@ -305,7 +305,7 @@ mod tests {
         assert!(run(command, b"", &LIMITS, &End::default(), &mut |_, _| {}).is_err());
     }
 
-    /// Waits until the process of this number is gone, or nobody has noticed its end yet.
+    /// Waits until this process is gone, or is a zombie.
     fn assert_gone(pid: &str) {
         let pid = pid.trim();
         let is_there = || {

@@ -1,15 +1,15 @@
-//! What a command is told of the event: `SUPERVISOR_EVENT`, its name, and `SUPERVISOR_EVENT_TOKEN` for each token of its
-//! header and payload. What follows the payload's first line, the data of an output or a message, is only on its standard
-//! input, where the whole payload is.
+//! A command's environment: `SUPERVISOR_EVENT` is the event's name, and `SUPERVISOR_EVENT_TOKEN` is set for each token
+//! of its header and payload. Data after the payload's first line is only on standard input, which gets the whole
+//! payload.
 
 use serde_json::Value;
 use supervisor_events::Event;
 
 use crate::run::Context;
 
-/// What all variables begin with: a token must not be able to set `PATH`.
+/// The prefix of all variables: a token must not be able to set `PATH`.
 const PREFIX: &str = "SUPERVISOR_EVENT";
-/// The longest value, in bytes: the system has a limit for all of them together.
+/// The longest value, in bytes: the system limits the total.
 const LONGEST: usize = 4096;
 
 /// The variables for an event.
@@ -22,7 +22,7 @@ pub fn environment(context: &Context<'_>) -> Vec<(String, String)> {
     ];
     let mut add = |key: &str, value: String| {
         let name = name(key);
-        // The first of a name counts: a payload does not change what the header says.
+        // The first value wins: a payload cannot override the header.
         if !all.iter().any(|(known, _)| *known == name) {
             all.push((name, printable(&value)));
         }
@@ -50,7 +50,7 @@ fn name(key: &str) -> String {
     format!("{PREFIX}_{}", key.take(64).collect::<String>())
 }
 
-/// A variable holds no NUL.
+/// A variable cannot contain NUL.
 fn printable(value: &str) -> String {
     let end = value.floor_char_boundary(LONGEST);
     value[..end].replace('\0', "\u{fffd}")

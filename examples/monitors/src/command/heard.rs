@@ -1,4 +1,4 @@
-//! What a command says, in lines: those that are alerts, and the others.
+//! Splits a command's output into lines, and separates alerts from other lines.
 
 use std::mem;
 
@@ -7,32 +7,32 @@ use super::memory::Said;
 use super::output::Lines;
 use crate::message::Message;
 
-/// How many lines of a run are heard.
+/// How many lines of a run are used.
 const MOST_LINES: usize = 200;
-/// How many of its last lines are kept, for an alert about its failure.
+/// How many of the last lines are kept for an alert about a failure.
 const LAST_LINES: usize = 10;
 
-/// What a command has said so far.
+/// The output of a command so far.
 #[derive(Default)]
 pub struct Heard {
     stdout: Lines,
     stderr: Lines,
     count: usize,
-    /// Its last lines.
+    /// The last lines.
     pub last: Vec<String>,
-    /// Those on its standard output that are alerts.
+    /// Lines of standard output that are alerts.
     pub said: Vec<Said>,
 }
 
 impl Heard {
-    /// Takes a piece; tells the lines in it that are no alerts.
+    /// Adds a piece of output; passes lines that are not alerts to `tell`.
     pub fn hear(&mut self, stream: Stream, bytes: &[u8], mut tell: impl FnMut(Stream, &str)) {
         let mut lines = mem::take(self.lines(stream));
         lines.add(bytes, |line| self.take(stream, line, &mut tell));
         *self.lines(stream) = lines;
     }
 
-    /// Takes the last lines, which may have no end.
+    /// Adds incomplete last lines.
     pub fn end(&mut self, mut tell: impl FnMut(Stream, &str)) {
         for stream in [Stream::Stdout, Stream::Stderr] {
             let mut lines = mem::take(self.lines(stream));
@@ -40,7 +40,7 @@ impl Heard {
         }
     }
 
-    /// How many lines were too many.
+    /// How many lines were ignored.
     pub fn lost(&self) -> usize {
         self.count.saturating_sub(MOST_LINES)
     }

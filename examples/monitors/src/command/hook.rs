@@ -1,4 +1,5 @@
-//! Commands that a monitor lets its user have run, with what they say in the log, and alerts where they fail or say so.
+//! Runs a user's commands for a monitor: logs their output, and sends the alerts that they print and alerts about their
+//! failures.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,18 +17,18 @@ use crate::run::Context;
 use crate::settings::{Common, seconds};
 use crate::state::State;
 
-/// How long a command has between SIGTERM and SIGKILL; and how long it may go on once the monitor ends. supervisord gives
-/// the monitor 10 s for all of that.
+/// The time between SIGTERM and SIGKILL, and the time that a command may go on once the monitor is ending. supervisord
+/// gives the monitor 10 s for all of that.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How many commands run at once, and how many wait, of those that act on events.
+/// How many commands for events may run at the same time, and how many may wait.
 const JOBS: usize = 4;
 const WAITING: usize = 100;
 
 /// How long commands may take.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct CommandSettings {
-    /// Seconds that a command may take; then it is ended, with all that it started
+    /// Seconds that a command may take. After that it is stopped, with everything it started
     #[arg(long, env, default_value = "30", value_parser = seconds)]
     pub command_timeout: Duration,
 }
@@ -35,8 +36,8 @@ pub struct CommandSettings {
 /// Commands at ticks.
 #[derive(Clone, Debug, Args)]
 pub struct TickSettings {
-    /// Commands to run at each tick, one a line, without a shell: checks of your own, which may print
-    /// ALERT:LEVEL:TYPE:details; none if empty
+    /// Commands to run at each tick, one per line, without a shell: your own checks, which may print
+    /// ALERT:LEVEL:TYPE:details. May be empty
     #[arg(long, env, default_value = "")]
     pub on_tick: CommandLines,
     #[command(flatten)]
@@ -46,35 +47,35 @@ pub struct TickSettings {
 /// Commands at events.
 #[derive(Clone, Debug, Args)]
 pub struct EventSettings {
-    /// Commands to run for each event that the monitor acts on, one a line, without a shell; none if empty
+    /// Commands to run for each event that the monitor acts on, one per line, without a shell. May be empty
     #[arg(long, env, default_value = "")]
     pub on_event: CommandLines,
     #[command(flatten)]
     pub command: CommandSettings,
 }
 
-/// What a command is run for.
+/// Why a command is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It acts on an event: it is run for each. What it says is news.
+    /// It acts on an event, and is run for each. Its alerts are one-off.
     Event,
-    /// It checks something now and then: it is skipped while it still runs. What it says goes on until it no longer does.
+    /// It is a periodic check, skipped while it is still running. Its alerts last until it stops printing them.
     Check,
 }
 
-/// A command to be run.
+/// A command to run.
 pub struct Call<'a> {
-    /// What it is called, in the log and in the names of incidents. Calls of one name run one after the other.
+    /// Its name in the log and in the names of incidents. Calls with the same name run one after the other.
     pub name: String,
     pub command: &'a CommandLine,
     pub kind: Kind,
-    /// What becomes of it while another one of its name runs.
+    /// What to do while another call of this name is running.
     pub when_busy: WhenBusy,
-    /// The name and group of the process that it is about, if it is about one.
+    /// The name and group of the process that it is about, if any.
     pub process: Option<(&'a str, &'a str)>,
 }
 
-/// Runs commands for a monitor. Drop it before the monitor's [`Alerts`]: it waits for what still runs.
+/// Runs commands for a monitor. Drop it before the monitor's [`Alerts`]: it waits for running commands.
 pub struct Hook {
     commands: CommandLines,
     queue: Queue,
@@ -83,25 +84,25 @@ pub struct Hook {
 }
 
 impl Hook {
-    /// For `jobs` commands at once, and so many more that wait.
+    /// A hook for `jobs` commands at a time and `waiting` more in the queue.
     pub fn new(settings: CommandSettings, common: &Common, jobs: usize, waiting: usize) -> Result<Self, Failure> {
         let memory = Arc::new(Mutex::new(State::open(common, "-commands")?));
         let (queue, timeout) = (Queue::new(jobs, waiting, GRACE), settings.command_timeout);
         Ok(Self { commands: CommandLines::default(), queue, memory, timeout })
     }
 
-    /// For the commands of a monitor's ticks, all of which may run at once.
+    /// A hook for a monitor's commands at ticks, all of which may run at the same time.
     pub fn at_ticks(settings: TickSettings, common: &Common) -> Result<Self, Failure> {
         let jobs = settings.on_tick.len();
         Ok(Self { commands: settings.on_tick, ..Self::new(settings.command, common, jobs, jobs)? })
     }
 
-    /// For the commands of a monitor's events.
+    /// A hook for a monitor's commands at events.
     pub fn at_events(settings: EventSettings, common: &Common) -> Result<Self, Failure> {
         Ok(Self { commands: settings.on_event, ..Self::new(settings.command, common, JOBS, WAITING)? })
     }
 
-    /// Has each command check something, at a tick.
+    /// Runs all commands as checks at a tick.
     pub fn check(&self, alerts: &Alerts, context: &Context<'_>) {
         for (index, command) in self.commands.iter().enumerate() {
             let name = self.named("on-tick", index);
@@ -110,7 +111,7 @@ impl Hook {
         }
     }
 
-    /// Has each command act on an event about a process, by its name and group.
+    /// Runs all commands for an event about a process, given by its name and group.
     pub fn act(&self, alerts: &Alerts, context: &Context<'_>, process: (&str, &str)) {
         for (index, command) in self.commands.iter().enumerate() {
             let name = format!("{}/{}:{}", self.named("on-event", index), process.1, process.0);
@@ -119,12 +120,12 @@ impl Hook {
         }
     }
 
-    /// The name of one of several commands.
+    /// The name of the command at this index.
     fn named(&self, setting: &str, index: usize) -> String {
         if self.commands.len() == 1 { setting.to_owned() } else { format!("{setting} {}", index + 1) }
     }
 
-    /// Has a command run. It waits for nothing.
+    /// Queues a command. Never waits.
     pub fn call(&self, alerts: &Alerts, context: &Context<'_>, call: Call<'_>) {
         let task = Task {
             reporter: alerts.reporter(context, &format!("{}/", call.name)),

@@ -1,4 +1,4 @@
-//! How a command is written in a setting: words, as a shell would split them, but without a shell.
+//! A command in a setting: split into words as a shell would, but run without one.
 
 use std::fmt;
 use std::ops::Deref;
@@ -8,9 +8,9 @@ use std::str::FromStr;
 use crate::secrets;
 
 /// A program and its arguments. Quotes and backslashes mean what they mean to a shell; variables, globs and pipes are
-/// plain text. Whoever wants a shell writes `sh -c '…'`.
+/// plain text. For a shell, write `sh -c '…'`.
 ///
-/// It is displayed without its options and what follows them, which may hold secrets.
+/// `Display` leaves out options and everything after them, which may contain secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandLine(Vec<String>);
 
@@ -39,7 +39,7 @@ impl fmt::Display for CommandLine {
 }
 
 impl CommandLine {
-    /// The command, which is not given what it need not know.
+    /// The command, without the secrets in its environment.
     pub fn command(&self) -> Command {
         let (program, arguments) = self.0.split_first().map_or(("", [].as_slice()), |(first, rest)| (first, rest));
         let mut command = Command::new(program);
@@ -49,7 +49,7 @@ impl CommandLine {
     }
 }
 
-/// Any number of commands, one a line.
+/// Any number of commands, one per line.
 #[derive(Clone, Debug, Default)]
 pub struct CommandLines(Vec<CommandLine>);
 

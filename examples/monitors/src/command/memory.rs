@@ -1,4 +1,4 @@
-//! What is known of commands from their earlier runs: which fail, and what those that check something last said.
+//! Remembers earlier runs of commands: which are failing, and what each check last reported.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::alerts::Severity;
 
-/// What is known, by what was run.
+/// What is known, by the command's name.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Memory(BTreeMap<String, Known>);
@@ -16,49 +16,49 @@ pub struct Memory(BTreeMap<String, Known>);
 #[serde(default)]
 struct Known {
     failing: Option<Failing>,
-    /// What it found wrong, by kind.
+    /// The problems that it reported, by kind.
     conditions: BTreeMap<String, Severity>,
-    /// The news that it told last.
+    /// Its last one-off messages.
     news: Vec<String>,
 }
 
-/// Since when a command fails.
+/// How long a command has been failing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failing {
     pub since: String,
     pub failures: u64,
 }
 
-/// Something that a command says.
+/// An alert that a command printed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Said {
-    /// What it is called: the same while it goes on.
+    /// The same as long as the problem lasts.
     pub kind: String,
     pub severity: Severity,
     /// The line.
     pub line: String,
 }
 
-/// What follows from what it said: whom to tell what.
+/// What to report after a run.
 #[derive(Debug, Default, PartialEq)]
 pub struct Changes {
-    /// Lines of what is new, or worse than it was.
+    /// Problems that are new, or worse than before.
     pub firing: Vec<Said>,
-    /// Kinds of what is over, and how grave it was.
+    /// Kinds of problems that are over, and their severities.
     pub over: Vec<(String, Severity)>,
-    /// What is only to be told.
+    /// One-off messages.
     pub news: Vec<Said>,
 }
 
 impl Memory {
-    /// Notes that it has worked. Since when it failed before, if it did.
+    /// Records a success. Returns the failure that it ends, if any.
     pub fn works(&mut self, key: &str) -> Option<Failing> {
         let failing = self.0.get_mut(key).and_then(|known| known.failing.take());
         self.forget(key);
         failing
     }
 
-    /// Notes that it has failed, at this time. Whether that has just begun.
+    /// Records a failure at this time. Returns whether it is the first in a row.
     pub fn fails(&mut self, key: &str, now: String) -> (bool, Value) {
         let known = self.0.entry(key.to_owned()).or_default();
         let is_new = known.failing.is_none();
@@ -67,8 +67,8 @@ impl Memory {
         (is_new, json!(failing))
     }
 
-    /// Notes what it found, and tells what has changed. If it has not come to its end, what it did not find may still be
-    /// there.
+    /// Records the problems found, and returns the changes. After an incomplete run, problems that were not reported
+    /// may still exist.
     pub fn found(&mut self, key: &str, said: Vec<Said>, is_whole: bool) -> Changes {
         let known = self.0.entry(key.to_owned()).or_default();
         let (news, conditions): (Vec<_>, Vec<_>) = said.into_iter().partition(|said| said.severity == Severity::Info);
@@ -101,7 +101,7 @@ impl Memory {
         changes
     }
 
-    /// Of what there is nothing to know, nothing is kept.
+    /// Removes an entry without content.
     fn forget(&mut self, key: &str) {
         if self.0.get(key).is_some_and(|known| *known == Known::default()) {
             self.0.remove(key);
@@ -142,9 +142,9 @@ mod tests {
         assert_eq!(memory.found("a", vec![high("x"), high("y")], true), Changes::default());
         let worse = memory.found("a", vec![said("x", Severity::Critical)], true);
         assert_eq!((kinds(&worse.firing), worse.over), (vec!["x"], vec![("y".into(), Severity::High)]));
-        // It is not worth an alert that it is less grave.
+        // A lower severity is not worth an alert.
         assert_eq!(memory.found("a", vec![high("x")], true), Changes::default());
-        // A check that fails has not said that all is well.
+        // A failed check does not mean that all is well.
         assert_eq!(memory.found("a", vec![], false), Changes::default());
         assert_eq!(memory.found("a", vec![], true).over, [("x".into(), Severity::High)]);
         assert!(memory.0.is_empty());

@@ -1,7 +1,7 @@
-//! Commands that a user has run at events: off the event's path, within a deadline, with nothing left behind.
+//! Runs a user's commands for events: without delaying the event, within a deadline, and leaving nothing behind.
 //!
-//! `line` is how a command is written, `environment` what it is told, `child` how one runs and ends, `queue` how many run
-//! and wait. [`Hook`] is all of it together, with the log and alerts, for a monitor.
+//! `line` parses a command, `environment` is what it is told, `child` runs it, and `queue` limits how many run and
+//! wait. [`Hook`] combines them with the log and alerts, for a monitor.
 
 mod child;
 mod environment;

@@ -1,9 +1,9 @@
-//! What a command says, line by line, of bounded length.
+//! Splits a command's output into lines of bounded length.
 
-/// The longest line, in bytes. What goes on is cut off.
+/// The longest line, in bytes. The rest is cut off.
 const LONGEST: usize = 4096;
 
-/// Puts lines together from pieces.
+/// Assembles lines from pieces.
 #[derive(Default)]
 pub struct Lines {
     line: Vec<u8>,
@@ -11,7 +11,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Takes a piece, and gives the lines that end in it to `take`.
+    /// Adds a piece, and passes the lines that it completes to `take`.
     pub fn add(&mut self, piece: &[u8], mut take: impl FnMut(&str)) {
         for part in piece.split_inclusive(|byte| *byte == b'\n') {
             let text = part.strip_suffix(b"\n");
@@ -25,7 +25,7 @@ impl Lines {
         }
     }
 
-    /// Gives the last line, if it has no end.
+    /// Passes on an incomplete last line.
     pub fn end(&mut self, mut take: impl FnMut(&str)) {
         if !self.line.is_empty() {
             self.give(&mut take);

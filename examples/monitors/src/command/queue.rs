@@ -1,7 +1,7 @@
-//! How many commands run at once, and which wait.
+//! Limits how many commands run at the same time, and how many wait.
 //!
-//! Jobs of one key run one after the other, in order; those of different keys at the same time, as many as are allowed.
-//! Whoever adds a job waits for nothing. What is not run is said: once when that begins, with the count when it ends.
+//! Jobs with the same key run one after the other, in order; jobs with different keys run in parallel, up to a limit.
+//! Adding a job never waits. Jobs that are not run are logged: once when that begins, and with a count when it ends.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,32 +18,32 @@ const MOST_BYTES: usize = 64 << 20;
 
 /// Something to be run.
 pub struct Job {
-    /// What it is called in the log.
+    /// Its name in the log.
     pub key: String,
     pub when_busy: WhenBusy,
-    /// How much memory it takes while it waits.
+    /// How much memory it uses while it waits.
     pub bytes: usize,
-    /// Runs it. No later than [`End`] says, it has to return.
+    /// Runs it. It must return by [`End`].
     pub act: Box<dyn FnOnce(&End) + Send>,
 }
 
-/// What becomes of a job if another one of its key runs or waits.
+/// What to do with a job while another with its key is running or waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenBusy {
     /// It waits for its turn.
     Wait,
     /// It is not run.
     Skip,
-    /// It takes the place of the one that waits, or waits.
+    /// It replaces the waiting one, or waits.
     Replace,
 }
 
 /// Runs jobs in threads.
 pub struct Queue {
     shared: Arc<Shared>,
-    /// How long what runs may go on at the end.
+    /// How long running jobs may go on at the end.
     patience: Duration,
-    /// Whether it is no matter what is not run at the end.
+    /// Whether to drop waiting jobs silently at the end.
     is_quiet: bool,
 }
 
@@ -51,9 +51,9 @@ struct Shared {
     state: Mutex<State>,
     /// A job has ended.
     changed: Condvar,
-    /// How many run at once.
+    /// How many may run at the same time.
     jobs: usize,
-    /// How many wait.
+    /// How many may wait.
     waiting: usize,
     end: End,
 }
@@ -63,28 +63,28 @@ struct State {
     running: Vec<String>,
     waiting: VecDeque<Job>,
     bytes: usize,
-    /// How many of a key were not run, because one of its key was.
+    /// How many jobs of a key were skipped because another one was running or waiting.
     skipped: BTreeMap<String, u64>,
-    /// How many were not run, because too many waited.
+    /// How many were dropped because too many were waiting.
     dropped: u64,
     is_closed: bool,
 }
 
 impl Queue {
-    /// A queue for `jobs` that run at once, and so many more that wait. At the end, what runs is given `patience`.
+    /// A queue for `jobs` running jobs and `waiting` more. At the end, running jobs get `patience`.
     pub fn new(jobs: usize, waiting: usize, patience: Duration) -> Self {
         let (state, changed, end) = (Mutex::default(), Condvar::new(), End::default());
         let shared = Arc::new(Shared { state, changed, jobs: jobs.max(1), waiting: waiting.max(1), end });
         Self { shared, patience, is_quiet: false }
     }
 
-    /// For what it is no matter that it is not run before the end.
+    /// For jobs that need not run before the end.
     pub fn quiet(mut self) -> Self {
         self.is_quiet = true;
         self
     }
 
-    /// Has a job run: at once, later or, as it says, not at all.
+    /// Runs a job now, later, or not at all, as `when_busy` says.
     pub fn add(&self, job: Job) {
         let mut state = self.shared.lock();
         let is_known = |other: &String| *other == job.key;
@@ -109,7 +109,7 @@ impl Queue {
         }
     }
 
-    /// How many run, and how many wait.
+    /// How many jobs are running, and how many are waiting.
     pub fn busy(&self) -> (usize, usize) {
         let state = self.shared.lock();
         (state.running.len(), state.waiting.len())
@@ -117,7 +117,7 @@ impl Queue {
 }
 
 impl Drop for Queue {
-    /// Lets what runs end in time, or ends it. What waits is not run.
+    /// Waits for running jobs, or stops them. Waiting jobs are not run.
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.is_closed = true;
@@ -126,7 +126,7 @@ impl Drop for Queue {
         }
         let end = Instant::now() + self.patience;
         let _ = self.shared.end.set(end);
-        // What is killed does not end at once.
+        // A killed process does not end at once.
         let last = end + self.patience + Duration::from_secs(1);
         while !state.running.is_empty() {
             let Some(left) = last.checked_duration_since(Instant::now()) else { break };
@@ -140,7 +140,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts what may run, each in a thread of its own, which goes on with what waits.
+    /// Starts jobs that may run, each in a thread that then continues with waiting jobs.
     fn start(self: &Arc<Self>, state: &mut State) {
         while let Some(job) = self.next(state) {
             let (this, key) = (Arc::clone(self), job.key.clone());
@@ -153,7 +153,7 @@ impl Shared {
         }
     }
 
-    /// Takes the first of those that wait that may run.
+    /// Takes the first waiting job that may run.
     fn next(&self, state: &mut State) -> Option<Job> {
         if state.is_closed || state.running.len() >= self.jobs {
             return None;
@@ -172,7 +172,7 @@ impl Shared {
     fn work(self: &Arc<Self>, job: Job) {
         let mut next = Some(job);
         while let Some(Job { key, act, .. }) = next {
-            // A panic of what is run must not keep its place for ever.
+            // A panic in a job must not occupy its place forever.
             let running = Running { shared: self, key: &key };
             act(&self.end);
             drop(running);
@@ -181,7 +181,7 @@ impl Shared {
     }
 }
 
-/// Notes that a job runs, until it is dropped.
+/// Marks a job as running until it is dropped.
 struct Running<'a> {
     shared: &'a Arc<Shared>,
     key: &'a str,
@@ -199,7 +199,7 @@ impl Drop for Running<'_> {
             );
         }
         if thread::panicking() {
-            // This thread will not go on with what waits.
+            // This thread cannot continue with waiting jobs.
             self.shared.start(&mut state);
         }
         self.shared.changed.notify_all();
@@ -232,7 +232,7 @@ mod tests {
 
     use super::*;
 
-    /// A job that tells its number when it begins, and ends when it is told to.
+    /// A job that sends its number when it begins, and ends when told to.
     fn job(key: &str, number: u32, begun: &Sender<u32>) -> (Job, Sender<()>) {
         let (end, ended) = channel();
         let begun = begun.clone();
@@ -269,7 +269,7 @@ mod tests {
         first.sort();
         assert_eq!((first, queue.busy()), ([1, 3], (2, 2)));
         ends[2].send(()).unwrap();
-        // The second of `a` came before it, and may not run yet.
+        // The second of `a` was added earlier, but may not run yet.
         assert_eq!(begins(&order), 4);
         ends[0].send(()).unwrap();
         assert_eq!(begins(&order), 2);

@@ -1,4 +1,4 @@
-//! One run of a command for a monitor: what it says goes to the log, or is an alert.
+//! One run of a command for a monitor: its output goes to the log or becomes alerts.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -17,21 +17,21 @@ use crate::log::{Level, log, now};
 use crate::message::Message;
 use crate::state::State;
 
-/// A command that waits for its turn, or runs.
+/// A command that is waiting or running.
 pub struct Task {
-    /// Where its alerts go.
+    /// Sends its alerts.
     pub reporter: Reporter,
-    /// What it is called: in the log, and in the names of incidents.
+    /// Its name in the log and in the names of incidents.
     pub name: String,
     /// What is run.
     pub command: CommandLine,
-    /// What it is run for.
+    /// Why it is run.
     pub kind: Kind,
     /// The name and group of the process that it is about.
     pub process: Option<(String, String)>,
     /// The event, for the log.
     pub event: Value,
-    /// What it is told of the event.
+    /// The variables that describe the event.
     pub environment: Vec<(String, String)>,
     /// The payload.
     pub input: Vec<u8>,
@@ -40,7 +40,7 @@ pub struct Task {
 }
 
 impl Task {
-    /// Runs it, logs what it says and how it ends, and alerts if that is due.
+    /// Runs the command, logs its output and its end, and sends the alerts that are due.
     pub fn run(self, end: &End, memory: &Mutex<State<Memory>>) {
         let (begin, mut heard) = (Instant::now(), Heard::default());
         let mut command = self.command.command();
@@ -57,7 +57,7 @@ impl Task {
             None => log(Level::Info, format!("{} has run", self.name), fields),
             Some(why) => log(Level::Warning, format!("{} has FAILED: {why}", self.name), fields),
         }
-        // That somebody ends the monitor is no failure of the command.
+        // A command stopped because the monitor is ending has not failed.
         if !matches!(ended, Ok(Ended::Interrupted)) {
             self.tell(memory, failure, heard);
         }
@@ -80,7 +80,7 @@ impl Task {
         log(Level::Info, format!("{}: {line}", self.name), about);
     }
 
-    /// Alerts about what it said, and about itself.
+    /// Sends the command's own alerts, and alerts about the command.
     fn tell(&self, memory: &Mutex<State<Memory>>, failure: Option<String>, heard: Heard) {
         let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
         let changes = match self.kind {

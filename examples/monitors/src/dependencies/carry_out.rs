@@ -1,4 +1,4 @@
-//! Has supervisord do what follows, and says what it does.
+//! Carries out a plan, and logs it.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::log::{Level, log};
 use crate::supervisord::{Fault, Process, Supervisord, fault_of, leave, log_failure};
 
 impl Plan<'_> {
-    /// Starts and stops what is planned, and does not wait until it runs or has stopped.
+    /// Starts and stops the planned processes. Does not wait until they have started or stopped.
     pub fn carry_out(&self, supervisord: &Supervisord) {
         for process in &self.stop {
             let stopped = supervisord.stop(&process.full_name());

@@ -1,8 +1,8 @@
-//! What has to run before what, and what follows from what runs: what to start and what to stop.
+//! Decides from dependencies and current states which processes to start and which to stop.
 //!
-//! `NAME=NEEDED+NEEDED`, where each name is a [`ProcessPattern`]; `exited(NEEDED)` is a job that has to have ended as
-//! expected. Whatever happened, all is decided from the processes as they are now: an event that was lost, or went to
-//! another monitor, makes no difference.
+//! A dependency is `NAME=NEEDED+NEEDED`, where each name is a [`ProcessPattern`]; `exited(NEEDED)` is a job that must
+//! have exited as expected. All decisions depend only on the current states: it does not matter if an event was lost,
+//! or went to another monitor.
 
 mod carry_out;
 
@@ -21,7 +21,7 @@ use crate::supervisord::{Process, Stops, find};
 
 #[derive(Clone, Debug, Args)]
 pub struct DependencySettings {
-    /// What to start once all that it needs is running: a list of NAME=NEEDED+NEEDED, separated by commas, such as
+    /// What to start once everything that it needs is running: NAME=NEEDED+NEEDED, separated by commas, such as
     /// app=db+cache,report=exited(import). Each name is NAME, GROUP:NAME or GROUP:*; exited(JOB) waits for the job's
     /// expected exit
     #[arg(long, env, default_value = "order_executor=risk_manager+hyperliquid_feed,genetic_engine=hyperliquid_feed")]
@@ -32,7 +32,7 @@ pub struct DependencySettings {
 }
 
 impl DependencySettings {
-    /// All that name processes.
+    /// All patterns in the settings.
     pub fn patterns<'a>(&'a self) -> impl Iterator<Item = &'a ProcessPattern> {
         let needs = |dependent: &'a Dependent| dependent.needs.iter().map(|need| &need.processes);
         self.dependents.iter().flat_map(move |dependent| needs(dependent).chain([&dependent.dependent]))
@@ -46,7 +46,7 @@ pub struct Dependent {
     pub needs: Vec<Need>,
 }
 
-/// Processes that have to run, or have to have ended.
+/// Processes that must be running, or must have exited.
 #[derive(Clone, Debug)]
 pub struct Need {
     pub processes: ProcessPattern,
@@ -78,33 +78,34 @@ impl fmt::Display for Need {
     }
 }
 
-/// A run of a process: when it was started, and its process id.
+/// A run of a process: its start time and its process id.
 pub type Run = (i32, u32);
 
-/// What was done before, which outlives the monitor.
+/// Earlier decisions, which survive the monitor.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Known {
-    /// The runs of needed processes that were acted on.
+    /// The runs of needed processes that have been acted on.
     acted_on: BTreeMap<String, Run>,
-    /// When a process was started that has exited, and whether its exit was expected.
+    /// The start time of each process that exited, and whether the exit was expected.
     exits: BTreeMap<String, (i32, bool)>,
-    /// The runs that have lost what they need, until they have ended: that may be back meanwhile.
+    /// The runs that have lost something they need, until they end: what they need may be back by then.
     lost: BTreeMap<String, Run>,
 }
 
-/// Who asks what to do.
+/// Who is asking.
 #[derive(Clone, Copy, Debug)]
 pub struct Asker<'a> {
-    /// The monitor, as its stops are noted.
+    /// The monitor, as its stops are recorded.
     pub monitor: &'a str,
-    /// When it first asked what runs, in seconds since 1970. An event tells it of each exit since then.
+    /// When it first asked what is running, in seconds since 1970. It gets an event for each exit since then.
     pub since: i64,
 }
 
 /// What to do.
 #[derive(Debug, Default)]
 pub struct Plan<'a> {
-    /// And what came to run, or ended, for which it is started; none if it was stopped for want of something.
+    /// With the process whose start or exit is the reason; `None` if the dependent was stopped because it lost
+    /// something.
     pub start: Vec<(&'a Process, Option<&'a Process>)>,
     /// What would be started if a person had not stopped it.
     pub leave: Vec<&'a Process>,
@@ -112,7 +113,7 @@ pub struct Plan<'a> {
 }
 
 impl Known {
-    /// Notes an event: a process has exited.
+    /// Records an exit from an event.
     pub fn exited(&mut self, processes: &[Process], group: &str, name: &str, expected: bool) {
         let full_name = format!("{group}:{name}");
         if let Some(process) = find(processes, &full_name).filter(|process| process.state == ProcessState::Exited) {
@@ -120,7 +121,7 @@ impl Known {
         }
     }
 
-    /// What follows from the processes as they are.
+    /// Makes a plan for the current states.
     pub fn plan<'a>(
         &mut self,
         settings: &DependencySettings,
@@ -143,7 +144,7 @@ impl Known {
             let news = news.iter().copied().find(|news| needs.iter().any(|need| names(&need.processes, news)));
             for process in processes.iter().filter(|process| names(dependent, process) && process.is_down()) {
                 let is_ours = stops.monitor(process) == Some(monitor);
-                // It had its turn, as far as can be known.
+                // As far as is known, it has already had its turn.
                 let is_done = knew_nothing && process.state == ProcessState::Exited;
                 let is_done = is_done && news.is_some_and(|news| news.start <= process.start);
                 let is_planned = plan.start.iter().any(|(planned, _)| ptr::eq(*planned, process));
@@ -160,7 +161,7 @@ impl Known {
         plan
     }
 
-    /// What has come to be as it is needed since this was asked last.
+    /// The needed processes that have become available since the last call.
     fn news<'a>(&mut self, dependents: &[Dependent], processes: &'a [Process], since: i64) -> Vec<&'a Process> {
         self.acted_on.retain(|name, _| find(processes, name).is_some());
         self.exits.retain(|name, _| find(processes, name).is_some());
@@ -185,21 +186,21 @@ impl Known {
             return process.runs();
         }
         let exit = self.exits.get(&process.full_name()).filter(|(start, _)| *start == process.start);
-        // Of an exit before there was somebody to tell, only the usual is known: 0 is expected.
+        // For an exit before anyone was watching, assume the default: 0 is expected.
         let as_usual = || process.exit_status == 0 && i64::from(process.stop) <= since;
         process.state == ProcessState::Exited && exit.map_or_else(as_usual, |(_, expected)| *expected)
     }
 }
 
-/// What runs and has lost what it needs, or needs what has.
+/// The running processes that have lost something they need, directly or indirectly.
 ///
-/// It has lost that if it was started before that ended, also if that runs again. What was started without what it needs is
-/// left alone: a person wanted that.
+/// A process has lost what it needs if it was started before that ended, even if that is running again. A process that
+/// was started without what it needs is left alone: a person wanted it so.
 fn lost<'a>(dependents: &[Dependent], processes: &'a [Process], known: &BTreeMap<String, Run>) -> Vec<&'a Process> {
     let has_lost = |process: &Process, needed: &Process| match needed.state {
         ProcessState::Stopping => true,
         _ if needed.is_down() => process.start <= needed.start.max(needed.stop),
-        // Within one second, it was started because that runs again.
+        // Within one second: it was started because the other is running again.
         _ => process.start < needed.stop,
     };
     let is_known = |process: &&Process| is_up(process) && known.get(&process.full_name()) == Some(&run(process));
@@ -218,7 +219,7 @@ fn lost<'a>(dependents: &[Dependent], processes: &'a [Process], known: &BTreeMap
     }
 }
 
-/// Of what has lost what it needs, those that nothing needs that still runs. The others follow once these have stopped.
+/// Those of `lost` that no running process needs. The others follow once these have stopped.
 fn first<'a>(lost: &[&'a Process], dependents: &[Dependent], processes: &[Process]) -> Vec<&'a Process> {
     let is_needed = |process: &Process| {
         let runs = |other: &Process| is_up(other) || other.state == ProcessState::Stopping;
@@ -226,11 +227,11 @@ fn first<'a>(lost: &[&'a Process], dependents: &[Dependent], processes: &[Proces
     };
     let first: Vec<_> = lost.iter().copied().filter(|process| !is_needed(process)).collect();
     let one_stops = processes.iter().any(|process| process.state == ProcessState::Stopping);
-    // In a circle, each is needed.
+    // In a cycle, each is needed by another.
     if first.is_empty() && !one_stops { lost.to_vec() } else { first }
 }
 
-/// Whether one needs the other to run.
+/// Whether a process needs another to run.
 fn needs(dependents: &[Dependent], process: &Process, needed: &Process) -> bool {
     let is_needed = |need: &Need| !need.exited && names(&need.processes, needed);
     let mut of_process = dependents.iter().filter(|dependent| names(&dependent.dependent, process));
@@ -241,7 +242,7 @@ fn contains(processes: &[&Process], process: &Process) -> bool {
     processes.iter().any(|one| ptr::eq(*one, process))
 }
 
-/// The runs of all processes that are named, if all run, and there is one at least for each name.
+/// The runs of all processes that the patterns match, if each pattern matches at least one and all are running.
 pub fn runs(processes: &[Process], named: &[ProcessPattern]) -> Option<BTreeMap<String, Run>> {
     let all_run = named.iter().all(|pattern| all(processes, pattern, Process::runs));
     let is_named = |process: &&Process| named.iter().any(|pattern| names(pattern, process));
@@ -280,7 +281,7 @@ mod tests {
         DependencySettings { dependents: text.parse().unwrap(), stop_dependents: false }
     }
 
-    /// One who asked for the first time when all had happened.
+    /// One that first asked after everything had happened.
     fn late(monitor: &str) -> Asker<'_> {
         Asker { monitor, since: 1000 }
     }
@@ -311,7 +312,7 @@ mod tests {
         assert_eq!(plan(&processes), "app");
         processes[2] = process("app", "EXITED", 20, 21);
         assert_eq!(plan(&processes), "");
-        // Another run.
+        // A new run.
         processes[1] = process("cache", "RUNNING", 30, 29);
         assert_eq!(plan(&processes), "app");
     }
@@ -332,14 +333,14 @@ mod tests {
         stops.note("g:by_monitor".into(), 41, "failure_monitor");
         stops.note("g:started_since".into(), 41, "failure_monitor");
         stops.note("g:*".into(), 30, "failure_monitor");
-        // What ended when the group's stop was not answered is taken for stopped by it: it was asked for.
+        // If a group's stop was not answered, processes that ended then count as stopped by it.
         let mut known = Known::default();
         let plan = known.plan(&dependents, &processes, &stops, late("startup_monitor"));
         assert_eq!(started(&plan), ["by_person", "by_monitor", "never", "with_group"]);
         assert_eq!(named(&plan.leave), ["started_since", "before_group"]);
         stops = Stops::default();
         stops.note("g:by_monitor".into(), 41, "failure_monitor");
-        // Only what we stopped ourselves needs no news.
+        // Without news, only what we stopped ourselves is started.
         assert_eq!(started(&known.plan(&dependents, &processes, &stops, late("startup_monitor"))), [""; 0]);
         let own = known.plan(&dependents, &processes, &stops, late("failure_monitor"));
         assert_eq!(started(&own), ["by_monitor"]);
@@ -363,14 +364,14 @@ mod tests {
         assert_eq!(plan(&processes, None), "");
         processes[1] = Process { exit_status: 3, ..process("job", "EXITED", 10, 15) };
         assert_eq!(plan(&processes, Some(false)), "");
-        // Another exit code than 0 may be expected, and 0 may not be.
+        // Another exit code than 0 may be expected, and 0 may be unexpected.
         processes[1].start = 20;
         assert_eq!(plan(&processes, Some(true)), "app");
         processes[1] = process("job", "EXITED", 30, 35);
         assert_eq!(plan(&processes, Some(false)), "");
         processes[1] = process("job", "EXITED", 40, 45);
         assert_eq!(plan(&processes, None), "app");
-        // The monitor has lost what it knew, and the application has run since.
+        // The monitor has lost its state, and the application has run since.
         processes[2] = process("app", "EXITED", 46, 47);
         let plan = Known::default().plan(&dependents, &processes, &stops, late("m")).start.len();
         assert_eq!(plan, 0);
@@ -411,7 +412,7 @@ mod tests {
         assert_eq!(to_stop(&order, &processes), "app");
         processes[0] = process("db", "EXITED", 10, 20);
         assert_eq!(to_stop(&order, &processes), "app");
-        // Also if it comes back soon; and what needs that is not started before.
+        // Even if it comes back soon; and its dependents are not started before that.
         for state in ["STARTING", "BACKOFF", "RUNNING"] {
             processes[0] = process("db", state, 21, 20);
             assert_eq!(to_stop(&order, &processes), "app");
@@ -419,7 +420,7 @@ mod tests {
         let mut stops = Stops::default();
         stops.note("g:web".into(), 20, "m");
         assert_eq!(started(&Known::default().plan(&order, &processes, &stops, late("m"))), [""; 0]);
-        // In the same second as when it ran last, if it was seen to stop before.
+        // In the same second as its last run, if it was seen to stop before.
         let mut known = Known::default();
         for (state, stopped) in [("STOPPING", 11), ("RUNNING", 12)] {
             processes[0] = process("db", state, 12, stopped);

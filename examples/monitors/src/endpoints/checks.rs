@@ -1,5 +1,5 @@
-//! How an endpoint is checked: by an answer of its application. That a connection is accepted says little: the kernel
-//! accepts it also where the process behind the port was stopped, or hangs.
+//! Checks endpoints by an answer of the application. An accepted connection says little: the kernel accepts connections
+//! even if the process is stopped or hangs.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -28,27 +28,27 @@ use crate::Failure;
 use crate::alerts::tls::Authorities;
 use crate::net::connect;
 
-/// How much of an answer is looked through for an expected text.
+/// How much of an answer is searched for an expected text.
 const LIMIT: usize = 64 << 10;
-/// How long a message of a web socket may be.
+/// The longest message of a web socket.
 const MESSAGE_LIMIT: usize = 1 << 20;
 
-/// What has to be there, and to answer.
+/// What to check.
 #[derive(Clone, Debug)]
 pub enum Check {
-    /// A network interface that is up.
+    /// A network interface must be up.
     Interface(String),
-    /// A tunnel whose peers, or the one that is named, have shaken hands lately.
+    /// The peers of a tunnel, or the one named, must have had a recent handshake.
     WireGuard { interface: String, peer: Option<String>, max_age: Duration },
-    /// A port that accepts a connection and, if it is asked or a text is expected, answers.
+    /// A port must accept a connection and, if `send` or `expect` is set, answer.
     Tcp { address: String, send: Option<Vec<u8>>, expect: Option<Vec<u8>> },
-    /// A server whose answer has such a status, and the text in its body.
+    /// A server must answer with one of these statuses, and with the text in the body.
     Http { url: Uri, status: RangeInclusive<u16>, expect: Option<Vec<u8>> },
-    /// A server that answers a ping and, if a text is expected, sends a message with it.
+    /// A server must answer a ping and, if a text is expected, send a message that contains it.
     WebSocket { url: Uri, send: Option<String>, expect: Option<Vec<u8>> },
 }
 
-/// What checks share.
+/// Resources that checks share.
 pub struct Tools {
     agent: Agent,
     tls: Arc<ClientConfig>,
@@ -57,7 +57,7 @@ pub struct Tools {
 
 impl Tools {
     pub fn new(ca: Option<&Path>, wg_command: &str, endpoints: &[Endpoint]) -> Result<Self, Failure> {
-        // A system without authorities can still check what needs none.
+        // Without any trusted authorities, unencrypted endpoints can still be checked.
         let authorities = if endpoints.iter().any(|endpoint| endpoint.check.is_safe()) {
             Authorities::load("--endpoint-ca", ca)?
         } else {
@@ -67,10 +67,10 @@ impl Tools {
         let config = Agent::config_builder()
             .tls_config(authorities.for_http())
             .max_idle_connections(0)
-            // The status of this endpoint is asked for, not that of another.
+            // The status must be that of this endpoint, not of another.
             .max_redirects(0)
             .http_status_as_error(false)
-            // A proxy that answers says nothing about the endpoint.
+            // An answer from a proxy says nothing about the endpoint.
             .proxy(None);
         let agent = Agent::with_parts(config.build(), DefaultConnector::default(), PlainResolver);
         Ok(Self { agent, tls, wg_command: wg_command.into() })
@@ -103,7 +103,7 @@ impl Check {
 fn is_up(interface: &str) -> Result<(), Failure> {
     let state = fs::read_to_string(format!("/sys/class/net/{interface}/operstate"));
     match state.map_err(|error| format!("no interface {interface}: {error}"))?.trim() {
-        // A tunnel has no carrier to tell of.
+        // A tunnel has no carrier, so its state is unknown.
         "up" | "unknown" => Ok(()),
         state => Err(format!("the interface is {state}").into()),
     }
@@ -116,7 +116,7 @@ fn tcp(address: &str, send: Option<&[u8]>, expect: Option<&[u8]>, deadline: Inst
     }
     match (expect, send) {
         (Some(text), _) => await_text(socket, text),
-        // Any answer is one.
+        // Any answer will do.
         (None, Some(_)) => await_text(socket, b""),
         (None, None) => Ok(()),
     }
@@ -174,7 +174,7 @@ fn web_socket(
             _ => {}
         }
     }
-    // The answer to this is not waited for.
+    // The reply to this is not awaited.
     drop(socket.close(None));
     Ok(())
 }
@@ -203,13 +203,13 @@ fn address(url: &Uri) -> String {
     format!("{}:{port}", url.host().unwrap_or_default())
 }
 
-/// `USER:PASSWORD`, where the URL has it.
+/// `USER:PASSWORD` in the URL.
 fn account(url: &Uri) -> Option<Vec<u8>> {
     let (account, _) = url.authority()?.as_str().rsplit_once('@')?;
     Some(percent_decode_str(account).collect())
 }
 
-/// Reads until the text has come. An empty one has with the first byte.
+/// Reads until the text has been found. An empty text is found in the first byte.
 fn await_text(mut answer: impl Read, text: &[u8]) -> Result<(), Failure> {
     let (mut read, mut chunk) = (Vec::new(), [0; 4096]);
     while read.len() < LIMIT {
@@ -219,7 +219,7 @@ fn await_text(mut answer: impl Read, text: &[u8]) -> Result<(), Failure> {
                 if read.is_empty() { "the answer is empty" } else { "the answer lacks the expected text" }.into()
             );
         }
-        // It may have begun in the last chunk.
+        // The text may have begun in the previous chunk.
         let from = read.len().saturating_sub(text.len());
         read.extend_from_slice(&chunk[..count]);
         if memmem::find(&read[from..], text).is_some() {
@@ -229,8 +229,8 @@ fn await_text(mut answer: impl Read, text: &[u8]) -> Result<(), Failure> {
     Err(format!("the expected text is not in the first {} KiB of the answer", LIMIT >> 10).into())
 }
 
-/// Resolves names in the thread of the check, of which there is one for each endpoint at most. ureq's own resolver starts
-/// another thread each time, which nobody waits for.
+/// Resolves names in the check's own thread, of which each endpoint has at most one. ureq's own resolver would start an
+/// extra thread each time, and abandon it.
 #[derive(Debug)]
 struct PlainResolver;
 

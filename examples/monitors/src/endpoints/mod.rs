@@ -1,7 +1,7 @@
-//! Whether what trading depends on answers, and how soon.
+//! Checks whether the services that trading depends on answer, and how fast.
 //!
-//! `notation` is how an operator writes an endpoint, `checks` and `wireguard` are how one is checked, and `watch`
-//! is what becomes of a finding: whether the endpoint has gone down, or is slow.
+//! `notation` parses an endpoint, `checks` and `wireguard` check it, and `watch` decides what a result means: whether
+//! the endpoint has gone down, or is slow.
 
 mod checks;
 mod notation;
@@ -25,18 +25,19 @@ pub use notation::Endpoint;
 
 #[derive(Clone, Debug, Args)]
 pub struct EndpointSettings {
-    /// What to check: a list of NAME=URL or NAME=URL#OPTION=VALUE&OPTION=VALUE, separated by commas, such as
+    /// What to check: NAME=URL or NAME=URL#OPTION=VALUE&OPTION=VALUE, separated by commas, such as
     /// web=https://127.0.0.1/health#expect=ok&process=site:web. URLs: http://, https://, ws://, wss://,
-    /// tcp://HOST:PORT, interface:NAME, wireguard:NAME. Options: status, expect, send, slow-after, process, max-age, peer
+    /// tcp://HOST:PORT, interface:NAME, wireguard:NAME. Options: status, expect, send, slow-after, process, max-age,
+    /// peer
     #[arg(long, env, default_value = "")]
     pub endpoints: List<Endpoint>,
-    /// A network interface that has to be up, such as tun0: short for vpn=interface:NAME in --endpoints
+    /// A network interface that must be up, such as tun0: short for vpn=interface:NAME in --endpoints
     #[arg(long, env, default_value = "")]
     pub vpn_interface: Optional<String>,
-    /// Seconds within which each endpoint has to answer: at most 4, as a tick comes every 5
+    /// Seconds within which each endpoint must answer: at most 4, because a tick comes every 5
     #[arg(long, env, default_value = "2", value_parser = deadline)]
     pub deadline: Duration,
-    /// Seconds after which an answer is slow, unless an endpoint has the option slow-after
+    /// Seconds after which an answer counts as slow, unless the endpoint has the option slow-after
     #[arg(long, env, default_value = "1", value_parser = seconds)]
     pub slow_after: Duration,
     /// Alert after this many slow answers in a row
@@ -45,7 +46,7 @@ pub struct EndpointSettings {
     /// A PEM file with the certificates to trust instead of the system's, for https:// and wss://
     #[arg(long, env, default_value = "")]
     pub endpoint_ca: Optional<PathBuf>,
-    /// The command that asks WireGuard: "sudo -n wg" if the monitor does not run as root
+    /// The command to query WireGuard. If the monitor does not run as root: "sudo -n wg"
     #[arg(long, env, default_value = "wg")]
     pub wg_command: String,
 }
@@ -57,10 +58,10 @@ pub fn deadline(text: &str) -> Result<Duration, String> {
     if late { Err("leaves no time before the next tick: 4 seconds at most".into()) } else { Ok(deadline) }
 }
 
-/// How long the answer took, or why there was none.
+/// The latency of the answer, or why there was none.
 pub type Finding = Result<Duration, String>;
 
-/// Checks endpoints, all at once.
+/// Checks endpoints in parallel.
 pub struct Checker {
     slots: Vec<Slot>,
     tools: Arc<Tools>,
@@ -69,12 +70,12 @@ pub struct Checker {
 
 struct Slot {
     endpoint: Arc<Endpoint>,
-    /// Whether a check of it runs.
+    /// Whether its check is running.
     busy: Arc<AtomicBool>,
 }
 
 impl Checker {
-    /// For the endpoints of the settings.
+    /// A checker for the endpoints in the settings.
     pub fn new(settings: &EndpointSettings) -> Result<Self, Failure> {
         let mut endpoints = settings.endpoints.to_vec();
         endpoints.extend(settings.vpn_interface.as_deref().map(Endpoint::vpn));
@@ -86,7 +87,7 @@ impl Checker {
         Ok(Self::with(tools, endpoints, settings.deadline))
     }
 
-    /// For these endpoints.
+    /// A checker for these endpoints.
     pub fn of(endpoints: &[Endpoint], deadline: Duration, ca: &Optional<PathBuf>) -> Result<Self, Failure> {
         Ok(Self::with(Tools::new(ca.as_deref(), "wg", endpoints)?, endpoints.to_vec(), deadline))
     }
@@ -96,12 +97,12 @@ impl Checker {
         Self { slots: endpoints.into_iter().map(slot).collect(), tools: Arc::new(tools), deadline }
     }
 
-    /// What is checked.
+    /// The endpoints being checked.
     pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
         self.slots.iter().map(|slot| &*slot.endpoint)
     }
 
-    /// Checks all of them at once, and waits for none much longer than the deadline.
+    /// Checks all endpoints in parallel. Waits for none much longer than the deadline.
     pub fn check(&self) -> Vec<Finding> {
         let deadline = Instant::now() + self.deadline;
         let (sender, receiver) = mpsc::channel();
@@ -118,7 +119,7 @@ impl Checker {
             }
         }
         drop(sender);
-        // Mostly a check notices itself that it is late, and ends.
+        // Usually a check notices the deadline itself.
         let end = deadline + Duration::from_millis(200);
         while let Ok((index, found)) = receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
             findings[index] = found;
@@ -128,8 +129,8 @@ impl Checker {
 }
 
 impl Slot {
-    /// Starts a check in a thread of its own, and only one at a time: nothing bounds how long the name of a host is looked
-    /// up, or a command takes to die, and such threads must not pile up.
+    /// Starts a check in a thread, unless the previous one is still running: a name look-up, or a command that does not
+    /// die, may take arbitrarily long, and such threads must not pile up.
     fn start(
         &self,
         check: impl FnOnce(&Endpoint) -> Finding + Send + 'static,
@@ -141,7 +142,7 @@ impl Slot {
         let endpoint = Arc::clone(&self.endpoint);
         let run = move || {
             let found = check(&endpoint);
-            // Whoever is told may start the next one at once.
+            // The receiver may start the next check at once.
             drop(busy);
             tell(found);
         };
@@ -150,7 +151,7 @@ impl Slot {
     }
 }
 
-/// Notes that a check runs, until it is dropped, also by a thread that did not start.
+/// Marks a check as running until it is dropped, even if its thread could not be started.
 struct Busy(Arc<AtomicBool>);
 
 impl Busy {

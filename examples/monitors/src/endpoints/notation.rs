@@ -1,7 +1,7 @@
-//! How an endpoint is written: `NAME=URL`, and what is asked of it after a `#`, as `OPTION=VALUE` with `&` in between.
+//! Parses endpoints: `NAME=URL`, followed by `#` and options, as `OPTION=VALUE` separated by `&`.
 //!
-//! That is what a URL's fragment is for: no server ever gets to see it. A comma, `&`, `%` or quote in a value is
-//! written as in any URL: `%2C`, `%26`, `%25`, `%22`. In `supervisord.conf`, a `%` has to be doubled.
+//! The options are in the URL's fragment, which is never sent to a server. In values, commas, `&`, `%` and quotes are
+//! written as in any URL: `%2C`, `%26`, `%25`, `%22`. In `supervisord.conf`, each `%` must be doubled.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -17,25 +17,25 @@ use crate::alerts::secrets::without_credentials;
 use crate::names::ProcessPattern;
 use crate::settings::{Named, seconds};
 
-/// Something that can be checked.
+/// Something to check.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     /// What it is called.
     pub name: String,
-    /// Where it is, for logs: without credentials and options.
+    /// The URL for logs: without credentials and options.
     pub url: String,
     /// The processes that serve it.
     pub process: Option<ProcessPattern>,
-    /// How long an answer may take before it is slow, where that is not as for all.
+    /// When an answer counts as slow, if set for this endpoint.
     slow_after: Option<Duration>,
     /// How it is checked.
     pub(super) check: Check,
 }
 
-/// How URLs begin.
+/// The supported schemes.
 const SCHEMES: [&str; 7] = ["tcp://", "http://", "https://", "ws://", "wss://", "interface:", "wireguard:"];
 
-/// WireGuard gives up a session after this time without a new handshake.
+/// WireGuard abandons a session after this time without a new handshake.
 const MAX_AGE: Duration = Duration::from_secs(180);
 
 impl Endpoint {
@@ -45,13 +45,13 @@ impl Endpoint {
         Self { name: "vpn".into(), url: format!("interface:{interface}"), process: None, slow_after: None, check }
     }
 
-    /// Whether it has answered, and slowly. `usual` is how long an answer may take where it has no time of its own.
+    /// Whether it answered slowly. `usual` applies if the endpoint has no limit of its own.
     pub fn is_slow(&self, found: &Finding, usual: Duration) -> bool {
         let slow_after = self.slow_after.unwrap_or(usual);
         self.is_timed() && found.as_ref().is_ok_and(|latency| *latency > slow_after)
     }
 
-    /// Whether how long a check takes says something: not where nobody is asked over a network.
+    /// Whether the duration of the check means anything: only if it goes over a network.
     fn is_timed(&self) -> bool {
         !matches!(self.check, Check::Interface(_) | Check::WireGuard { .. })
     }
@@ -119,17 +119,17 @@ fn status(text: &str) -> Result<RangeInclusive<u16>, String> {
     range.ok_or_else(|| format!("is a status or a range of them, as 200-299, not {text:?}"))
 }
 
-/// Those that were given and not yet taken.
+/// Options that have not been used yet.
 struct Options(BTreeMap<String, Vec<u8>>);
 
 impl Options {
     fn parse(text: &str) -> Result<Self, String> {
         let mut options = BTreeMap::new();
         for part in text.split('&').filter(|part| !part.trim().is_empty()) {
-            // What it is instead is not shown: it may be a secret to send.
+            // The value is not shown: it may be a secret.
             let (name, value) = part.split_once('=').ok_or("options are OPTION=VALUE with & in between")?;
             let name = name.trim();
-            // Taken as it is written, it would be looked for in vain.
+            // Taken literally, the text would never be found.
             let is_escape = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
             if !value.split('%').skip(1).all(is_escape) {
                 return Err(format!("{name} has a % that is no escape: write it as %25"));

@@ -1,4 +1,4 @@
-//! What becomes of an endpoint from tick to tick: what somebody should know is what has changed.
+//! Follows an endpoint from tick to tick, and reports changes.
 
 use std::cell::LazyCell;
 use std::collections::BTreeMap;
@@ -9,22 +9,22 @@ use supervisor_events::ProcessState;
 use super::{Endpoint, Finding};
 use crate::supervisord::Process;
 
-/// How long after its start a process need not serve its endpoint yet, if somebody had stopped it. In seconds.
+/// A process that somebody stopped and started again need not serve its endpoint before this age, in seconds.
 const GRACE: u64 = 30;
 
-/// Whether an endpoint answers.
+/// The condition of an endpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Condition {
-    /// It does. What is up when it is first checked is as it should be.
+    /// It answers. This is also assumed before the first check.
     #[default]
     Up,
-    /// It does not, for somebody has stopped its process.
+    /// It does not answer because somebody stopped its process.
     Stopped,
-    /// It does not.
+    /// It does not answer.
     Down,
 }
 
-/// What has changed, and somebody should know.
+/// A change that should be reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     Down,
@@ -34,7 +34,7 @@ pub enum Change {
     Fast,
 }
 
-/// What is known of an endpoint.
+/// What is known about an endpoint.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Watched {
@@ -45,11 +45,11 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Notes what a check has found. An endpoint that does not answer is `excused` if somebody has stopped its process.
+    /// Records a result. A failure is `excused` if somebody stopped the endpoint's process.
     pub fn note(&mut self, found: &Finding, excused: bool, is_slow: bool, slow_ticks: u32) -> Vec<Change> {
         let condition = match (found, excused, self.condition) {
             (Ok(_), ..) => Condition::Up,
-            // It was told already that it is down.
+            // It has already been reported as down.
             (Err(_), _, Condition::Down) | (Err(_), false, _) => Condition::Down,
             (Err(_), true, _) => Condition::Stopped,
         };
@@ -62,7 +62,7 @@ impl Watched {
             });
         }
         self.condition = condition;
-        // Without an answer nobody knows: what was slow may still be.
+        // A failure says nothing about slowness: a slow endpoint may still be slow.
         self.slow_ticks = if is_slow { self.slow_ticks.saturating_add(1) } else { 0 };
         if !self.slow && is_slow && self.slow_ticks >= slow_ticks {
             self.slow = true;
@@ -75,10 +75,10 @@ impl Watched {
     }
 }
 
-/// Which endpoints do not answer because somebody has stopped what serves them: all processes of that name. `ask` is how
-/// supervisord is asked about all processes: only if an endpoint has just gone down, or if it was stopped, for then it has
-/// to answer once its process runs again. None: supervisord is shutting down, and stops all of them. `when` is in seconds
-/// since 1970.
+/// Which endpoints are down because somebody stopped all the processes that serve them. `ask` asks supervisord for all
+/// processes; it is called only if an endpoint has just gone down, or was stopped and must answer again once its
+/// process is running. `ask` returns `None` if supervisord is shutting down, which stops all of them. `when` is in
+/// seconds since 1970.
 pub fn excused(
     all: &[(&Endpoint, &Finding)],
     known: &BTreeMap<String, Watched>,
@@ -98,7 +98,7 @@ pub fn excused(
     all.iter().map(is_excused).collect()
 }
 
-/// Whether somebody has stopped the process, or starts it again after that.
+/// Whether somebody stopped the process, or has only just started it again.
 fn excuses(process: &Process, condition: Condition, when: u64) -> bool {
     let starts = || {
         let start = u64::try_from(process.start).unwrap_or_default();

@@ -1,7 +1,7 @@
-//! Whether a WireGuard tunnel works, by its last handshakes: its interface is up also where no peer answers.
+//! Checks a WireGuard tunnel by its latest handshakes: its interface is up even if no peer answers.
 //!
-//! The kernel tells them to root alone, and `wg show INTERFACE latest-handshakes` prints them: a line for each peer, its
-//! key, a tab, and seconds since 1970, 0 for never.
+//! Only root may read them from the kernel. `wg show INTERFACE latest-handshakes` prints them: for each peer a line
+//! with its key, a tab, and seconds since 1970, or 0 for never.
 
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
@@ -13,10 +13,10 @@ use crate::Failure;
 use crate::net::Until;
 use crate::secrets;
 
-/// What is read of the command's output: thousands of peers.
+/// How much output is read: enough for thousands of peers.
 const LIMIT: u64 = 1 << 20;
 
-/// Fails unless all peers, or the one that is named, have shaken hands lately.
+/// Fails unless all peers, or the one named, have had a recent handshake.
 pub fn check(
     command: &str,
     interface: &str,
@@ -32,7 +32,7 @@ pub fn check(
     judge(&said, peer, max_age, now).map_err(|error| format!("{interface}: {error}").into())
 }
 
-/// What the command's failure means.
+/// Explains the command's failure.
 fn why(said: &str, interface: &str, status: ExitStatus) -> String {
     let said = said.lines().next().unwrap_or_default();
     let is = |reasons: [&str; 2]| reasons.iter().any(|reason| said.contains(reason));
@@ -41,14 +41,14 @@ fn why(said: &str, interface: &str, status: ExitStatus) -> String {
             "only root, or who has CAP_NET_ADMIN, may ask for the handshakes of {interface}: set --wg-command 'sudo -n wg'"
         )
     } else if is(["No such device", "Protocol not supported"]) {
-        // The latter where the kernel has no WireGuard.
+        // The second means that the kernel has no WireGuard.
         format!("no WireGuard interface {interface}: {said}")
     } else {
         format!("the command for the handshakes of {interface} fails, {status}: {said}")
     }
 }
 
-/// Judges what was printed, at this time since 1970.
+/// Judges the output at time `now`, since 1970.
 fn judge(printed: &str, peer: Option<&str>, max_age: Duration, now: Duration) -> Result<(), String> {
     let mut found = false;
     for line in printed.lines() {
@@ -61,7 +61,7 @@ fn judge(printed: &str, peer: Option<&str>, max_age: Duration, now: Duration) ->
         if at == 0 {
             return Err(format!("no handshake yet with {key}"));
         }
-        // A clock that was set back makes a handshake one of the future.
+        // If the clock was set back, a handshake may be in the future.
         let age = now.saturating_sub(Duration::from_secs(at));
         if age > max_age {
             return Err(format!("the last handshake with {key} was {} s ago", age.as_secs()));
@@ -74,11 +74,11 @@ fn judge(printed: &str, peer: Option<&str>, max_age: Duration, now: Duration) ->
     }
 }
 
-/// How the command ends, and what it prints. Past the deadline it is killed.
+/// The exit status of the command, and its output. It is killed at the deadline.
 fn run(command: &str, interface: &str, deadline: Instant) -> Result<(ExitStatus, String), Failure> {
     let mut words = command.split_whitespace();
     let program = words.next().ok_or("--wg-command is empty")?;
-    // A socket, not a pipe: it has a deadline.
+    // A socket instead of a pipe, because it supports a deadline.
     let (ours, theirs) = UnixStream::pair()?;
     let theirs = OwnedFd::from(theirs);
     let mut child = {
@@ -94,7 +94,7 @@ fn run(command: &str, interface: &str, deadline: Instant) -> Result<(ExitStatus,
     let mut said = String::new();
     let read = Until::new(ours, deadline).take(LIMIT).read_to_string(&mut said);
     if read.is_err() {
-        // It has not ended, or never will.
+        // It has not ended, and may never do so.
         let _ = child.kill();
     }
     let status = child.wait()?;

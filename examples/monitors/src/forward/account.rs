@@ -1,4 +1,4 @@
-//! Who we are to the broker: a user and password, a token, an nkey, or a file with credentials.
+//! The account for the broker: a user and password, a token, an nkey, or a credentials file.
 
 use std::fmt::{self, Debug};
 use std::fs;
@@ -12,7 +12,7 @@ use percent_encoding::percent_decode_str;
 use crate::Failure;
 use crate::settings::Optional;
 
-/// A secret. It does not show in `Debug`.
+/// A secret. `Debug` does not show it.
 #[derive(Clone)]
 pub struct Secret(String);
 
@@ -22,7 +22,7 @@ impl Secret {
         &self.0
     }
 
-    /// What a file holds, without the white space around it.
+    /// Reads a secret from a file, without surrounding white space.
     pub fn read(setting: &str, file: &Path) -> Result<Self, Failure> {
         let text = fs::read_to_string(file).map_err(|error| format!("{setting} {file:?}: {error}"))?;
         match text.trim() {
@@ -46,7 +46,7 @@ impl Debug for Secret {
     }
 }
 
-/// How to log in. At most one way of it is set.
+/// How to log in. At most one way may be set.
 #[derive(Clone, Debug, Args)]
 pub struct AccountSettings {
     /// The user to log in as, with one of the two passwords below
@@ -55,24 +55,24 @@ pub struct AccountSettings {
     /// The user's password. Only as an environment variable
     #[arg(long, env, default_value = "")]
     pub nats_password: Optional<Secret>,
-    /// A file that holds the user's password
+    /// A file that contains the user's password
     #[arg(long, env, default_value = "")]
     pub nats_password_file: Optional<PathBuf>,
     /// A token to log in with. Only as an environment variable
     #[arg(long, env, default_value = "")]
     pub nats_token: Optional<Secret>,
-    /// A file that holds the token
+    /// A file that contains the token
     #[arg(long, env, default_value = "")]
     pub nats_token_file: Optional<PathBuf>,
-    /// A file that holds the seed (SU…) of a user's nkey, to log in with
+    /// A file that contains the seed (SU…) of a user's nkey
     #[arg(long = "nkey", env = "NATS_NKEY", default_value = "")]
     pub nkey: Optional<PathBuf>,
-    /// A file of credentials, as `nsc` writes it: a user's JWT and nkey
+    /// A credentials file as written by `nsc`: a user's JWT and nkey
     #[arg(long = "creds", env = "NATS_CREDS", default_value = "")]
     pub creds: Optional<PathBuf>,
 }
 
-/// What the broker is told.
+/// What the broker is given.
 enum Account {
     User(String, String),
     Token(String),
@@ -81,8 +81,8 @@ enum Account {
 }
 
 impl AccountSettings {
-    /// Adds the account to the options, for these servers. Reads files anew each time: whoever replaces one need not start
-    /// the program again.
+    /// Adds the account for these servers to the options. Files are read each time, so that a replaced file takes
+    /// effect without a restart.
     pub fn log_in(&self, servers: &[ServerAddr], options: ConnectOptions) -> Result<ConnectOptions, Failure> {
         Ok(match self.account(servers)? {
             None => options,
@@ -95,7 +95,7 @@ impl AccountSettings {
         })
     }
 
-    /// The account, and the setting that names it.
+    /// The account, and the setting that it comes from.
     fn account(&self, servers: &[ServerAddr]) -> Result<Option<(&'static str, Account)>, Failure> {
         let in_url = user_of(servers)?;
         let password =
@@ -111,7 +111,7 @@ impl AccountSettings {
             (Some((user, None)), None, Some(password)) => {
                 accounts.push(("--nats-url", Account::User(user, password.0)));
             }
-            // Clients of NATS agree on that.
+            // NATS clients agree that a user without a password is a token.
             (Some((token, None)), None, None) => accounts.push(("--nats-url", Account::Token(token))),
             (None, Some(user), password) => {
                 let password = password.map_or_else(String::new, |password| password.0);
@@ -125,7 +125,7 @@ impl AccountSettings {
             accounts.push(("--nkey", Account::Nkey(seed_in(file)?)));
         }
         if let Some(file) = &*self.creds {
-            // Its last line has to have an end.
+            // Its last line must end with a newline.
             accounts.push(("--creds", Account::Credentials(Secret::read("--creds", file)?.0 + "\n")));
         }
         match &accounts[..] {
@@ -134,7 +134,7 @@ impl AccountSettings {
         }
     }
 
-    /// Why there is no connection, with the cure if the account is the reason.
+    /// Why there is no connection, with the cure if the account is to blame.
     pub fn explain(&self, servers: &[ServerAddr], error: ConnectError) -> Failure {
         if !matches!(error.kind(), ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication) {
             return error.into();
@@ -149,7 +149,7 @@ impl AccountSettings {
     }
 }
 
-/// The user and password in front of the host.
+/// The user and password in the URLs.
 fn user_of(servers: &[ServerAddr]) -> Result<Option<(String, Option<String>)>, Failure> {
     let decode = |text: &str| {
         let text = percent_decode_str(text).decode_utf8().map_err(|_| "--nats-url: the user is not UTF-8")?;
@@ -165,11 +165,11 @@ fn user_of(servers: &[ServerAddr]) -> Result<Option<(String, Option<String>)>, F
     }
 }
 
-/// The servers without users and passwords, which nothing else has to know.
+/// The servers without user and password, which other parts need not know.
 pub fn without_user(servers: &[ServerAddr]) -> Result<Vec<ServerAddr>, Failure> {
     let without = |server: &ServerAddr| {
         let mut url = server.clone().into_inner();
-        // They fail for URLs without a host, in which there is no user either.
+        // These fail for URLs without a host, which have no user either.
         let _ = url.set_password(None);
         let _ = url.set_username("");
         Ok(ServerAddr::from_url(url)?)
@@ -194,7 +194,7 @@ fn both(one: &str, other: &str) -> Failure {
     format!("{one} and {other} are both set").into()
 }
 
-/// The seed in a file, which may have comments.
+/// The seed in a file that may also contain comments.
 fn seed_in(file: &Path) -> Result<String, Failure> {
     let text = Secret::read("--nkey", file)?;
     let seed = text.0.lines().map(str::trim).find(|line| line.starts_with("SU"));

@@ -1,4 +1,4 @@
-//! How both programs reach the broker.
+//! How both programs connect to the broker.
 
 use std::fs;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::sink::pauses;
 use crate::Failure;
 use crate::log::{Level, log};
 
-/// How to reach the broker, and what to find there.
+/// How to connect, and the name of the stream.
 pub struct Broker {
     settings: Connection,
     name: String,
@@ -25,26 +25,26 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// `name` is what the broker calls us, `deadline` is for each request.
+    /// `name` identifies us to the broker; `deadline` applies to each request.
     pub fn new(settings: &Connection, name: &str, deadline: Duration) -> Result<Self, Failure> {
         if settings.nats_url.is_empty() {
             return Err("--nats-url names no broker".into());
         }
         let this = Self { settings: settings.clone(), name: name.into(), stream: settings.stream.clone(), deadline };
-        // What is wrong with the settings is wrong now.
+        // Fails now if the settings are wrong.
         this.options().map(|_| this)
     }
 
     fn options(&self) -> Result<ConnectOptions, Failure> {
         let settings = &self.settings;
-        // So that a broker that has vanished without a word is noticed.
+        // Notices a broker that has disappeared silently.
         let mut options = ConnectOptions::new().name(&self.name).ping_interval(Duration::from_secs(10));
         options = options.connection_timeout(self.deadline).request_timeout(Some(self.deadline));
         options = options.reconnect_delay_callback(|attempts| {
-            // It counts from 1.
+            // `attempts` counts from 1.
             pauses(Duration::from_secs(10)).nth(attempts.saturating_sub(1).min(100)).unwrap_or_default()
         });
-        // What the account may not do, the broker tells in a message of its own.
+        // The broker reports missing permissions in a separate message.
         options = options.event_callback(async |event| {
             if let Event::ServerError(error) = event {
                 log(Level::Warning, "the broker complains", json!({ "error": error.to_string() }));
@@ -71,7 +71,7 @@ impl Broker {
     pub async fn connect(&self) -> Result<Client, Failure> {
         let servers = &self.settings.nats_url;
         let connect = self.options()?.connect(account::without_user(servers)?);
-        // It would say so at each attempt, whoever calls this says it once.
+        // The client would log each attempt; our caller logs the failure once.
         let connect = connect.with_subscriber(NoSubscriber::new());
         let client = timeout(self.deadline * 2, connect).await?;
         client.map_err(|error| self.settings.account.explain(servers, error))

@@ -1,5 +1,4 @@
-//! Who runs where: the last state of every process of every supervisord, from what the forwarders published, and how old
-//! that is.
+//! The fleet: the last state of every process under every supervisord, as published by the forwarders, and its age.
 
 use std::collections::BTreeMap;
 
@@ -10,18 +9,18 @@ use supervisor_events::{Event, EventType, ProcessStateEvent, SupervisorState};
 
 use super::message::decode;
 
-/// One supervisord: its machine and its identifier.
+/// One supervisord: its host and its identifier.
 type Server = (String, String);
 
-/// A state in which a process does not run, and stays so when its supervisord has ended.
+/// States in which a process is not running, and will stay so after its supervisord has ended.
 const ENDED: [&str; 3] = ["STOPPED", "EXITED", "FATAL"];
 
-/// All supervisords that were heard of.
+/// All known supervisords.
 pub struct Fleet {
     servers: BTreeMap<Server, Run>,
-    /// Who was not heard of for so long is silent.
+    /// After this time without a message, a supervisord is silent.
     silent_after: SignedDuration,
-    /// Until then nobody could be heard.
+    /// Until then, we could not receive anything.
     deaf_until: Timestamp,
 }
 
@@ -30,13 +29,13 @@ pub struct Fleet {
 struct Run {
     name: String,
     since: String,
-    /// When the broker had something from it.
+    /// When the broker last received something from it.
     heard: Timestamp,
-    /// How many events its forwarder had yet to publish then.
+    /// How many events its forwarder still had to publish at that time.
     waiting: u64,
-    /// What it said last of its own state, and the serial of that.
+    /// The last state it reported of itself, with the event's serial.
     state: Option<(SupervisorState, u64)>,
-    /// What was said of it.
+    /// The last state that was printed.
     said: Option<&'static str>,
     /// By group and name.
     processes: BTreeMap<(String, String), Process>,
@@ -47,7 +46,7 @@ struct Process {
     pid: Option<u32>,
     since: String,
     serial: u64,
-    /// Events were dropped after this one: it may have another state by now.
+    /// Later events were dropped, so the state may have changed.
     uncertain: bool,
 }
 
@@ -56,7 +55,7 @@ impl Fleet {
         Self { servers: BTreeMap::new(), silent_after, deaf_until: Timestamp::MIN }
     }
 
-    /// Takes a message in that the broker had at this time, and returns what there is to say about it.
+    /// Handles a message that the broker received at `published`. Returns the changes to print.
     pub fn apply(&mut self, headers: Option<&HeaderMap>, payload: &[u8], published: Timestamp) -> Vec<Value> {
         let header = |name: &str| headers?.get(name).map(|value| decode(value.as_str()));
         let (Some(host), Some(name), Some(time)) =
@@ -69,7 +68,7 @@ impl Fleet {
         let mut changes = Vec::new();
         if run.name != name {
             if time < run.since {
-                // From the spool of another listener, which is behind.
+                // From another listener's spool that is still catching up.
                 return changes;
             }
             changes.push(line("started", &server, json!({ "since": time })));
@@ -93,12 +92,12 @@ impl Fleet {
                 if run.state.is_none_or(|(_, known)| known < serial) {
                     run.state = Some((state, serial));
                 }
-                // After a reload too, which keeps the serials: all processes are started anew.
+                // After a reload too, which keeps the serials, all processes are started anew.
                 if state == SupervisorState::Running {
                     run.processes.retain(|_, process| process.serial > serial);
                 }
             }
-            // A group that was added had been removed, if there was one.
+            // A group that is added replaces any group of that name.
             Ok(Event::ProcessGroup(event)) => {
                 run.processes
                     .retain(|(group, _), process| event.groupname != group.as_str() || process.serial > serial);
@@ -108,12 +107,12 @@ impl Fleet {
         changes
     }
 
-    /// Nobody could be heard until now: that is not their silence.
+    /// We could not receive anything until now: that does not count as silence.
     pub fn was_deaf(&mut self) {
         self.deaf_until = Timestamp::now();
     }
 
-    /// Which supervisords have become silent, or have anything else to say of themselves than before.
+    /// The supervisords whose state has changed, including those that have become silent.
     pub fn turns(&mut self, now: Timestamp) -> Vec<Value> {
         let (silent_after, deaf_until) = (self.silent_after, self.deaf_until);
         let mut turns = Vec::new();
@@ -126,7 +125,7 @@ impl Fleet {
         turns
     }
 
-    /// Each supervisord and, after it, the state of each of its processes.
+    /// Each supervisord, followed by the state of each of its processes.
     pub fn lines(&self, now: Timestamp) -> impl Iterator<Item = Value> {
         self.servers.iter().flat_map(move |(server, run)| {
             let state = run.state(now, self.silent_after, self.deaf_until);
@@ -146,20 +145,20 @@ impl Fleet {
     }
 }
 
-/// Seconds, never negative: clocks differ.
+/// In seconds, and never negative, because clocks differ.
 fn age(since: Timestamp, now: Timestamp) -> i64 {
     now.duration_since(since).as_secs().max(0)
 }
 
 impl Run {
-    /// What there is to say of the supervisord itself.
+    /// The state of the supervisord itself.
     fn state(&self, now: Timestamp, silent_after: SignedDuration, deaf_until: Timestamp) -> &'static str {
         let silent = now.duration_since(self.heard.max(deaf_until)) > silent_after;
         match (self.state, silent) {
             (Some((SupervisorState::Stopping, _)), true) => "STOPPED",
             (_, true) => "SILENT",
             (Some((SupervisorState::Stopping, _)), false) => "STOPPING",
-            // Without a word of its own, too: there is somebody.
+            // Even if it has not reported a state: something was received from it.
             _ => "RUNNING",
         }
     }
@@ -172,7 +171,7 @@ impl Run {
         line("server", server, details)
     }
 
-    /// The event's process enters the event's state, unless a later event was there before.
+    /// Records the state of the event's process, unless a later event is known.
     fn enter(&mut self, server: &Server, event: &ProcessStateEvent<'_>, serial: u64, since: String) -> Option<Value> {
         let name = (event.groupname.to_string(), event.processname.to_string());
         if self.processes.get(&name).is_some_and(|known| known.serial >= serial) {

@@ -1,4 +1,4 @@
-//! An HTTP server as the place where events go: one JSON line in each POST.
+//! Sends events to an HTTP server: one JSON line per POST.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,13 +23,13 @@ use crate::settings::Optional;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "An HTTP server instead of the broker")]
 pub struct HttpSettings {
-    /// Where to POST each event as a line of JSON, such as https://logs.internal/events. NATS is not used then
+    /// The URL to POST each event to, as a line of JSON, such as https://logs.internal/events. NATS is then not used
     #[arg(long, env = "FORWARD_HTTP_URL", default_value = "")]
     pub http_url: Optional<Url>,
-    /// A bearer token for the server. Only as an environment variable
+    /// The bearer token for the server. Only as an environment variable
     #[arg(long, env = "FORWARD_HTTP_TOKEN", default_value = "")]
     pub http_token: Optional<Secret>,
-    /// A file that holds the token
+    /// A file that contains the token
     #[arg(long, env = "FORWARD_HTTP_TOKEN_FILE", default_value = "")]
     pub http_token_file: Optional<PathBuf>,
     /// A PEM file with the certificates to trust instead of the system's
@@ -37,7 +37,7 @@ pub struct HttpSettings {
     pub http_ca: Optional<PathBuf>,
 }
 
-/// Events follow each other: the next one goes over the same connection.
+/// Events follow each other closely, so the connection is kept.
 const KEPT: usize = 1;
 
 /// The server.
@@ -48,23 +48,23 @@ pub struct Http {
 }
 
 impl Http {
-    /// The one at this URL; `deadline` is for each request.
+    /// `deadline` applies to each request.
     pub fn new(url: &Url, settings: &HttpSettings, deadline: Duration) -> Result<Self, Failure> {
         let authorities = ("--http-ca", settings.http_ca.as_deref());
         let agent = agent(url, deadline, KEPT, authorities)?;
         let this = Self { agent, url: url.clone(), settings: settings.clone() };
         log(Level::Info, "events are posted", json!({ "to": format!("{url:?}") }));
-        // What is wrong with the settings is wrong now.
+        // Fails now if the settings are wrong.
         this.token().map(|_| this)
     }
 
-    /// Reads the file anew each time, as with the broker's secrets.
+    /// Reads the file each time, as with the broker's secrets.
     fn token(&self) -> Result<Option<Secret>, Failure> {
         let Self { settings, .. } = self;
         one_of(("FORWARD_HTTP_TOKEN", &settings.http_token), ("--http-token-file", &settings.http_token_file))
     }
 
-    /// Whether the server has it. False if it will never take this one.
+    /// Whether the server accepted the event. `false` if it never will.
     fn post(&self, message: &Message) -> Result<bool, Failure> {
         let mut request = self.agent.post(self.url.uri()).header("content-type", "application/x-ndjson");
         if let Some(token) = self.token()? {
@@ -73,7 +73,7 @@ impl Http {
         let status = request.send(format!("{}\n", line(message)))?.status().as_u16();
         match status {
             200..=299 => Ok(true),
-            // What is wrong with the event itself is so at each attempt. All else can be cured.
+            // Something is wrong with the event itself, so retrying is pointless. All other errors can be fixed.
             400 | 413 | 422 => {
                 let details = json!({ "id": message.last_id(), "status": status });
                 log(Level::Error, "the server refuses an event: dropped", details);
@@ -104,7 +104,7 @@ impl Sink for Http {
     }
 }
 
-/// The event as JSON. Values are text, as supervisord wrote them.
+/// The event as JSON. Values are strings, as supervisord wrote them.
 fn line(message: &Message) -> Value {
     let mut line = Map::from_iter([("id".into(), message.header(ID).unwrap_or_default().into())]);
     let mut header = Map::new();

@@ -1,4 +1,4 @@
-//! JetStream as the place where events go, with signs of life in between.
+//! Publishes events to JetStream, with heartbeats in between.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -20,16 +20,16 @@ use super::streams::Streams;
 use crate::Failure;
 use crate::log::{Level, log};
 
-/// The broker, and what it is told.
+/// The broker, and what to publish there.
 pub struct JetStream {
     broker: Broker,
     streams: Streams,
     origin: Origin,
-    /// How often it is told that we are alive.
+    /// The interval between heartbeats.
     heartbeat: Duration,
-    /// The newest states that were published: the run and serial, by subject.
+    /// The newest published states: run and serial, by subject.
     newest: HashMap<String, (String, u64)>,
-    /// Whether it was said that nobody keeps last states.
+    /// Whether it has been logged that no stream keeps last states.
     said: bool,
 }
 
@@ -38,7 +38,8 @@ impl Sink for JetStream {
         match Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => {
                 let Err(error) = runtime.block_on(self.publish_all(queue, taken));
-                // Each connection has a runtime of its own: with it goes what the client still wanted to send.
+                // Each connection has a runtime of its own: shutting it down discards what the client still wanted to
+                // send.
                 runtime.shutdown_background();
                 error
             }
@@ -52,7 +53,7 @@ impl JetStream {
         Self { broker, streams, origin, heartbeat, newest: HashMap::new(), said: false }
     }
 
-    /// One connection, for as long as all goes well.
+    /// Publishes over one connection until it fails.
     async fn publish_all(&mut self, queue: &Queue, taken: &mut bool) -> Result<Infallible, Failure> {
         let client = self.broker.connect().await?;
         let context = jetstream::new(client.clone());
@@ -88,8 +89,8 @@ impl JetStream {
         }
     }
 
-    /// Whether this state is newer than the last one of the same that was published: supervisord may give us late what
-    /// another pool had rejected.
+    /// Whether this state is newer than the last one published for its subject. supervisord may resend, late, events
+    /// that another pool rejected.
     fn is_newer(&mut self, last: &Message) -> bool {
         let number = last.header("Supervisor-serial").and_then(|serial| serial.parse().ok());
         let (Some(serial), Some(run)) = (number, last.header("Forward-Run")) else { return true };
@@ -106,7 +107,7 @@ fn is_connected(client: &Client) -> Result<(), Failure> {
     if client.connection_state() == State::Connected { Ok(()) } else { Err("the connection was lost".into()) }
 }
 
-/// Publishes an event, and beside it the state that it tells of. Whether there was a place for that.
+/// Publishes an event and the state that it reports. Returns whether a stream keeps that state.
 async fn publish(context: &Context, event: Message, last: Option<Message>) -> Result<bool, Failure> {
     let event = send(context, event).await?;
     let last = match last {
@@ -120,7 +121,7 @@ async fn publish(context: &Context, event: Message, last: Option<Message>) -> Re
     }
 }
 
-/// Waits until a last state is kept. False if nobody keeps it.
+/// Waits until a last state is stored. `false` if no stream keeps it.
 async fn keep(last: PublishAckFuture) -> Result<bool, Failure> {
     match last.await {
         Ok(_) => Ok(true),

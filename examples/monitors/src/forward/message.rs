@@ -1,7 +1,7 @@
-//! An event as a message of the stream: subject, headers, payload.
+//! An event as a message: subject, headers, payload.
 //!
-//! What may hold anything is percent-encoded, as UTF-8: in subjects everything but ASCII letters, digits, `-` and `_`; in
-//! headers everything but visible ASCII, and `%`. So both can be taken back to what supervisord sent.
+//! Values that may contain anything are percent-encoded as UTF-8: in subjects everything except ASCII letters, digits,
+//! `-` and `_`; in headers everything except visible ASCII, and `%`. So both can be decoded to what supervisord sent.
 
 use std::env;
 
@@ -13,15 +13,15 @@ use crate::log::now;
 const TOKEN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 const HEADER: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 
-/// The header by which the broker knows a message again.
+/// The header by which the broker recognises repeated messages.
 pub const ID: &str = "Nats-Msg-Id";
-/// In place of an event's name, where events were dropped.
+/// The event name in the subject of a message about dropped events.
 pub const DROPPED: &str = "FORWARD_MONITOR_DROPPED";
 
-/// In place of an event's name, where the last states are.
+/// The event name in the subject of a last state.
 pub const LAST: &str = "last";
 
-/// What is published. Headers are encoded.
+/// A message to publish. Its headers are encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     pub subject: String,
@@ -30,7 +30,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// As bytes, for the spool: lines of text, an empty one, the payload.
+    /// Serialises the message for the spool: lines of text, an empty line, the payload.
     pub fn to_bytes(&self) -> Vec<u8> {
         let lines = self.headers.iter().map(|(name, value)| format!("{name}: {value}\n"));
         let mut bytes = format!("{}\n{}\n", self.subject, lines.collect::<String>()).into_bytes();
@@ -38,7 +38,7 @@ impl Message {
         bytes
     }
 
-    /// From the spool's bytes.
+    /// Parses what `to_bytes` wrote.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let end = bytes.windows(2).position(|pair| pair == b"\n\n")?;
         let mut lines = str::from_utf8(&bytes[..end]).ok()?.split('\n');
@@ -47,18 +47,18 @@ impl Message {
         Some(Self { subject, headers: lines.map(pair).collect::<Option<_>>()?, payload: bytes[end + 2..].into() })
     }
 
-    /// A header's value, encoded.
+    /// The encoded value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|header| header.0 == name).map(|header| header.1.as_str())
     }
 
-    /// The id of the event that it carries; of the last one, if it tells of dropped ones.
+    /// The id of its event; for dropped events, the id of the last one.
     pub fn last_id(&self) -> &str {
         self.header("Forward-Last-Id").or(self.header(ID)).unwrap_or_default()
     }
 
-    /// The copy of it that is kept until there is a newer one of the same process, group or supervisord. None if it tells
-    /// of no such thing.
+    /// The copy that is kept until a newer one for the same process, group or supervisord replaces it. `None` if the
+    /// event is about none of these.
     pub fn last(&self) -> Option<Self> {
         let what = if self.header("Forward-Dropped").is_some() {
             "dropped".into()
@@ -78,14 +78,14 @@ impl Message {
         let (before, _) = self.subject.rsplit_once('.')?;
         let server = token(&decode(self.header("Supervisor-server")?));
         let mut last = Self { subject: format!("{before}.{LAST}.{server}.{what}"), ..self.clone() };
-        // They may come to the same stream, where one of them would be the other again.
+        // Both messages may go to the same stream, where equal ids would make one a duplicate.
         last.headers.iter_mut().filter(|(name, _)| name == ID).for_each(|(_, id)| id.push_str("/last"));
         Some(last)
     }
 
-    /// Cuts the payload where headers and payload are larger than the broker takes. None if the headers alone are.
+    /// Cuts the payload if the message is larger than the broker allows. `None` if the headers alone are too large.
     pub fn cut_to(mut self, limit: usize) -> Option<Self> {
-        // With room for the header that tells of the cut, and for what the broker's protocol puts around them.
+        // Leaves room for the header about the cut, and for the broker's own framing.
         let around = self.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum::<usize>() + 64;
         if around + self.payload.len() > limit {
             let keep = limit.checked_sub(around)?;
@@ -99,21 +99,21 @@ impl Message {
     }
 }
 
-/// Where messages come from: this listener, and the supervisord that started it.
+/// The origin of messages: this listener, and the supervisord that started it.
 #[derive(Clone, Debug)]
 pub struct Origin {
-    /// What subjects begin with.
+    /// The beginning of all subjects.
     pub prefix: String,
-    /// The machine.
+    /// The host.
     pub host: String,
-    /// What tells this run of supervisord from any other on this machine: serials begin at 0 with each.
+    /// Identifies this run of supervisord on this host: each run's serials begin at 0.
     pub run: String,
     /// The listener's group and name.
     pub process: String,
 }
 
 impl Origin {
-    /// The message of an event.
+    /// The message for an event.
     pub fn event(&self, event: &Notification<'_>) -> Message {
         let headers = [
             (ID, self.id(&event.header)),
@@ -130,13 +130,13 @@ impl Origin {
         if event.omitted > 0 {
             message.headers.push(("Forward-Omitted".into(), event.omitted.to_string()));
         }
-        // The prefix keeps them apart from the headers that mean something to the broker.
+        // The prefix separates them from headers that have a meaning to the broker.
         let tokens = event.header.tokens();
         message.headers.extend(tokens.map(|(key, value)| (format!("Supervisor-{}", encode(key)), encode(value))));
         message
     }
 
-    /// A sign of life, for the supervisord whose event has this id. None if that is another run of it.
+    /// A heartbeat for the supervisord whose event has this id. `None` if the id belongs to another run.
     pub fn alive(&self, last_id: &str, waiting: usize) -> Option<Message> {
         let mut parts = last_id.split('/');
         let [host, run] = [&self.host, &self.run].map(|part| token(part));
@@ -156,17 +156,17 @@ impl Origin {
         Some(Message { subject: format!("{}.{host}.{LAST}.{server}.alive", self.prefix), headers, payload: Vec::new() })
     }
 
-    /// The same for the same event of the same pool, whoever delivers it, and never again for another one.
+    /// The same for repeated deliveries of one event in one pool, and unique otherwise.
     fn id(&self, header: &Header<'_>) -> String {
         let [host, run, server, pool] = [&self.host, &self.run, header.server(), header.pool()].map(token);
         format!("{host}/{run}/{server}/{pool}/{}", header.serial())
     }
 }
 
-/// The message in place of events that were dropped: `count` of them, from `first` to `last`.
+/// The message for `count` dropped events, from `first` to `last`.
 pub fn dropped(count: u64, first: &Message, last: &Message) -> Message {
     let subject = first.subject.rsplit_once('.').map_or("", |(before, _)| before);
-    // What is true of all of them, and the last one's time.
+    // The headers that all of them share, and the last one's time.
     let kept =
         ["Forward-Host", "Forward-Run", "Forward-Process", "Forward-Time", "Supervisor-server", "Supervisor-pool"];
     let mut headers = vec![(ID.into(), format!("{}/dropped", first.last_id()))];
@@ -177,27 +177,27 @@ pub fn dropped(count: u64, first: &Message, last: &Message) -> Message {
     Message { subject: format!("{subject}.{DROPPED}"), headers, payload: Vec::new() }
 }
 
-/// A part of a subject. Never empty, which the broker forbids.
+/// Encodes a part of a subject. The broker forbids empty parts.
 pub fn token(text: &str) -> String {
     if text.is_empty() { "%".into() } else { utf8_percent_encode(text, TOKEN).to_string() }
 }
 
-/// What a part of a subject was made of.
+/// Decodes a part of a subject.
 fn un_token(text: &str) -> String {
     if text == "%" { String::new() } else { decode(text) }
 }
 
-/// A header's value.
+/// Encodes a header's value.
 pub fn encode(text: &str) -> String {
     utf8_percent_encode(text, HEADER).to_string()
 }
 
-/// What a header's value was made of.
+/// Decodes a header's value.
 pub fn decode(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-/// The listener's own name, as supervisord tells it.
+/// The listener's own name, from supervisord.
 pub fn process_name() -> String {
     let from_env = |variable| env::var(variable).unwrap_or_else(|_| "forward_monitor".into());
     format!("{}:{}", from_env("SUPERVISOR_GROUP_NAME"), from_env("SUPERVISOR_PROCESS_NAME"))

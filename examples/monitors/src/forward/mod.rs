@@ -1,4 +1,5 @@
-//! Forwards supervisord's events to NATS JetStream or to an HTTP server, and shows from there what runs where. README.md says how to use it.
+//! Forwards supervisord's events to NATS JetStream or an HTTP server, and shows from there what runs where. README.md
+//! explains its use.
 //!
 //! ```text
 //! supervisord ─▶ main (Serve) ─▶ queue ─▶ sink ─▶ JetStream ─▶ fleet
@@ -6,8 +7,8 @@
 //!                message        spool (a file)
 //! ```
 //!
-//! The main thread takes events and answers them. A second one publishes them, one after the other. Between them is a
-//! queue that lives in a file, so that it outlives both.
+//! The main thread receives events and answers them. A second thread publishes them in order. The queue between them is
+//! stored in a file, so it survives both.
 
 pub mod account;
 pub mod broker;

@@ -1,7 +1,7 @@
-//! What lies between the thread that answers supervisord and the one that talks to the broker.
+//! The queue between the thread that answers supervisord and the one that talks to the broker.
 //!
-//! Every event goes through the spool, which keeps the order. While the broker is there the spool holds one event at most,
-//! the answer waits for the broker, and nothing waits for the disk.
+//! Every event passes through the spool, which keeps the order. While the broker is reachable, the spool holds at most
+//! one event: the answer waits for the broker, and nothing waits for the disk.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,33 +16,33 @@ use super::spool::{Spool, Stored};
 use crate::Failure;
 use crate::log::{Level, log};
 
-/// How long to wait before a disk is tried again.
+/// How long to wait before trying the disk again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How many reasons are said for which the broker does not take events.
+/// How many different errors of the broker are logged.
 const REASONS: usize = 8;
 
-/// The messages on their way, for both threads.
+/// The messages under way, shared by both threads.
 pub struct Queue {
     state: Mutex<State>,
-    /// The broker has taken a message, has come or has gone.
+    /// The broker has accepted a message, or has become reachable or unreachable.
     changed: Condvar,
-    /// There is a message for the broker.
+    /// There is a message to publish.
     work: Notify,
-    /// How long an event may wait for the broker before it waits for the disk instead.
+    /// How long an event may wait for the broker before it is synced to disk instead.
     deadline: Duration,
-    /// Whether to end.
+    /// Whether to stop.
     stop: Arc<AtomicBool>,
 }
 
 struct State {
     spool: Spool,
-    /// The newest message, if it cannot be written to the spool.
+    /// The newest message, if it could not be written to the spool.
     held: Option<Message>,
     broker: Broker,
-    /// Why it does not take events, as far as that was said.
+    /// The errors of the broker that have been logged.
     said: Vec<String>,
-    /// How many messages the broker has taken.
+    /// How many messages the broker has accepted.
     taken: usize,
     /// Whether the last event was dropped.
     dropping: bool,
@@ -50,14 +50,14 @@ struct State {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Broker {
-    /// Nobody has tried yet.
+    /// No attempt has been made yet.
     Unknown,
     Here,
     Away,
 }
 
 impl State {
-    /// How many messages the broker will have taken when it has taken all.
+    /// The value of `taken` once the broker has accepted everything.
     fn all(&self) -> usize {
         self.taken + self.spool.messages() + usize::from(self.held.is_some())
     }
@@ -74,7 +74,7 @@ impl Queue {
         Self { state: state.into(), changed: Condvar::new(), work: Notify::new(), deadline, stop }
     }
 
-    /// Takes a message in. When it returns, the broker has it, or it is safe in the spool, or it was dropped and counted.
+    /// Takes on a message. On return, the broker has it, or it is safe in the spool, or it was dropped and counted.
     pub fn take(&self, message: &Message) -> Result<(), Failure> {
         let since = Instant::now();
         let left = || self.deadline.saturating_sub(since.elapsed());
@@ -83,7 +83,7 @@ impl Queue {
         loop {
             let safe = match state.spool.append(message) {
                 Ok(Stored::Full) if !state.is_away() && !left().is_zero() => {
-                    // It is sending what is there.
+                    // The broker is accepting messages, so there will be room.
                     state = self.wait(state, left());
                     continue;
                 }
@@ -92,14 +92,14 @@ impl Queue {
                     (state.held, state.dropping) = (None, false);
                     self.work.notify_one();
                     let all = state.all();
-                    // With others in front of it, it would wait for them too.
+                    // Behind other messages, it would have to wait for those too.
                     while state.taken < all && state.spool.messages() == 1 && !state.is_away() && !left().is_zero() {
                         state = self.wait(state, left());
                     }
                     if state.taken >= all { Ok(()) } else { state.spool.sync() }
                 }
                 Err(error) => {
-                    // The broker can still have it, after those before it.
+                    // The broker can still accept it, after the messages before it.
                     state.held = Some(message.clone());
                     Err(error)
                 }
@@ -139,7 +139,7 @@ impl Queue {
         state.spool.sync()
     }
 
-    /// The oldest message; waits for one.
+    /// Waits for a message; returns the oldest one.
     pub async fn oldest(&self) -> io::Result<Message> {
         loop {
             {
@@ -152,17 +152,17 @@ impl Queue {
         }
     }
 
-    /// How many messages wait.
+    /// How many messages are waiting.
     pub fn waiting(&self) -> usize {
         self.lock().spool.messages()
     }
 
-    /// The id of the last event that was taken in; empty if there was none.
+    /// The id of the last event taken on; empty if there was none.
     pub fn last_id(&self) -> String {
         self.lock().spool.last_id().into()
     }
 
-    /// The broker has the oldest message.
+    /// The broker has accepted the oldest message.
     pub fn taken(&self, message: &Message) {
         let mut state = self.lock();
         if state.spool.messages() == 0 {
@@ -178,7 +178,7 @@ impl Queue {
         self.is_here(state);
     }
 
-    /// The broker can be reached. With messages for it, the first one has to show whether it takes them.
+    /// The broker is reachable. If messages are waiting, the first one will show whether it accepts them.
     pub fn reached(&self) {
         let state = self.lock();
         if state.taken == state.all() {
@@ -195,11 +195,11 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// The broker cannot be reached, or does not take messages.
+    /// The broker is unreachable, or rejects messages.
     pub fn away(&self, error: &Failure) {
         let mut state = self.lock();
         let why = error.to_string();
-        // Another reason may need another cure.
+        // A different error may need a different cure.
         if !state.said.contains(&why) && state.said.len() < REASONS {
             let details = json!({ "error": why, "spooled": state.spool.messages() });
             log(Level::Warning, "the broker does not take events: they go to the spool", details);

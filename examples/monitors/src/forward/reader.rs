@@ -1,4 +1,4 @@
-//! Reads the last states, prints them as a table, and then what changes.
+//! Reads the last states, prints them as a table, and then prints changes.
 
 use std::io::{self, BufWriter, Write};
 use std::time::Duration;
@@ -25,22 +25,22 @@ use crate::Failure;
 use crate::log::{Level, log};
 use crate::settings::seconds;
 
-/// How often it is looked who has become silent.
+/// How often to check for silent machines.
 const TURN: Duration = Duration::from_secs(1);
 
-/// What `fleet` is told.
+/// The settings of `fleet`.
 #[derive(Args)]
 pub struct ReaderSettings {
-    /// Print the table and end, instead of following what changes. The exit code is 2 if a process that is shown is FATAL
+    /// Print the table and exit, instead of following changes. The exit code is 2 if a process in the table is FATAL
     #[arg(long, env = "FLEET_ONCE")]
     once: bool,
     /// Print lines of JSON instead of a table
     #[arg(long, env = "FLEET_JSON")]
     json: bool,
-    /// Seconds without a sign of life after which a machine is SILENT, and what runs there UNKNOWN
+    /// Seconds without a heartbeat after which a machine is SILENT, and its processes are UNKNOWN
     #[arg(long, env = "FLEET_SILENT_AFTER", default_value = "60", value_parser = seconds)]
     silent_after: Duration,
-    /// The first part of all subjects: the same as that of forward_monitor
+    /// The first part of all subjects, as set for forward_monitor
     #[arg(long, env = "FORWARD_SUBJECT", default_value = "supervisor")]
     subject: String,
     /// Seconds within which the broker has to answer
@@ -52,7 +52,7 @@ pub struct ReaderSettings {
     connection: Connection,
 }
 
-/// Does what it is told. With `once`, returns whether a process that was shown is FATAL; otherwise it goes on.
+/// With `once`, returns whether a process in the table is FATAL. Otherwise follows changes and does not return.
 pub fn run(settings: ReaderSettings) -> Result<bool, Failure> {
     let broker = Broker::new(&settings.connection, "fleet", settings.deadline)?;
     let fleet = Fleet::new(SignedDuration::try_from(settings.silent_after)?);
@@ -63,19 +63,19 @@ pub fn run(settings: ReaderSettings) -> Result<bool, Failure> {
 struct Reader {
     settings: ReaderSettings,
     fleet: Fleet,
-    /// Whether the table was printed.
+    /// Whether the table has been printed.
     shown: bool,
     /// The number of the next message.
     next: u64,
 }
 
 impl Reader {
-    /// Whether a process is FATAL, once the table was printed and that is all that was wanted.
+    /// Returns whether a process is FATAL, once the table has been printed and nothing else was requested.
     async fn follow(&mut self, broker: &Broker) -> Result<bool, Failure> {
         loop {
             let error = match self.read(broker).await {
                 Ok(fatal) => return Ok(fatal),
-                // Where nothing was ever read, or nobody reads what is printed, it is no use to try again.
+                // If nothing was ever read, or the output is closed, retrying is pointless.
                 Err(error) if !self.shown || error.is::<io::Error>() => return Err(error),
                 Err(error) => error,
             };
@@ -85,13 +85,13 @@ impl Reader {
         }
     }
 
-    /// Prints the table once the last states were read, and then what changes.
+    /// Prints the table once the last states have been read, and then changes.
     async fn read(&mut self, broker: &Broker) -> Result<bool, Failure> {
         let client = broker.connect().await?;
         let stream = self.stream(broker, &client).await?;
         let state = &stream.cached_info().state;
         let newest = state.last_sequence;
-        // A broker that has lost its stream begins anew.
+        // If the broker has lost its stream, starts over.
         let deliver_policy = match self.next {
             next if next > 0 && next <= newest + 1 => DeliverPolicy::ByStartSequence { start_sequence: next },
             _ => DeliverPolicy::LastPerSubject,
@@ -135,7 +135,7 @@ impl Reader {
         }
     }
 
-    /// The stream of last states; that of all events, if they are kept there.
+    /// The stream of last states; without one, the stream of all events.
     async fn stream(&self, broker: &Broker, client: &Client) -> Result<Stream, Failure> {
         let context = jetstream::new(client.clone());
         match context.get_stream(last_of(&broker.stream)).await {
@@ -146,7 +146,7 @@ impl Reader {
         }
     }
 
-    /// The subjects of last states, of one machine if no other is shown.
+    /// The subjects of last states, restricted to one host if only that is shown.
     fn subjects(&self) -> String {
         let host = match &self.settings.filter.host[..] {
             [host] => token(host),
@@ -155,14 +155,14 @@ impl Reader {
         format!("{}.{host}.{LAST}.>", self.settings.subject)
     }
 
-    /// Prints the table. Whether a process in it is FATAL.
+    /// Prints the table. Returns whether a process in it is FATAL.
     fn show(&mut self) -> io::Result<bool> {
         self.shown = true;
         let (mut output, json, now) = (BufWriter::new(io::stdout().lock()), self.settings.json, Timestamp::now());
         if !json {
             show::head(&mut output)?;
         }
-        // What the table says of them is said.
+        // The table shows these states, so they are not printed as changes.
         self.fleet.turns(now);
         let mut summary = Summary::default();
         for line in self.fleet.lines(now).filter(|line| self.settings.filter.shows(line)) {

@@ -1,4 +1,4 @@
-//! What `fleet` prints: which lines, how they look, and what they come to.
+//! What `fleet` prints: the lines selected, their format, and the summary.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -9,23 +9,24 @@ use serde_json::{Value, json};
 use crate::names::ProcessPattern;
 use crate::settings::List;
 
-/// Which lines are shown. All settings have to fit.
+/// Which lines to show. A line must match all settings.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "What is shown")]
 pub struct Filter {
-    /// Only these machines, separated by commas
+    /// Only these hosts, separated by commas
     #[arg(long, env = "FLEET_HOST", default_value = "")]
     pub host: List<String>,
-    /// Only these processes: NAME, GROUP:NAME, GROUP:* or *, separated by commas. Without it, also the supervisords
+    /// Only these processes: NAME, GROUP:NAME, GROUP:* or *, separated by commas. If empty, supervisords are shown as
+    /// well
     #[arg(long, env = "FLEET_PROCESS", default_value = "")]
     pub process: List<ProcessPattern>,
-    /// Only what is in these states, separated by commas, such as FATAL,UNKNOWN,SILENT
+    /// Only these states, separated by commas, such as FATAL,UNKNOWN,SILENT
     #[arg(long, env = "FLEET_STATE", default_value = "")]
     pub state: List<String>,
 }
 
 impl Filter {
-    /// Whether this line is shown.
+    /// Whether to show this line.
     pub fn shows(&self, line: &Value) -> bool {
         let text = |key: &str| line[key].as_str().unwrap_or_default();
         let fits = |list: &[String], key| list.is_empty() || list.iter().any(|it| it.eq_ignore_ascii_case(text(key)));
@@ -34,7 +35,7 @@ impl Filter {
     }
 }
 
-/// How many of what there are.
+/// How many supervisords and processes are in each state.
 #[derive(Default)]
 pub struct Summary {
     servers: BTreeMap<String, u64>,
@@ -76,7 +77,7 @@ impl Summary {
     }
 }
 
-/// What the columns are.
+/// Prints the names of the columns.
 pub fn head(output: &mut impl Write) -> io::Result<()> {
     row(["HOST", "SERVER", "PROCESS", "STATE", "PID", "AGE", "HEARD", "SINCE"], output)
 }
@@ -86,7 +87,7 @@ pub fn say(line: &Value, json: bool, output: &mut impl Write) -> io::Result<()> 
     if json {
         return writeln!(output, "{line}");
     }
-    // Names may hold anything, but not break the table.
+    // Names may contain anything, but must not break the table.
     let text = |key: &str| line[key].as_str().unwrap_or_default().escape_debug().to_string();
     let (process, state) = match text("kind").as_str() {
         "started" => ("*".into(), "(a new run)".into()),
@@ -105,7 +106,7 @@ pub fn say(line: &Value, json: bool, output: &mut impl Write) -> io::Result<()> 
     row([&text("host"), &text("server"), &process, &state, &pid, &age, &heard, &text("since")], output)
 }
 
-/// A number of seconds, in its two largest units.
+/// A duration in its two largest units.
 fn in_words(seconds: i64) -> String {
     match seconds {
         ..60 => format!("{seconds}s"),

@@ -1,5 +1,5 @@
-//! Where events go: one after the other, the next one when the one before was acknowledged. So none can overtake another,
-//! whatever is lost on the way.
+//! Publishes events strictly one after the other: the next one only when the previous one was acknowledged. So no event
+//! can overtake another, whatever is lost.
 
 use std::thread;
 use std::time::Duration;
@@ -9,17 +9,17 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use super::queue::Queue;
 use crate::Failure;
 
-/// The first pause between two attempts, at least.
+/// The shortest first pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Who takes events.
+/// A destination for events.
 pub trait Sink: Send {
-    /// Publishes what is in the queue for as long as all goes well; returns why it does not any longer. `taken` is set when
-    /// an event was taken.
+    /// Publishes what is in the queue until something fails, and returns the error. Sets `taken` once an event was
+    /// accepted.
     fn session(&mut self, queue: &Queue, taken: &mut bool) -> Failure;
 }
 
-/// Publishes what is in the queue, always.
+/// Publishes what is in the queue, and retries forever.
 pub fn publish_all(mut sink: Box<dyn Sink>, queue: &Queue, longest_pause: Duration) -> ! {
     let mut waits = pauses(longest_pause);
     loop {
@@ -33,8 +33,8 @@ pub fn publish_all(mut sink: Box<dyn Sink>, queue: &Queue, longest_pause: Durati
     }
 }
 
-/// The pauses between attempts: doubled each time, and by chance up to twice as long, so that many machines do not come back
-/// at the same moment. None is longer than `longest`.
+/// The pauses between attempts. Each is twice as long as the last, with random jitter so that many machines do not
+/// reconnect at the same moment. None is longer than `longest`.
 pub fn pauses(longest: Duration) -> impl Iterator<Item = Duration> {
     let (first, longest) = (PAUSE.min(longest / 2), longest / 2);
     let doubled = ExponentialBuilder::new().with_min_delay(first).with_max_delay(longest).with_jitter();

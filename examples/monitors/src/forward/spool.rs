@@ -1,14 +1,14 @@
-//! The messages that the broker has not taken yet, in a file.
+//! A file with the messages that the broker has not accepted yet.
 //!
-//! The file is a row of records: the body's length and its CRC-32, four bytes each, the low one first; then the body, whose
-//! first byte tells what it is:
+//! The file is a sequence of records: the length of the body and its CRC-32, four bytes each, little endian; then the
+//! body, whose first byte is its kind:
 //!
 //! * `M`: a message. The rest is the message.
-//! * `D`: the oldest message was taken by the broker.
-//! * `L`: the rest is the id of the last event before this file was begun.
+//! * `D`: the broker accepted the oldest message.
+//! * `L`: the rest is the id of the last event before this file was started.
 //!
-//! It only grows, until more than half of it is done with; then a new one takes its place. So whoever is killed leaves a
-//! whole file, but perhaps for its last record: that one was not answered for, and is cut off.
+//! The file only grows, until more than half of it is obsolete; then a new one replaces it. So a killed process leaves
+//! a valid file, except perhaps for the last record. That event was not answered, and its record is cut off.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
@@ -23,30 +23,30 @@ use crate::log::{Level, log};
 use crate::{files, lock};
 
 const HEAD: usize = 8;
-/// A file that holds less than this is not worth replacing.
+/// A file with less obsolete data than this is not replaced.
 const WORTH: u64 = 1 << 20;
 
 /// A queue of messages in a file.
 pub struct Spool {
     file: File,
     path: PathBuf,
-    /// Holds the lock, for as long as this lives.
+    /// Holds the lock as long as the spool exists.
     _lock: File,
     /// Where the next record goes.
     end: u64,
     queue: VecDeque<Entry>,
-    /// How many bytes the messages in the queue may take, and do take.
+    /// How many bytes the queued messages may take, and how many they do.
     bound: u64,
     waiting: u64,
     /// The id of the last event that was stored or dropped.
     last: String,
-    /// The last message in the queue, if it tells of dropped events, and more can be added to it.
+    /// The last message in the queue, if it is about dropped events and can count more.
     gap: Option<Gap>,
-    /// Messages that were taken and could not be marked so.
+    /// How many accepted messages could not be marked as such.
     marks_due: usize,
 }
 
-/// A record that holds a message.
+/// A record with a message.
 #[derive(Clone, Copy)]
 struct Entry {
     at: u64,
@@ -58,19 +58,19 @@ struct Gap {
     first: Message,
 }
 
-/// What became of a message.
+/// What happened to a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stored {
-    /// It is in the file, though perhaps not on the disk.
+    /// It is in the file, though perhaps not yet on disk.
     Written,
-    /// It was the last one already: supervisord sent the event again.
+    /// It is the last one already: supervisord sent the event again.
     Again,
-    /// There is no room for it.
+    /// There is no room.
     Full,
 }
 
 impl Spool {
-    /// Opens the spool of this name, and locks it; waits for the process that has it.
+    /// Opens and locks the spool of this name. Waits while another process has it.
     pub fn open(directory: &Path, name: &str, bound: u64) -> io::Result<Self> {
         let path = path(directory, name)?;
         let lock = lock::whenever(&path, || {
@@ -82,7 +82,7 @@ impl Spool {
         Ok(spool)
     }
 
-    /// Opens the spool of this name, and locks it. None if another process has it.
+    /// Opens and locks the spool of this name. `None` if another process has it.
     pub fn try_open(directory: &Path, name: &str, bound: u64) -> io::Result<Option<Self>> {
         let path = path(directory, name)?;
         lock::at_once(&path)?.map(|lock| Self::locked(path, bound, lock)).transpose()
@@ -123,7 +123,7 @@ impl Spool {
         Ok(())
     }
 
-    /// Puts a message at the end, if there is room. One that is larger than all room has it when nothing else is there.
+    /// Appends a message if there is room. A message larger than the bound fits if the queue is empty.
     pub fn append(&mut self, message: &Message) -> io::Result<Stored> {
         if message.last_id() == self.last {
             return Ok(Stored::Again);
@@ -138,9 +138,9 @@ impl Spool {
         Ok(Stored::Written)
     }
 
-    /// Drops a message for which there was no room, and counts it in a message of its own, which goes beyond the bound.
+    /// Drops a message for lack of room, and counts it in a message of its own, which may exceed the bound.
     pub fn drop_message(&mut self, message: &Message) -> io::Result<()> {
-        // One that may be on its way to the broker, or has something behind it in the file, is left as it is.
+        // A message that may be under way to the broker, or is not the last in the file, must not be changed.
         let tail = self.queue.back().filter(|tail| self.queue.len() > 1 && tail.at + tail.len == self.end);
         match (&mut self.gap, tail.copied()) {
             (Some(gap), Some(tail)) => {
@@ -151,7 +151,7 @@ impl Spool {
                 (self.end, self.waiting) = (tail.at + len, self.waiting - tail.len + len);
                 self.queue.pop_back();
                 self.queue.push_back(Entry { len, ..tail });
-                // In case it is shorter than the one before.
+                // It may be shorter than the record it replaces.
                 let _ = self.file.set_len(self.end);
             }
             _ => {
@@ -173,23 +173,23 @@ impl Spool {
         message.map(Some).ok_or_else(|| io::Error::other("the spool was changed by somebody else"))
     }
 
-    /// Takes the oldest message away: the broker has it. That is not synced: what is not marked after a power failure is
-    /// published again, and known by its id.
+    /// Removes the oldest message, which the broker has accepted. This is not synced: after a power failure, the
+    /// message is published again, and the broker recognises its id.
     pub fn done(&mut self) {
         if self.mark_done() {
-            // Without a new file, the old one goes on.
+            // If there is no new file, the old one remains in use.
             let _ = self.replace(true);
         }
     }
 
-    /// Does the same and never waits for the disk, for callers that hold up others. They sync soon after it.
+    /// The same, but never waits for the disk, for callers that must not block. They sync soon after.
     pub fn done_without_sync(&mut self) {
         if self.mark_done() {
             let _ = self.replace(false);
         }
     }
 
-    /// Whether the file is worth replacing after it.
+    /// Returns whether the file is worth replacing now.
     fn mark_done(&mut self) -> bool {
         let Some(entry) = self.queue.pop_front() else { return false };
         self.waiting -= entry.len;
@@ -201,7 +201,7 @@ impl Spool {
         dead > WORTH && dead > self.waiting
     }
 
-    /// How many messages there are.
+    /// How many messages are waiting.
     pub fn messages(&self) -> usize {
         self.queue.len()
     }
@@ -211,12 +211,12 @@ impl Spool {
         &self.last
     }
 
-    /// Sees to it that all that was written outlives a power failure.
+    /// Makes everything written so far survive a power failure.
     pub fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }
 
-    /// The file, for a thread of its own to sync.
+    /// The file, to be synced by another thread.
     pub fn file(&self) -> io::Result<File> {
         self.file.try_clone()
     }
@@ -231,14 +231,14 @@ impl Spool {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all_at(bytes, self.end).inspect_err(|_| {
-            // What a part of it may have become.
+            // Removes a partial record.
             let _ = self.file.set_len(self.end);
         })?;
         self.end += bytes.len() as u64;
         Ok(())
     }
 
-    /// Puts a new file with what waits in the place of this one.
+    /// Replaces the file with a new one that contains only the waiting messages.
     fn replace(&mut self, sync: bool) -> io::Result<()> {
         let path = self.path.with_extension("new");
         let file = private().read(true).write(true).create(true).truncate(true).open(&path)?;
@@ -264,16 +264,16 @@ impl Spool {
     }
 }
 
-/// Where the spool of this name is. What is locked is beside it, for the spool itself is replaced.
+/// The path of the spool. Its lock is a separate file, because the spool itself is replaced.
 fn path(directory: &Path, name: &str) -> io::Result<PathBuf> {
     files::make_directory(directory)?;
     let path = directory.join(format!("{name}.spool"));
-    // Whoever can open it can hold the lock.
+    // Anyone who can open it can hold the lock.
     private().append(true).create(true).open(lock::path(&path))?;
     Ok(path)
 }
 
-/// Options for files that are nobody else's business.
+/// Options for files that only this user may read.
 fn private() -> OpenOptions {
     let mut options = File::options();
     options.mode(0o600);
@@ -293,7 +293,7 @@ fn record(kind: u8, rest: &[u8]) -> Vec<u8> {
     [&(body.len() as u32).to_le_bytes(), &crc32fast::hash(&body).to_le_bytes(), &body[..]].concat()
 }
 
-/// Reads the body of a record that has at most `left` bytes. None if it is not whole.
+/// Reads the body of a record with at most `left` bytes. `None` if the record is incomplete.
 fn read_record(input: &mut impl Read, left: u64) -> io::Result<Option<Vec<u8>>> {
     if left < HEAD as u64 {
         return Ok(None);

@@ -1,6 +1,7 @@
-//! The two streams: that of all events, and that of the last states, which has one message for each process.
+//! The two streams: one for all events, and one for last states, with one message per process.
 //!
-//! They are created if they do not exist, with the limits of the settings. What exists is somebody's, and left as it is.
+//! Missing streams are created with the limits in the settings. Existing streams belong to somebody, and are left
+//! alone.
 
 use std::num::{NonZeroI64, NonZeroUsize};
 use std::str::FromStr;
@@ -28,51 +29,52 @@ impl FromStr for Seconds {
     }
 }
 
-/// The limits of streams that are created.
+/// Limits for new streams.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "A stream that is created")]
 pub struct LimitSettings {
-    /// Seconds after which events are removed. Without it, never
+    /// Seconds after which events are removed. If empty, never
     #[arg(long, env = "FORWARD_STREAM_MAX_AGE", default_value = "")]
     pub stream_max_age: Optional<Seconds>,
-    /// Bytes of all events, on each replica, above which the oldest are removed. Without it, there is no limit
+    /// How many bytes of events each replica keeps before the oldest are removed. If empty, there is no limit
     #[arg(long, env = "FORWARD_STREAM_MAX_BYTES", default_value = "")]
     pub stream_max_bytes: Optional<NonZeroI64>,
-    /// How many events of one machine may have the same name before the oldest are removed. Without it, there is no limit
+    /// How many events of one machine with the same name are kept before the oldest are removed. If empty, there is no
+    /// limit
     #[arg(long, env = "FORWARD_STREAM_MAX_PER_SUBJECT", default_value = "")]
     pub stream_max_per_subject: Optional<NonZeroI64>,
-    /// On how many brokers of a cluster each event is kept: 1 (if not set), 3 or 5
+    /// How many brokers of a cluster store each event: 1 (the default), 3 or 5
     #[arg(long, env = "FORWARD_STREAM_REPLICAS", default_value = "")]
     pub stream_replicas: Optional<NonZeroUsize>,
-    /// Seconds for which the broker recognizes an event that comes twice
+    /// Seconds during which the broker recognises repeated events
     #[arg(long, env = "FORWARD_DUPLICATE_WINDOW", default_value = "120", value_parser = seconds)]
     pub duplicate_window: Duration,
 }
 
-/// The name of the stream of last states that belongs to this one.
+/// The name of the stream of last states that belongs to this stream.
 pub fn last_of(stream: &str) -> String {
     format!("{stream}_last")
 }
 
-/// What the streams are to be.
+/// The wanted configuration of both streams.
 pub struct Streams {
     settings: LimitSettings,
     events: stream::Config,
     last: stream::Config,
-    /// Whether it was said how they differ from what is there.
+    /// Whether differences from the existing stream have been logged.
     said: bool,
 }
 
-/// What was found.
+/// The streams as found.
 pub struct Found {
-    /// How large a message can be.
+    /// The size limit for messages.
     pub largest: usize,
-    /// Whether there is a place for last states.
+    /// Whether a stream keeps last states.
     pub has_last: bool,
 }
 
 impl Streams {
-    /// The stream of this name, for subjects that begin with `prefix`, and the one that belongs to it.
+    /// The stream of this name for subjects that begin with `prefix`, and its stream of last states.
     pub fn new(name: &str, prefix: &str, settings: &LimitSettings) -> Self {
         let max_age = settings.stream_max_age.map_or(Duration::ZERO, |Seconds(age)| age);
         let window = settings.duplicate_window;
@@ -88,7 +90,7 @@ impl Streams {
             max_age,
             max_bytes: limit(&settings.stream_max_bytes),
             max_messages_per_subject: limit(&settings.stream_max_per_subject),
-            // The broker takes no longer one.
+            // The broker rejects a longer window.
             duplicate_window: if max_age.is_zero() { window } else { window.min(max_age) },
             ..common.clone()
         };
@@ -101,7 +103,7 @@ impl Streams {
         Self { settings: settings.clone(), events, last, said: false }
     }
 
-    /// Finds them, or creates them.
+    /// Opens the streams, creating them if necessary.
     pub async fn open(&mut self, context: &Context) -> Result<Found, Failure> {
         let stream = context.get_or_create_stream(self.events.clone()).await?;
         let found = &stream.cached_info().config;
@@ -120,7 +122,7 @@ impl Streams {
         Ok(Found { largest: largest.unwrap_or(usize::MAX), has_last })
     }
 
-    /// Whether last states can be kept without a stream of their own.
+    /// Whether last states are kept although their own stream cannot be created.
     fn without_last(&self, why: &CreateStreamErrorKind, text: &str) -> bool {
         let (events, last) = (&self.events.name, &self.last.name);
         let overlaps = matches!(why, CreateStreamErrorKind::JetStream(error)
@@ -141,7 +143,7 @@ impl Streams {
         overlaps
     }
 
-    /// How the stream that is there differs from what was asked for.
+    /// The settings that the existing stream does not match.
     fn differences(&self, found: &stream::Config) -> Map<String, Value> {
         let (asked, settings) = (&self.events, &self.settings);
         let mut all = Map::new();

@@ -1,4 +1,4 @@
-//! Which incidents go on, and when an alert about one is due. Time is given from outside, in seconds since 1970.
+//! Open incidents, and when alerts about them are due. Times are passed in, in seconds since 1970.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,43 +9,44 @@ use super::IncidentSettings;
 use crate::alerts::Severity;
 use crate::supervisord::Process;
 
-/// What a process does again and again.
+/// Repeated failures of one process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incident {
     pub group: String,
     pub name: String,
-    /// The kind of failure: what its alerts are called.
+    /// The kind of failure, which is also the name of its alerts.
     pub event: String,
     pub severity: Severity,
     /// When it began.
     pub since: i64,
-    /// When the last failure was.
+    /// When the last failure occurred.
     pub last: i64,
-    /// How many failures there were.
+    /// How many failures there have been.
     pub failures: u64,
-    /// When the last alert was.
+    /// When the last alert was sent.
     told: i64,
-    /// The event that it was about.
+    /// The event of that alert.
     told_of: String,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Book {
-    /// The incidents that go on, by process and kind.
+    /// Open incidents, by process and kind.
     incidents: BTreeMap<String, Incident>,
-    /// The run of supervisord that shuts down: what ends then is meant to.
+    /// The run of supervisord that is shutting down: processes that end now are meant to.
     ending: Option<String>,
 }
 
 impl Book {
-    /// Counts a failure. The incident, if an alert about it is due: when it begins, and now and then while it lasts.
+    /// Counts a failure. Returns the incident if an alert about it is due: when it begins, and at intervals while it
+    /// lasts.
     pub fn fail(&mut self, failure: Incident, settings: &IncidentSettings) -> Option<Incident> {
         let now = failure.last;
         self.follow_clock(now);
         match self.incidents.get_mut(&failure.key()) {
-            // The event came again: whoever had it was killed, perhaps before anybody was told.
+            // The event has come again: its process was killed, perhaps before the alert was sent.
             Some(known) if known.told_of == failure.told_of => Some(known.clone()),
-            // Otherwise nobody was there to tell that it was over.
+            // If the incident is quiet, its end was missed, and a new one begins.
             Some(known) if !known.is_quiet(now, settings) => {
                 known.failures += 1;
                 known.last = now;
@@ -62,7 +63,7 @@ impl Book {
         }
     }
 
-    /// Takes note that this run of supervisord shuts down, or that it does not.
+    /// Records whether this run of supervisord is shutting down.
     pub fn set_ending(&mut self, run: &str, is_ending: bool) {
         if is_ending {
             self.ending = Some(run.to_owned());
@@ -75,35 +76,35 @@ impl Book {
         self.ending.as_deref() == Some(run)
     }
 
-    /// Whether an incident may be over: supervisord has to be asked.
+    /// Whether an incident may be over, so that supervisord must be asked.
     pub fn may_end(&mut self, now: i64, settings: &IncidentSettings) -> bool {
         self.follow_clock(now);
         self.incidents.values().any(|incident| incident.is_quiet(now, settings))
     }
 
-    /// The incidents that are over, by what supervisord says of all processes.
+    /// The incidents that are over, according to supervisord's list of processes.
     pub fn over(&self, processes: &[Process], now: i64, settings: &IncidentSettings) -> Vec<Incident> {
         let is_over =
             |incident: &&Incident| incident.is_quiet(now, settings) && incident.has_recovered(processes, now, settings);
         self.incidents.values().filter(is_over).cloned().collect()
     }
 
-    /// Where the clock was set back, what seems to be still to come was just now.
+    /// If the clock was set back, moves times in the future to now.
     fn follow_clock(&mut self, now: i64) {
         for Incident { since, last, told, .. } in self.incidents.values_mut() {
             (*since, *last, *told) = ((*since).min(now), (*last).min(now), (*told).min(now));
         }
     }
 
-    /// Takes out incidents, unless they have changed. That they are over was told: not before, for who is killed in between
-    /// has to tell it again.
+    /// Closes incidents, unless they have changed. Called after the alerts, so that a process killed in between sends
+    /// them again.
     pub fn end(&mut self, over: &[Incident]) {
         self.incidents.retain(|_, incident| !over.contains(incident));
     }
 }
 
 impl Incident {
-    /// One that begins now, with the event of this name.
+    /// An incident that begins now with this event.
     pub fn new((group, name): (&str, &str), event: &str, severity: Severity, now: i64, told_of: String) -> Self {
         let (group, name, event) = (group.into(), name.into(), event.into());
         Self { group, name, event, severity, since: now, last: now, failures: 1, told: now, told_of }
@@ -117,10 +118,10 @@ impl Incident {
         now - self.last >= whole_seconds(settings.recovered_after)
     }
 
-    /// Whether it has run for a while, was stopped, or is gone.
+    /// Whether the process has been running for a while, was stopped, or is gone.
     fn has_recovered(&self, processes: &[Process], now: i64, settings: &IncidentSettings) -> bool {
         let is_it = |process: &&Process| process.group == self.group && process.name == self.name;
-        // A clock that was set back makes a start one of the future.
+        // If the clock was set back, a start may be in the future.
         let has_run = |process: &Process| {
             let runs_for = now.checked_sub(process.start.into()).filter(|time| *time >= 0);
             process.runs() && runs_for.is_none_or(|time| time >= whole_seconds(settings.recovered_after))
@@ -205,7 +206,7 @@ mod tests {
     fn a_clock_that_is_set_back_silences_nothing_for_long() {
         let mut book = Book::default();
         book.fail(crash(90_000), &SETTINGS);
-        // It crashes on, or not.
+        // It keeps crashing, or not.
         let told = [1000, 1200, 1400, 1600, 1800, 2000].map(|now| book.fail(crash(now), &SETTINGS).is_some());
         assert_eq!(told, [false, false, false, false, false, true]);
         book.fail(failure(("g", "other"), "PROCESS_FATAL", 90_000), &SETTINGS);
@@ -226,7 +227,7 @@ mod tests {
         assert_eq!(book.fail(crash(1002), &SETTINGS), None);
         let over = book.over(&[process("RUNNING")], 1400, &SETTINGS);
         assert_eq!(book.over(&[process("RUNNING")], 1400, &SETTINGS), over);
-        // Another process of the pool had an event meanwhile.
+        // Another process of the pool got an event in between.
         book.fail(crash(1401), &SETTINGS);
         book.end(&over);
         assert_eq!(end(&mut book, &[process("RUNNING")], 1800).len(), 1);
@@ -257,7 +258,7 @@ mod tests {
         assert!(!book.is_ending("1"));
         book.set_ending("1", true);
         assert!(book.is_ending("1") && !book.is_ending("2"));
-        // Another supervisord that shares the directory has begun.
+        // Another supervisord that uses the same directory has started.
         book.set_ending("2", false);
         assert!(book.is_ending("1"));
         // It was only reloaded.

@@ -1,6 +1,7 @@
-//! What fails again and again is one incident: an alert when it begins, counts while it lasts, one when it is over.
+//! Repeated failures form one incident: an alert when it begins, counts while it lasts, and an alert when it is over.
 //!
-//! It is over once the process has run for a while without a failure, was stopped by somebody, or is no longer there.
+//! An incident is over once the process has been running for a while without a failure, was stopped by somebody, or has
+//! been removed.
 
 mod book;
 
@@ -21,7 +22,7 @@ use book::{Book, Incident};
 
 #[derive(Clone, Copy, Debug, Args)]
 pub struct IncidentSettings {
-    /// Seconds for which a process has to run without a failure to count as recovered
+    /// Seconds that a process must run without a failure to count as recovered
     #[arg(long, env, default_value = "300", value_parser = seconds)]
     pub recovered_after: Duration,
     /// Seconds between two alerts about a process that keeps failing
@@ -29,7 +30,7 @@ pub struct IncidentSettings {
     pub repeat_after: Duration,
 }
 
-/// The incidents that go on, and where they are told.
+/// Open incidents, and the alerts about them.
 pub struct Incidents {
     settings: IncidentSettings,
     book: State<Book>,
@@ -42,18 +43,18 @@ impl Incidents {
         Ok(Self { settings, book, alerts })
     }
 
-    /// Where they are told.
+    /// Where the alerts are sent.
     pub fn alerts(&self) -> &Alerts {
         &self.alerts
     }
 
-    /// Takes note that supervisord shuts down, or runs again.
+    /// Records that supervisord is shutting down, or is running again.
     pub fn supervisord_is(&mut self, context: &Context<'_>, state: SupervisorState) {
         self.book.update(|book| book.set_ending(context.run, state == SupervisorState::Stopping));
     }
 
-    /// Takes note of a process that failed, and alerts if that is due: always if measures were taken, and never if
-    /// supervisord shuts down. What comes of the measures is told by alerts after it.
+    /// Records a failure, and sends an alert if one is due: always if measures were taken, and never if supervisord is
+    /// shutting down. The results of the measures are reported by later alerts.
     pub fn failed(
         &mut self,
         context: &Context<'_>,
@@ -82,7 +83,7 @@ impl Incidents {
         self.alerts.send(context, [alert.actions(actions).with_evidence()]);
     }
 
-    /// Looks whether what failed has recovered, and tells so. supervisord is asked only if it may have.
+    /// Reports processes that have recovered. Calls supervisord only if some may have.
     pub fn tell_recovered(&mut self, context: &Context<'_>, supervisord: &Supervisord) -> Result<(), Failure> {
         let (now, settings) = (seconds_now(), self.settings);
         if !self.book.update(|book| book.may_end(now, &settings)) {
@@ -102,20 +103,20 @@ impl Incidents {
     }
 }
 
-/// What happens again and again, for a monitor that does not know when it is over.
+/// Repeated events whose end the monitor cannot detect.
 pub struct Storms {
     settings: IncidentSettings,
     book: State<Book>,
 }
 
 impl Storms {
-    /// What is known is kept in the monitor's state.
+    /// The state is kept with the monitor's.
     pub fn new(settings: IncidentSettings, common: &Common) -> Result<Self, Failure> {
         Ok(Self { settings, book: State::open(common, "")? })
     }
 
-    /// Notes that it has happened with a process, once for each `number` of an event. How often it has, and since when, if
-    /// that is due to be told: when it begins, and now and then while it lasts.
+    /// Records an occurrence, once for each `number` of an event. Returns the count and the beginning if an alert is
+    /// due: when it begins, and at intervals while it lasts.
     pub fn note(&mut self, context: &Context<'_>, number: usize, process: (&str, &str), kind: &str) -> Option<Value> {
         let told_of = format!("{}/{}/{number}", context.run, context.header.serial());
         let failure = Incident::new(process, kind, Severity::Warning, seconds_now(), told_of);

@@ -1,4 +1,5 @@
-//! Copies of files, in a directory for each time, under the paths that they have. docs/monitors.md says how to restore one.
+//! Copies files to a new directory for each backup, under their full paths. docs/monitors.md explains how to restore
+//! one.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -9,15 +10,15 @@ use jiff::Timestamp;
 
 use crate::files;
 
-/// More files than that are a mistake: somebody named a directory that is not about strategies.
+/// More files than this must be a mistake, such as a directory that does not belong to strategies.
 const MOST_FILES: usize = 10_000;
 
-/// So are directories in directories, so many. Each takes stack, here and when a backup is removed.
+/// The same applies to this many nested directories. Each level needs stack, here and when a backup is removed.
 const DEEPEST: usize = 64;
 
-/// Copies what these name into a new directory of `directory`, of which the newest `kept` are kept. It is called by the
-/// time, and there is all of it or nothing. What cannot be read does not keep the rest from it. Where there is no room for
-/// a backup, there is none, and the older ones stay.
+/// Copies the named files to a new directory in `directory`, and keeps the newest `kept`. The backup is named after the
+/// time, and appears only once it is complete. Unreadable files are skipped and reported. If the disk is full, there is
+/// no new backup, and the old ones remain.
 pub fn back_up(
     files: &[String],
     state: Option<&Path>,
@@ -62,20 +63,20 @@ pub fn back_up(
     if failed.is_empty() { Ok(backup) } else { Err(io::Error::other(failed.join(", "))) }
 }
 
-/// The name, or the next one if this is the second time at the same time.
+/// The name, or the next free one if the name is taken.
 fn unused(directory: &Path, name: &str) -> PathBuf {
     let names = (1..).map(|number| directory.join(if number == 1 { name.into() } else { format!("{name}-{number}") }));
     let mut free = names.filter(|path| !path.exists());
     free.next().unwrap_or_default()
 }
 
-/// Whether no other file can be copied, either.
+/// Whether further copies would fail as well.
 fn has_no_room(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     matches!(error.kind(), FileTooLarge | QuotaExceeded | ReadOnlyFilesystem | StorageFull)
 }
 
-/// What a name leads to, and what of it cannot be read.
+/// The files that a name refers to, and those that cannot be read.
 #[derive(Default)]
 struct Found {
     files: BTreeSet<PathBuf>,
@@ -83,7 +84,7 @@ struct Found {
 }
 
 impl Found {
-    /// Adds the files that a path, a directory or a pattern names. Fails if there are none, or too many.
+    /// Adds the files of a path, a directory or a pattern. Fails if there are none, or too many.
     fn find(&mut self, name: &str, backups: &Path) -> io::Result<()> {
         if Path::new(name).exists() {
             return self.add(&absolute(name)?, backups, DEEPEST);
@@ -101,7 +102,7 @@ impl Found {
         })
     }
 
-    /// A directory that cannot be read does not keep the others from being read. Fails if there are too many.
+    /// Skips unreadable directories. Fails if there are too many files.
     fn add(&mut self, path: &Path, backups: &Path, deepest: usize) -> io::Result<()> {
         if self.files.len() + self.failed.len() >= MOST_FILES {
             return Err(io::Error::other(format!("more than {MOST_FILES} files")));
@@ -122,7 +123,7 @@ impl Found {
     }
 }
 
-/// What is in a directory, but for links to directories: they may lead back to where they are.
+/// The entries of a directory, without links to directories, which may form loops.
 fn entries(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(directory)?.take(MOST_FILES + 1) {
@@ -134,7 +135,7 @@ fn entries(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(entries)
 }
 
-/// Copies a file to where its whole path leads from there.
+/// Copies a file to its full path below `directory`.
 fn copy(source: &Path, directory: &Path) -> io::Result<()> {
     let source = absolute(source)?;
     let parts = source.components().filter(|part| matches!(part, Component::Normal(_)));
@@ -142,13 +143,13 @@ fn copy(source: &Path, directory: &Path) -> io::Result<()> {
     copy.parent().map_or(Ok(()), fs::create_dir_all)?;
     let copied = fs::copy(&source, &copy).and_then(|_| File::open(&copy)?.sync_data());
     if copied.is_err() {
-        // Half a file looks like a whole one.
+        // A partial copy would look like a complete one.
         let _ = fs::remove_file(&copy);
     }
     copied
 }
 
-/// Removes the oldest of more than `kept` backups, and what was not completed. Others may be there as well.
+/// Removes incomplete backups, and all but the newest `kept`. Other files are left alone.
 fn prune(directory: &Path, newest: &Path, kept: u32) -> io::Result<()> {
     let mut backups = Vec::new();
     for entry in fs::read_dir(directory)? {
@@ -162,7 +163,7 @@ fn prune(directory: &Path, newest: &Path, kept: u32) -> io::Result<()> {
     backups.iter().rev().skip(kept as usize).try_for_each(fs::remove_dir_all)
 }
 
-/// Whether it begins like `2026-11-27T23-00-00Z`.
+/// Whether the name begins like `2026-11-27T23-00-00Z`.
 fn is_backup(name: &str) -> bool {
     let form = b"0000-00-00T00-00-00Z";
     let bytes = name.as_bytes();
@@ -238,7 +239,7 @@ mod tests {
         assert!(error.ends_with("/d: more than 64 directories in one another"), "{error}");
         let copy = place.path().join("backups/1970-01-01T00-00-00Z").join(place.path().strip_prefix("/").unwrap());
         assert_eq!(names(&copy), ["d", "there"]);
-        // Whatever comes after it.
+        // Whatever is called next.
         assert_eq!(names(&copy.join("d")).len(), 20);
     }
 

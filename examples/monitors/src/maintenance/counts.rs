@@ -1,11 +1,11 @@
-//! What has become of processes, in numbers.
+//! Counts what processes do.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use supervisor_events::{ProcessState, ProcessStateEvent};
 
-/// How often each process did what, by its full name.
+/// The counts of each process, by its full name.
 pub type Counts = BTreeMap<String, Count>;
 
 /// How often a process did what.
@@ -14,7 +14,7 @@ pub type Counts = BTreeMap<String, Count>;
 pub struct Count {
     /// It was started.
     pub starts: u64,
-    /// It was started again after it had ended by itself.
+    /// It was started again after it ended by itself.
     pub restarts: u64,
     /// It ended unexpectedly.
     pub crashes: u64,
@@ -22,11 +22,11 @@ pub struct Count {
     pub exits: u64,
     /// It was stopped.
     pub stops: u64,
-    /// supervisord gave it up.
+    /// supervisord gave up on it.
     pub fatal: u64,
 }
 
-/// Counts what an event tells.
+/// Counts an event.
 pub fn count(counts: &mut Counts, event: &ProcessStateEvent<'_>) {
     let count = counts.entry(format!("{}:{}", event.groupname, event.processname)).or_default();
     match event.state {

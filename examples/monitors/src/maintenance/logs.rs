@@ -1,5 +1,5 @@
-//! Logs that programs write themselves, without anybody who rotates them. A program goes on with the file that it has open:
-//! so what is in it is copied, and the file is emptied.
+//! Rotates logs that programs write themselves and nobody else rotates. A program keeps writing to the file that it has
+//! open, so the content is copied and the file is truncated.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,8 +10,8 @@ use rustix::fs::OFlags;
 
 use crate::files;
 
-/// Rotates those files of the patterns that have at least so many bytes: what is in `NAME` goes to `NAME.1`, and what was
-/// there to `NAME.2`, and so on; the oldest of more than `kept` goes. What was rotated.
+/// Rotates the files that match a pattern and have at least `least` bytes: copies `NAME` to `NAME.1`, after renaming
+/// that to `NAME.2`, and so on; keeps at most `kept`. Returns the rotated files.
 pub fn rotate(patterns: &[String], least: u64, kept: u32) -> io::Result<Vec<PathBuf>> {
     let (mut rotated, mut failed) = (Vec::new(), Vec::new());
     for pattern in patterns {
@@ -33,7 +33,7 @@ pub fn rotate(patterns: &[String], least: u64, kept: u32) -> io::Result<Vec<Path
     if failed.is_empty() { Ok(rotated) } else { Err(io::Error::other(failed.join(", "))) }
 }
 
-/// A file that is not one of ours: `NAME.1`, which a pattern may well include.
+/// Excludes our own files, such as `NAME.1`, which a pattern may well match.
 fn is_log(path: &Path) -> bool {
     let is_number = |end: &str| end == "rotating" || !end.is_empty() && end.bytes().all(|byte| byte.is_ascii_digit());
     let is_file = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
@@ -53,13 +53,14 @@ fn rotate_one(path: &Path, least: u64, kept: u32) -> io::Result<bool> {
     let mut copy = options.write(true).create_new(true).mode(metadata.permissions().mode() & 0o777).open(&part)?;
     let copied = io::copy(&mut log, &mut copy).and_then(|_| copy.sync_data());
     if let Err(error) = copied {
-        // A full disk needs the room.
+        // If the disk is full, free the space.
         let _ = fs::remove_file(&part);
         return Err(error);
     }
     files::shift(path, kept)?;
     fs::rename(&part, files::rotated(path, 1))?;
-    // What was written meanwhile. What comes between this and the next line is lost: nothing can lock out the program.
+    // Copies what was written in the meantime. What is written between this line and the next is lost: the program
+    // cannot be locked out.
     io::copy(&mut log, &mut copy)?;
     log.set_len(0)?;
     copy.sync_data()?;

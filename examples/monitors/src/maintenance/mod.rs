@@ -1,4 +1,4 @@
-//! What has to be done each hour, and each day: reports, summaries, backups, logs that do not grow without end.
+//! Hourly and daily chores: reports, summaries, backups, and log rotation.
 
 mod backup;
 mod counts;
@@ -27,20 +27,20 @@ pub struct KeepSettings {
     /// Directory for backups of the files in --state-dir
     #[arg(long, env, default_value = "backup")]
     pub backup_dir: PathBuf,
-    /// Further files to back up: paths, directories with all that is in them, or patterns such as /var/lib/x/*.json,
+    /// Other files to back up: paths, directories with everything in them, or patterns such as /var/lib/x/*.json,
     /// separated by commas
     #[arg(long, env, default_value = "")]
     pub backup_files: List<String>,
     /// How many backups to keep: at least 1
     #[arg(long, env, default_value = "24", value_parser = at_least_one)]
     pub keep_backups: u32,
-    /// Logs that programs write themselves, and that are to be rotated: paths or patterns, separated by commas
+    /// Logs to rotate that programs write themselves: paths or patterns, separated by commas
     #[arg(long, env, default_value = "")]
     pub rotate_logs: List<String>,
     /// The size in bytes at which the audit trail, or one of --rotate-logs, is rotated
     #[arg(long, env, default_value = "10000000", value_parser = number::<u64>)]
     pub rotate_at: u64,
-    /// How many rotated files to keep of each, and how many reports: at least 1
+    /// How many rotated files of each log, and how many reports to keep: at least 1
     #[arg(long, env, default_value = "24", value_parser = at_least_one)]
     pub keep: u32,
 }

@@ -1,4 +1,4 @@
-//! What happened in an hour, and how things stand at its end.
+//! The hourly report: what happened, and the state at the end of the hour.
 
 use std::collections::BTreeMap;
 
@@ -12,25 +12,25 @@ use crate::message::Performance;
 use crate::supervisord::Supervisord;
 use crate::trail::Trail;
 
-/// What is counted of the messages of processes.
+/// The fields of messages whose values are counted.
 const COUNTED: [&str; 5] = ["strategy_id", "signal_type", "update_type", "alert_type", "process"];
 /// Alerts that are reports themselves.
 const REPORTS: [&str; 2] = ["HOURLY_REPORT", "DAILY_SUMMARY"];
 
-/// Where a report comes from.
+/// The sources of a report.
 pub struct Sources<'a> {
-    /// What processes have sent.
+    /// Messages from processes.
     pub trail: &'a Trail,
-    /// What alerts there were.
+    /// Alerts.
     pub journal: &'a Journal,
-    /// What processes have done since the last report; none if nothing is known of that.
+    /// What processes did since the last report; `None` if unknown.
     pub counts: Option<&'a Counts>,
-    /// Who knows how they are now.
+    /// The current states.
     pub supervisord: &'a Supervisord,
 }
 
 impl Sources<'_> {
-    /// The report from one moment up to another.
+    /// The report for this period.
     pub fn report(&self, from: Timestamp, to: Timestamp) -> Value {
         let is_within = |record: &Value| {
             let at = record["timestamp"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
@@ -56,7 +56,7 @@ impl Sources<'_> {
         let mut alerts: BTreeMap<String, u64> = BTreeMap::new();
         let noted = self.journal.read(|alert| {
             let event = alert["event"].as_str().unwrap_or_default();
-            // Not what is over, which was counted when it began.
+            // Resolved alerts were counted when they began.
             if is_within(alert) && alert["status"] != "resolved" && !REPORTS.contains(&event) {
                 *alerts.entry(event.into()).or_default() += 1;
             }
@@ -77,7 +77,7 @@ impl Sources<'_> {
         })
     }
 
-    /// The counts of all processes together.
+    /// The sums over all processes.
     fn totals(&self) -> Option<Value> {
         let counts = self.counts?;
         let sum = |of: fn(&super::counts::Count) -> u64| counts.values().map(of).sum::<u64>();

@@ -1,4 +1,4 @@
-//! What happened in a day, from the reports of its hours.
+//! The daily summary, computed from hourly reports.
 
 use std::fs;
 use std::io;
@@ -16,10 +16,10 @@ use crate::log::now;
 use crate::message::Performance;
 use crate::settings::Optional;
 
-/// When there is a summary.
+/// When the summary is made.
 #[derive(Clone, Debug, Args)]
 pub struct SummarySettings {
-    /// The hour, 0 to 23, after which an alert DAILY_SUMMARY tells what happened in the last 24 hours; none if empty
+    /// The hour, 0 to 23, after which an alert DAILY_SUMMARY summarises the last 24 hours. If empty, there is none
     #[arg(long, env, default_value = "0")]
     pub summary_at: Optional<Hour>,
     /// The time zone of that hour, such as Europe/Berlin
@@ -53,7 +53,7 @@ impl FromStr for Zone {
     }
 }
 
-/// The last moment up to this one at which a summary is due, in seconds since 1970.
+/// The latest time up to `at` at which a summary was due, in seconds since 1970.
 pub fn due(settings: &SummarySettings, at: Timestamp) -> Option<i64> {
     let (Hour(hour), Zone(zone)) = (settings.summary_at.0?, &settings.summary_zone);
     let now = at.to_zoned(zone.clone());
@@ -62,7 +62,7 @@ pub fn due(settings: &SummarySettings, at: Timestamp) -> Option<i64> {
     today.or_else(|| of_day(now.date().yesterday().ok()?)).map(|due| due.timestamp().as_second())
 }
 
-/// The summary of the day that ends at a moment, in seconds since 1970.
+/// The summary of the 24 hours up to `due`, in seconds since 1970.
 pub fn summary(reports: &Path, due: i64) -> Result<Value, String> {
     let to = Timestamp::from_second(due).map_err(|error| error.to_string())?;
     let from = to.checked_sub(24.hours()).map_err(|error| error.to_string())?;
@@ -88,7 +88,7 @@ pub fn summary(reports: &Path, due: i64) -> Result<Value, String> {
     Ok(summary)
 }
 
-/// The reports of this time, in order.
+/// The reports of this period, in order.
 fn of_day(directory: &Path, from: Timestamp, to: Timestamp) -> io::Result<Vec<Value>> {
     let mut paths = files::of(directory)?;
     paths.retain(|path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"report-")));
@@ -103,7 +103,7 @@ fn of_day(directory: &Path, from: Timestamp, to: Timestamp) -> io::Result<Vec<Va
     Ok(reports.into_iter().filter(is_within).collect())
 }
 
-/// Adds numbers, wherever they are.
+/// Adds up numbers at any depth.
 fn add(sum: &mut Value, part: &Value) {
     match part {
         Value::Object(fields) => {

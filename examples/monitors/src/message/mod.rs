@@ -1,4 +1,4 @@
-//! What strategies write between supervisord's tags.
+//! Messages that strategies write between supervisord's tags.
 //!
 //! ```text
 //! SIGNAL:TYPE:STRATEGY:data      TYPE is ENTRY, EXIT, RISK_ALERT, PERFORMANCE_UPDATE or a setting's
@@ -15,7 +15,7 @@ use crate::alerts::Severity;
 use crate::log::Level;
 pub use performance::{Performance, Range, figures};
 
-/// A line that a process sent.
+/// A line from a process.
 pub enum Message<'a> {
     Signal {
         kind: &'a str,
@@ -27,7 +27,7 @@ pub enum Message<'a> {
         kind: &'a str,
         details: &'a str,
     },
-    /// One without a level.
+    /// An alert without a level.
     AlertAbout {
         kind: &'a str,
         strategy: &'a str,
@@ -40,12 +40,12 @@ pub enum Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// A line whose signals are of the types that are known to all.
+    /// Parses a line. Only the built-in types of signals are allowed.
     pub fn parse(text: &'a str) -> Self {
         Self::with_types(text, &[])
     }
 
-    /// A line whose signals may also be of these types.
+    /// Parses a line. Signals may also be of these types.
     pub fn with_types(text: &'a str, types: &[String]) -> Self {
         let mut parts = text.splitn(4, ':');
         let why = match (parts.next(), parts.next(), parts.next(), parts.next()) {
@@ -110,12 +110,12 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// Whether it was meant to be a signal or an alert, and is none.
+    /// Whether it was meant to be a signal or an alert, but is malformed.
     pub fn is_broken(&self) -> bool {
         matches!(self, Self::Malformed { text, .. } if text.starts_with("SIGNAL") || text.starts_with("ALERT"))
     }
 
-    /// Severity and kind, where somebody has to know at once.
+    /// Severity and kind, if it should be sent as an alert.
     pub fn alert(&self) -> Option<(Severity, &'a str)> {
         match *self {
             Self::Signal { kind: kind @ "RISK_ALERT", .. } => Some((Severity::Critical, kind)),

@@ -1,4 +1,4 @@
-//! What strategies tell of their performance: `NAME=NUMBER`, separated by spaces or commas.
+//! Performance figures of strategies: `NAME=NUMBER`, separated by spaces or commas.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::trade::number;
 
-/// How many figures of a strategy are followed, and of how many strategies.
+/// Limits on the figures of a strategy, and on the number of strategies.
 const MOST_FIGURES: usize = 64;
 const MOST_STRATEGIES: usize = 1000;
 
-/// The figures of an update, by name, in order. A percent sign may follow a number. Words that are no figures may stand
-/// among them (`mode=paper`), but a number that is not finite makes all of it wrong, and so does the lack of any.
+/// The figures of an update, by name. A percent sign may follow a number. Other words, such as `mode=paper`, are
+/// ignored. Returns `None` if a number is not finite, or if there are no figures.
 pub fn figures(data: &str) -> Option<BTreeMap<&str, f64>> {
     let mut figures = BTreeMap::new();
     for word in data.split([' ', ',']).filter(|word| !word.is_empty()) {
@@ -19,7 +19,7 @@ pub fn figures(data: &str) -> Option<BTreeMap<&str, f64>> {
         let value = value.strip_suffix('%').unwrap_or(value);
         match number(value) {
             Some(number) => drop(figures.insert(name, number)),
-            // What Rust takes for a number and is none that means anything.
+            // Rust parses these as numbers, but they mean nothing here.
             None if value.parse::<f64>().is_ok_and(|number| !number.is_finite()) => return None,
             None => {}
         }
@@ -27,16 +27,16 @@ pub fn figures(data: &str) -> Option<BTreeMap<&str, f64>> {
     (!figures.is_empty()).then_some(figures)
 }
 
-/// What a figure was.
+/// The range of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Range {
-    /// The last one.
+    /// The latest value.
     pub last: f64,
-    /// The lowest one.
+    /// The lowest value.
     pub min: f64,
-    /// The highest one.
+    /// The highest value.
     pub max: f64,
-    /// How many there were.
+    /// How many values there were.
     pub updates: u64,
 }
 
@@ -46,12 +46,12 @@ pub struct Range {
 pub struct Performance(BTreeMap<String, BTreeMap<String, Range>>);
 
 impl Performance {
-    /// Takes a figure in.
+    /// Adds a value.
     pub fn add(&mut self, strategy: &str, name: &str, value: f64) {
         self.merge(strategy, name, Range { last: value, min: value, max: value, updates: 1 });
     }
 
-    /// Takes in what was later.
+    /// Adds later figures.
     pub fn extend(&mut self, later: Self) {
         for (strategy, figures) in later.0 {
             figures.into_iter().for_each(|(name, range)| self.merge(&strategy, &name, range));

@@ -1,4 +1,4 @@
-//! What an ENTRY or EXIT says of a trade.
+//! Checks the data of ENTRY and EXIT signals.
 //!
 //! ```text
 //! data      = SYMBOL [ (" " | ":") QUANTITY [ "@" PRICE ] [ " " anything ] ]     only an EXIT may lack the quantity
@@ -7,7 +7,7 @@
 //! PRICE     = the same
 //! ```
 
-/// Whether these are the data of an ENTRY.
+/// Whether this is valid data of an ENTRY.
 pub fn is_entry(data: &str) -> bool {
     match split_symbol(data) {
         (symbol, Some(rest)) => is_symbol(symbol) && is_amount(rest),
@@ -15,12 +15,12 @@ pub fn is_entry(data: &str) -> bool {
     }
 }
 
-/// Whether these are the data of an EXIT: without a quantity, of the whole position.
+/// Whether this is valid data of an EXIT. Without a quantity, it means the whole position.
 pub fn is_exit(data: &str) -> bool {
     is_entry(data) || is_symbol(data)
 }
 
-/// A number as a strategy may write it, if it is one: `nan`, `inf` and what is too large for it are none.
+/// Parses a number as a strategy would write it. `nan`, `inf` and numbers out of range are rejected.
 pub fn number(text: &str) -> Option<f64> {
     let is_part = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-');
     let digits = text.strip_prefix('-').unwrap_or(text);

@@ -1,4 +1,4 @@
-//! What the system and its processes use.
+//! Measures the system and its processes.
 
 mod tree;
 mod trend;
@@ -16,22 +16,22 @@ use super::supervisord::Process;
 pub use tree::{Member, Scan};
 pub use trend::Trend;
 
-/// What the system uses.
+/// The resources in use on the whole system.
 #[derive(Serialize)]
 pub struct SystemMetrics {
     pub timestamp: String,
     pub cpu_percent: f32,
-    /// Of all memory, what a new process could not have.
+    /// Memory that is not available to new processes, in percent.
     pub memory_percent: f64,
-    /// What it could have without swapping, in units of 2^20 bytes.
+    /// Memory available without swapping, in MiB.
     pub memory_available_mb: f64,
-    /// Percent of the disk at `/`.
+    /// Usage of the disk at `/`, in percent.
     pub disk_usage: Option<f64>,
     pub network_io: NetworkIo,
     pub load_average: [f64; 3],
 }
 
-/// Counters of all interfaces together.
+/// Counters for all interfaces together.
 #[derive(Serialize)]
 pub struct NetworkIo {
     pub bytes_sent: u64,
@@ -40,30 +40,30 @@ pub struct NetworkIo {
     pub packets_recv: u64,
     pub errin: u64,
     pub errout: u64,
-    /// Packets that were dropped; none where the system does not tell.
+    /// Dropped packets; `None` if the system does not report them.
     pub dropin: Option<u64>,
     pub dropout: Option<u64>,
 }
 
-/// What a process and all its descendants use.
+/// The resources used by a process and all its descendants.
 #[derive(Serialize)]
 pub struct ProcessMetrics {
     pub pid: u32,
-    /// When the system started it, in seconds since 1970.
+    /// When it was started, in seconds since 1970.
     #[serde(skip)]
     pub start: u64,
-    /// How many processes these are.
+    /// How many processes were measured.
     pub processes: usize,
-    /// Of one CPU: 200 where two are busy.
+    /// In percent of one CPU: 200 means that two are busy.
     pub cpu_percent: f64,
-    /// In units of 2^20 bytes.
+    /// In MiB.
     pub memory_mb: f64,
-    /// Of the process itself.
+    /// The status of the process itself.
     pub status: String,
 }
 
-/// Measures the system, and those of the processes that are there. Takes little longer than the interval. `asked` is
-/// when supervisord was asked for their ids, in seconds since 1970: what was started later is another process.
+/// Measures the system, and those of the processes that exist. Takes little longer than the interval. `asked` is when
+/// supervisord reported the process ids, in seconds since 1970: a process started later is another one.
 pub fn measure<'p>(
     watched: &[&'p Process],
     asked: u64,
@@ -75,7 +75,7 @@ pub fn measure<'p>(
     let before = scan(&mut system);
     thread::sleep(interval);
     system.refresh_cpu_usage();
-    // A scan of many processes takes time as well.
+    // Scanning many processes takes time as well.
     let elapsed = begin.elapsed();
     let after = scan(&mut system);
     system.refresh_memory();
@@ -97,15 +97,14 @@ pub fn measure<'p>(
     (metrics, processes.collect())
 }
 
-/// What a process holds in memory.
+/// The memory of a process.
 pub struct Held<'p> {
     pub process: &'p Process,
-    /// In units of 2^20 bytes.
+    /// In MiB.
     pub mb: f64,
 }
 
-/// Measures what processes hold, with all their descendants or alone, of those that are there. `asked` is as for
-/// [`measure`].
+/// Measures the memory of the processes that exist, with or without their descendants. `asked` is as for [`measure`].
 pub fn memory_held<'p>(watched: &[&'p Process], asked: u64, with_descendants: bool) -> Vec<Held<'p>> {
     let all = scan(&mut System::new());
     let held = watched.iter().filter_map(|process| {
@@ -117,7 +116,7 @@ pub fn memory_held<'p>(watched: &[&'p Process], asked: u64, with_descendants: bo
     held.collect()
 }
 
-/// What processes use, by their names, and by their groups as well where two have the same name.
+/// Measurements by process name; if two processes have the same name, the second is listed by its full name.
 pub fn by_name(processes: &[(&Process, ProcessMetrics)]) -> Map<String, Value> {
     let mut by_name = Map::new();
     for (process, metrics) in processes {
@@ -127,9 +126,9 @@ pub fn by_name(processes: &[(&Process, ProcessMetrics)]) -> Map<String, Value> {
     by_name
 }
 
-/// All processes of the system as they are now, at one moment.
+/// All processes of the system at this moment.
 pub fn scan_once() -> Scan {
-    // It would hold a file open for each of them.
+    // Otherwise, sysinfo keeps a file open for each process.
     sysinfo::set_open_files_limit(0);
     scan(&mut System::new())
 }
@@ -148,15 +147,15 @@ fn scan(system: &mut System) -> Scan {
     Scan::new(members)
 }
 
-/// Bytes. Workers that were forked share most of their pages, and each has them in its resident set: where the kernel
-/// tells it, each page counts for one process in as many as share it, so that the sum over a tree is what the tree holds.
-/// It does for processes of the same user, and to root.
+/// The memory of a process in bytes. Forked workers share most of their pages, and each has them in its resident set.
+/// The proportional set size divides a shared page among the processes that share it, so that the sum over a tree is
+/// what the tree really uses. The kernel reports it for processes of the same user, and to root.
 pub fn memory(member: &Member) -> u64 {
     let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", member.pid));
     rollup.ok().and_then(|text| proportional(&text)).unwrap_or(member.resident)
 }
 
-/// The proportional set size, in bytes, from the text of a `smaps_rollup`.
+/// The proportional set size in bytes, from the text of a `smaps_rollup`.
 fn proportional(text: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
@@ -189,7 +188,7 @@ fn system_metrics(system: &System) -> SystemMetrics {
     }
 }
 
-/// How many packets all interfaces have dropped, of those that came and of those that were to go.
+/// How many incoming and outgoing packets all interfaces have dropped.
 #[cfg(target_os = "linux")]
 fn dropped() -> Option<(u64, u64)> {
     let interfaces = procfs::net::dev_status().ok()?;

@@ -1,8 +1,8 @@
-//! Processes and their descendants, by the parents' ids: what `sh -c` and its like use is used by others.
+//! Finds the descendants of processes by their parent ids: if a command is `sh -c …`, its children do the work.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A process, as the system had it at one moment.
+/// A process at the time of a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {
     pub pid: u32,
@@ -10,9 +10,9 @@ pub struct Member {
     pub parent: u32,
     /// In seconds since 1970.
     pub start: u64,
-    /// What it has used of the CPUs since then, in milliseconds.
+    /// CPU time used since then, in milliseconds.
     pub cpu_ms: u64,
-    /// Bytes.
+    /// In bytes.
     pub resident: u64,
 }
 
@@ -23,7 +23,7 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// Of these.
+    /// A scan with these processes.
     pub fn new(members: impl IntoIterator<Item = Member>) -> Self {
         let members: BTreeMap<_, _> = members.into_iter().map(|member| (member.pid, member)).collect();
         let mut children = BTreeMap::<_, Vec<_>>::new();
@@ -33,10 +33,10 @@ impl Scan {
         Self { members, children }
     }
 
-    /// A process and its descendants, itself first. Nothing if there is none of that id, or another one: it was known
-    /// `by` this time, in seconds since 1970.
+    /// A process and its descendants, itself first. Empty if there is no process with this id, or if it was started
+    /// after `by`, in seconds since 1970, and is therefore another one.
     pub fn tree(&self, root: u32, by: u64) -> Vec<Member> {
-        // The system's time of a start may be a second off.
+        // The start time may be a second off.
         let Some(root) = self.members.get(&root).filter(|root| root.start <= by.saturating_add(1)) else {
             return Vec::new();
         };
@@ -45,7 +45,7 @@ impl Scan {
         while let Some(parent) = tree.get(next).copied() {
             next += 1;
             for child in self.children.get(&parent.pid).into_iter().flatten() {
-                // An older one is the child of another process, which had the parent's id before.
+                // A child older than its parent belongs to an earlier process with the parent's id.
                 let child = self.members.get(child).filter(|child| child.start >= parent.start);
                 tree.extend(child.filter(|child| taken.insert(child.pid)));
             }
@@ -53,7 +53,7 @@ impl Scan {
         tree
     }
 
-    /// What these have used of the CPUs since this scan. What has begun since then has used all of it.
+    /// The CPU time that these processes have used since this scan. For new processes, all of it.
     pub fn cpu_ms_until(&self, members: &[Member]) -> u64 {
         let used = |member: &Member| {
             let before = self.members.get(&member.pid).filter(|before| before.start == member.start);
@@ -79,7 +79,7 @@ mod tests {
             member(11, 10, 100, 0),
             member(12, 11, 105, 0),
             member(20, 1, 100, 0),
-            // The child of an earlier process that had the id 12.
+            // A child of an earlier process with the id 12.
             member(13, 12, 50, 0),
         ]);
         let pids = |root, by| scan.tree(root, by).iter().map(|member| member.pid).collect::<Vec<_>>();
@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(pids(20, 1000), [20]);
         assert_eq!(pids(1, 1000), [1, 10, 20, 11, 12]);
         assert_eq!(pids(30, 1000), [0; 0]);
-        // Whoever was known at 90 was not what was started at 100.
+        // A process known at 90 is not the one started at 100.
         assert_eq!(pids(10, 90), [0; 0]);
         assert_eq!(pids(10, 99), [10, 11, 12]);
     }
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn what_is_used_of_the_cpus_is_that_of_the_same_processes() {
         let before = Scan::new([member(10, 1, 100, 5000), member(11, 10, 100, 300), member(12, 10, 100, 700)]);
-        // Another one of the id 11 and a new one; 12 has ended.
+        // Another process 11, and a new one; 12 has ended.
         let after = [member(10, 1, 100, 5100), member(11, 10, 200, 20), member(13, 10, 200, 3)];
         assert_eq!(before.cpu_ms_until(&after), 100 + 20 + 3);
         assert_eq!(before.cpu_ms_until(&[]), 0);

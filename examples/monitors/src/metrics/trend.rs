@@ -1,18 +1,18 @@
-//! Whether a process's memory grows steadily.
+//! Detects steady growth of a process's memory.
 
 use serde::{Deserialize, Serialize};
 
 /// The memory of a process over the last hour.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Trend {
-    /// Its id, and when it was started, which a later process of that id was not.
+    /// Process id and start time: a later process with the same id has another start time.
     process: (u32, u64),
     /// Seconds since 1970, and MB.
     samples: Vec<(u64, f64)>,
 }
 
 impl Trend {
-    /// Adds what a process holds, by its id and start. Another process begins anew.
+    /// Adds a measurement. A new process starts over.
     pub fn add(&mut self, process: (u32, u64), when: u64, mb: f64) {
         if self.process != process {
             *self = Self { process, samples: Vec::new() };
@@ -21,7 +21,8 @@ impl Trend {
         self.samples.retain(|(at, _)| *at <= when && when - at <= 3600);
     }
 
-    /// MB an hour, by least squares; none if there are too few samples, or if they do not lie near the line.
+    /// The growth in MB an hour, by least squares; `None` if there are too few samples, or if they do not lie close to
+    /// the line.
     pub fn growth(&self, least: usize) -> Option<f64> {
         let mean = |of: fn(&(u64, f64)) -> f64| self.samples.iter().map(of).sum::<f64>() / self.samples.len() as f64;
         let (mean_at, mean_mb) = (mean(|sample| sample.0 as f64), mean(|sample| sample.1));

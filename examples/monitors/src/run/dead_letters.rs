@@ -1,5 +1,5 @@
-//! Events that nobody can handle: every process that tried died, or the payload cannot be parsed. They are kept, so that
-//! the ones after them can be handled.
+//! Sets aside events that cannot be handled, because every process that tried has died or the payload cannot be parsed,
+//! so that later events can be handled.
 
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ impl DeadLetters {
         Self(settings.state_dir.as_ref().map(|directory| Trail::private(path(directory))))
     }
 
-    /// Sets an event aside, in the log and in the file; returns once it is on the disk.
+    /// Sets an event aside, in the log and in the file. Returns once it is on disk.
     pub fn keep(&self, notification: &Notification<'_>, run: &str, why: &str) -> Result<(), Unanswered> {
         let header = &notification.header;
         let letter = json!({
@@ -37,7 +37,7 @@ impl DeadLetters {
     }
 }
 
-/// Text as it is, and anything else in base64.
+/// UTF-8 text unchanged, and anything else in base64.
 fn text(payload: &[u8]) -> Value {
     str::from_utf8(payload).map_or_else(
         |_| json!({ "base64": base64::engine::general_purpose::STANDARD.encode(payload) }),

@@ -1,4 +1,4 @@
-//! What has to be done before an event may be answered: it is tried again until it succeeds, or until SIGTERM.
+//! Holds an event back until what must be done before its answer succeeds, or until SIGTERM.
 
 use std::error::Error;
 use std::fmt;
@@ -13,13 +13,13 @@ use signal_hook::consts::SIGTERM;
 
 use crate::log::{Level, log};
 
-/// The longest pause between two attempts. SIGTERM is heeded after it.
+/// The longest pause between two attempts. SIGTERM is noticed after the pause.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// Set by SIGTERM.
 static STOPPING: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
-/// Why an event is left without an answer. supervisord sends it to the next process.
+/// Why an event is left unanswered. supervisord sends it to the next process.
 #[derive(Debug)]
 pub struct Unanswered(String);
 
@@ -35,8 +35,8 @@ pub(super) fn end_on_sigterm() -> io::Result<()> {
     signal_hook::flag::register(SIGTERM, Arc::clone(&STOPPING)).map(drop)
 }
 
-/// Tries again what has failed with `error`. The beginning and the end of the wait are logged; the event stays
-/// unanswered meanwhile, so supervisord keeps those after it.
+/// Retries what has failed with `error`. Logs the beginning and the end of the wait. The event stays unanswered until
+/// then, so supervisord keeps later events.
 pub fn hold(failed: &str, error: io::Error, mut attempt: impl FnMut() -> io::Result<()>) -> Result<(), Unanswered> {
     log(Level::Error, format!("{failed}: {error}; the event is held until this succeeds"), json!({}));
     let (mut error, mut pause) = (error, Duration::from_millis(10));

@@ -1,5 +1,5 @@
-//! What every program does: a `main` that reads settings and tells why it ends, and, for the monitors, the loop around
-//! what they decide: events that come again, and the end.
+//! The common part of every program: a `main` that reads settings and reports errors; for monitors also the event loop,
+//! which recognises repeated events and ends in order.
 
 mod dead_letters;
 mod hold;
@@ -30,35 +30,35 @@ pub use hold::{Unanswered, hold};
 pub use identity::run_of_parent;
 use seen::{Seen, Sighting};
 
-/// What a monitor makes of events.
+/// Decides what to do about events.
 pub trait Monitor: Sized {
     type Settings: Parser;
 
-    /// What every monitor can be told, in the monitor's own settings.
+    /// The common settings, among the monitor's own.
     fn common(settings: &Self::Settings) -> &Common;
 
     fn new(settings: Self::Settings) -> Result<Self, Failure>;
 
-    /// Where it sends alerts, if it does.
+    /// Its alerts, if it sends any.
     fn alerts(&self) -> Option<&Alerts>;
 
-    /// Acts on an event that has not been acted on. What it fails with is logged, and the event is answered; but
-    /// [`Unanswered`] ends the process, and the event comes again.
+    /// Handles a new event. An error is logged, and the event is answered; but [`Unanswered`] ends the process, and the
+    /// event comes again.
     fn handle(&mut self, context: &Context<'_>, event: &Event<'_>) -> Result<(), Failure>;
 }
 
-/// What is known of an event besides what it says.
+/// What is known about an event besides its content.
 pub struct Context<'a> {
     pub header: &'a Header<'a>,
-    /// What tells this run of supervisord from others: the serials of each begin at 0.
+    /// Identifies this run of supervisord: each run's serials begin at 0.
     pub run: &'a str,
     /// How many bytes of the payload are missing, because the event was too large.
     pub omitted: u64,
-    /// The payload as it came.
+    /// The payload as received.
     pub payload: &'a [u8],
 }
 
-/// A program's `main`: starts the log, reads the settings and acts on them. What it fails with is logged.
+/// A program's `main`: starts the log, reads the settings and runs `act`. Logs an error.
 pub fn main<S: Parser>(program: &'static str, act: impl FnOnce(S) -> Result<(), Failure>) -> ExitCode {
     log::start(program);
     let acted = settings::read(program).and_then(|settings| settings.map_or(Ok(()), act));
@@ -71,7 +71,7 @@ pub fn main<S: Parser>(program: &'static str, act: impl FnOnce(S) -> Result<(), 
     }
 }
 
-/// A monitor's `main`: makes the monitor, and feeds it events until SIGTERM or the end of input.
+/// A monitor's `main`: creates the monitor, and passes it events until SIGTERM or end of input.
 pub fn monitor<M: Monitor>(program: &'static str) -> ExitCode {
     main(program, |settings| {
         let common = M::common(&settings).clone();
@@ -79,7 +79,7 @@ pub fn monitor<M: Monitor>(program: &'static str) -> ExitCode {
     })
 }
 
-/// What becomes readable at SIGTERM.
+/// A socket that becomes readable at SIGTERM.
 pub fn at_sigterm() -> io::Result<UnixStream> {
     let (stop, signal) = UnixStream::pair()?;
     signal_hook::low_level::pipe::register(SIGTERM, signal)?;
@@ -92,7 +92,7 @@ fn serve(settings: &Common, monitor: impl Monitor) -> Result<(), Failure> {
     let stop = at_sigterm()?;
     hold::end_on_sigterm()?;
     let report = |report: fmt::Arguments<'_>| log(Level::Error, report.to_string(), json!({}));
-    // Only an event that must not be answered is an error of the handler. To reject it would bring it back at once.
+    // The handler fails only if an event must not be answered. Rejecting it would bring it back at once.
     let serve = Serve::new().length_unit(settings.server.length_unit).stop_on(stop.as_fd()).report(report);
     let serve = serve.reject_errors(false);
     let serve = match newest {
@@ -113,11 +113,12 @@ struct Worker<M> {
 }
 
 impl<M: Monitor> Worker<M> {
-    /// Acts on an event, unless that was done before. An error is why it must not be answered.
+    /// Handles an event, unless that has been done before. An error means that it must not be answered.
     fn take(&mut self, notification: &Notification<'_>) -> Result<(), Unanswered> {
         let header = &notification.header;
         let taken = match self.seen.begin(header) {
-            // Another pool rejected it, and supervisord then gives it to all; or our last incarnation died over its reply.
+            // Another pool rejected it, so supervisord resent it to all; or our predecessor died before its answer
+            // arrived.
             Sighting::Handled => {
                 log(Level::Info, "event came again: nothing more to do", which(header));
                 return Ok(());
@@ -146,7 +147,7 @@ impl<M: Monitor> Worker<M> {
                 let context = context(notification, &run);
                 self.monitor.handle(&context, &event)
             }
-            // A plugin's, which cannot concern a monitor that does not know it.
+            // A plugin's event: a monitor that does not know it does not need it.
             Err(EventError::UnknownType) => Ok(()),
             Err(error) => return self.set_aside(notification, &format!("its payload cannot be parsed: {error}")),
         };
@@ -154,7 +155,7 @@ impl<M: Monitor> Worker<M> {
         match error.downcast::<Unanswered>() {
             Ok(unanswered) => Err(*unanswered),
             Err(error) => {
-                // What else could not be done was logged.
+                // Any other failure is only logged.
                 log_failure(Level::Error, &error, error.to_string(), which(header));
                 Ok(())
             }

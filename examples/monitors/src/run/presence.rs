@@ -1,5 +1,5 @@
-//! Which processes of a pool are alive: each holds the lock of a file that is named after it. A process id alone may be
-//! another process's by now, and in a container it often is.
+//! Which processes of a pool are alive: each holds a lock on a file named after it. A process id alone may have been
+//! reused, which is common in containers.
 
 use std::fs::{self, File};
 use std::io;
@@ -9,7 +9,7 @@ use std::process;
 use crate::{files, lock};
 
 pub struct Presence {
-    /// What the files' names begin with.
+    /// The prefix of the files' names.
     path: PathBuf,
     _own: File,
 }
@@ -25,7 +25,7 @@ impl Presence {
         pid != process::id() && is_held(&name(&self.path, pid))
     }
 
-    /// Whether no other process of the pool is alive. Removes what dead ones have left.
+    /// Whether no other process of the pool is alive. Removes the files of dead processes.
     pub fn is_alone(&self) -> io::Result<bool> {
         let prefix = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut alone = true;

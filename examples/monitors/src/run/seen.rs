@@ -1,4 +1,4 @@
-//! Which events have been acted on: by any process of the pool, in this run of supervisord.
+//! Which events have been handled, by any process of the pool, in this run of supervisord.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,40 +16,41 @@ use crate::log::{Level, log};
 use crate::settings::Common;
 use crate::{files, lock};
 
-/// How many events are remembered where there is no file, or none that can be written to.
+/// How many events are remembered without a usable file.
 const REMEMBERED: usize = 16_384;
 
-/// An event over which so many processes died is not tried again. supervisord gives up a listener that dies within its
-/// first second after 3 restarts, unless `startretries` says otherwise.
+/// An event is not tried again after this many processes have died over it. supervisord gives up a listener that dies
+/// within its first second after 3 restarts, unless `startretries` says otherwise.
 const MOST_TRIES: u32 = 3;
 
 pub struct Seen {
     shared: Option<Shared>,
-    /// What could not be written. It leads: the file says less.
+    /// What could not be written. It takes precedence over the file.
     memory: BTreeMap<u64, Slot>,
     run: u64,
-    /// Whether it was logged that the file cannot be used.
+    /// Whether an unusable file has been logged.
     complained: bool,
 }
 
 struct Shared {
     table: Table,
     presence: Presence,
-    /// Whether only the table tells which run this is: the processes of the pool agree there.
+    /// Whether the run is identified by the table alone, in which the processes of the pool agree on it.
     follows: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Sighting {
     New,
-    /// Done, or in the hands of another process.
+    /// Handled, or being handled by another process.
     Handled,
-    /// As many processes as this died over it.
+    /// This many processes died over it.
     Deadly(u32),
 }
 
 impl Seen {
-    /// Opens what this pool knows, and where it left off, if that is known to be in this run of supervisord.
+    /// Opens the pool's record, and returns the newest handled event if it is known to belong to this run of
+    /// supervisord.
     pub fn open(settings: &Common) -> Result<(Self, Option<Position>), Failure> {
         let identity = number_of_parent();
         let run = identity.unwrap_or_else(|| fastrand::u64(..));
@@ -64,7 +65,8 @@ impl Seen {
     fn open_table(&mut self, directory: &Path, identity: Option<u64>) -> io::Result<Option<Position>> {
         let path = directory.join(file_name());
         let table = Table::open(&path)?;
-        // One after the other: of two that start at the same time, each would see the other, and neither would begin a run.
+        // Under the lock: two processes that start together would otherwise see each other, and neither would begin a
+        // run.
         let locked = lock::itself(table.file());
         let presence = Presence::announce(&path)?;
         let is_alone = presence.is_alone()?;
@@ -72,26 +74,26 @@ impl Seen {
         let (mut newest, mut begun) = (None, Ok(()));
         match shared.table.progress()? {
             Some(known) if known.run == self.run => newest = known.newest,
-            // The others were started by the same supervisord, whose end would have been theirs.
+            // Other processes are alive, so they belong to the same supervisord: they would have ended with any other.
             Some(_) if shared.follows && !is_alone => {}
             Some(known) if shared.follows => {
                 begun = shared.table.keep_progress(Progress { is_settled: false, ..known })
             }
             _ => begun = shared.table.begin(self.run),
         }
-        // A full disk is no reason not to start.
+        // A full disk is no reason to fail.
         self.complain(locked.and(begun));
         let _ = shared.table.file().unlock();
         self.shared = Some(shared);
         Ok(newest)
     }
 
-    /// What the run of supervisord is called, in records.
+    /// The name of this run in records.
     pub fn run(&self) -> String {
         format!("{:016x}", self.run)
     }
 
-    /// Takes an event on. One that died with the process that had taken it on is new.
+    /// Takes on an event. An event whose process died is new again.
     pub fn begin(&mut self, header: &Header<'_>) -> Sighting {
         let serial = header.serial();
         self.alone(|this| {
@@ -125,7 +127,7 @@ impl Seen {
         });
     }
 
-    /// Gives an event back that was not handled. It was not the event that ended the process.
+    /// Returns an unhandled event. The event is not to blame for the end of this process.
     pub fn give_back(&mut self, header: &Header<'_>) {
         let serial = header.serial();
         self.alone(|this| {
@@ -134,8 +136,8 @@ impl Seen {
         });
     }
 
-    /// Where nothing but its numbers can tell, a run goes on as long as they do: from the newest one, or with an event
-    /// that was begun. The first process of a pool to have an event finds that out for all.
+    /// If a run can only be identified by its numbers, it continues as long as they do: with a serial after the newest
+    /// one, or with an event that was begun. The first process of the pool that gets an event decides this for all.
     fn settle(&mut self, serial: u64) {
         let Some(shared) = self.shared.as_ref().filter(|shared| shared.follows) else { return };
         let Ok(Some(known)) = shared.table.progress() else { return };
@@ -152,7 +154,7 @@ impl Seen {
         }
     }
 
-    /// Does something while no other process of the pool does.
+    /// Runs `act` while no other process of the pool does.
     fn alone<R>(&mut self, act: impl FnOnce(&mut Self) -> R) -> R {
         if let Some(locked) = self.shared.as_ref().map(|shared| lock::itself(shared.table.file())) {
             self.complain(locked);
@@ -179,7 +181,7 @@ impl Seen {
     fn keep(&mut self, serial: u64, slot: Slot) {
         let kept = self.shared.as_ref().map(|shared| {
             let known = shared.progress_of(self.run)?;
-            // A disk that was full may have room by now.
+            // A full disk may have space again.
             if known.run != self.run {
                 shared.table.begin(self.run)?;
             }
@@ -197,7 +199,7 @@ impl Seen {
         }
     }
 
-    /// Logs the first of the failures.
+    /// Logs the first failure.
     fn complain(&mut self, done: io::Result<()>) {
         if let Err(error) = done
             && !self.complained
@@ -211,7 +213,7 @@ impl Seen {
 }
 
 impl Shared {
-    /// Fails if the table is about another run by now: its supervisord was killed, and this process has outlived it.
+    /// Fails if the table belongs to another run: our supervisord was killed, and this process has outlived it.
     fn progress_of(&self, run: u64) -> io::Result<Progress> {
         match self.table.progress()? {
             Some(progress) if progress.run != run => Err(io::Error::other("another supervisord uses it")),

@@ -1,4 +1,4 @@
-//! The file in which the processes of a pool share which events they have acted on.
+//! The file in which the processes of a pool share which events they have handled.
 //!
 //! ```text
 //! offset  0  "seen\0\0\0\1"     8 bytes, little endian each
@@ -9,9 +9,9 @@
 //!        40  slots, 16 bytes each: 1 + serial (u64), process id (u32), deaths and state (u32)
 //! ```
 //!
-//! The slot of an event is its serial modulo their number: finding one is one read, and keeping it one write, however many
-//! are remembered. Nothing is made durable. A write outlives the process at once; with the machine, supervisord goes
-//! down as well, and its next run begins another table.
+//! An event's slot is its serial modulo the number of slots: looking it up takes one read, and storing it one write,
+//! however many events are remembered. Nothing is synced to disk. A write survives the process; if the machine goes
+//! down, so does supervisord, and its next run begins a new table.
 
 use std::fs::File;
 use std::io;
@@ -22,8 +22,8 @@ use supervisor_events::Position;
 
 use crate::files;
 
-/// An event is remembered until this many others have happened in all of supervisord: more than any pool's buffer holds.
-/// The file is sparse, and 1 MiB at most.
+/// An event is remembered for this many further events of supervisord: more than any pool's buffer holds. The file is
+/// sparse, and at most 1 MiB.
 const SLOTS: u64 = 65_536;
 
 const MAGIC: [u8; 8] = *b"seen\0\0\0\x01";
@@ -32,22 +32,22 @@ const DONE: u32 = 1 << 31;
 
 pub struct Table(File);
 
-/// What is known of an event.
+/// What is known about an event.
 #[derive(Clone, Copy, Default)]
 pub struct Slot {
     /// The process that began to handle it; 0 if none.
     pub pid: u32,
-    /// How many processes have begun to handle it, and have not ended it in order.
+    /// How many processes have begun to handle it and have not finished properly.
     pub tries: u32,
     pub done: bool,
 }
 
-/// Which run of supervisord the table is about, and how far it has come.
+/// The run of supervisord that the table is about, and its newest event.
 #[derive(Clone, Copy, Default)]
 pub struct Progress {
     pub run: u64,
     pub newest: Option<Position>,
-    /// Whether the run is known to be that of the supervisord that is there now.
+    /// Whether the run is known to be that of the current supervisord.
     pub is_settled: bool,
 }
 
@@ -61,7 +61,7 @@ impl Table {
         &self.0
     }
 
-    /// None if the file is new, or another program's.
+    /// `None` if the file is new, or belongs to another program.
     pub fn progress(&self) -> io::Result<Option<Progress>> {
         let [magic, run, serial, poolserial, settled] = self.numbers(0)?;
         let newest = serial.checked_sub(1).map(|serial| Position { serial, poolserial });
@@ -75,7 +75,7 @@ impl Table {
         self.0.write_all_at(&numbers.map(u64::to_le_bytes).concat(), 0)
     }
 
-    /// Forgets all events: those of this run begin.
+    /// Forgets all events, and begins this run.
     pub fn begin(&self, run: u64) -> io::Result<()> {
         self.0.set_len(0)?;
         self.keep_progress(Progress { run, newest: None, is_settled: true })
@@ -93,7 +93,7 @@ impl Table {
         self.0.write_all_at(&[serial.wrapping_add(1), rest].map(u64::to_le_bytes).concat(), place(serial))
     }
 
-    /// Zeros where the file ends earlier.
+    /// Reads zeros beyond the end of the file.
     fn numbers<const N: usize>(&self, at: u64) -> io::Result<[u64; N]> {
         let mut bytes = [[0; 8]; N];
         self.0.read_at(bytes.as_flattened_mut(), at)?;

@@ -1,13 +1,12 @@
-//! A text that is kept in two files, which are written by turns. Whenever a process is killed, and however full the disk
-//! is, one of the two is whole. So nothing has to be created or renamed for each change, which costs far more than to
-//! write.
+//! Stores a text in two files that are written alternately. Whenever a process is killed, and however full the disk is,
+//! one of the two is valid. So a change needs no new or renamed file, which would cost far more than a write.
 //!
 //! ```text
 //! {"turn":7,"crc32":2597995183,"bytes":23}
 //! {"when":1795401900,...}
 //! ```
 //!
-//! The file with the higher turn has the text. One whose checksum differs was not written to its end.
+//! The valid file with the higher turn has the current text. A wrong checksum means that the write was not completed.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -18,13 +17,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{files, lock};
 
-/// No head is longer.
+/// The longest possible header.
 const LONGEST_HEAD: usize = 80;
 
 pub struct ByTurns {
     paths: [PathBuf; 2],
     files: [File; 2],
-    /// The turn that `text` is of; 0 before the first.
+    /// The turn of `text`; 0 before the first.
     turn: u64,
     text: Vec<u8>,
 }
@@ -36,18 +35,18 @@ struct Head {
     bytes: usize,
 }
 
-/// What was found in the files.
+/// The result of reading the files.
 pub enum Found<'a> {
-    /// What was read or written last.
+    /// The text that was last read or written.
     Unchanged,
-    /// Another process's text, or an earlier one's.
+    /// A text from another process, or from an earlier one.
     New(&'a [u8]),
-    /// Neither is whole, though there is something.
+    /// There is content, but neither file is valid.
     Broken,
 }
 
 impl ByTurns {
-    /// Opens `PATH.0.json` and `PATH.1.json`, empty if they are not there.
+    /// Opens `PATH.0.json` and `PATH.1.json`, creating them if necessary.
     pub fn open(path: &Path) -> io::Result<Self> {
         let paths = ["0.json", "1.json"].map(|end| files::beside(path, &format!(".{end}")));
         Ok(Self { files: open(&paths)?, paths, turn: 0, text: Vec::new() })
@@ -57,14 +56,14 @@ impl ByTurns {
         &self.paths[0]
     }
 
-    /// Keeps other processes away until [`ByTurns::unlock`].
+    /// Locks out other processes until [`ByTurns::unlock`].
     pub fn lock(&mut self) -> io::Result<()> {
-        // Somebody may have removed them, and what is written to such a file is lost.
+        // If the files were removed, writes to them would be lost.
         if self.files.iter().any(|file| file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)) {
             self.files = open(&self.paths)?;
             let left = [head(&self.files[0])?, head(&self.files[1])?].into_iter().flatten().map(|head| head.turn).max();
             if left.is_some_and(|left| left + 1 == self.turn) {
-                // The newer one is gone, and what it had is known here: it is written again.
+                // The newer file is gone, but its text is known here: it is written again.
                 self.text.clear();
             } else {
                 self.turn = 0;
@@ -74,7 +73,7 @@ impl ByTurns {
     }
 
     pub fn unlock(&self) {
-        // With the process, at the latest.
+        // At the latest, the lock ends with the process.
         let _ = self.files[0].unlock();
     }
 
@@ -105,7 +104,7 @@ impl ByTurns {
         }
     }
 
-    /// Not made durable: a write outlives the process at once. Nothing is written if the text is what is there.
+    /// Not synced: a write survives the process at once. Does nothing if the text is unchanged.
     pub fn write(&mut self, text: Vec<u8>) -> io::Result<()> {
         if self.turn > 0 && text == self.text {
             return Ok(());
@@ -122,7 +121,7 @@ impl ByTurns {
         Ok(())
     }
 
-    /// Copies both, for somebody to look at. Where they are now.
+    /// Copies both files for inspection. Returns the paths of the copies.
     pub fn keep_aside(&self) -> io::Result<[PathBuf; 2]> {
         let aside = self.paths.each_ref().map(|path| files::beside(path, ".unreadable"));
         for (path, aside) in self.paths.iter().zip(&aside) {
@@ -137,7 +136,7 @@ fn open(paths: &[PathBuf; 2]) -> io::Result<[File; 2]> {
     Ok([open(&paths[0])?, open(&paths[1])?])
 }
 
-/// What a file says that it has. None if it has nothing, or was not written by this module.
+/// The header of a file. `None` if it is empty, or was not written by this module.
 fn head(file: &File) -> io::Result<Option<Head>> {
     let mut start = [0; LONGEST_HEAD];
     let length = file.read_at(&mut start, 0)?;
@@ -188,7 +187,7 @@ mod tests {
             kept.write(text.into()).unwrap();
             assert_eq!(read(&path), text);
             let after = fs::read(file).unwrap();
-            // The last byte is the newline, which nothing depends on.
+            // The last byte is the newline, which does not matter.
             for cut in 0..after.len() - 1 {
                 let end = before.get(cut..).unwrap_or_default();
                 fs::write(file, [&after[..cut], end].concat()).unwrap();

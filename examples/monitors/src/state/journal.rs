@@ -1,12 +1,12 @@
-//! A value that changes often and little: the whole of it is kept once in a while, and a journal has what came since. So a
-//! change costs as little however much is known.
+//! A value with many small changes: a snapshot is written occasionally, and a journal holds the changes since then. So
+//! the cost of a change does not depend on the size of the value.
 //!
 //! ```text
 //! {"after":17,"begun":9}   the whole has all changes up to this one; a number that no other journal has
 //! [18,{...}]               a change, and its number
 //! ```
 //!
-//! A line that was not written to its end is not there, and the next one takes its place.
+//! An incomplete line is ignored, and the next change overwrites it.
 
 use std::fs::File;
 use std::io;
@@ -22,24 +22,24 @@ use crate::log::{Level, log};
 use crate::settings::Common;
 use crate::{Failure, files, lock};
 
-/// A journal of more bytes is put into the whole.
+/// A journal longer than this is merged into the snapshot.
 const LONGEST: u64 = 256 * 1024;
 
-/// What makes a value by one change after the other, the same in every process.
+/// A value that results from a sequence of changes, in the same way in every process.
 pub trait Apply {
     type Change: Serialize + DeserializeOwned;
 
     fn apply(&mut self, change: Self::Change);
 }
 
-/// A value of a monitor's pool, in files where there is a directory for state.
+/// A value shared by a monitor's pool, in files if there is a state directory.
 pub struct Journaled<T> {
     whole: State<Whole<T>>,
     journal: Option<Journal>,
     value: T,
-    /// That of the last change that the value has.
+    /// The number of the last change applied.
     number: u64,
-    /// Whether a change could not be written. What is in the files is less then, and is not taken.
+    /// Whether a change could not be written. The value in memory is then newer than the files, and is kept.
     leads: bool,
 }
 
@@ -52,9 +52,9 @@ struct Whole<T> {
 struct Journal {
     path: PathBuf,
     file: File,
-    /// Its first line, as it was read or written last: with another one, the journal was begun anew.
+    /// Its first line as last read or written: if it differs, the journal was started over.
     head: String,
-    /// Where the last whole line ends that was read or written.
+    /// The end of the last complete line that was read or written.
     end: u64,
 }
 
@@ -65,7 +65,7 @@ struct Head {
 }
 
 impl<T: Apply + Clone + Default + Serialize + DeserializeOwned> Journaled<T> {
-    /// The value that this monitor's pool calls `name`: empty for its only one.
+    /// The value with this `name` in the monitor's pool. The only value of a monitor has an empty name.
     pub fn open(settings: &Common, name: &str) -> Result<Self, Failure> {
         let whole = State::open(settings, name)?;
         let journal = settings.state_dir.as_ref().map(|directory| {
@@ -77,23 +77,23 @@ impl<T: Apply + Clone + Default + Serialize + DeserializeOwned> Journaled<T> {
         Ok(Self { whole, journal, value: T::default(), number: 0, leads: false })
     }
 
-    /// The value, with what other processes of the pool made of it.
+    /// The value, including changes by other processes of the pool.
     pub fn get(&mut self) -> &T {
         self.alone(|_| ((), Ok(())));
         &self.value
     }
 
-    /// The value, as it was when somebody last looked at the files.
+    /// The value as of the last access to the files.
     pub fn known(&self) -> &T {
         &self.value
     }
 
-    /// Changes the value.
+    /// Applies a change.
     pub fn apply(&mut self, change: T::Change) {
         self.decide(|_| ((), Some(change)));
     }
 
-    /// Changes the value by what is decided with a look at it, if at all.
+    /// Decides on a change by looking at the value, and applies it, if any.
     pub fn decide<R>(&mut self, decide: impl FnOnce(&T) -> (R, Option<T::Change>)) -> R {
         self.alone(|this| {
             let (result, change) = decide(&this.value);
@@ -111,8 +111,8 @@ impl<T: Apply + Clone + Default + Serialize + DeserializeOwned> Journaled<T> {
         }
     }
 
-    /// Acts on the newest value, alone among the processes that share it. Where that cannot be read or written, it is logged
-    /// once, and what is in memory leads until it can.
+    /// Runs `act` on the current value while no other process accesses it. If the files cannot be read or written, logs
+    /// that once, and keeps the newer value in memory until they can.
     fn alone<R>(&mut self, act: impl FnOnce(&mut Self) -> (R, io::Result<()>)) -> R {
         let led = self.leads;
         let caught_up = self.lock_and_catch_up();
@@ -134,7 +134,7 @@ impl<T: Apply + Clone + Default + Serialize + DeserializeOwned> Journaled<T> {
             _ => {}
         }
         if let Some(journal) = &self.journal {
-            // With the process, at the latest.
+            // At the latest, the lock ends with the process.
             let _ = journal.file.unlock();
         }
         result
@@ -142,14 +142,14 @@ impl<T: Apply + Clone + Default + Serialize + DeserializeOwned> Journaled<T> {
 
     fn lock_and_catch_up(&mut self) -> io::Result<()> {
         let Some(journal) = &mut self.journal else { return Ok(()) };
-        // Somebody may have removed it, and what is written to such a file is lost.
+        // If the file was removed, writes to it would be lost.
         let was_removed = journal.file.metadata()?.nlink() == 0;
         if was_removed {
             journal.file = open(&journal.path)?;
         }
         lock::itself(&journal.file)?;
         if self.leads || was_removed && !journal.head.is_empty() {
-            // What is known here is more.
+            // The value in memory is newer.
             self.leads = true;
             return Ok(());
         }
@@ -174,7 +174,7 @@ impl<T: Apply + Clone + Default + Serialize + DeserializeOwned> Journaled<T> {
         Ok(())
     }
 
-    /// Puts all changes into the whole. The journal is emptied once they are there.
+    /// Merges all changes into the snapshot, and then empties the journal.
     fn write_whole(&mut self) -> io::Result<()> {
         self.whole.set(Whole { number: self.number, value: self.value.clone() });
         if self.whole.leads {
@@ -185,7 +185,7 @@ impl<T: Apply + Clone + Default + Serialize + DeserializeOwned> Journaled<T> {
 }
 
 impl Journal {
-    /// The first line, and what follows what is known.
+    /// The first line, and everything after the part that is already known.
     fn read(&mut self) -> io::Result<(String, Vec<u8>)> {
         let mut start = [0; 64];
         let length = self.file.read_at(&mut start, 0)?;
@@ -212,7 +212,7 @@ impl Journal {
         line.push(b'\n');
         self.file.write_all_at(&line, self.end)?;
         self.end += line.len() as u64;
-        // What is left of a longer one that was cut off.
+        // Removes the rest of a longer line that was cut off.
         if self.file.metadata()?.len() > self.end {
             self.file.set_len(self.end)?;
         }

@@ -1,4 +1,4 @@
-//! What a monitor knows, kept in files: it outlives the process, and the processes of one pool share it.
+//! A monitor's state in files, which survives the process and is shared by the processes of a pool.
 
 mod by_turns;
 mod journal;
@@ -16,24 +16,25 @@ use crate::{Failure, files};
 use by_turns::{ByTurns, Found};
 pub use journal::{Apply, Journaled};
 
-/// A value of a monitor's pool: in `STATE_DIR/MONITOR.0.json` and `….1.json`, or in memory alone where no directory is set.
+/// A value shared by a monitor's pool: in `STATE_DIR/MONITOR.0.json` and `….1.json`, or only in memory without a
+/// directory.
 pub struct State<T> {
     kept: Option<ByTurns>,
     value: T,
-    /// Whether the value could not be written. What is in the files is older then, and is not taken.
+    /// Whether the value could not be written. The value in memory is then newer than the files, and is kept.
     leads: bool,
 }
 
 impl<T: Default + Serialize + DeserializeOwned> State<T> {
-    /// The value that this monitor's pool calls `name`: empty for its only one.
+    /// The value with this `name` in the monitor's pool. The only value of a monitor has an empty name.
     pub fn open(settings: &Common, name: &str) -> Result<Self, Failure> {
         Self::shared(settings, &format!("{}{name}", files::of_pool()))
     }
 
-    /// The value that all monitors call `name`.
+    /// The value with this `name`, shared by all monitors.
     pub fn shared(settings: &Common, name: &str) -> Result<Self, Failure> {
         let open = |directory: &PathBuf| {
-            // It may be locked: the other processes of the pool are at work.
+            // It may be locked: other processes of the pool are using it.
             let opened = files::make_directory(directory);
             let opened = opened.and_then(|()| ByTurns::open(&directory.join(name)));
             opened.map_err(|error| format!("--state-dir {directory:?} has to be a directory to write in: {error}"))
@@ -42,8 +43,8 @@ impl<T: Default + Serialize + DeserializeOwned> State<T> {
         Ok(Self { kept, value: T::default(), leads: false })
     }
 
-    /// Looks at the value, or changes it, alone among the processes that share it. Where the files cannot be read or
-    /// written, that is logged once, and the value in memory leads until they can.
+    /// Reads or changes the value while no other process accesses it. If the files cannot be read or written, logs that
+    /// once, and keeps the value in memory until they can.
     pub fn update<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> R {
         let Some(kept) = &mut self.kept else { return change(&mut self.value) };
         let locked = kept.lock();
@@ -63,8 +64,8 @@ impl<T: Default + Serialize + DeserializeOwned> State<T> {
         result
     }
 
-    /// A copy of the value. To act on it first, and [`State::set`] what follows then, is to act again if this process is
-    /// killed in between.
+    /// A copy of the value. A caller that acts on it first, and then calls [`State::set`], acts again if this process
+    /// is killed in between.
     pub fn get(&mut self) -> T
     where
         T: Clone,
@@ -72,7 +73,7 @@ impl<T: Default + Serialize + DeserializeOwned> State<T> {
         self.update(|value| value.clone())
     }
 
-    /// Puts another value in its place.
+    /// Replaces the value.
     pub fn set(&mut self, value: T) {
         self.update(|kept| *kept = value);
     }
@@ -91,16 +92,16 @@ impl<T: Default + Serialize + DeserializeOwned> State<T> {
     }
 }
 
-/// The value, if it is another one than was last read or written.
+/// The value, if it differs from what was last read or written.
 fn load<T: Default + DeserializeOwned>(kept: &mut ByTurns) -> io::Result<Option<T>> {
     let why = match kept.read()? {
         Found::Unchanged => return Ok(None),
         Found::New(text) => match serde_json::from_slice(text) {
             Ok(value) => return Ok(Some(value)),
-            // Another version's.
+            // Written by another version.
             Err(error) => error.to_string(),
         },
-        // Another program's, or a crash of the machine.
+        // Written by another program, or damaged by a crash of the machine.
         Found::Broken => "neither file is whole".into(),
     };
     let aside = kept.keep_aside()?;

@@ -1,4 +1,4 @@
-//! Who may see the status page: whoever is on this machine, or has the token.
+//! Access to the status page: users of this machine, or anyone with the token.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -23,37 +23,38 @@ use crate::settings::{List, Optional, seconds};
 /// The settings of the status page.
 #[derive(Clone, Debug, Args)]
 pub struct PageSettings {
-    /// The address and port of the status page, IP:PORT; beyond loopback only with a token; port 0 takes any free one and
-    /// logs it; no page if empty
+    /// The address and port of the status page, IP:PORT. Outside loopback, a token is required. Port 0 picks a free
+    /// port and logs it. If empty, there is no page
     #[arg(long, env, default_value = "127.0.0.1:9180")]
     pub listen: Optional<SocketAddr>,
-    /// The token that the page and /metrics ask for, as password of any user or as bearer; only as an environment variable
+    /// The token for the page and /metrics: the password of any user, or a bearer token. Only as an environment
+    /// variable
     #[arg(long, env, default_value = "")]
     pub status_token: Optional<Token>,
-    /// A file that holds the token
+    /// A file that contains the token
     #[arg(long, env, default_value = "")]
     pub status_token_file: Optional<PathBuf>,
-    /// Further names by which the page may be asked for, separated by commas, such as that of a proxy in front of it
+    /// Other host names by which the page may be requested, separated by commas, such as that of a reverse proxy
     #[arg(long, env, default_value = "")]
     pub status_hosts: List<String>,
-    /// How often CPU, memory and supervisord's state are looked at, in seconds
+    /// Seconds between measurements of CPU, memory and supervisord's state
     #[arg(long, env, default_value = "10", value_parser = seconds)]
     pub status_interval: Duration,
-    /// Whether the page may start, stop and restart processes, and clear their logs
+    /// Whether the page may start, stop and restart processes, and clear their logs: true or false
     #[arg(long, env, default_value = "false", action = ArgAction::Set)]
     pub allow_actions: bool,
     #[command(flatten)]
     pub peers: PeerSettings,
 }
 
-/// What a request has to show.
+/// The requirements on a request.
 pub struct Access {
     token: Option<Token>,
     hosts: Vec<String>,
 }
 
 impl Access {
-    /// As the settings have it. Without a token, the page is for this machine alone.
+    /// Without a token, the page is only for this machine.
     pub fn new(settings: &PageSettings) -> Result<Self, Failure> {
         let token = secrets::token("status-token", &settings.status_token, &settings.status_token_file)?;
         if let (Some(address), None) = (&*settings.listen, &token)
@@ -69,12 +70,12 @@ impl Access {
         Ok(Self { token, hosts: settings.status_hosts.to_vec() })
     }
 
-    /// Whether a token is asked for.
+    /// Whether a token is required.
     pub fn has_token(&self) -> bool {
         self.token.is_some()
     }
 
-    /// Why a request with these headers is not answered, if it is not.
+    /// The response that refuses a request with these headers, or `None` if it is allowed.
     pub fn refuse(&self, headers: &HeaderMap) -> Option<Response> {
         if headers.get(HOST).is_some_and(|host| !self.is_named(host)) {
             let why = "this page is asked for as localhost, by an address, or by a name in --status-hosts";
@@ -91,8 +92,8 @@ impl Access {
         Some(response)
     }
 
-    /// Whether a request was meant for this page. A page of somebody else's, whose name was made to lead here, says its own
-    /// name: it must not read this one in the browser of whoever may.
+    /// Whether a request was meant for this page. After DNS rebinding, a foreign page would send its own host name; it
+    /// must not read this page in an operator's browser.
     fn is_named(&self, host: &HeaderValue) -> bool {
         let Ok(host) = host.to_str() else { return false };
         let name = match host.rsplit_once(':') {
@@ -107,7 +108,7 @@ impl Access {
     }
 }
 
-/// Whether the header has the token, which takes as long to find out whatever it has instead.
+/// Whether the header contains the token. Takes the same time whatever it contains instead.
 fn shows(given: &HeaderValue, token: &Token) -> bool {
     let Some((scheme, given)) = given.to_str().ok().and_then(|given| given.split_once(' ')) else { return false };
     let given = given.trim().as_bytes();
@@ -125,7 +126,7 @@ fn shows(given: &HeaderValue, token: &Token) -> bool {
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// What browsers are told with every response: nothing from elsewhere, nothing kept, nothing told to others.
+/// Tells browsers to load nothing from elsewhere, store nothing, and reveal nothing to other sites.
 pub fn harden(headers: &mut HeaderMap) {
     for (name, value) in [
         (CONTENT_SECURITY_POLICY, POLICY),
@@ -146,7 +147,7 @@ mod tests {
         Access { token: token.map(|token| token.parse().unwrap()), hosts }
     }
 
-    /// The status with which a request is refused, or 200.
+    /// The status of the refusal, or 200.
     fn status(access: &Access, host: &str, authorization: Option<&str>) -> u16 {
         let mut headers = HeaderMap::new();
         headers.insert(HOST, HeaderValue::from_str(host).unwrap());

@@ -1,4 +1,4 @@
-//! What the page can do, if that is allowed: start, stop and restart processes, and clear their logs.
+//! The actions of the page, if allowed: start, stop and restart processes, and clear their logs.
 //!
 //! ```text
 //! POST /processes/GROUP:NAME/start|stop|restart|clear-log
@@ -8,8 +8,8 @@
 //! GET  /actions/ID
 //! ```
 //!
-//! Each action has a thread of its own, and no event waits for it. A request is answered once its action is done; after
-//! two seconds it is answered with 202 and the action's `id`, by which its outcome can be asked for.
+//! Each action runs in a thread of its own, so no event waits for it. The response is sent when the action is done.
+//! After two seconds, it is 202 with the action's `id`, which can be used to ask for the outcome.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -29,17 +29,17 @@ use crate::log::{Level, log};
 use crate::names::ProcessName;
 use crate::supervisord::Process;
 
-/// How many actions may be under way at once.
+/// How many actions may run at the same time.
 const AT_ONCE: usize = 4;
 
 /// How many outcomes are remembered.
 const REMEMBERED: usize = 64;
 
-/// How long a request waits for its action, and how often it looks.
+/// How often a request checks its action, and the pause in between.
 const LOOKS: u32 = 40;
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What is to be done.
+/// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     Start,
@@ -62,7 +62,7 @@ impl FromStr for Action {
     }
 }
 
-/// What it is to be done with.
+/// What to do it with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     Process(ProcessName),
@@ -72,7 +72,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// Whether a process is meant.
+    /// Whether it includes a process.
     pub fn has(&self, process: &Process) -> bool {
         match self {
             Self::Process(name) => is(process, name),
@@ -96,17 +96,17 @@ fn is(process: &Process, name: &ProcessName) -> bool {
     process.group == name.group && process.name == name.name
 }
 
-/// What became of an action: what was done, or why not.
+/// The result of an action: what was done, or why not.
 pub type Outcome = Result<String, String>;
 
-/// The actions that are under way, and the outcomes of the last ones.
+/// Running actions, and recent outcomes.
 #[derive(Default)]
 pub struct Actions(Mutex<Jobs>);
 
 #[derive(Default)]
 struct Jobs {
     last: u64,
-    /// None is under way.
+    /// `None` while the action is running.
     outcomes: BTreeMap<u64, Option<Outcome>>,
 }
 
@@ -115,7 +115,7 @@ impl Actions {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A number for another action. None if as many are under way as may be.
+    /// A number for a new action. `None` if too many are running.
     fn begin(&self) -> Option<u64> {
         self.with(|jobs| {
             if jobs.outcomes.values().filter(|outcome| outcome.is_none()).count() >= AT_ONCE {
@@ -140,7 +140,7 @@ impl Actions {
     }
 }
 
-/// An action that ends, if only by a panic.
+/// An action that is marked as ended when it is dropped, even after a panic.
 struct Job {
     site: Arc<Site>,
     id: u64,
@@ -154,7 +154,7 @@ impl Drop for Job {
     }
 }
 
-/// Answers a request to act.
+/// Answers a request for an action.
 pub async fn answer(site: &Arc<Site>, request: &Request) -> Response {
     if !site.may_act {
         let why = "this page can only be read: --allow-actions true of trading_monitor lets it act";
@@ -189,7 +189,7 @@ pub async fn answer(site: &Arc<Site>, request: &Request) -> Response {
         };
         log(level, format!("{what}: {outcome}"), json!({ "user": by }));
     };
-    // Dropped where there is no thread, the job has ended as well.
+    // If the thread could not be started, the job has been dropped, and so has ended.
     if let Err(error) = thread::Builder::new().name("action".into()).spawn(act) {
         return names::error(StatusCode::SERVICE_UNAVAILABLE, &error.to_string());
     }
@@ -217,8 +217,8 @@ fn outcome(site: &Arc<Site>, id: u64) -> Response {
     }
 }
 
-/// Why a request to act does not come from the page, if it does not. A page of somebody else's can make a browser send a
-/// form, but not with these headers.
+/// Why a request is refused if it does not come from the page. Foreign pages can make a browser send a form, but not
+/// these headers.
 fn is_foreign(headers: &HeaderMap) -> Option<&'static str> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     if text("x-requested-with".parse().ok()?) != Some("status-page") {
@@ -228,13 +228,13 @@ fn is_foreign(headers: &HeaderMap) -> Option<&'static str> {
     if !kind.eq_ignore_ascii_case("application/json") {
         return Some("an action needs the header Content-Type: application/json");
     }
-    // Browsers always say it. The page may be behind a proxy that has TLS.
+    // Browsers always send it. The page may be behind a proxy with TLS, so the scheme is ignored.
     let origin = text(ORIGIN).map(|origin| origin.split_once("://").map_or(origin, |(_, host)| host));
     let is_ours = origin.is_none() || origin == text(HOST);
     if is_ours { None } else { Some("this action was asked for by another page: its Origin is not this Host") }
 }
 
-/// Who acts, as far as the page was told: the name that goes with the token.
+/// Who is acting, as far as is known: the user name sent with the token.
 fn user(headers: &HeaderMap) -> Option<String> {
     use base64::Engine;
     let given = headers.get(AUTHORIZATION)?.to_str().ok()?;
@@ -244,7 +244,7 @@ fn user(headers: &HeaderMap) -> Option<String> {
     scheme.eq_ignore_ascii_case("basic").then(|| String::from_utf8_lossy(name).into_owned())
 }
 
-/// What a path asks for.
+/// Parses a path.
 fn asked_for(path: &str, body: &[u8]) -> Option<(Target, Action)> {
     let mut parts = path.strip_prefix('/')?.split('/');
     let target = match parts.next()? {
@@ -262,13 +262,13 @@ fn asked_for(path: &str, body: &[u8]) -> Option<(Target, Action)> {
     (is_possible && parts.next().is_none()).then_some((target, action))
 }
 
-/// What the body of a request names.
+/// The body of a request for several processes.
 #[derive(Deserialize)]
 struct Selection {
     processes: Vec<String>,
 }
 
-/// What supervisord calls this process, which it told it.
+/// supervisord's name for this process.
 pub struct OwnName(ProcessName);
 
 impl OwnName {
@@ -277,7 +277,7 @@ impl OwnName {
         Some(Self(ProcessName { group: group?, name: name? }))
     }
 
-    /// Whether it is this process, whose end would be the end of the action, too.
+    /// Whether it is this process, whose end would also end the action.
     pub fn is(&self, process: &Process) -> bool {
         is(process, &self.0)
     }

@@ -1,4 +1,4 @@
-//! The page's files, which are part of the program.
+//! The page's files, embedded in the program.
 
 use hyper::StatusCode;
 
@@ -28,7 +28,7 @@ files! {
     "text.js": SCRIPT,
 }
 
-/// The page itself, with places for what is known.
+/// The page itself, with placeholders.
 pub const INDEX: &str = include_str!("assets/index.html");
 
 /// The file at a path.

@@ -1,4 +1,5 @@
-//! What the monitor and the page share: the overview, which events change, and what is asked and measured besides.
+//! Data shared by the monitor and the page: the overview, changed by events, and what is asked and measured in
+//! addition.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,24 +19,24 @@ pub struct Board {
     overview: Mutex<Journaled<Overview>>,
     live: Mutex<Live>,
     history: Mutex<State<BTreeMap<String, History>>>,
-    /// Processes of which supervisord has more to say. None as long as nobody asks it.
+    /// Processes that supervisord should be asked about. `None` until the first call of `wait`.
     pending: Mutex<Option<BTreeSet<String>>>,
     has_pending: Condvar,
-    /// Another one with each change that somebody may see.
+    /// Differs after each visible change.
     version: AtomicU64,
 }
 
-/// What nobody needs to keep.
+/// Data that is not kept across restarts.
 #[derive(Default)]
 pub struct Live {
     pub supervisord: Server,
     /// By `GROUP:NAME`.
     pub usage: BTreeMap<String, Usage>,
-    /// By monitor. None where nothing is counted.
+    /// By monitor. `None` if nothing is counted.
     pub alerts: Option<BTreeMap<String, Counts>>,
 }
 
-/// How it is with supervisord itself.
+/// The state of supervisord itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Server {
     /// Whether it answers.
@@ -49,14 +50,14 @@ pub struct Server {
 }
 
 impl Live {
-    /// supervisord's identifier: by its own word, or by its events.
+    /// supervisord's identifier, from its own answer or from its events.
     pub fn identifier<'a>(&'a self, overview: &'a Overview) -> &'a str {
         self.supervisord.identifier.as_deref().unwrap_or(&overview.server)
     }
 }
 
 impl Board {
-    /// With what was known before, where there is a directory for state.
+    /// Restores what is in the state directory, if there is one.
     pub fn open(common: &Common) -> Result<Self, Failure> {
         let mut history: State<BTreeMap<String, History>> = State::open(common, ".history")?;
         let usage = history.get().into_iter().map(|(name, history)| (name, history.into()));
@@ -73,7 +74,7 @@ impl Board {
         })
     }
 
-    /// Takes in an event of supervisord's. `origin` is its run and its identifier.
+    /// Handles an event. `origin` is the run and the identifier of its supervisord.
     pub fn event(&self, origin: (&str, &str), change: Change) {
         let mut overview = lock(&self.overview);
         if overview.known().run != origin.0 {
@@ -93,8 +94,7 @@ impl Board {
         self.changed();
     }
 
-    /// Takes supervisord's word for the states of all processes. Where it said otherwise than its events, if that is asked
-    /// for.
+    /// Takes over the states from supervisord's list. With `compare`, returns where they differ from the events.
     pub fn reconcile(&self, at: i64, processes: Vec<Process>, compare: bool) -> Vec<Difference> {
         let differences = lock(&self.overview).decide(|overview| {
             let differences = if compare { overview.differences(&processes) } else { Vec::new() };
@@ -105,25 +105,25 @@ impl Board {
         differences
     }
 
-    /// Takes in what supervisord was asked for.
+    /// Records an answer from supervisord.
     pub fn told(&self, change: Change) {
         lock(&self.overview).apply(change);
         self.changed();
     }
 
-    /// Looks at everything at once.
+    /// Gives access to everything at once.
     pub fn look<R>(&self, look: impl FnOnce(&Overview, &Live) -> R) -> R {
         let mut overview = lock(&self.overview);
         look(overview.get(), &lock(&self.live))
     }
 
-    /// Changes what nobody needs to keep.
+    /// Changes the live data.
     pub fn update(&self, change: impl FnOnce(&mut Live)) {
         change(&mut lock(&self.live));
         self.changed();
     }
 
-    /// Keeps what each process used.
+    /// Saves the history of each process.
     pub fn keep_history(&self) {
         let histories =
             |live: &Live| live.usage.iter().map(|(name, usage)| (name.clone(), usage.history.clone())).collect();
@@ -131,14 +131,15 @@ impl Board {
         lock(&self.history).set(kept);
     }
 
-    /// Another number whenever something may look different.
+    /// A number that differs after each visible change.
     pub fn version(&self) -> u64 {
         // Another process of the pool may have changed it.
         let seen = lock(&self.overview).get().last_event.map_or(0, |Sighting { at, serial }| at as u64 ^ serial << 44);
         self.version.load(Ordering::Relaxed) ^ seen
     }
 
-    /// Waits until supervisord has more to say of processes. Which these are, since this was called for the first time.
+    /// Waits until processes have changed that supervisord should be asked about, and returns them. Starts collecting
+    /// at the first call.
     pub fn wait(&self, patience: Duration) -> BTreeSet<String> {
         let mut pending = lock(&self.pending);
         pending.get_or_insert_default();

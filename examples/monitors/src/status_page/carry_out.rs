@@ -1,4 +1,4 @@
-//! How an action is carried out: supervisord is told to, and then asked until it has happened.
+//! Carries out an action: calls supervisord, and then asks until it has happened.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,21 +8,21 @@ use supervisor_events::ProcessState;
 use super::actions::{Action, Outcome, OwnName, Target};
 use crate::supervisord::{Fault, Process, Supervisord, Unknown, fault_of, find};
 
-/// What takes longer is no longer waited for: it may happen yet.
+/// After this time, the action is no longer awaited, though it may still happen.
 const PATIENCE: Duration = Duration::from_secs(50);
 
-/// The pause between two questions.
+/// The pause between two requests.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// How many failures an outcome names.
+/// How many failures an outcome lists.
 const NAMED: usize = 5;
 
-/// What cannot be done with the process that serves the page.
+/// Refuses to act on the process that serves the page.
 const OWN: &str = "this process serves the page, and would end with it: use supervisorctl";
 
-/// Does what is asked for with the processes that are meant, but for this one itself.
+/// Acts on the target's processes, except on this one itself.
 ///
-/// A process is started in any case if it is meant alone. With others, a restart is only for those that run.
+/// A single process is always started by a restart. Among several, a restart only affects those that are running.
 pub fn carry_out(supervisord: &Supervisord, action: Action, target: &Target, own: Option<&OwnName>) -> Outcome {
     let processes = supervisord.processes().map_err(|error| error.to_string())?;
     let (meant, alone): (Vec<_>, _) =
@@ -62,7 +62,7 @@ pub fn carry_out(supervisord: &Supervisord, action: Action, target: &Target, own
     }
 }
 
-/// Those that something is done with, one of them or many.
+/// The processes of an action, one or several.
 struct Crew<'a> {
     supervisord: &'a Supervisord,
     failures: Vec<(String, String)>,
@@ -70,7 +70,7 @@ struct Crew<'a> {
 }
 
 impl Crew<'_> {
-    /// Stops them. Those that have stopped.
+    /// Stops processes. Returns those that have stopped.
     fn stop(&mut self, processes: &[Process]) -> Vec<Process> {
         let mut waiting = Vec::new();
         for process in processes {
@@ -89,7 +89,7 @@ impl Crew<'_> {
         stopped
     }
 
-    /// Starts them. How many run.
+    /// Starts processes. Returns how many are running.
     fn start(&mut self, processes: &[Process]) -> usize {
         let mut waiting = Vec::new();
         for process in processes {
@@ -114,7 +114,7 @@ impl Crew<'_> {
         started
     }
 
-    /// Asks supervisord until all have settled, or there is no patience left. Those that have not are left over.
+    /// Asks supervisord until all processes have settled or time is up. The others remain in `waiting`.
     fn watch(
         &mut self,
         waiting: &mut Vec<Process>,
@@ -168,7 +168,7 @@ impl Crew<'_> {
     }
 }
 
-/// Why a process does not run, in supervisord's words.
+/// Why a process is not running, in supervisord's words.
 fn why(process: &Process) -> String {
     let Process { state, spawn_error, exit_status, .. } = process;
     if spawn_error.is_empty() {

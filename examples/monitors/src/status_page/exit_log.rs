@@ -1,5 +1,5 @@
-//! How processes ended, by supervisord's own log. Where it starts a process again at once, as it does what has exited,
-//! nothing else tells: its answers are about the new one by then.
+//! Finds out from supervisord's own log how a process ended. After an exit, supervisord restarts a process at once, and
+//! its answers then describe the new one: only the log still has the reason.
 //!
 //! ```text
 //! 2026-11-27 22:36:49,123 WARN exited: worker (exit status 3; not expected)
@@ -8,8 +8,8 @@
 
 use crate::supervisord::{End, ends};
 
-/// How the process of this name exited last, if the log says so: its status, -1 for a signal, and why. Its group is not
-/// in the log.
+/// How the process of this name last exited, according to the log: the status, or -1 for a signal, and the reason. The
+/// log does not contain groups.
 pub fn last_exit(log: &str, name: &str, expected: bool) -> Option<(i32, String)> {
     let End { how, .. } = ends(log, name).next_back().filter(|end| end.expected == expected)?;
     if let Some(status) = how.strip_prefix("exit status ") {
@@ -34,7 +34,7 @@ mod tests {
                    2026-11-27 22:36:49,128 WARN exited: d (unknown termination cause 0x7; not expected)\n\
                    2026-11-27 22:36:49,129 WARN exited: e (exit st";
         assert_eq!(last_exit(log, "a", true), Some((0, "exit code 0".into())));
-        // The last one is another one than is asked for.
+        // The last entry is about a different exit.
         assert_eq!(last_exit(log, "a", false), None);
         assert_eq!(last_exit(log, "b", false), Some((-1, "killed by SIGSEGV (core dumped)".into())));
         for name in ["c", "d", "e", "torn", "exited: a", ""] {

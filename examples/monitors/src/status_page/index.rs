@@ -1,5 +1,5 @@
-//! The page as it is served: with all processes in it, for browsers without scripts. The script puts its own table in the
-//! place of this one.
+//! Renders the page on the server, with all processes in it, for browsers without scripts. The script replaces the
+//! table with its own.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ use crate::printable;
 /// How many events are shown without a script.
 const EVENTS: usize = 30;
 
-/// The page, of what `/status.json` says.
+/// Renders the page from the data of `/status.json`.
 pub fn page(status: &Value) -> String {
     let none = Vec::new();
     let processes = status["processes"].as_array().unwrap_or(&none);
@@ -35,7 +35,7 @@ pub fn page(status: &Value) -> String {
     })
 }
 
-/// A text with `{{NAME}}` in it, each given its value.
+/// Replaces each `{{NAME}}` in a template.
 fn fill(template: &str, value: impl Fn(&str) -> String) -> String {
     let mut filled = String::with_capacity(template.len());
     let mut rest = template;
@@ -48,7 +48,7 @@ fn fill(template: &str, value: impl Fn(&str) -> String) -> String {
     filled + rest
 }
 
-/// What is to be seen first, worst first. The script has the same.
+/// From worst to best. The script has the same list.
 const KINDS: [&str; 4] = ["failed", "changing", "stopped", "running"];
 
 fn kind(process: &Value) -> &'static str {
@@ -139,7 +139,7 @@ fn event(event: &Value) -> String {
     format!("<li><time>{at}</time><bdi class=\"name\">{name}</bdi><span class=\"what\">{from} → {to}</span></li>")
 }
 
-/// How long that is: two units at most.
+/// A duration in at most two units.
 fn duration(seconds: f64) -> String {
     let seconds = seconds.max(0.0) as u64;
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
@@ -152,7 +152,7 @@ fn duration(seconds: f64) -> String {
     }
 }
 
-/// Text in HTML, whatever it holds: it cannot be taken for HTML, and shows what it has.
+/// Escapes text so that it cannot be interpreted as HTML, and makes control characters visible.
 fn escape(text: &str) -> String {
     let text = printable::text(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     text.replace('"', "&quot;").replace('\'', "&#39;")

@@ -1,4 +1,4 @@
-//! The ends of processes' logs, which the page shows as they grow: `GET /logs/GROUP:NAME?stream=stdout&offset=1234`.
+//! Serves the end of processes' logs, which the page follows: `GET /logs/GROUP:NAME?stream=stdout&offset=1234`.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::names::{self, parameter};
 use crate::http::{Request, Response};
 use crate::supervisord::{Fault, Stream, Supervisord, Tail, Unknown, fault_of};
 
-/// What was written since the offset, or the last lines without one.
+/// What was written since the offset. Without an offset, the last lines.
 pub async fn answer(site: &Arc<Site>, request: &Request, name: &str) -> Response {
     let Some(name) = names::process(name) else { return names::not_found() };
     let stream = parameter(request, "stream").as_deref().unwrap_or("stdout").parse::<Stream>();

@@ -1,4 +1,4 @@
-//! A page about all processes: HTML for people, JSON for its script and for others, and the text formats of Prometheus.
+//! A page about all processes: HTML for people, JSON for its script and other programs, and Prometheus's text formats.
 
 mod access;
 mod actions;
@@ -39,17 +39,17 @@ pub use board::Board;
 pub use peers::PeerUrl;
 use peers::Peers;
 
-/// How many requests may wait for supervisord at a time. Further ones wait for these.
+/// How many requests may call supervisord at the same time. Others wait.
 const CALLS: usize = 4;
 
-/// What answers need.
+/// What is needed to answer requests.
 pub struct Site {
     board: Arc<Board>,
-    /// For what only supervisord can tell or do.
+    /// For what only supervisord knows or can do.
     pub supervisord: Supervisord,
-    /// Whether the page may do more than show.
+    /// Whether actions are allowed.
     pub may_act: bool,
-    /// The system's name, and the machine's.
+    /// The names of the system and of the host.
     system: String,
     host: String,
     access: Access,
@@ -57,7 +57,7 @@ pub struct Site {
     peers: Peers,
 }
 
-/// The routes. What takes long, as a call to supervisord does, is for `tokio::task::spawn_blocking`.
+/// The routes. Slow work, such as calls to supervisord, belongs in `tokio::task::spawn_blocking`.
 async fn route(site: &Arc<Site>, request: &Request) -> Response {
     let headers = request.headers();
     let get = matches!(*request.method(), Method::GET | Method::HEAD);
@@ -97,11 +97,11 @@ impl Answer for Arc<Site> {
     }
 }
 
-/// Shows the page for as long as the process lives, if it is to be shown. Its end would go unnoticed, so it ends the
-/// process, and supervisord starts another one.
+/// Serves the page as long as the process lives, if it is enabled. If the page failed, nobody would notice, so its end
+/// also ends the process, and supervisord starts another one.
 ///
-/// Where the address is taken, that is logged: it is so for all but one of a pool's processes, which share what the page
-/// shows.
+/// If the address is in use, logs that and continues: only one process of a pool can serve the page, and all of them
+/// share its data.
 pub fn serve(
     settings: &PageSettings,
     common: &Common,
@@ -147,7 +147,7 @@ pub fn serve(
     Ok(())
 }
 
-/// Ends the process when it is dropped, also by a panic.
+/// Ends the process when it is dropped, even by a panic.
 struct EndOfProcess;
 
 impl Drop for EndOfProcess {

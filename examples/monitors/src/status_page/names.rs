@@ -1,4 +1,4 @@
-//! What requests name, and answers in JSON to them.
+//! Parses names in requests, and builds JSON responses.
 
 use hyper::StatusCode;
 use percent_encoding::percent_decode_str;
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use crate::http::{Request, Response, response};
 use crate::names::ProcessName;
 
-/// The process that a part of a path names: `GROUP:NAME`, percent-encoded.
+/// Parses a part of a path that names a process: `GROUP:NAME`, percent-encoded.
 pub fn process(part: &str) -> Option<ProcessName> {
     decode(part)?.parse().ok()
 }
 
-/// A part of a path, without its percent-encoding.
+/// Decodes a percent-encoded part of a path.
 pub fn decode(part: &str) -> Option<String> {
     Some(percent_decode_str(part).decode_utf8().ok()?.into_owned())
 }
@@ -23,17 +23,17 @@ pub fn parameter(request: &Request, name: &str) -> Option<String> {
     pairs.find(|(key, _)| *key == name).and_then(|(_, value)| decode(value))
 }
 
-/// An answer in JSON.
+/// A JSON response.
 pub fn json(status: StatusCode, body: &Value) -> Response {
     response(status, "application/json", body.to_string())
 }
 
-/// Why there is no other answer.
+/// A JSON response with an error.
 pub fn error(status: StatusCode, why: &str) -> Response {
     json(status, &json!({ "error": why }))
 }
 
-/// Nothing is called so.
+/// The response to an invalid name.
 pub fn not_found() -> Response {
     error(StatusCode::NOT_FOUND, "a process is named by GROUP:NAME, percent-encoded")
 }

@@ -1,4 +1,4 @@
-//! What a client takes: which format, compressed or not, and whether it has it already.
+//! Content negotiation: formats, compression, and unchanged responses.
 
 use std::io::Write;
 
@@ -9,10 +9,10 @@ use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, ETAG, HeaderMap, HeaderNa
 
 use crate::http::{Response, response};
 
-/// A shorter body is not worth it.
+/// Shorter bodies are not compressed.
 const LEAST: usize = 1024;
 
-/// How much a client wants what is called so: its `q`, from 0 to 1. None if the header does not name it.
+/// The quality value that a header gives to a name, from 0 to 1. `None` if the header does not list it.
 pub fn quality(headers: &HeaderMap, header: HeaderName, name: &str) -> Option<f32> {
     let values = headers.get_all(header).into_iter().filter_map(|value| value.to_str().ok());
     let mut ranges = values.flat_map(|value| value.split(','));
@@ -26,7 +26,7 @@ pub fn quality(headers: &HeaderMap, header: HeaderName, name: &str) -> Option<f3
     })
 }
 
-/// Compresses a response, if the client takes that and it is worth it.
+/// Compresses a response if the client accepts that and it is worthwhile.
 pub fn compress(request: &HeaderMap, response: &mut Response) {
     let is_taken = quality(request, ACCEPT_ENCODING, "gzip").is_some_and(|quality| quality > 0.0);
     let is_text = response.status() == StatusCode::OK && !response.headers().contains_key(CONTENT_ENCODING);
@@ -36,7 +36,7 @@ pub fn compress(request: &HeaderMap, response: &mut Response) {
     response.headers_mut().append(VARY, HeaderValue::from_static("Accept-Encoding"));
     if is_taken {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        // It is written to memory.
+        // Writing to memory does not fail.
         if let Ok(body) = encoder.write_all(response.body()).and_then(|()| encoder.finish()) {
             *response.body_mut() = body.into();
             response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -44,9 +44,9 @@ pub fn compress(request: &HeaderMap, response: &mut Response) {
     }
 }
 
-/// Makes a response, unless the client has the one of this version: then it is told so.
+/// Builds a response, or returns 304 if the client already has this version.
 pub fn unless_known(request: &HeaderMap, version: u64, make: impl FnOnce() -> Response) -> Response {
-    // Weak: the time in it is another one.
+    // Weak, because the response also contains the current time.
     let tag = format!("W/\"{version:x}\"");
     let known = request.get_all(IF_NONE_MATCH).into_iter().filter_map(|value| value.to_str().ok());
     let is_known = known.flat_map(|value| value.split(',')).any(|known| [tag.as_str(), "*"].contains(&known.trim()));

@@ -1,5 +1,5 @@
-//! What no event tells: how supervisord is, how processes ended, and what they use. A thread of its own asks and measures,
-//! so that no event waits for it.
+//! Observes what events do not report: the state of supervisord, how processes ended, and what they use. This happens
+//! in a thread of its own, so that no event waits for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -17,16 +17,16 @@ use crate::metrics::{self, Scan};
 use crate::settings::Common;
 use crate::supervisord::{Process, ServerState, Supervisord, fault_of};
 
-/// How long it waits after it has asked: what happens meanwhile is one call.
+/// The pause after a request: changes in the meantime are covered by the next one.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Of more processes than these, all are asked for at once.
+/// If more processes have changed, asks for all of them at once.
 const FEW: usize = 8;
 
 /// How much of supervisord's log is read, in bytes.
 const LOG: usize = 16 * 1024;
 
-/// How often the history is kept. The end of the monitor keeps it as well.
+/// How often the history is saved. It is also saved when the monitor ends.
 const KEEP_EVERY: Duration = Duration::from_secs(300);
 
 struct Observer {
@@ -36,10 +36,11 @@ struct Observer {
     before: Option<(Instant, Scan)>,
 }
 
-/// Looks at everything, and starts to look: at what is needed at once, and at everything each `interval`.
+/// Looks at everything once, and starts a thread that asks about changed processes at once, and looks at everything
+/// after each `interval`.
 pub fn start(board: Arc<Board>, supervisord: Supervisord, common: Common, interval: Duration) -> io::Result<()> {
     let mut observer = Observer { board, supervisord, common, before: None };
-    // Without it, the first that is shown would be under another identifier.
+    // Otherwise the page would first show the wrong identifier.
     observer.look();
     observer.board.wait(Duration::ZERO);
     let observe = move || {
@@ -64,7 +65,7 @@ pub fn start(board: Arc<Board>, supervisord: Supervisord, common: Common, interv
 }
 
 impl Observer {
-    /// Everything that changes without an event.
+    /// Updates everything that changes without an event.
     fn look(&mut self) {
         let known = self.board.look(|_, live| live.supervisord.clone());
         let server = self.ask_about_supervisord(known);
@@ -86,7 +87,7 @@ impl Observer {
         match self.supervisord.state() {
             Ok(state) => {
                 let is_there = known.is_up && state == ServerState::Running;
-                // It may be another one by now, after it could not be called.
+                // After an interruption, it may be another supervisord.
                 let known = if is_there { known } else { Server::default() };
                 Server {
                     is_up: true,
@@ -101,7 +102,7 @@ impl Observer {
         }
     }
 
-    /// What each process that has one uses, by its process id.
+    /// What each running process uses, found by its process id.
     fn sample(&mut self) -> BTreeMap<String, (Sample, u64)> {
         let now = Instant::now();
         let by = u64::try_from(seconds_now()).unwrap_or_default();
@@ -129,7 +130,7 @@ impl Observer {
         samples
     }
 
-    /// What supervisord knows of processes that have changed their state. If it cannot be called, the next list tells.
+    /// Asks supervisord about processes whose state has changed. If it cannot be called, its next list will tell.
     fn ask(&self, pending: &BTreeSet<String>) {
         let processes: Vec<Process> = if pending.len() > FEW {
             let mut all = self.supervisord.processes().unwrap_or_default();
@@ -137,7 +138,7 @@ impl Observer {
             all
         } else {
             let answers = pending.iter().map(|name| self.supervisord.process(name));
-            // It may be gone. Where there is no answer at all, there is none for the others.
+            // A process may have been removed. If supervisord does not answer at all, the others are not asked about.
             let answers = answers.take_while(|answer| answer.as_ref().err().is_none_or(|why| fault_of(why).is_some()));
             answers.filter_map(Result::ok).collect()
         };
@@ -147,7 +148,7 @@ impl Observer {
         self.ask_the_log(pending);
     }
 
-    /// Looks up what supervisord no longer knows.
+    /// Looks up in the log what supervisord no longer reports.
     fn ask_the_log(&self, pending: &BTreeSet<String>) {
         let unknown = self.board.look(|overview, _| {
             let mut names = BTreeMap::<&str, usize>::new();

@@ -1,7 +1,7 @@
-//! Other status pages, which this one shows as well: `--peers NAME=URL,…`.
+//! Other status pages that this one shows as well: `--peers NAME=URL,…`.
 //!
-//! Each is asked by a thread of its own, with a deadline, and only while somebody looks at this page. Browsers could not
-//! ask them: they are other sites, with tokens of their own.
+//! Each peer is queried by a thread of its own, with a deadline, and only while somebody is looking at this page. A
+//! browser could not do that: peers are other sites, with tokens of their own.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -23,26 +23,26 @@ use crate::http::{Request, Response};
 use crate::log::{Level, log};
 use crate::settings::{List, Named, Optional};
 
-/// How long a peer has for its answer.
+/// The deadline for a peer's answer.
 const DEADLINE: Duration = Duration::from_secs(3);
 
-/// How often a peer is asked while somebody looks.
+/// How often a peer is queried while somebody is looking.
 const INTERVAL: Duration = Duration::from_secs(3);
 
-/// Nobody looks any longer if the page has not asked for so long.
+/// If the page has not asked for this long, nobody is looking.
 const LOOKING: Duration = Duration::from_secs(30);
 
-/// What an answer may have, in bytes.
+/// The longest answer, in bytes.
 const MOST: u64 = 8 << 20;
 
 /// The settings of the page's peers.
 #[derive(Clone, Debug, Args)]
 pub struct PeerSettings {
-    /// Other status pages to show below this one, NAME=URL, separated by commas; with a token, http://:TOKEN@HOST:PORT/,
-    /// and only as an environment variable then
+    /// Other status pages to show below this one: NAME=URL, separated by commas. With a token,
+    /// http://:TOKEN@HOST:PORT/, and only as an environment variable
     #[arg(long, env, default_value = "")]
     pub peers: List<PeerUrl>,
-    /// A file with the certificates of authorities to trust instead of the system's, for peers at https://
+    /// A PEM file with the certificates to trust instead of the system's, for peers at https://
     #[arg(long, env, default_value = "")]
     pub peers_ca: Optional<PathBuf>,
 }
@@ -65,7 +65,7 @@ impl FromStr for PeerUrl {
 }
 
 impl PeerUrl {
-    /// Whether its URL has a token.
+    /// Whether its URL contains a token.
     pub fn has_token(&self) -> bool {
         self.url.has_user()
     }
@@ -77,14 +77,14 @@ pub struct Peers {
     looking: Arc<Looking>,
 }
 
-/// When somebody looked at the page last.
+/// When somebody last looked at the page.
 #[derive(Default)]
 struct Looking {
     last: Mutex<Option<Instant>>,
     changed: Condvar,
 }
 
-/// A peer, and what is known of it.
+/// A peer, and what is known about it.
 struct Peer {
     name: String,
     /// For browsers: without the token.
@@ -94,18 +94,18 @@ struct Peer {
 
 #[derive(Clone, Default)]
 struct Known {
-    /// Of the status: it rises with each other one.
+    /// The version of the status: higher for each new one.
     version: u64,
     status: Option<Arc<Value>>,
     tag: Option<String>,
-    /// When this status came, and when the peer answered last, in seconds since 1970.
+    /// When this status arrived, and when the peer last answered, in seconds since 1970.
     received: f64,
     answered: Option<f64>,
     error: Option<String>,
 }
 
 impl Peers {
-    /// Starts to watch them, once somebody looks.
+    /// Starts a thread for each peer.
     pub fn watch(settings: &PeerSettings) -> Result<Self, Failure> {
         let looking = Arc::new(Looking::default());
         let mut peers = Vec::new();
@@ -123,7 +123,7 @@ impl Peers {
         Ok(Self { peers, looking })
     }
 
-    /// What is known of all, but for what whoever asks has already: `?known=VERSION,VERSION`.
+    /// What is known about all peers, without statuses that the client already has: `?known=VERSION,VERSION`.
     pub fn answer(&self, request: &Request) -> Response {
         self.looking.now();
         let had = parameter(request, "known").unwrap_or_default();
@@ -183,7 +183,7 @@ impl Peer {
     }
 }
 
-/// Another status, and its tag; none if it is still the same.
+/// A new status and its tag; `None` if it is unchanged.
 type News = Option<(Value, Option<String>)>;
 
 impl Known {
@@ -219,7 +219,7 @@ fn ask(agent: &Agent, url: &Uri, tag: Option<&str>) -> Result<News, Failure> {
     if is_status(&status) { Ok(Some((status, tag))) } else { Err("its answer is not that of a status page".into()) }
 }
 
-/// Whether it has what the page shows, in its form: what the page cannot show would keep it from showing the others.
+/// Whether a status has the form that the page expects. Anything else could break the display of other peers.
 fn is_status(status: &Value) -> bool {
     let is_list_of = |list: &Value, fits: fn(&Value) -> bool| list.as_array().is_none_or(|all| all.iter().all(fits));
     status["now"].is_number()
@@ -266,7 +266,7 @@ mod tests {
         let process = json!({ "group": "g", "name": "n", "state": "RUNNING", "cpu_history": [null, 1], "cpu": 1.5 });
         let status = json!({ "now": 1, "supervisord": {}, "processes": [process] });
         assert!(is_status(&status));
-        // What the page cannot show would keep it from showing the peers after this one.
+        // A malformed status could break the display of the peers after it.
         for (place, value) in [
             ("/now", json!("x")),
             ("/supervisord", json!(null)),

@@ -1,43 +1,43 @@
-//! What each process uses of CPU and memory, its children included: now, and minute by minute for an hour.
+//! CPU and memory of each process with its children: now, and per minute over the last hour.
 
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-/// So many minutes are kept.
+/// How many minutes are kept.
 pub const MINUTES: usize = 60;
 
 /// What a process uses.
 #[derive(Clone, Debug, Default)]
 pub struct Usage {
-    /// By the last sample; none where it did not run.
+    /// The last sample; `None` if the process was not running.
     now: Option<Sample>,
-    /// What it was seen to use of the CPUs since this program began to look, in milliseconds.
+    /// The CPU time it was seen to use since this program started, in milliseconds.
     pub cpu_ms: u64,
     pub history: History,
 }
 
-/// What a process uses at a moment.
+/// What a process uses at one moment.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
     pub pid: u32,
-    /// Percent of one CPU since the sample before. None for the first.
+    /// In percent of one CPU since the previous sample. `None` for the first.
     pub cpu: Option<f32>,
-    /// Bytes.
+    /// In bytes.
     pub memory: u64,
-    /// How many processes these are.
+    /// How many processes were measured.
     pub processes: usize,
 }
 
-/// Averages of whole minutes, the last of which may not be over.
+/// Averages per minute. The last minute may not be over.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
-    /// Which minute since 1970 the last one is.
+    /// The number of the last minute, counted from 1970.
     last: i64,
     minutes: VecDeque<Minute>,
 }
 
-/// The sums of the samples of a minute, and their numbers.
+/// The sums of the samples in a minute, and how many there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Minute(f32, u16, u64, u16);
 
@@ -48,12 +48,12 @@ impl From<History> for Usage {
 }
 
 impl Usage {
-    /// What the process of this id uses.
+    /// What the process with this id uses.
     pub fn of(&self, pid: u32) -> Option<Sample> {
         self.now.filter(|sample| sample.pid == pid)
     }
 
-    /// Takes in a sample, or that there is none.
+    /// Adds a sample, or the fact that there is none.
     pub fn add(&mut self, seconds: i64, sample: Option<Sample>, cpu_ms: u64) {
         self.now = sample;
         self.cpu_ms += cpu_ms;
@@ -63,7 +63,7 @@ impl Usage {
 
 impl History {
     fn add(&mut self, minute: i64, sample: Option<Sample>) {
-        // Where the clock was set back, what there is goes on.
+        // If the clock was set back, continues with the existing minutes.
         let passed = if self.minutes.is_empty() { 1 } else { (minute - self.last).clamp(0, MINUTES as i64) };
         for _ in 0..passed {
             self.minutes.push_back(Minute::default());
@@ -82,13 +82,13 @@ impl History {
         *memories = memories.saturating_add(1);
     }
 
-    /// Percent of one CPU, for each of the last 60 minutes of which it is known.
+    /// In percent of one CPU, for each of the last 60 minutes, if known.
     pub fn cpu(&self) -> impl Iterator<Item = Option<f32>> {
         let average = |Minute(cpu, cpus, ..): &Minute| (*cpus > 0).then(|| cpu / f32::from(*cpus));
         self.padding().chain(self.minutes.iter().map(average))
     }
 
-    /// Bytes, for each of the last 60 minutes of which they are known.
+    /// In bytes, for each of the last 60 minutes, if known.
     pub fn memory(&self) -> impl Iterator<Item = Option<u64>> {
         let average = |Minute(_, _, memory, memories): &Minute| memory.checked_div(u64::from(*memories));
         self.padding().chain(self.minutes.iter().map(average))

@@ -1,4 +1,4 @@
-//! What `/status.json` says.
+//! The content of `/status.json`.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::overview::{Exits, Overview, StateChange, Status};
 use super::usage::Usage;
 use crate::http::{Response, response};
 
-/// The page's view of everything. Times are in seconds since 1970.
+/// Everything that the page shows. Times are in seconds since 1970.
 #[derive(Serialize)]
 struct View<'a> {
     system: &'a str,
@@ -45,7 +45,7 @@ struct Sighting {
     serial: u64,
 }
 
-/// Of all monitors together.
+/// The totals of all monitors.
 #[derive(Default, Serialize)]
 struct Alerts {
     sent: u64,
@@ -121,7 +121,7 @@ fn view<'a>(site: &'a Site, overview: &'a Overview, live: &'a Live) -> View<'a> 
         may_act: site.may_act,
         supervisord: Server {
             up: asked.is_up,
-            // What it said of itself is newer than what it was last asked for.
+            // An event about supervisord is newer than its last answer.
             state: overview.supervisord.as_deref().filter(|state| *state != "RUNNING").or(asked.state.as_deref()),
             pid: asked.pid,
             error: asked.error.as_deref(),
@@ -179,7 +179,7 @@ fn seconds(milliseconds: i64) -> f64 {
     milliseconds as f64 / 1000.0
 }
 
-/// To a tenth, which is what anybody looks at.
+/// Rounded to a tenth, which is all that is displayed.
 fn tenth(percent: f32) -> f64 {
     (f64::from(percent) * 10.0).round() / 10.0
 }

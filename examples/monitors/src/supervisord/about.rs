@@ -1,4 +1,4 @@
-//! What supervisord says of itself.
+//! supervisord's information about itself.
 
 use std::fmt;
 
@@ -13,13 +13,13 @@ use crate::Failure;
 pub enum ServerState {
     /// As it should be.
     Running,
-    /// It stops its processes, and starts again with its configuration as it is then.
+    /// It is stopping its processes, and will start again with its current configuration.
     Restarting,
-    /// It stops its processes, and ends.
+    /// It is stopping its processes, and will end.
     Shutdown,
-    /// It cannot go on.
+    /// It cannot continue.
     Fatal,
-    /// One that this version does not know.
+    /// A state that this version does not know.
     Other,
 }
 
@@ -48,8 +48,8 @@ impl fmt::Display for ServerState {
 }
 
 impl Supervisord {
-    /// supervisord's own state. One that is ending refuses even this call, without a word on whether it will start again:
-    /// that is [`ServerState::Shutdown`].
+    /// supervisord's own state. While it is ending, it refuses even this call, and does not say whether it will start
+    /// again. That is reported as [`ServerState::Shutdown`].
     pub fn state(&self) -> Result<ServerState, Failure> {
         match self.call("getState", vec![]) {
             Ok(state) => field(&Info::try_from_value(&state)?, "statename").map(ServerState::named),

@@ -1,4 +1,4 @@
-//! How a call gets to supervisord and back: one HTTP request, over a unix socket or TCP, within a deadline.
+//! Makes a call: one HTTP request over a unix socket or TCP, within a deadline.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,15 +12,15 @@ use super::{Fault, Misconfigured, Refused, Supervisord, Unknown};
 use crate::Failure;
 use crate::net::{connect, connect_unix};
 
-/// How long to wait before it is asked again what has become of a call.
+/// The pause before a call is repeated.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// An answer's struct.
+/// A struct in an answer.
 pub(super) type Info = HashMap<String, Value>;
 
 impl Supervisord {
-    /// Makes a call again whose outcome is [`Unknown`], once a second until supervisord answers, in a thread of its own:
-    /// later events do not wait for it. `tell` is given the answer.
+    /// Repeats a call whose outcome is [`Unknown`], once a second until supervisord answers, in a thread of its own:
+    /// later events do not wait for it. Passes the answer to `tell`.
     pub fn ask_until_known<T>(
         &self,
         call: impl Fn(&Self) -> Result<T, Failure> + Send + 'static,
@@ -84,7 +84,7 @@ impl Supervisord {
         ))
     }
 
-    /// One request of HTTP 1.0, which ends with its connection. HTTP clients have no unix sockets.
+    /// One HTTP 1.0 request, after which the connection is closed. HTTP clients do not support unix sockets.
     fn exchange(&self, mut socket: impl Read + Write, host: &str, body: &str) -> Result<String, Failure> {
         let request = format!(
             "POST /RPC2 HTTP/1.0\r\nHost: {host}\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n{}\r\n{body}",
@@ -114,11 +114,11 @@ impl Supervisord {
     }
 }
 
-/// Without `[rpcinterface:supervisor]` supervisord knows no method that a monitor calls.
+/// Without `[rpcinterface:supervisor]`, supervisord does not know any method that monitors call.
 const NO_INTERFACE: &str = "supervisord does not know this call. Add to its configuration: [rpcinterface:supervisor] with \
     supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface; then restart it";
 
-/// Why there is no connection, and what to do about it.
+/// Why there is no connection, and the cure.
 fn no_connection(address: &str, error: io::Error) -> Failure {
     let cure = match error.kind() {
         // It may be busy.
@@ -140,7 +140,7 @@ fn no_connection(address: &str, error: io::Error) -> Failure {
     Misconfigured(format!("no connection to {address}: {error}: {cure}")).into()
 }
 
-/// What an answer's struct has under this key.
+/// The value of a key in an answer's struct.
 pub(super) fn field<T: TryFromValue>(info: &Info, key: &str) -> Result<T, Failure> {
     Ok(T::try_from_value(info.get(key).ok_or_else(|| format!("the answer has no {key:?}"))?)?)
 }

@@ -1,4 +1,4 @@
-//! What is found out at a monitor's start: whether supervisord can be called, and whether it has what the settings name.
+//! Checks at a monitor's start: whether supervisord can be called, and whether it has what the settings name.
 
 use std::env;
 
@@ -9,15 +9,15 @@ use crate::Failure;
 use crate::log::{Level, log};
 use crate::names::{ProcessName, ProcessPattern};
 
-/// How many of supervisord's processes an error lists.
+/// How many processes an error message lists.
 const LISTED: usize = 20;
 
 impl Supervisord {
-    /// The supervisord that started this process. It is an error if it cannot be called, or does not have all that `named`
-    /// asks for.
+    /// The supervisord that started this process. Fails if it cannot be called, or lacks something that `named`
+    /// requires.
     ///
-    /// One that does not answer in time, or is shutting down, is only a warning. Without any supervisord, as in a test,
-    /// nothing is checked.
+    /// A supervisord that does not answer in time, or is shutting down, only causes a warning. Without a supervisord,
+    /// as in a test, nothing is checked.
     pub fn at_start(named: impl FnOnce(&mut Names<'_>)) -> Result<Self, Failure> {
         let this = Self::from_env();
         if this.url.is_none() {
@@ -41,20 +41,20 @@ impl Supervisord {
     }
 }
 
-/// What settings name, held against what supervisord has.
+/// Compares names in settings with supervisord's processes.
 pub struct Names<'a> {
     processes: &'a [Process],
-    /// Settings, and what each names that supervisord does not have.
+    /// Settings, with the names that supervisord does not have.
     missing: Vec<(String, Vec<String>)>,
 }
 
 impl Names<'_> {
-    /// All processes that supervisord has.
+    /// All processes of supervisord.
     pub fn listed(&self) -> &[Process] {
         self.processes
     }
 
-    /// Each of the patterns that a setting has must name a process.
+    /// Requires each pattern of a setting to match a process.
     pub fn processes<'a>(&mut self, setting: &str, patterns: impl IntoIterator<Item = &'a ProcessPattern>) {
         for pattern in patterns {
             let is_there = self.processes.iter().any(|process| pattern.matches(&process.group, &process.name));
@@ -62,13 +62,13 @@ impl Names<'_> {
         }
     }
 
-    /// The process that a setting names.
+    /// Requires the process that a setting names.
     pub fn process(&mut self, setting: &str, name: &ProcessName) {
         let full_name = name.to_string();
         self.need(find(self.processes, &full_name).is_some(), "process", full_name, setting);
     }
 
-    /// The group that a setting names.
+    /// Requires the group that a setting names.
     pub fn group(&mut self, setting: &str, group: &str) {
         let is_there = self.processes.iter().any(|process| process.group == group);
         self.need(is_there, "group", group.into(), setting);
@@ -108,7 +108,7 @@ const NO_SERVER: &str = "supervisord has no HTTP server, so it cannot be called.
     [unix_http_server] with file = /run/supervisor.sock, and [rpcinterface:supervisor] with \
     supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface; then restart it";
 
-/// Logs that a call failed, unless supervisord is shutting down or restarting: then that is said once, as no error.
+/// Logs a failed call. If supervisord is shutting down or restarting, logs that instead, once and not as an error.
 pub fn log_failure(level: Level, error: &Failure, message: impl AsRef<str>, fields: serde_json::Value) {
     static SAID: std::sync::Once = std::sync::Once::new();
     if fault_of(error) == Some(Fault::ShutdownState) {

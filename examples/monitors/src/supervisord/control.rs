@@ -1,8 +1,8 @@
-//! Starting, stopping and signalling: one process, a group, or all.
+//! Starts, stops and signals processes: one, a group, or all.
 //!
-//! None of these calls waits for a process. supervisord would answer a `start` that waits only after the process's
-//! `startsecs`, and a `stop` after up to its `stopwaitsecs`, and no event is handled meanwhile. Whether it came about is
-//! told by events, and by [`Supervisord::process`].
+//! None of these calls waits for a process. supervisord would answer a waiting `start` only after `startsecs`, and a
+//! waiting `stop` after up to `stopwaitsecs`, and no event would be handled in the meantime. Events and
+//! [`Supervisord::process`] tell what came of a call.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,10 +14,10 @@ use super::{Fault, ProcessOutcome, Signal, Supervisord, Unknown, fault_of};
 use crate::Failure;
 use crate::log::seconds_now;
 
-/// How often it is asked whether a process has stopped.
+/// How often to check whether a process has stopped.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// What supervisord need not wait for.
+/// supervisord need not wait for the process.
 const AT_ONCE: Value = Value::Boolean(false);
 
 impl Supervisord {
@@ -28,17 +28,17 @@ impl Supervisord {
         answer.map(drop)
     }
 
-    /// Starts those processes of a group that do not run. What became of each of them.
+    /// Starts the processes of a group that are not running. Returns the outcome for each of them.
     pub fn start_group(&self, group: &str) -> Result<Vec<ProcessOutcome>, Failure> {
         outcomes(&self.call("startProcessGroup", vec![group.try_to_value()?, AT_ONCE])?)
     }
 
-    /// Starts all processes that do not run. What became of each of them.
+    /// Starts all processes that are not running. Returns the outcome for each of them.
     pub fn start_all(&self) -> Result<Vec<ProcessOutcome>, Failure> {
         outcomes(&self.call("startAllProcesses", vec![AT_ONCE])?)
     }
 
-    /// Has a process stop, by its full name.
+    /// Tells a process to stop, by its full name.
     pub fn stop(&self, full_name: &str) -> Result<(), Failure> {
         let at = seconds_now();
         let answer = self.call("stopProcess", vec![one(full_name)?, AT_ONCE]).map(drop);
@@ -46,12 +46,12 @@ impl Supervisord {
         answer
     }
 
-    /// Has those processes of a group stop that run. What became of each of them.
+    /// Tells the running processes of a group to stop. Returns the outcome for each of them.
     pub fn stop_group(&self, group: &str) -> Result<Vec<ProcessOutcome>, Failure> {
         self.stop_many("stopProcessGroup", vec![group.try_to_value()?, AT_ONCE], group)
     }
 
-    /// Has all processes stop: this one too, if supervisord has started it. What became of each of them.
+    /// Tells all processes to stop, including this one if supervisord started it. Returns the outcome for each of them.
     pub fn stop_all(&self) -> Result<Vec<ProcessOutcome>, Failure> {
         self.stop_many("stopAllProcesses", vec![AT_ONCE], "*")
     }
@@ -68,20 +68,22 @@ impl Supervisord {
         self.call("signalProcess", vec![one(full_name)?, signal.name().try_to_value()?]).map(drop)
     }
 
-    /// Sends a signal to those processes of a group that run. What became of each of them.
+    /// Sends a signal to the running processes of a group. Returns the outcome for each of them.
     pub fn signal_group(&self, group: &str, signal: Signal) -> Result<Vec<ProcessOutcome>, Failure> {
         outcomes(&self.call("signalProcessGroup", vec![group.try_to_value()?, signal.name().try_to_value()?])?)
     }
 
-    /// Sends a signal to all processes that run: this one too, if supervisord has started it. What became of each of them.
+    /// Sends a signal to all running processes, including this one if supervisord started it. Returns the outcome for
+    /// each of them.
     pub fn signal_all(&self, signal: Signal) -> Result<Vec<ProcessOutcome>, Failure> {
         outcomes(&self.call("signalAllProcesses", vec![signal.name().try_to_value()?])?)
     }
 
-    /// Stops a process and starts it again once it has stopped, which takes as long as it takes to stop, or until `patience`
-    /// ends: for a thread of its own. `pid` is the one to stop; none if it was told to stop before.
+    /// Stops a process, and starts it again once it has stopped. This takes as long as stopping does, or until
+    /// `patience` is over, so call it in a thread of its own. `pid` is the process to stop; `None` if it has already
+    /// been told to.
     ///
-    /// If the process has ended by itself, or somebody else has started it again, that is left alone.
+    /// If the process ended by itself, or somebody else has started it again, it is left alone.
     pub fn restart(&self, full_name: &str, pid: Option<u32>, patience: Duration) -> Result<(), Failure> {
         let end = Instant::now() + patience;
         if pid.is_some() {
@@ -112,7 +114,7 @@ impl Supervisord {
     }
 }
 
-/// The name of one process. supervisord would do the same with a whole group, and answer something else.
+/// The name of one process. supervisord would accept a whole group as well, but answer in another form.
 fn one(full_name: &str) -> Result<Value, Failure> {
     match full_name.split_once(':') {
         Some((group, "" | "*")) => {

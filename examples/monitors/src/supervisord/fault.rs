@@ -1,4 +1,4 @@
-//! Why supervisord did not do what it was asked for.
+//! Why supervisord did not do what it was asked to do.
 
 use std::error::Error;
 use std::fmt;
@@ -11,12 +11,12 @@ macro_rules! faults {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Fault {
             $($(#[$doc])* $name,)*
-            /// One that this version does not know.
+            /// A code that this version does not know.
             Other(i32),
         }
 
         impl Fault {
-            /// As supervisord's documentation names it.
+            /// The name in supervisord's documentation.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)*
@@ -37,39 +37,39 @@ macro_rules! faults {
 }
 
 faults! {
-    /// The method does not exist: as an error, this is [`Misconfigured`].
+    /// The method does not exist. As an error, this is [`Misconfigured`].
     UnknownMethod = 1, "UNKNOWN_METHOD";
-    /// Too few arguments, too many, or others.
+    /// Too few arguments, too many, or of the wrong type.
     IncorrectParameters = 2, "INCORRECT_PARAMETERS";
-    /// Offset and length do not go together.
+    /// Offset and length do not fit together.
     BadArguments = 3, "BAD_ARGUMENTS";
     /// Not used by supervisord itself.
     SignatureUnsupported = 4, "SIGNATURE_UNSUPPORTED";
-    /// supervisord is shutting down or restarting, and takes no calls.
+    /// supervisord is shutting down or restarting, and accepts no calls.
     ShutdownState = 6, "SHUTDOWN_STATE";
     /// There is no such process or group.
     BadName = 10, "BAD_NAME";
     /// There is no such signal.
     BadSignal = 11, "BAD_SIGNAL";
-    /// The program, the log, or the standard input is not there.
+    /// The program, the log, or standard input does not exist.
     NoFile = 20, "NO_FILE";
     /// The program cannot be executed.
     NotExecutable = 21, "NOT_EXECUTABLE";
-    /// It was tried, and failed.
+    /// An attempt was made, and failed.
     Failed = 30, "FAILED";
-    /// The process has ended before its `startsecs`.
+    /// The process ended before its `startsecs`.
     AbnormalTermination = 40, "ABNORMAL_TERMINATION";
     /// The process could not be started.
     SpawnError = 50, "SPAWN_ERROR";
-    /// It runs, or is about to.
+    /// It is running, or about to run.
     AlreadyStarted = 60, "ALREADY_STARTED";
-    /// It does not run.
+    /// It is not running.
     NotRunning = 70, "NOT_RUNNING";
     /// No fault: it was done.
     Success = 80, "SUCCESS";
-    /// The group is there.
+    /// The group exists.
     AlreadyAdded = 90, "ALREADY_ADDED";
-    /// Something of the group runs.
+    /// A process of the group is running.
     StillRunning = 91, "STILL_RUNNING";
     /// The configuration has an error.
     CantReread = 92, "CANT_REREAD";
@@ -81,20 +81,21 @@ impl fmt::Display for Fault {
     }
 }
 
-/// supervisord did not do what it was asked for.
+/// supervisord refused a request.
 #[derive(Debug)]
 pub struct Refused {
-    /// Why.
+    /// The reason.
     pub fault: Fault,
-    /// In its own words.
+    /// The message, in supervisord's words.
     pub(super) text: String,
 }
 
-/// Why it is not known what became of a call: supervisord did not answer in time, and may have done what it was asked for.
+/// The outcome of a call is unknown: supervisord did not answer in time, and may or may not have done what it was asked
+/// to do.
 #[derive(Debug)]
 pub struct Unknown(pub(super) String);
 
-/// Why every call fails until somebody changes supervisord's configuration, with what to change.
+/// Every call will fail until somebody changes supervisord's configuration. The text says what to change.
 #[derive(Debug)]
 pub struct Misconfigured(pub(super) String);
 
@@ -122,7 +123,7 @@ impl Error for Unknown {}
 
 impl Error for Misconfigured {}
 
-/// The fault with which supervisord refused a call. None if it did not answer, or not with a fault.
+/// The fault with which supervisord refused a call. `None` if it did not answer, or answered otherwise.
 pub fn fault_of(error: &Failure) -> Option<Fault> {
     error.downcast_ref::<Refused>().map(|refused| refused.fault)
 }

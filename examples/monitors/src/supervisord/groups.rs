@@ -1,11 +1,11 @@
-//! Groups that come and go while supervisord runs: what `supervisorctl update` does, in its steps.
+//! Adds and removes groups while supervisord is running: the individual steps of `supervisorctl update`.
 
 use dxr::{TryFromValue, TryToValue};
 
 use super::Supervisord;
 use crate::Failure;
 
-/// What has changed in supervisord's configuration, by the names of groups.
+/// Changes in supervisord's configuration, as names of groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reloaded {
     /// To be added with [`Supervisord::add_group`].
@@ -17,7 +17,7 @@ pub struct Reloaded {
 }
 
 impl Supervisord {
-    /// Has supervisord read its configuration again. Nothing starts or stops by that: what follows from it is up to you.
+    /// Tells supervisord to read its configuration again. This starts and stops nothing: the rest is up to you.
     pub fn reload_config(&self) -> Result<Reloaded, Failure> {
         let answer = Vec::<Vec<Vec<String>>>::try_from_value(&self.call("reloadConfig", vec![])?)?;
         match <[Vec<String>; 3]>::try_from(answer.into_iter().flatten().collect::<Vec<_>>()) {
@@ -26,12 +26,12 @@ impl Supervisord {
         }
     }
 
-    /// Adds a group that the configuration has, and starts those of its processes that are to start by themselves.
+    /// Adds a group from the configuration, and starts those of its processes that have `autostart`.
     pub fn add_group(&self, group: &str) -> Result<(), Failure> {
         self.call("addProcessGroup", vec![group.try_to_value()?]).map(drop)
     }
 
-    /// Removes a group of which nothing runs.
+    /// Removes a group without running processes.
     pub fn remove_group(&self, group: &str) -> Result<(), Failure> {
         self.call("removeProcessGroup", vec![group.try_to_value()?]).map(drop)
     }

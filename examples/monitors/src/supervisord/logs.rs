@@ -1,4 +1,4 @@
-//! The logs that supervisord keeps: of its processes' output, and its own.
+//! The logs that supervisord keeps: its processes' output, and its own log.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -14,15 +14,15 @@ use crate::Failure;
 /// How much of a log is read at a time, in bytes.
 const PIECE: u64 = 64 * 1024;
 
-/// How much of the end is read by whoever has not read before, in bytes.
+/// How much is read by a caller without an offset, in bytes.
 const END: u64 = 16 * 1024;
 
-/// Which of a process's logs.
+/// One of a process's logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
-    /// What it writes to its standard output; with `redirect_stderr`, everything.
+    /// Standard output; with `redirect_stderr`, everything.
     Stdout,
-    /// What it writes to its standard error.
+    /// Standard error.
     Stderr,
 }
 
@@ -54,24 +54,24 @@ impl FromStr for Stream {
     }
 }
 
-/// A piece of a log, up to its end.
+/// The last part of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tail {
-    /// What it says.
+    /// The text.
     pub text: String,
-    /// Where the log ends: what comes later begins there. Less than before if the log was cleared or rotated.
+    /// The end of the log, where later output will begin. Lower than before if the log was cleared or rotated.
     pub offset: u64,
-    /// Whether more was written than is read here.
+    /// Whether more was written than is returned.
     pub overflow: bool,
 }
 
 impl Supervisord {
-    /// What a process has written since a log had this length, or its last lines. Text that is not UTF-8 is read from the
-    /// log's file, where this process may do that.
+    /// What a process has written after an offset in its log, or its last lines. If supervisord cannot return text that
+    /// is not UTF-8, it is read from the log's file, if this process may do that.
     pub fn tail(&self, full_name: &str, stream: Stream, since: Option<u64>) -> Result<Tail, Failure> {
         let size = match self.log_size(full_name, stream) {
             Ok(size) => size,
-            // supervisord has no numbers of that size in its answers.
+            // The size does not fit into a number in supervisord's answer.
             Err(error) => self.log_file(full_name, stream, error)?.metadata()?.len(),
         };
         let (from, overflow) = match since {
@@ -84,7 +84,7 @@ impl Supervisord {
             return Ok(Tail { text: String::new(), offset: size, overflow });
         }
         let (text, read) = self.read_part(full_name, stream, from, size - from)?;
-        // Not with the end of a line whose start is missing.
+        // Drops a partial first line.
         let skipped = if overflow { text.find('\n').map_or(0, |end| end + 1) } else { 0 };
         Ok(Tail { text: text[skipped..].to_owned(), offset: from + read, overflow })
     }
@@ -100,24 +100,24 @@ impl Supervisord {
         whole_characters(bytes, end)
     }
 
-    /// A piece of a process's log: so many bytes from this offset, or up to its end if it has fewer or `length` is 0.
+    /// Up to `length` bytes of a process's log from this offset; to its end if `length` is 0.
     ///
-    /// It fails where that is not UTF-8, or begins or ends inside a character: [`Supervisord::tail`] copes with both.
+    /// Fails if the text is not UTF-8, or begins or ends inside a character: [`Supervisord::tail`] handles both.
     pub fn read_log(&self, full_name: &str, stream: Stream, offset: u64, length: u64) -> Result<String, Failure> {
         let range = [i32::try_from(offset)?, i32::try_from(length)?].map(Value::Integer);
         let params = [full_name.try_to_value()?].into_iter().chain(range).collect();
         Ok(String::try_from_value(&self.call(stream.method_to_read(), params)?)?)
     }
 
-    /// Makes a process's logs empty.
+    /// Empties a process's logs.
     pub fn clear_logs(&self, full_name: &str) -> Result<(), Failure> {
         self.call("clearProcessLogs", vec![full_name.try_to_value()?]).map(drop)
     }
 
-    /// Makes the logs of all processes empty, one call after the other. What became of each of them.
+    /// Empties the logs of all processes, one call after the other. Returns the outcome for each of them.
     ///
-    /// supervisord's own call for all, `clearAllProcessLogs`, does one in each turn of its loop, which takes a second where
-    /// nothing else happens: no deadline suits it.
+    /// supervisord's own call for this, `clearAllProcessLogs`, clears one log per turn of its loop, which takes a
+    /// second if nothing else happens: no deadline suits that.
     pub fn clear_all_logs(&self) -> Result<Vec<ProcessOutcome>, Failure> {
         let clear = |process: Process| {
             let cleared = self.clear_logs(&process.full_name());
@@ -131,12 +131,12 @@ impl Supervisord {
         whole_characters(bytes, |bytes| self.call_for_own_log(-i32::try_from(bytes)?, 0))
     }
 
-    /// A piece of supervisord's own log: so many bytes from this offset, or up to its end if it has fewer or `length` is 0.
+    /// Up to `length` bytes of supervisord's own log from this offset; to its end if `length` is 0.
     pub fn read_own_log(&self, offset: u64, length: u64) -> Result<String, Failure> {
         self.call_for_own_log(offset.try_into()?, length.try_into()?)
     }
 
-    /// Makes supervisord's own log empty.
+    /// Empties supervisord's own log.
     pub fn clear_own_log(&self) -> Result<(), Failure> {
         self.call("clearLog", vec![]).map(drop)
     }
@@ -152,7 +152,7 @@ impl Supervisord {
         Ok(i32::try_from_value(size)?.try_into()?)
     }
 
-    /// Reads a part of a log, if need be from its file. How many bytes it has.
+    /// Reads a part of a log, from its file if necessary. Also returns the number of bytes read.
     fn read_part(&self, full_name: &str, stream: Stream, from: u64, length: u64) -> Result<(String, u64), Failure> {
         match self.read_log(full_name, stream, from, length) {
             Ok(text) => Ok((text, length)),
@@ -166,24 +166,24 @@ impl Supervisord {
         }
     }
 
-    /// The file of a log that supervisord cannot read to us, for this reason.
+    /// The file of a log that supervisord cannot return because of `error`.
     fn log_file(&self, full_name: &str, stream: Stream, error: Failure) -> Result<File, Failure> {
         if error.is::<Unknown>() || error.is::<Refused>() || error.is::<Misconfigured>() {
             return Err(error);
         }
         let info = self.process_info(full_name)?;
         let path: String = field(&info, if stream == Stream::Stdout { "stdout_logfile" } else { "stderr_logfile" })?;
-        // Not for ever, where it is no file.
+        // Without blocking if it is not a regular file.
         let file = File::options().read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32).open(&path);
         let file = file.map_err(|why| format!("supervisord cannot read this log ({error}), and {path}: {why}"))?;
         if file.metadata()?.is_file() { Ok(file) } else { Err(format!("{path} is not a file").into()) }
     }
 }
 
-/// The last bytes of a text. supervisord fails if the first of them is in the middle of a character, which has up to 4.
+/// The last bytes of a text. supervisord fails if the first of them is inside a character, which has up to 4.
 fn whole_characters(bytes: usize, tail: impl Fn(usize) -> Result<String, Failure>) -> Result<String, Failure> {
     if bytes == 0 {
-        // For supervisord, that is all.
+        // To supervisord, 0 means everything.
         return Ok(String::new());
     }
     let mut found = tail(bytes);
@@ -196,7 +196,7 @@ fn whole_characters(bytes: usize, tail: impl Fn(usize) -> Result<String, Failure
     found
 }
 
-/// Text of bytes that need not be text, but for a character at the end that has only begun. How many bytes that is.
+/// Converts bytes to text, without an incomplete character at the end. Returns the number of bytes converted.
 fn lossy(bytes: &[u8]) -> (String, u64) {
     let chunks = bytes.utf8_chunks().collect::<Vec<_>>();
     let begun = chunks.last().map_or(&[][..], |last| last.invalid());

@@ -1,17 +1,17 @@
-//! Calls to supervisord: what a listener can have it do, and ask it.
+//! Calls supervisord: everything that a listener can ask of it.
 //!
-//! [`Supervisord`] has every method of the XML-RPC interface that a listener needs, with types of its own for arguments and
-//! answers. It goes to where supervisord's children are told, by SUPERVISOR_SERVER_URL, over a unix socket or TCP, with the
-//! account of SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD.
+//! [`Supervisord`] covers every method of the XML-RPC interface that a listener needs, with its own types for arguments
+//! and answers. It connects to SUPERVISOR_SERVER_URL, which supervisord sets for its children, over a unix socket or
+//! TCP, with the account in SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD.
 //!
-//! * **A call is made while an event is handled.** supervisord does not wait for its listeners, and answers them while they
-//!   are BUSY.
-//! * **A call ends within a deadline**, of 3 seconds unless [`Supervisord::with_deadline`] says otherwise, whatever
-//!   supervisord does. That is possible because none waits for a process: `start` is done when supervisord has begun to start it.
-//! * **Why a call failed** is one of four: [`Refused`] with a [`Fault`], [`Unknown`], [`Misconfigured`], or something else,
-//!   which may be worth another try. All say in words what happened, and the cure if there is one.
+//! * **Calls may be made while an event is handled.** supervisord does not wait for its listeners, and answers them
+//!   while they are BUSY.
+//! * **Every call has a deadline**, 3 seconds unless [`Supervisord::with_deadline`] sets another, whatever supervisord
+//!   does. That works because no call waits for a process: `start` returns when supervisord has begun to start it.
+//! * **There are four kinds of failures:** [`Refused`] with a [`Fault`], [`Unknown`], [`Misconfigured`], and others,
+//!   which may be worth a retry. Each says in words what happened, and the cure if there is one.
 //!
-//! `docs/calls.md` has what deadlocks, what comes back as an event, and what has to be set up.
+//! `docs/calls.md` explains what deadlocks, what comes back as an event, and what must be set up.
 //!
 //! ```no_run
 //! use std::io::{Write, stderr};
@@ -74,39 +74,41 @@ pub use server::{pid_in, signal_to_end};
 pub use signal::Signal;
 pub use stops::{Stops, leave};
 
-/// How long a call may take, unless it is told otherwise.
+/// The default deadline of a call.
 const DEADLINE: Duration = Duration::from_secs(3);
 
 /// A supervisord that can be called.
 #[derive(Clone)]
 pub struct Supervisord {
     url: Option<String>,
-    /// A line of a request's head, or nothing.
+    /// A line of a request's header, or empty.
     authorization: String,
     deadline: Duration,
-    /// What monitors stopped, where that is noted.
+    /// What monitors stopped, if that is recorded.
     stops: Option<stops::Kept>,
 }
 
 impl Supervisord {
-    /// The one that started this process: by SUPERVISOR_SERVER_URL, SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD.
+    /// The supervisord that started this process, from SUPERVISOR_SERVER_URL, SUPERVISOR_USERNAME and
+    /// SUPERVISOR_PASSWORD.
     pub fn from_env() -> Self {
         let account = env::var("SUPERVISOR_USERNAME").ok().zip(env::var("SUPERVISOR_PASSWORD").ok());
         let account = account.as_ref().map(|(user, password)| (user.as_str(), password.as_str()));
         Self::new(env::var("SUPERVISOR_SERVER_URL").ok(), account)
     }
 
-    /// The one at this URL, `unix:///PATH` or `http://HOST:PORT`, with this username and password if it wants them.
+    /// The supervisord at this URL, `unix:///PATH` or `http://HOST:PORT`, with this username and password if it
+    /// requires them.
     pub fn at(url: &str, account: Option<(&str, &str)>) -> Self {
         Self::new(Some(url.into()), account)
     }
 
-    /// Whether it is known where to call it.
+    /// Whether its URL is known.
     pub fn is_known(&self) -> bool {
         self.url.is_some()
     }
 
-    /// How long each call may take from its connection to the last byte of its answer.
+    /// Sets how long each call may take, from connecting to the last byte of the answer.
     pub fn with_deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
     }

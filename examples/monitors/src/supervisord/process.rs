@@ -1,4 +1,4 @@
-//! Processes, as supervisord tells them.
+//! supervisord's information about processes.
 
 use dxr::{TryFromValue, TryToValue};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -16,29 +16,29 @@ pub struct Process {
     pub group: String,
     /// Its name in the group.
     pub name: String,
-    /// Its state, however the server writes it.
+    /// Its state, however the server spells it.
     #[serde(deserialize_with = "state")]
     pub state: ProcessState,
-    /// 0 where there is none.
+    /// 0 if there is none.
     pub pid: u32,
-    /// When it was started last, in seconds since 1970; 0 if never.
+    /// When it was last started, in seconds since 1970; 0 if never.
     pub start: i32,
-    /// When it ended last, in seconds since 1970; 0 if never.
+    /// When it last ended, in seconds since 1970; 0 if never.
     pub stop: i32,
-    /// What it ended with: -1 for a signal, and 0 also where supervisord does not know.
+    /// Its exit status: -1 for a signal, and 0 also if supervisord does not know it.
     pub exit_status: i32,
     /// Why it could not be started, or what was wrong with its end; otherwise empty.
     pub spawn_error: String,
-    /// supervisord's own words for its state.
+    /// supervisord's own description of its state.
     pub description: String,
-    /// Whether supervisord keeps what it writes to its standard output.
+    /// Whether supervisord keeps its standard output.
     pub has_stdout: bool,
-    /// Whether supervisord keeps what it writes to its standard error.
+    /// Whether supervisord keeps its standard error.
     pub has_stderr: bool,
 }
 
 impl Process {
-    /// `GROUP:NAME`, as supervisord wants it.
+    /// `GROUP:NAME`, as supervisord expects it.
     pub fn full_name(&self) -> String {
         format!("{}:{}", self.group, self.name)
     }
@@ -58,15 +58,15 @@ impl Process {
         self.state == ProcessState::Stopped
     }
 
-    /// Whether it neither runs nor is about to.
+    /// Whether it is neither running nor about to run.
     pub fn is_down(&self) -> bool {
         matches!(self.state, ProcessState::Stopped | ProcessState::Exited | ProcessState::Fatal)
     }
 
-    /// What it ended with: -1 for a signal. None where supervisord does not keep it: it has ended too quickly, or has been
-    /// started again.
+    /// Its exit status: -1 for a signal. `None` if supervisord does not keep it, because the process ended too quickly
+    /// or has been started again.
     pub fn kept_exit_status(&self) -> Option<i32> {
-        // supervisord says 0 as well where it knows none.
+        // supervisord also reports 0 if it does not know the status.
         matches!(self.state, ProcessState::Exited | ProcessState::Stopped).then_some(self.exit_status)
     }
 }
@@ -89,7 +89,7 @@ impl Default for Process {
     }
 }
 
-/// The process of this full name.
+/// Finds a process by its full name.
 pub fn find<'a>(processes: &'a [Process], full_name: &str) -> Option<&'a Process> {
     processes.iter().find(|process| process.is(full_name))
 }
@@ -110,7 +110,7 @@ impl Supervisord {
     }
 }
 
-/// From supervisord's answer.
+/// Parses supervisord's answer.
 fn process(info: &Info) -> Result<Process, Failure> {
     let pid: i32 = field(info, "pid")?;
     let state: String = field(info, "statename")?;
@@ -118,7 +118,7 @@ fn process(info: &Info) -> Result<Process, Failure> {
         group: field(info, "group")?,
         name: field(info, "name")?,
         state: state_of(&state),
-        // The Go server may say -1.
+        // The Go server may report -1.
         pid: pid.try_into().unwrap_or_default(),
         start: field(info, "start")?,
         stop: field(info, "stop")?,
@@ -135,7 +135,7 @@ fn state<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ProcessState, D::
     String::deserialize(deserializer).map(|name| state_of(&name))
 }
 
-/// The state of this name. One that nobody knows is UNKNOWN.
+/// Parses the name of a state. Unknown names become UNKNOWN.
 fn state_of(name: &str) -> ProcessState {
     ProcessState::from_name(name).unwrap_or(ProcessState::Unknown)
 }

@@ -1,21 +1,21 @@
-//! Why a process ended, by supervisord's own log: its interface tells no signal, and forgets an exit status as soon as the
-//! process is started again.
+//! Finds out why a process ended from supervisord's own log: the XML-RPC interface does not report signals, and forgets
+//! an exit status as soon as the process is started again.
 
 use super::Supervisord;
 use crate::Failure;
 
-/// How much of the end of the log is looked at, in bytes.
+/// How much of the end of the log is searched, in bytes.
 const TAIL: usize = 64 << 10;
 
 impl Supervisord {
-    /// How a process last ended, or the one with this id: `exit status 3`, `terminated by SIGKILL`. None if the log does
-    /// not say; it knows processes by their names without groups.
+    /// How a process last ended, or the one with this id: `exit status 3`, `terminated by SIGKILL`. `None` if the log
+    /// does not say. The log has names without groups.
     pub fn exit_reason(&self, name: &str, pid: Option<u32>) -> Result<Option<String>, Failure> {
         Ok(find(&self.own_log_end(TAIL)?, name, pid).map(Into::into))
     }
 }
 
-/// An end of a process that supervisord did not ask for.
+/// The end of a process that supervisord did not stop.
 pub struct End<'a> {
     /// `exit status 3`, `terminated by SIGKILL`.
     pub how: &'a str,
@@ -28,10 +28,11 @@ pub fn ends<'a>(log: &'a str, name: &str) -> impl DoubleEndedIterator<Item = End
     messages(log).filter_map(move |message| end(message, name))
 }
 
-/// What the lines say after date, time and level: `2026-11-27 23:06:02,467 WARN exited: NAME (exit status 3; not expected)`.
+/// The messages of lines with date, time and level: `2026-11-27 23:06:02,467 WARN exited: NAME (exit status 3; not
+/// expected)`.
 fn messages(log: &str) -> impl DoubleEndedIterator<Item = &str> {
     log.lines().filter_map(|line| {
-        // Not what a process has said: a debug log has that as well.
+        // A debug log also contains the output of processes.
         let (date, rest) = line.split_once(' ')?;
         let is_date = date.len() == 10 && date.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
         rest.splitn(3, ' ').nth(2).filter(|_| is_date)
@@ -49,7 +50,7 @@ fn find<'a>(log: &'a str, name: &str, pid: Option<u32>) -> Option<&'a str> {
     let Some(pid) = pid else { return messages(log).filter_map(reason).next_back() };
     let start = format!("spawned: '{name}' with pid {pid}");
     let mut all = messages(log);
-    // What was started before the log's end begins is the first that ends in it.
+    // If the process was started before this part of the log, its end is the first one in it.
     match all.any(|message| message == start) {
         true => all.find_map(reason),
         false => messages(log).find_map(reason),

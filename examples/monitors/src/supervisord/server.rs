@@ -1,4 +1,4 @@
-//! The end of supervisord and its restart, by a call or by a signal to its process.
+//! Ends or restarts supervisord, by a call or by a signal.
 
 use std::fs;
 use std::io;
@@ -11,7 +11,7 @@ use super::{Fault, Supervisord, fault_of};
 use crate::Failure;
 
 impl Supervisord {
-    /// Has supervisord stop all processes and end. One that is already about to is no failure.
+    /// Tells supervisord to stop all processes and end. It is not an error if it is already ending.
     pub fn shut_down(&self) -> Result<(), Failure> {
         match self.call("shutdown", Vec::new()) {
             Err(error) if fault_of(&error) == Some(Fault::ShutdownState) => Ok(()),
@@ -19,13 +19,14 @@ impl Supervisord {
         }
     }
 
-    /// Has supervisord stop all processes and start again, with its configuration as it is then: `supervisorctl reload`.
+    /// Tells supervisord to stop all processes and start again with its current configuration, like `supervisorctl
+    /// reload`.
     pub fn restart_supervisord(&self) -> Result<(), Failure> {
         self.call("restart", Vec::new()).map(drop)
     }
 }
 
-/// The process id in a file that supervisord writes, its `pidfile`.
+/// The process id in supervisord's `pidfile`.
 pub fn pid_in(file: &Path) -> Result<u32, Failure> {
     let read = |error: &dyn std::fmt::Display| format!("cannot read {}: {error}", file.display());
     let text = fs::read_to_string(file).map_err(|error| read(&error))?;
@@ -34,8 +35,8 @@ pub fn pid_in(file: &Path) -> Result<u32, Failure> {
         .map_err(|_| format!("{} holds {:?}, which is no process id", file.display(), text.trim()).into())
 }
 
-/// Has supervisord end by SIGTERM. The process has to be one that this one descends from: the file may be an old one,
-/// and its number another program's by now.
+/// Sends SIGTERM to supervisord. It must be an ancestor of this process: the file may be old, and its number may belong
+/// to another program by now.
 pub fn signal_to_end(pid: u32) -> Result<(), Failure> {
     if let Ok(ancestors) = ancestors()
         && !ancestors.contains(&pid)
@@ -46,9 +47,9 @@ pub fn signal_to_end(pid: u32) -> Result<(), Failure> {
     Ok(kill_process(pid, Signal::TERM)?)
 }
 
-/// The processes that this one descends from. A shell may be among them, if the listener's command is one of a shell.
+/// The ancestors of this process. A shell may be among them, if the listener's command uses one.
 fn ancestors() -> io::Result<Vec<u32>> {
-    // Inside a process namespace, /proc may still be that of the outside.
+    // In a process namespace, /proc may still belong to the outside.
     if fs::read_link("/proc/self")?.to_str().and_then(|own| own.parse().ok()) != Some(process::id()) {
         return Err(io::Error::other("/proc is not that of this process namespace"));
     }
@@ -57,7 +58,7 @@ fn ancestors() -> io::Result<Vec<u32>> {
     while pid != 0 && !ancestors.contains(&pid) {
         ancestors.push(pid);
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-        // The second field, the program's name in parentheses, may hold anything; the parent is the fourth.
+        // The second field, the program's name in parentheses, may contain anything. The parent is the fourth.
         let parent = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(1)?.parse().ok());
         pid = parent.ok_or_else(|| io::Error::other("the format of /proc is not known"))?;
     }

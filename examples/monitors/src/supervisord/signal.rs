@@ -5,7 +5,7 @@ use std::borrow::Cow;
 /// A signal for a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGHUP: many programs read their configuration again.
+    /// SIGHUP: tells many programs to read their configuration again.
     Hup,
     /// SIGINT
     Int,
@@ -17,7 +17,8 @@ pub enum Signal {
     Usr1,
     /// SIGUSR2
     Usr2,
-    /// SIGTERM. If the process ends, that is an exit and no stop: use [`Supervisord::stop`](super::Supervisord::stop).
+    /// SIGTERM. If the process ends, that is an exit, not a stop: to stop it, use
+    /// [`Supervisord::stop`](super::Supervisord::stop).
     Term,
     /// SIGSTOP
     Stop,
@@ -28,7 +29,7 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// As supervisord takes it: without `SIG`, or as a number.
+    /// The name that supervisord accepts: without `SIG`, or a number.
     pub fn name(self) -> Cow<'static, str> {
         match self {
             Self::Hup => "HUP".into(),

@@ -1,6 +1,7 @@
-//! Who stopped a process: a monitor, which notes it here, or a person.
+//! Tells whether a process was stopped by a monitor, which records it here, or by a person.
 //!
-//! The monitors of a `STATE_DIR` share their notes: what `failure_monitor` stopped, `startup_monitor` may start again.
+//! All monitors with the same `STATE_DIR` share these records: `startup_monitor` may start what `failure_monitor`
+//! stopped.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +15,7 @@ use crate::log::{Level, log, monitor};
 use crate::settings::Common;
 use crate::state::State;
 
-/// What monitors stopped: `GROUP:NAME`; or `GROUP:*` or `*:*` if supervisord did not answer which it stopped.
+/// What monitors stopped: `GROUP:NAME`; or `GROUP:*` or `*:*` if supervisord did not say which processes it stopped.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Stops(BTreeMap<String, Stop>);
@@ -29,30 +30,30 @@ struct Stop {
 pub(super) type Kept = Arc<Mutex<State<Stops>>>;
 
 impl Stops {
-    /// Notes that a monitor stopped a process at this second.
+    /// Records that a monitor stopped a process at this time.
     pub fn note(&mut self, name: String, at: i64, by: &str) {
         self.0.insert(name, Stop { at, by: by.into() });
     }
 
-    /// The monitor that stopped a process which is STOPPED. None if it was never started, or no monitor stopped it.
+    /// The monitor that stopped a STOPPED process. `None` if it was never started, or no monitor stopped it.
     pub fn monitor(&self, process: &Process) -> Option<&str> {
-        // A later start is the end of a note.
+        // A later start invalidates a record.
         let holds = |stop: &&Stop| process.is_stopped() && i64::from(process.start) <= stop.at;
         let of_process = self.0.get(&process.full_name()).filter(holds);
         let of_groups = [&process.group, "*"].map(|group| self.0.get(&format!("{group}:*")).filter(holds));
-        // What had ended before was not stopped with its group.
+        // Processes that had ended before were not stopped with their group.
         let of_groups = of_groups.into_iter().flatten().filter(|stop| stop.at <= i64::from(process.stop));
         of_process.into_iter().chain(of_groups).max_by_key(|stop| stop.at).map(|stop| stop.by.as_str())
     }
 
-    /// Whether a process is STOPPED because a person wanted that.
+    /// Whether a process is STOPPED because a person stopped it.
     pub fn by_person(&self, process: &Process) -> bool {
         process.is_stopped() && process.start != 0 && self.monitor(process).is_none()
     }
 }
 
 impl Supervisord {
-    /// Notes what is stopped through this, for all monitors of the state directory.
+    /// Records all stops made through this value, for all monitors that use the state directory.
     pub fn noting_stops(self, settings: &Common) -> Result<Self, Failure> {
         Ok(Self { stops: Some(Arc::new(Mutex::new(State::shared(settings, "stopped")?))), ..self })
     }
@@ -62,8 +63,8 @@ impl Supervisord {
         self.update_stops(|stops| stops.clone())
     }
 
-    /// Starts those processes of a group that do not run, but for those that a person stopped, and does not wait until they
-    /// run. What became of each of them. `stops` are those from when the processes were as given.
+    /// Starts the processes of a group that are not running, except those that a person stopped, without waiting for
+    /// them. Returns the outcome for each of them. `stops` must be as old as `processes`.
     pub fn resume_group(
         &self,
         group: &str,
@@ -92,7 +93,7 @@ impl Supervisord {
         }
     }
 
-    /// Of a group, or of all groups: `*`.
+    /// For a group, or with `*` for all groups.
     pub(super) fn note_stops(&self, group: &str, at: i64, answer: &Result<Vec<ProcessOutcome>, Failure>) {
         self.update_stops(|stops| match answer {
             Ok(processes) => {
@@ -105,7 +106,7 @@ impl Supervisord {
         });
     }
 
-    /// What was started again is not stopped, however soon that was.
+    /// A process that was started again is no longer stopped, however soon that was.
     pub(super) fn forget_stop(&self, full_name: &str) {
         if self.stops().0.contains_key(full_name) {
             self.update_stops(|stops| drop(stops.0.remove(full_name)));
@@ -120,7 +121,7 @@ impl Supervisord {
     }
 }
 
-/// Says that a process is not started.
+/// Logs that a process is not started.
 pub fn leave(process: &Process) {
     let message = format!("{} is left alone: it was stopped, but not by a monitor", process.name);
     log(Level::Info, message, json!({ "process": process.name, "group": process.group }));

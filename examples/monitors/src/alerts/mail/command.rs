@@ -1,4 +1,4 @@
-//! Mail by a command, as `sendmail` and its like have it.
+//! Sends mail through a command, such as `sendmail`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,10 +10,10 @@ use super::Undelivered;
 use super::letter::Letter;
 use crate::command::{CommandLine, End, Ended, Limits, Stream, run};
 
-/// How much of what it says is kept, in bytes.
+/// How much of its error output is kept, in bytes.
 const EXCERPT: usize = 1000;
 
-/// A program and its arguments. It is given `-i -f FROM -- TO…` as well.
+/// A program and its arguments. `-i -f FROM -- TO…` is appended.
 #[derive(Clone, Debug)]
 pub struct Command(CommandLine);
 
@@ -32,7 +32,7 @@ impl fmt::Display for Command {
 }
 
 impl Command {
-    /// Gives it the letter, and waits until it ends; kills it when its time is up.
+    /// Passes the mail to the command and waits for it to end; kills it after the timeout.
     pub fn deliver(
         &self,
         from: &Address,
@@ -43,9 +43,9 @@ impl Command {
         let mut command = self.0.command();
         let (from, to): (&str, Vec<&str>) = (from.as_ref(), to.iter().map(AsRef::as_ref).collect());
         command.args(["-i", "-f", from, "--"]).args(to);
-        // Lines as on the rest of the system.
+        // With the system's line endings.
         let text = String::from_utf8_lossy(&letter.bytes).replace("\r\n", "\n");
-        // It may leave somebody behind who sends the mail on.
+        // The command may leave a process that sends the mail later.
         let limits = Limits { timeout, grace: Duration::ZERO, kills_rest: false };
         let mut said = Vec::new();
         let mut hear = |stream, bytes: &[u8]| {
@@ -62,7 +62,7 @@ impl Command {
         let why = || format!("{self}: {status}: {}", String::from_utf8_lossy(&said).trim());
         match status.code() {
             Some(0) => Ok(()),
-            // The codes of sysexits.h for a message, a user and a host that are wrong, and stay so.
+            // The codes in sysexits.h for a message, user or host that is permanently wrong.
             Some(65 | 67 | 68) => Err(Undelivered::ForGood(why())),
             _ => Err(Undelivered::ForNow(why())),
         }

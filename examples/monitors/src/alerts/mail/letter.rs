@@ -1,4 +1,4 @@
-//! An alert as a mail that somebody reads at night.
+//! Formats an alert as a mail for somebody who reads it at night.
 
 use std::fmt::Write;
 use std::time::SystemTime;
@@ -14,17 +14,17 @@ use serde_json::Value;
 use crate::alerts::format::{summary, text};
 use crate::printable;
 
-/// The most characters of a subject, and of a detail in the text. The JSON at its end has all.
+/// The longest subject, and the longest detail in the text, in characters. The JSON at the end has everything.
 const SUBJECT: usize = 200;
 const DETAIL: usize = 2000;
-/// The most bytes of a name in an identifier: a line of a header has 998.
+/// The longest name in an identifier, in bytes: a header line holds 998.
 const NAME: usize = 400;
-/// What is not as it is in an identifier.
+/// Characters that are encoded in an identifier.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'/');
 
 /// A mail.
 pub struct Letter {
-    /// Two deliveries of one alert have the same, by which duplicates are known.
+    /// The Message-ID. It is the same for repeated deliveries of one alert, so duplicates can be recognised.
     pub id: String,
     pub bytes: Vec<u8>,
 }
@@ -32,7 +32,7 @@ pub struct Letter {
 impl Letter {
     pub fn new(alert: &Value, from: &Mailbox, to: &Mailboxes) -> Result<Self, Error> {
         let id = identifier(alert, "key");
-        // What was raised long ago says so.
+        // An old alert keeps its time.
         let date = text(alert, "timestamp").parse::<Timestamp>().map_or_else(|_| SystemTime::now(), SystemTime::from);
         let automatic = HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".into());
         let message = Message::builder()
@@ -41,7 +41,7 @@ impl Letter {
             .subject(subject(alert))
             .date(date)
             .message_id(Some(id.clone()))
-            // What fires and what resolves it are one thread.
+            // An alert and its resolution form one thread.
             .references(identifier(alert, "incident"))
             .raw_header(automatic)
             .header(ContentType::TEXT_PLAIN)
@@ -50,7 +50,7 @@ impl Letter {
     }
 }
 
-/// `<NAME@HOST>`, of characters that no reader of mail trips over.
+/// `<NAME@HOST>`, in characters that every mail reader handles.
 fn identifier(alert: &Value, field: &str) -> String {
     let mut name = utf8_percent_encode(text(alert, field), ENCODED).to_string();
     if name.len() > NAME {
@@ -63,7 +63,7 @@ fn identifier(alert: &Value, field: &str) -> String {
     format!("<{name}@{}>", if host.is_empty() { "localhost" } else { &host })
 }
 
-/// One line: a process's name may hold line breaks, which would begin further lines of the header.
+/// One line: line breaks in a process's name would start further header lines.
 fn subject(alert: &Value) -> String {
     let line = summary(alert);
     let line = line.split(|char: char| char.is_whitespace() || char.is_control()).filter(|word| !word.is_empty());
@@ -126,7 +126,7 @@ fn action(action: &Value) -> String {
     line
 }
 
-/// A value without the quotes of JSON, if it is text; not too long.
+/// A value for the text: strings without quotes, and not too long.
 fn plain(value: &Value) -> String {
     let full = value.as_str().map_or_else(|| value.to_string(), String::from);
     let mut start: String = full.chars().take(DETAIL).collect();
@@ -196,7 +196,7 @@ mod tests {
             names.map(|line| line.split(':').next().unwrap().to_owned()).collect::<Vec<_>>()
         };
         assert_eq!(headers(&letter(&evil)), headers(&plain));
-        // However long the names are.
+        // Very long names change nothing.
         let mut long = alert();
         for field in ["process", "key", "incident"] {
             long[field] = "é".repeat(5000).into();

@@ -1,4 +1,4 @@
-//! Alerts as mail, by SMTP or by a command that takes mail.
+//! Sends alerts as mail, by SMTP or through a command.
 
 mod command;
 mod letter;
@@ -28,22 +28,22 @@ pub use smtp::Url;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Alerts by mail")]
 pub struct MailSettings {
-    /// Addresses to mail alerts to, separated by commas, instead of sending them to --alert-url
+    /// The addresses to mail alerts to, separated by commas, instead of sending them to --alert-url
     #[arg(long, env, default_value = "")]
     pub alert_mail_to: Optional<To>,
     /// The sender's address, such as monitors@example.org
     #[arg(long, env, default_value = "")]
     pub alert_mail_from: Optional<From>,
-    /// The mail server: smtps://HOST, or smtp://HOST?tls=required. With USER:PASSWORD@ before HOST only as an environment
-    /// variable
+    /// The mail server: smtps://HOST, or smtp://HOST?tls=required. With USER:PASSWORD@ before HOST, only as an
+    /// environment variable
     #[arg(long, env, default_value = "")]
     pub alert_smtp_url: Optional<Url>,
-    /// A command that sends mail, instead of --alert-smtp-url, such as /usr/sbin/sendmail
+    /// A command that sends mail, such as /usr/sbin/sendmail, instead of --alert-smtp-url
     #[arg(long, env, default_value = "")]
     pub alert_sendmail: Optional<Command>,
 }
 
-/// Who gets mail.
+/// The recipients.
 #[derive(Clone, Debug)]
 pub struct To(Mailboxes);
 
@@ -56,7 +56,7 @@ impl FromStr for To {
     }
 }
 
-/// Whom mail is from.
+/// The sender.
 #[derive(Clone, Debug)]
 pub struct From(Mailbox);
 
@@ -68,7 +68,7 @@ impl FromStr for From {
     }
 }
 
-/// Those who get alerts as mail.
+/// Delivers alerts as mail.
 pub struct Receiver {
     from: Mailbox,
     to: Mailboxes,
@@ -86,14 +86,14 @@ enum Route {
 #[derive(Default)]
 struct AtHand {
     id: String,
-    /// Who has neither got nor refused it yet.
+    /// Recipients that have neither received nor refused it yet.
     pending: Vec<Address>,
-    /// Whether anybody has got it.
+    /// Whether any recipient has received it.
     taken: bool,
 }
 
 impl Receiver {
-    /// Those of the settings, if any are set.
+    /// The configured recipients, if any.
     pub fn new(settings: &AlertSettings) -> Result<Option<Self>, Failure> {
         let MailSettings { alert_mail_to, alert_mail_from, alert_smtp_url, alert_sendmail } = &settings.mail;
         let Some(To(to)) = alert_mail_to.as_ref() else {
@@ -139,8 +139,8 @@ impl Receiver {
 }
 
 impl AtHand {
-    /// Delivers to all who are left at once; if the server refuses that, to one after the other: an address that it does
-    /// not know must not keep others from their mail.
+    /// Delivers to all remaining recipients at once. If the server refuses that, tries them one by one: an unknown
+    /// address must not keep others from their mail.
     fn deliver(&mut self, send: impl Fn(&[Address]) -> Result<(), Undelivered>) -> Result<(), Undelivered> {
         let mut refused = match send(&self.pending) {
             Err(Undelivered::ForGood(why)) => why,

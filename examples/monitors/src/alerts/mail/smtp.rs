@@ -25,7 +25,7 @@ use crate::alerts::secrets;
 use crate::alerts::tls::Authorities;
 use crate::machine::host_name;
 
-/// A server that takes mail, and the account for it. That does not show in `Debug`.
+/// A mail server and the account for it. `Debug` does not show the account.
 #[derive(Clone)]
 pub struct Url {
     text: String,
@@ -38,7 +38,7 @@ pub struct Url {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Security {
     None,
-    /// TLS after a few words in plain text, or nothing.
+    /// TLS after STARTTLS, or no delivery.
     StartTls,
     /// TLS from the start.
     Tls,
@@ -47,7 +47,7 @@ enum Security {
 impl FromStr for Url {
     type Err = &'static str;
 
-    // What it is instead is not shown, for it may hold a password.
+    // The value is not shown: it may contain a password.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const WRONG: &str = "is smtp://HOST, smtp://HOST?tls=required or smtps://HOST";
         let url: Uri = text.parse().map_err(|_| WRONG)?;
@@ -58,7 +58,7 @@ impl FromStr for Url {
             _ => return Err(WRONG),
         };
         let authority = url.authority().ok_or(WRONG)?;
-        // An address of version 6 has brackets in a URL, and nowhere else.
+        // IPv6 addresses have brackets in URLs only.
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         if host.is_empty() || !matches!(url.path(), "" | "/") {
             return Err(WRONG);
@@ -103,7 +103,7 @@ impl Debug for Url {
 pub struct Smtp {
     transport: SmtpTransport,
     timeout: Duration,
-    /// Whether a try still goes on.
+    /// Whether an attempt is still running.
     busy: Arc<AtomicBool>,
 }
 
@@ -124,8 +124,9 @@ impl Smtp {
         Ok(Self { transport: builder.build(), timeout, busy: Arc::default() })
     }
 
-    /// Tries in a thread of its own: lettre's timeout is for each read and each write, not for the look-up of the name,
-    /// and not for the whole. A try that takes too long is left to itself, and the next one waits for its end.
+    /// Makes the attempt in a thread of its own: lettre's timeout covers each read and each write, but not the name
+    /// look-up, and not the whole. An attempt that takes too long is abandoned, and the next one waits until it has
+    /// ended.
     pub fn deliver(&self, from: &Address, to: &[Address], letter: &Letter) -> Result<(), Undelivered> {
         let envelope = Envelope::new(Some(from.clone()), to.to_vec());
         let envelope = envelope.map_err(|error| Undelivered::ForGood(error.to_string()))?;
@@ -150,7 +151,7 @@ impl Smtp {
     }
 }
 
-/// Says that a try goes on until it is dropped, however that ends.
+/// Marks an attempt as running until it is dropped, however the attempt ends.
 struct Busy(Arc<AtomicBool>);
 
 impl Drop for Busy {
@@ -162,7 +163,7 @@ impl Drop for Busy {
 fn undelivered(error: &Error) -> Undelivered {
     let why = format!("smtp: {error}");
     let code = error.status().map_or(0, u16::from);
-    // What is wrong with the account can be put right, and the mail is still wanted then.
+    // A problem with the account can be fixed, and the mail will still be wanted then.
     let is_account = matches!(code, 530 | 534 | 535 | 538);
     if error.is_permanent() && !is_account { Undelivered::ForGood(why) } else { Undelivered::ForNow(why) }
 }

@@ -1,4 +1,4 @@
-//! What Prometheus is told, in its text format or in OpenMetrics, which it prefers.
+//! Metrics for Prometheus, in its text format or in OpenMetrics, which it prefers.
 
 mod table;
 
@@ -17,14 +17,14 @@ use table::{Label, Table, Value};
 
 const OPEN_METRICS: &str = "application/openmetrics-text";
 
-/// All of it, in the format that the client prefers.
+/// All metrics, in the format that the client prefers.
 pub fn answer(board: &Board, request: &HeaderMap) -> Response {
     let (table, server) = board.look(|overview, live| (table(overview, live), live.identifier(overview).to_owned()));
     let labels = [("server".into(), table::escape(&server).into())];
     let mut registry = Registry::with_prefix_and_labels("supervisor", labels.into_iter());
     registry.register_collector(Box::new(table));
     let mut text = String::new();
-    // A text takes in anything.
+    // Writing to a string does not fail.
     let _ = encode(&mut text, &registry);
     let wanted = quality(request, ACCEPT, OPEN_METRICS).unwrap_or_default();
     let mut response = if wanted > 0.0 && wanted >= quality(request, ACCEPT, "text/plain").unwrap_or_default() {
@@ -36,7 +36,7 @@ pub fn answer(board: &Board, request: &HeaderMap) -> Response {
     response
 }
 
-/// OpenMetrics as the older text format has it: there the name of a counter is that of its samples, with `_total`.
+/// Converts OpenMetrics to the older text format, where a counter's name includes `_total`.
 fn plain(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len());
     let mut lines = open_metrics.lines().peekable();
@@ -136,7 +136,7 @@ fn about_counts(table: &mut Table, all: &[(&Status, [Label; 2])]) {
 fn about_times(table: &mut Table, all: &[(&Status, [Label; 2])]) {
     let mut add = |name, help, time: fn(&Status) -> i64| {
         let metric = table.metric(MetricType::Gauge, name, help, Some(Unit::Seconds));
-        // One that there is not is 0.
+        // 0 means that there is none.
         let known = all.iter().map(|(status, labels)| (labels, time(status))).filter(|(_, at)| *at > 0);
         known.for_each(|(labels, at)| metric.sample(labels.clone(), seconds(at)));
     };
@@ -156,7 +156,7 @@ fn about_usage(table: &mut Table, overview: &Overview, live: &Live) {
     let help = "Memory of the process and its children; what they share counts once";
     let memory = table.metric(MetricType::Gauge, "process_memory", help, Some(Unit::Bytes));
     for (name, status) in &overview.processes {
-        // None while it does not run, which is what it uses then.
+        // A process that is not running uses none.
         let bytes = used(name).and_then(|usage| usage.of(status.pid)).map_or(0, |now| now.memory);
         memory.sample(of_process(status), bytes);
     }

@@ -1,4 +1,4 @@
-//! Metrics and their samples, in the order in which they were added, for `prometheus_client` to write.
+//! Metrics and their samples, in the order in which they were added, as a collector for `prometheus_client`.
 
 use std::fmt::{self, Write};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub struct Metric {
     samples: Vec<(Vec<Label>, Value)>,
 }
 
-/// A label and its value, which may be any text.
+/// A label with any text as its value.
 #[derive(Clone, Debug)]
 pub struct Label(&'static str, Arc<str>);
 
@@ -50,7 +50,7 @@ impl Table {
         &mut self.0[place]
     }
 
-    /// Adds a metric that has one sample.
+    /// Adds a metric with one sample.
     pub fn one(&mut self, kind: MetricType, name: &'static str, help: &'static str, value: impl Into<Value>) {
         self.metric(kind, name, help, None).sample([], value);
     }
@@ -132,7 +132,7 @@ impl EncodeLabel for Label {
     }
 }
 
-/// `prometheus_client` writes the values of labels as they are.
+/// `prometheus_client` does not escape the values of labels.
 pub fn escape(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

@@ -1,5 +1,5 @@
-//! What is known of all processes: what events, supervisord's own list and its answers make of it. One change after the
-//! other, with no I/O: [`Journaled`](crate::state::Journaled) keeps them.
+//! What is known about all processes, from events, supervisord's list and its answers. A sequence of changes without
+//! I/O: [`Journaled`](crate::state::Journaled) stores them.
 
 mod status;
 
@@ -15,30 +15,30 @@ pub use status::{Exit, Exits, Status};
 /// How many events are remembered.
 const EVENTS: usize = 200;
 
-/// More processes than this are not taken in between two lists of supervisord's.
+/// Between two lists, no more processes than this are recorded.
 const PROCESSES: usize = 10_000;
 
-/// All that is known.
+/// Everything that is known.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Overview {
     /// By `GROUP:NAME`.
     pub processes: BTreeMap<String, Status>,
-    /// The newest is the last.
+    /// The newest is last.
     pub events: VecDeque<StateChange>,
     pub last_event: Option<Sighting>,
     /// supervisord's identifier.
     pub server: String,
-    /// What tells this run of supervisord from others.
+    /// Identifies this run of supervisord.
     pub run: String,
-    /// What supervisord said of itself last: RUNNING, or SHUTDOWN.
+    /// The state that supervisord last reported of itself: RUNNING, or SHUTDOWN.
     pub supervisord: Option<String>,
     pub state_changes: u64,
     pub reconciliations: u64,
-    /// How often supervisord's list said otherwise than its events.
+    /// How often supervisord's list differed from its events.
     pub differences: u64,
 }
 
-/// A process went from one state to another.
+/// A process changed its state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StateChange {
     pub at: i64,
@@ -52,7 +52,7 @@ pub struct StateChange {
     pub pid: u32,
 }
 
-/// When an event came, and its number.
+/// When an event arrived, and its serial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sighting {
     pub at: i64,
@@ -66,25 +66,25 @@ pub struct ProcessStateName(pub ProcessState);
 /// What changes the overview.
 #[derive(Serialize, Deserialize)]
 pub enum Change {
-    /// Events come from this run of supervisord, which calls itself so.
+    /// A new run of supervisord, with this identifier.
     Run { run: String, server: String },
     /// An event.
     State(StateChange),
-    /// An event that is about no process.
+    /// An event that is not about a process.
     Seen(Sighting),
-    /// An event: supervisord has come into this state.
+    /// An event: supervisord has entered this state.
     Supervisord { state: String, seen: Sighting },
-    /// An event: the group is gone.
+    /// An event: the group was removed.
     Removed { group: String, seen: Sighting },
-    /// All processes, by supervisord.
+    /// supervisord's list of all processes.
     Listed { at: i64, processes: Vec<Process>, differences: u64 },
-    /// Some processes, by supervisord.
+    /// supervisord's answer about some processes.
     Told(Vec<Process>),
     /// How a process ended at this time.
     Ended { name: String, at: i64, status: Option<i32>, why: String },
 }
 
-/// What supervisord's list says otherwise than events said.
+/// A difference between supervisord's list and the events.
 pub struct Difference {
     pub name: String,
     pub known: String,
@@ -92,7 +92,7 @@ pub struct Difference {
 }
 
 impl Overview {
-    /// Where supervisord's list says otherwise. What no event told of is no difference.
+    /// Compares supervisord's list with the known states. Processes that no event was about do not count.
     pub fn differences(&self, listed: &[Process]) -> Vec<Difference> {
         let difference = |process: &Process| {
             let name = process.full_name();
@@ -111,7 +111,7 @@ impl Overview {
         counts
     }
 
-    /// Whether this event is among the remembered ones: a monitor that was killed over it may get it again.
+    /// Whether this event is one of those remembered: a monitor that was killed during an event may get it again.
     pub fn has_seen(&self, run: &str, serial: u64) -> bool {
         self.run == run && self.events.iter().rev().any(|event| event.serial == serial)
     }

@@ -1,4 +1,4 @@
-//! One process: what events, and supervisord's answers, make of it.
+//! The status of one process, from events and supervisord's answers.
 
 use serde::{Deserialize, Serialize};
 use supervisor_events::ProcessState;
@@ -6,7 +6,7 @@ use supervisor_events::ProcessState;
 use super::{ProcessStateName, StateChange};
 use crate::supervisord::Process;
 
-/// How it is with a process.
+/// The status of a process.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Status {
     pub group: String,
@@ -14,11 +14,11 @@ pub struct Status {
     pub state: String,
     /// 0 where there is none.
     pub pid: u32,
-    /// Since when it is in this state, in milliseconds since 1970, as all times here.
+    /// Since when it has been in this state, in milliseconds since 1970, like all times here.
     pub since: i64,
-    /// When it was started last; 0 if never.
+    /// When it was last started; 0 if never.
     pub start: i64,
-    /// How often it was started again: by supervisord or by somebody, retries of a start that failed among them.
+    /// How often it was started again, by supervisord or by somebody, including retries of failed starts.
     pub restarts: u64,
     pub exits: Exits,
     /// How often it ended before `startsecs`, or could not be started.
@@ -28,11 +28,11 @@ pub struct Status {
     pub description: String,
     pub has_stdout: bool,
     pub has_stderr: bool,
-    /// Whether it has been started in this run of supervisord: the next start is a restart.
+    /// Whether it has been started in this run of supervisord, so that the next start is a restart.
     pub(super) has_run: bool,
 }
 
-/// How often a process has exited, by whether its exit code was one of `exitcodes`.
+/// How often a process has exited, with and without an exit code from `exitcodes`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exits {
     pub expected: u64,
@@ -43,24 +43,24 @@ pub struct Exits {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Exit {
     pub at: i64,
-    /// -1 for a signal. None where nobody knows.
+    /// -1 for a signal. `None` if unknown.
     pub status: Option<i32>,
-    /// None where it was stopped.
+    /// `None` if it was stopped.
     pub expected: Option<bool>,
     pub why: String,
-    /// The state that it came into by that.
+    /// The state that followed.
     state: ProcessStateName,
 }
 
 impl Status {
-    /// Takes in an event about it.
+    /// Handles an event about the process.
     pub(super) fn changed(&mut self, change: &StateChange) {
         use ProcessState::{Backoff, Exited, Fatal, Running, Starting, Stopped, Stopping};
         let StateChange { at, expected, to: ProcessStateName(to), .. } = *change;
         let from = ProcessState::from_name(&change.from);
         match to {
             Starting => {
-                // What was stopped before the first event came has run, unless it was never started at all.
+                // A process that was stopped before our first event has run, unless it was never started.
                 let is_again = matches!(from, Some(Exited | Backoff | Fatal)) || self.has_run;
                 self.restarts += u64::from(is_again);
                 self.start = at;
@@ -79,7 +79,7 @@ impl Status {
                 *count += 1;
                 self.ended(at, Some(is_expected), Exited, why);
             }
-            // While it waited to be started again, nothing ended.
+            // If it was waiting for its next start, nothing ended.
             Stopped if from != Some(Backoff) => self.ended(at, None, Stopped, "stopped"),
             _ => {}
         }
@@ -87,7 +87,7 @@ impl Status {
         self.state = to.name().into();
         self.since = at;
         self.description.clear();
-        // Of a process that has ended, the event tells the id that it had.
+        // The event of an ended process contains the id that it had.
         self.pid = if matches!(to, Running | Stopping) { change.pid } else { 0 };
     }
 
@@ -96,7 +96,7 @@ impl Status {
         self.last_exit = Some(Exit { at, status: None, expected, why: why.into(), state });
     }
 
-    /// Takes in what supervisord says of it, which has to be in the same state.
+    /// Handles supervisord's answer, which must be about the same state.
     pub(super) fn told(&mut self, process: Process) {
         let start = i64::from(process.start) * 1000;
         let has_ended = matches!(
@@ -104,7 +104,7 @@ impl Status {
             ProcessState::Stopped | ProcessState::Exited | ProcessState::Fatal | ProcessState::Backoff
         );
         self.has_run |= has_ended && start > 0;
-        // It has the second alone.
+        // supervisord reports whole seconds.
         if start.abs_diff(self.start) >= 1000 {
             self.start = start;
         }
@@ -114,7 +114,7 @@ impl Status {
         (self.group, self.name, self.pid) = (process.group, process.name, process.pid);
         (self.has_stdout, self.has_stderr) = (process.has_stdout, process.has_stderr);
         self.spawn_error = process.spawn_error;
-        // Of one that runs it has the age, which does not stay true.
+        // The description of a running process is its age, which would become outdated.
         self.description = if process.state == ProcessState::Running { String::new() } else { process.description };
     }
 
@@ -130,7 +130,7 @@ impl Status {
             self.ended(at, expected, state, if state == Stopped { "stopped" } else { "exited" });
         }
         let Some(exit) = self.last_exit.as_mut().filter(|exit| exit.state.0 == state) else { return };
-        // supervisord says 0 as well where it knows none.
+        // supervisord also reports 0 if it does not know the status.
         if matches!(state, Stopped | Exited) {
             exit.status = Some(process.exit_status);
         }
@@ -145,11 +145,11 @@ impl Status {
 }
 
 impl Exit {
-    /// Whether supervisord's log says more of it than is known.
+    /// Whether supervisord's log has more details.
     pub fn is_wanting(&self) -> bool {
         match self.state.0 {
             ProcessState::Exited => self.status.is_none() || self.status == Some(-1) && !self.why.contains("SIG"),
-            // One that could not be started has not exited.
+            // A process that could not be started did not exit.
             ProcessState::Backoff => self.why.starts_with("Exited too quickly"),
             _ => false,
         }

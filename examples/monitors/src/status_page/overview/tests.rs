@@ -1,8 +1,8 @@
-//! The overview, by the changes that a supervisord's life makes.
+//! The overview through the changes in a supervisord's life.
 
 use super::*;
 
-/// An overview, and events with serials and times of their own.
+/// An overview, and events with consecutive serials and times.
 #[derive(Default)]
 struct Told {
     overview: Overview,
@@ -17,12 +17,12 @@ impl Told {
     }
 
     fn apply(&mut self, change: Change) {
-        // As it comes back from its file.
+        // Written and read back, as from its file.
         let text = serde_json::to_string(&change).unwrap();
         self.overview.apply(serde_json::from_str(&text).unwrap());
     }
 
-    /// The states that `g:p` goes through, each a second after the other, each with a `!` if it is unexpected.
+    /// Sends `g:p` through these states, one second each. `!` marks an unexpected one.
     fn goes(&mut self, states: &str) -> &Status {
         let mut from = self.overview.processes.get("g:p").map_or("STOPPED".into(), |status| status.state.clone());
         for to in states.split(' ') {
@@ -51,7 +51,7 @@ impl Told {
         &self.overview.processes["g:p"]
     }
 
-    /// What supervisord's list says of it.
+    /// Applies supervisord's list with the process in this state.
     fn listed(&mut self, state: &str, start: i32) -> Process {
         let process = Process { start, ..process(state) };
         self.apply(Change::Listed { at: self.now(), processes: vec![process.clone()], differences: 0 });
@@ -84,12 +84,12 @@ fn restarts_and_exits_are_counted() {
 
 #[test]
 fn the_first_start_is_no_restart_whatever_is_known_before() {
-    // An event that was on its way when supervisord was asked.
+    // An event that was under way when supervisord was asked.
     for (state, start, states, restarts) in [
         ("RUNNING", 5, "STARTING RUNNING", 0),
         ("STARTING", 5, "STARTING RUNNING", 0),
         ("STOPPED", 0, "STARTING RUNNING", 0),
-        // It has run before this monitor began.
+        // It had run before this monitor started.
         ("STOPPED", 5, "STARTING RUNNING", 1),
         ("EXITED", 5, "STARTING RUNNING", 1),
         ("RUNNING", 5, "STOPPING STOPPED STARTING", 1),
@@ -127,14 +127,14 @@ fn why_a_process_ended_is_what_supervisord_says_of_that_end() {
     told.goes("STARTING RUNNING EXITED!");
     told.apply(answer("EXITED", -1, "Bad exit code -1"));
     assert_eq!(why(&told), (Some(-1), Some(false), "killed by a signal".into()));
-    // The log says which.
+    // The log knows which signal.
     let exit = |at, why: &str| Change::Ended { name: "g:p".into(), at, status: Some(-1), why: why.into() };
     told.apply(exit(told.now() - 1, "killed by SIGBUS"));
     told.apply(exit(told.now(), "killed by SIGSEGV"));
     assert_eq!(why(&told).2, "killed by SIGSEGV");
     told.apply(answer("EXITED", -1, "Bad exit code -1"));
     assert_eq!(why(&told).2, "killed by SIGSEGV");
-    // It runs again: what supervisord says is of this run.
+    // It is running again: supervisord's answer is about the new run.
     told.goes("STARTING RUNNING EXITED! STARTING");
     told.apply(answer("STARTING", 0, ""));
     told.apply(answer("EXITED", 9, "Bad exit code 9"));
@@ -146,7 +146,7 @@ fn why_a_process_ended_is_what_supervisord_says_of_that_end() {
         (told.p().spawn_error.as_str(), told.p().last_exit.as_ref().unwrap().is_wanting()),
         ("can't find command 'x'", false)
     );
-    // Stopped while it waited: nothing has ended.
+    // It was stopped while it waited, so nothing ended.
     told.goes("STOPPED");
     told.apply(answer("STOPPED", 0, ""));
     assert_eq!(why(&told).2, "can't find command 'x'");
