@@ -7,10 +7,8 @@
 //! No key of a map occurs twice, whatever a server sends: many readers of JSON refuse that, or keep the last value. A
 //! token without a field whose key is also a field's, such as a `type` in a process's payload, is called `extra:type`,
 //! which no token's own key can be. If several tokens without a field have the same key, the map has the first, as in
-//! [`Tokens::get`]. Finding it takes time quadratic in the number of tokens, so the map leaves out those after the
+//! [`Tokens::get`](crate::Tokens::get). Finding it takes time quadratic in the number of tokens, so the map leaves out those after the
 //! first 64.
-
-use core::fmt::Display;
 
 use serde::ser::{Serialize, SerializeMap, SerializeStructVariant, Serializer};
 
@@ -22,8 +20,7 @@ use crate::wire::event::Event;
 use crate::wire::header::Header;
 use crate::wire::key::Key;
 use crate::wire::places;
-use crate::wire::text::Text;
-use crate::wire::token::Tokens;
+use crate::wire::serialize::{Displayed, is_first};
 
 /// `header`, `event`, `payload`, and `omitted` if bytes were omitted. If the payload has no typed view, `event` is null
 /// and `event_error` says why.
@@ -70,12 +67,6 @@ impl Serialize for Header<'_> {
     }
 }
 
-impl Serialize for Text<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self)
-    }
-}
-
 /// As an enum: `"first"`, `{"gap": {"missing": 2}}`.
 impl Serialize for Delivery {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -112,42 +103,6 @@ impl Serialize for Position {
     }
 }
 
-impl Serialize for Tokens<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        tokens(&mut map, *self, &[])?;
-        map.end()
-    }
-}
-
-/// Entries for tokens that have no field, after entries with the keys `entries`.
-pub(crate) fn tokens<M: SerializeMap>(map: &mut M, tokens: Tokens<'_>, entries: &[&str]) -> Result<(), M::Error> {
-    for (index, (key, value)) in tokens.iter().enumerate() {
-        if !is_first(tokens.iter(), index, key) {
-            continue;
-        }
-        match entries.contains(&key) {
-            true => map.serialize_entry(&Displayed(format_args!("extra:{key}")), value)?,
-            false => map.serialize_entry(key, value)?,
-        }
-    }
-    Ok(())
-}
-
-/// Whether the token at `index`, which has this key, is the first of its key, and among the first 64.
-fn is_first<'a>(tokens: impl Iterator<Item = (&'a str, &'a str)>, index: usize, key: &str) -> bool {
-    index < 64 && tokens.take(index).all(|(other, _)| other != key)
-}
-
-impl Serialize for Data<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.to_str() {
-            Ok(text) => serializer.serialize_str(text),
-            Err(_) => serializer.collect_seq(self.as_bytes()),
-        }
-    }
-}
-
 /// As the struct that the variant holds.
 impl Serialize for Event<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -167,15 +122,6 @@ impl Serialize for Event<'_> {
     }
 }
 
-/// Serializes a value as its `Display` text.
-struct Displayed<T>(T);
-
-impl<T: Display> Serialize for Displayed<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
-
 /// An entry for a value that is present; an absent value has no entry.
 fn optional<M: SerializeMap>(map: &mut M, key: &str, value: Option<impl Serialize>) -> Result<(), M::Error> {
     value.map_or(Ok(()), |value| map.serialize_entry(key, &value))
@@ -184,6 +130,7 @@ fn optional<M: SerializeMap>(map: &mut M, key: &str, value: Option<impl Serializ
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Tokens;
     use crate::wire::event_type::EventType;
     use crate::wire::word::{Channel, GroupChange, SupervisorState};
     use serde_json::json;

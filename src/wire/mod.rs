@@ -10,6 +10,7 @@
 //! * [`envelope`]: writes header and payload. [`writer`]: writes their parts.
 //! * [`reply`]: READY and RESULT. [`result_line`]: reads the line of a RESULT as supervisord does.
 //! * [`communication`]: the tags around data that a process sends as PROCESS_COMMUNICATION.
+//! * `serialize`: `Serialize` for text, data and tokens.
 //! * `agreement`: checks the readers of a line against each other, for tests and fuzzing.
 //! * [`error`]: everything that can be wrong. [`bytes`]: searching, counting, slicing.
 //!
@@ -33,6 +34,8 @@ pub mod payload;
 pub(crate) mod places;
 pub mod reply;
 pub mod result_line;
+#[cfg(feature = "serde")]
+pub(crate) mod serialize;
 mod short_cut;
 mod table;
 pub mod text;

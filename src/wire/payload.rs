@@ -115,7 +115,7 @@ macro_rules! make_payloads {
                     })*
                     $($(map.serialize_entry(Key::$NamedKey.name(), &self.$named)?;)?)?
                     $(map.serialize_entry(stringify!($data), &self.$data)?;)?
-                    $(crate::serialize::tokens(&mut map, self.$extra, ENTRIES)?;)?
+                    $(crate::wire::serialize::tokens(&mut map, self.$extra, ENTRIES)?;)?
                     map.end()
                 }
             }

@@ -9,7 +9,7 @@ use std::vec::Vec;
 use super::error::{HandlerError, ServeError};
 use super::losses::Losses;
 use super::recording::Paced;
-use super::serve::Serve;
+use super::settings::Serve;
 use super::wait::Wait;
 use crate::host::driver::{Driver, DriverError, Next, Replied};
 use crate::{BufferTooSmall, LengthUnit, Notification, Reply};

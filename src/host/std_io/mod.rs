@@ -33,12 +33,14 @@ mod events;
 mod losses;
 mod recording;
 mod serve;
+mod settings;
 #[cfg(unix)]
 mod stdio;
 mod wait;
 
 pub use error::{HandlerError, HandlerResult, ServeError};
 pub use events::{Events, Wake};
-pub use serve::{Serve, serve_stdio};
+pub use serve::serve_stdio;
+pub use settings::Serve;
 #[cfg(unix)]
 pub use stdio::take_stdio;
