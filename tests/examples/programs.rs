@@ -103,3 +103,18 @@ fn they_are_as_short_as_the_documentation_says() {
         assert_eq!(lines, said, "{name}");
     }
 }
+
+/// `examples/tokio` is a package of its own, so its program cannot be included in the guide, which the published crate has.
+#[test]
+fn the_guide_shows_the_example_on_tokio_as_it_is() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let program = read("examples/tokio/src/bin/minimal.rs");
+    let shown: String = program.lines().map(|line| format!("//! {line}").trim_end().to_owned() + "\n").collect();
+    assert!(read("src/guide/recipes.rs").contains(&format!("//! ```ignore\n{shown}//! ```\n")));
+    let dependencies = read("examples/tokio/Cargo.toml");
+    for line in ["embedded-io-adapters = ", "tokio = "] {
+        let line = dependencies.lines().find(|dependency| dependency.starts_with(line)).unwrap();
+        assert!(read("src/guide/recipes.rs").contains(&format!("//! {line}\n")), "{line}");
+    }
+}
