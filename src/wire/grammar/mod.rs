@@ -21,7 +21,7 @@
 //! * [`header`]: the header as all known servers write it, one function per production.
 //! * [`other_order`]: headers whose tokens are in another order, and the reasons why a line is not a header.
 //! * [`payload`]: the lines that payloads begin with.
-//! * [`line`]: tokens from left to right, shared by the last two.
+//! * [`mod@line`]: tokens from left to right, shared by the last two.
 
 pub(crate) mod header;
 mod line;
