@@ -16,9 +16,10 @@
 
 use core::fmt;
 
-use heapless::{String, Vec};
-
+use super::rejections::Rejections;
 use crate::{BufferTooSmall, LengthUnit, ListenerState, Notification, ProtocolError, READY, Reply, Session, TurnError};
+
+pub use super::rejections::Accepted;
 
 /// What to do next.
 #[derive(Debug, PartialEq, Eq)]
@@ -69,48 +70,6 @@ pub enum Replied {
     AsGiven,
     /// With OK: the reply was a rejection, and the event had been rejected too often already.
     Accepted(Accepted),
-}
-
-/// An event that was accepted instead of rejected once more. Its `Display` says so, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Accepted {
-    serial: u64,
-    rejections: u32,
-    eventname: String<48>,
-}
-
-impl Accepted {
-    /// The event's `serial`.
-    pub const fn serial(&self) -> u64 {
-        self.serial
-    }
-
-    /// How often it was rejected before.
-    pub const fn rejections(&self) -> u32 {
-        self.rejections
-    }
-
-    /// The event's name. A name longer than 48 bytes, which only a plugin could have, is cut.
-    pub fn eventname(&self) -> &str {
-        &self.eventname
-    }
-}
-
-impl fmt::Display for Accepted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { serial, eventname, rejections } = self;
-        write!(f, "event {serial} ({eventname}) ")?;
-        match rejections {
-            0 => f.write_str("may not be rejected")?,
-            1 => f.write_str("was rejected once")?,
-            times => write!(f, "was rejected {times} times")?,
-        }
-        f.write_str(
-            ", and is accepted now: supervisord would send it again and again. \
-             Answer FAIL only for what may succeed soon",
-        )
-    }
 }
 
 /// Decides what a listener does next. It reads and writes nothing itself.
@@ -190,7 +149,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
     pub const fn new(buffer: B, unit: LengthUnit) -> Self {
         Self {
             session: Session::new(buffer, unit),
-            rejections: Rejections { most: 3, counts: Vec::new() },
+            rejections: Rejections::new(3),
             result_handler: false,
             output_len: 0,
             written: 0,
@@ -393,52 +352,6 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
         self.session.ready().map_err(DriverError::Turn)?;
         (self.output_len, self.flushed) = (end, false);
         Ok(())
-    }
-}
-
-/// How often each of the last few events was rejected, the latest at the end. With more than one listener in a pool,
-/// several rejected events can alternate.
-#[derive(Clone, Debug)]
-struct Rejections {
-    most: u32,
-    counts: Vec<(u64, u32), 16>,
-}
-
-impl Rejections {
-    fn times(&self, serial: u64) -> u32 {
-        self.counts.iter().find(|(known, _)| *known == serial).map_or(0, |(_, times)| *times)
-    }
-
-    /// How often the event may still be rejected.
-    fn left(&self, serial: u64) -> u32 {
-        self.most.saturating_sub(self.times(serial))
-    }
-
-    /// Describes an event that may not be rejected again.
-    fn accept(&self, event: &Notification<'_>) -> Accepted {
-        let serial = event.header.serial();
-        let mut eventname = String::new();
-        // A longer name is cut.
-        let _ = event.header.eventname().chars().try_for_each(|char| eventname.push(char));
-        Accepted { serial, eventname, rejections: self.times(serial) }
-    }
-
-    /// Counts a rejection, or forgets an event that was not rejected: if its serial comes again, it is a new event.
-    fn note(&mut self, serial: u64, rejected: bool) {
-        if !rejected && self.counts.is_empty() {
-            return;
-        }
-        let times = self.times(serial);
-        self.counts.retain(|(known, _)| *known != serial);
-        if !rejected {
-            return;
-        }
-        if self.counts.is_full() {
-            let oldest = self.counts.first().map(|(serial, _)| *serial);
-            self.counts.retain(|(serial, _)| Some(*serial) != oldest);
-        }
-        let pushed = self.counts.push((serial, times.saturating_add(1)));
-        debug_assert!(pushed.is_ok(), "it fits");
     }
 }
 

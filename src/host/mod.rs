@@ -13,6 +13,7 @@ pub mod driver;
 pub mod embedded;
 #[cfg(feature = "embedded-io-async")]
 pub mod embedded_async;
+mod rejections;
 #[cfg(feature = "std")]
 pub mod std_io;
 
