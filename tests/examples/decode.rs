@@ -36,7 +36,7 @@ fn run(command: &mut Command, input: &[u8]) -> Output {
 fn feed(mut child: std::process::Child, input: &[u8]) -> Output {
     let mut stdin = child.stdin.take().unwrap();
     thread::scope(|scope| {
-        // A decoder that has seen enough does not read it all.
+        // A decoder that has seen enough does not read all of it.
         scope.spawn(move || drop(stdin.write_all(input)));
         child.wait_with_output().unwrap()
     })
@@ -67,7 +67,7 @@ fn every_stream() {
         let output = Command::new(program()).arg(&path).output().unwrap();
         let printed = lines(&output);
         let events = description["events"].as_array().unwrap();
-        // Up to the first event whose `len` is not its length, which is cut there, or which is not complete.
+        // Up to the first event that is incomplete, or whose `len` is not its length.
         let sound = events
             .iter()
             .take_while(|event| event["complete"] == true)
@@ -118,7 +118,7 @@ fn the_line_of_the_documentation() {
     output.read_line(&mut line).unwrap();
     let expected = r#"{"offset":0,"header":{"ver":"3.0","server":"supervisor","serial":21,"pool":"listener","poolserial":10,"eventname":"TICK_5","len":15},"event":{"type":"TICK_5","when":1705063880},"payload":"when:1705063880"}"#;
     assert_eq!(line, format!("{expected}\n"));
-    // What is not UTF-8 can come from a server that counts bytes.
+    // A server that counts bytes can send data that is not UTF-8.
     input.write_all(b"ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:X len:1\n\xffver:").unwrap();
     line.clear();
     output.read_line(&mut line).unwrap();
@@ -164,7 +164,7 @@ fn help_and_version() {
 }
 
 #[test]
-fn a_wrong_command_line_is_said_to_be() {
+fn a_wrong_command_line_is_reported() {
     for (wrong, why) in [
         (&["--what"][..], "--what"),
         (&["-x"], "-x"),
@@ -203,7 +203,7 @@ fn several_files_and_standard_input() {
         .map(|line| (line["file"].as_str().unwrap().to_owned(), line["offset"].clone(), line["event"]["when"].clone()))
         .collect();
     let line = |file: &str, offset: usize, when: u64| (file.to_owned(), json!(offset), json!(when));
-    // What is wrong with one file keeps none of the others from being read.
+    // An error in one file does not keep the others from being read.
     let standard_input = [line("standard input", 0, 7), line("standard input", tick.len(), 7)];
     let [first, second] = standard_input;
     assert_eq!(printed, [line(&good, 0, 5), line(&torn, 0, 5), first, second, line(&odd, 0, 5)]);
@@ -285,7 +285,7 @@ fn a_large_payload_is_cut_and_the_rest_is_counted() {
         assert_eq!(said, warning);
     }
     assert_eq!(cut("43").1, "");
-    // A process id that is cut off could be taken for another one.
+    // A truncated process id could be mistaken for another one.
     let (printed, said) = cut("31");
     assert_eq!((&printed[0]["event"], &printed[0]["omitted"]), (&Value::Null, &json!(12)));
     assert_eq!(printed[0]["event_error"], "payload: its first line is cut off");
@@ -297,7 +297,7 @@ fn a_large_payload_is_cut_and_the_rest_is_counted() {
     );
 }
 
-/// There is less memory than the payload would take.
+/// With less memory than the payload has bytes.
 #[test]
 #[cfg(target_os = "linux")]
 fn memory_is_bounded_whatever_arrives() {
@@ -322,7 +322,7 @@ fn memory_is_bounded_whatever_arrives() {
 }
 
 #[test]
-fn nothing_that_a_terminal_obeys_is_printed() {
+fn nothing_is_printed_that_a_terminal_would_obey() {
     let unsafe_characters: String = ('\0'..='\u{1f}')
         .chain('\u{7f}'..='\u{9f}')
         .chain(['\u{61c}', '\u{200e}', '\u{200f}'])

@@ -88,7 +88,7 @@ fn a_capture_is_read_to_its_end() {
     assert!(text(&output.stderr).contains("byte 728"), "{output:?}");
 }
 
-/// What `docs/programs.md` says about their size.
+/// `docs/programs.md` gives their sizes.
 #[test]
 fn they_are_as_short_as_the_documentation_says() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -1,4 +1,4 @@
-//! The hosts: each against the same cases, and what only one of them has.
+//! The hosts: all of them on the same cases, and the features that only one of them has.
 
 mod std_io;
 mod table;

@@ -1,4 +1,4 @@
-//! The loop of `host::std_io`: what is read, what is written, and how it ends.
+//! The loop of `host::std_io`: what it reads, what it writes, and how it ends.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -17,7 +17,7 @@ fn event(serial: u64, payload: &str) -> Vec<u8> {
     events::event(serial, "X", payload)
 }
 
-/// A supervisord of a few lines: gives one piece per read, and counts.
+/// A supervisord of a few lines: returns one piece per read, and counts the reads.
 #[derive(Default)]
 struct Peer {
     pieces: VecDeque<Vec<u8>>,
@@ -40,7 +40,7 @@ impl Read for &mut Peer {
     }
 }
 
-/// Keeps each write apart.
+/// Keeps the writes apart.
 #[derive(Default)]
 struct Writes(Vec<Vec<u8>>);
 
@@ -145,7 +145,7 @@ fn a_broken_stream_is_an_error_after_what_was_complete() {
     assert_eq!((error.kind, error.offset), (ProtocolErrorKind::TruncatedHeader, event(1, "whole").len() as u64 + 20));
     assert_eq!((seen, writes.len()), (1, 2));
 
-    // The wrong unit: the end of the payload stands where a header is due, in the same read or the next.
+    // The wrong unit: the end of the payload arrives where a header is expected, in the same read or the next.
     for pieces in [vec![event(1, "één")], event(1, "één").chunks(4).map(<[u8]>::to_vec).collect()] {
         let mut seen = 0;
         let (result, _, _) = serve(Serve::new().length_unit(LengthUnit::Bytes), pieces, |_| {
@@ -177,7 +177,7 @@ fn rejections_are_bounded() {
     // After it was accepted, the same serial would be a new event: the count starts again.
     assert_eq!(writes[1..], [fail, fail, ok, fail, fail]);
 
-    // The same bound for a handler that rejects, and for events that take turns.
+    // The same limit holds for a handler that rejects, and for events that alternate.
     let pieces = (0..6).map(|index| event(index % 2, "")).collect();
     let (result, writes, _) = serve(settings, pieces, |_| Ok(Reply::FAIL));
     result.unwrap();
@@ -185,7 +185,7 @@ fn rejections_are_bounded() {
 }
 
 #[test]
-fn answers_of_a_result_handlers_own_are_no_rejections() {
+fn answers_to_a_result_handler_are_not_rejections() {
     let settings = Serve::new().result_handler(true).max_rejections(0);
     let (result, writes, _) = serve(settings, vec![event(7, ""); 3], |_| Ok(Reply::from(String::from("mine"))));
     result.unwrap();
@@ -206,7 +206,7 @@ fn reports_go_to_the_sink() {
     assert_eq!(reports.len(), 3);
 }
 
-/// Runs itself with a standard error that takes nothing.
+/// Runs itself again, with a standard error that accepts nothing.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_standard_error_that_is_full_loses_reports_and_no_more() {
@@ -225,7 +225,7 @@ fn a_standard_error_that_is_full_loses_reports_and_no_more() {
 }
 
 #[test]
-fn an_error_is_a_sentence_and_is_told_once() {
+fn an_error_is_a_sentence_without_a_source() {
     let (result, _, _) = serve(Serve::new().reject_errors(false), vec![event(1, "")], |_| Err("no".into()));
     let error = result.unwrap_err();
     assert_eq!(format!("{error:?}"), "the event could not be handled: no");
@@ -266,7 +266,7 @@ fn a_recording_is_replayed_to_its_end() {
                 Err(error) => break Err(error),
             }
         };
-        // In reads of a few bytes, of a pipe, and of all that there is.
+        // In reads of a few bytes, of a pipe's capacity, and of everything at once.
         for size in [7, 64 * 1024, usize::MAX] {
             let pieces = bytes.chunks(size.min(bytes.len().max(1))).map(Vec::from).collect();
             let mut seen = 0;
@@ -329,7 +329,7 @@ fn a_delay_that_is_too_long_ends_with_a_request_to_stop() {
     assert!(matches!(events.next(), Ok(None)));
 }
 
-// ---- A loop of one's own. ----
+// ---- A loop of the program's own. ----
 
 #[cfg(unix)]
 #[test]
@@ -343,7 +343,7 @@ fn events_and_deadlines_come_in_one_loop() {
     peer.read_exact(&mut ready).unwrap();
     assert_eq!(&ready, b"READY\n");
 
-    // What has arrived comes before a deadline that has passed.
+    // An event that has arrived comes before a deadline that has passed.
     peer.write_all(&event(3, "é")).unwrap();
     let Ok(Wake::Event(first)) = events.next_until(past) else { panic!("an event") };
     assert_eq!(first.header.serial(), 3);
@@ -384,7 +384,7 @@ fn a_request_to_stop_ends_a_loop_that_waits() {
     events.reply(&Reply::OK).unwrap();
     assert!(matches!(events.next(), Ok(None)));
 
-    // An event of which the rest does not come.
+    // An event whose rest does not arrive.
     let mut events = Serve::new().stop_on(stop.as_fd()).over(&ours, &ours);
     peer.write_all(&event(1, "payload")[..70]).unwrap();
     // Also for a loop whose deadlines have always passed.

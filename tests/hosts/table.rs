@@ -1,5 +1,5 @@
-//! The hosts do the same: one table of cases, run over each of them. And the one that can be interrupted anywhere goes
-//! on where it was.
+//! All hosts behave alike: each runs the same table of cases. The asynchronous one, which can be interrupted anywhere,
+//! continues where it was.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -24,20 +24,20 @@ use supervisor_events::{BufferTooSmall, LengthUnit, Notification, ProtocolError,
 /// What one call of a reader or a writer does.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Act {
-    /// Moves at most so many bytes.
+    /// Moves at most this many bytes.
     Bytes(usize),
     /// Is interrupted.
     Interrupted,
-    /// Makes an asynchronous caller wait. A blocking one goes on to the next act.
+    /// Makes an asynchronous caller wait. A blocking one skips to the next act.
     Pending,
 }
 
 const ALL: &[Act] = &[Act::Bytes(usize::MAX)];
 
-/// A pipe that does its acts over and over.
+/// A pipe that repeats its acts over and over.
 #[derive(Clone, Debug)]
 struct Pipe {
-    /// To be read. supervisord sends no event before it has heard READY, so no read takes from more than one piece.
+    /// To be read. supervisord sends no event before READY, so no read returns bytes of more than one piece.
     pieces: VecDeque<Vec<u8>>,
     written: Vec<u8>,
     unflushed: bool,
@@ -103,7 +103,7 @@ impl Pipe {
     }
 }
 
-/// Nothing waits for ever: among the acts is one that does not.
+/// Polls until it is ready, which it will be: at least one of the acts does not wait.
 fn block<T>(mut poll: impl FnMut() -> Poll<T>) -> T {
     loop {
         if let Poll::Ready(value) = poll() {
@@ -235,10 +235,10 @@ impl Outcome {
     }
 }
 
-/// The least that `host::std_io` takes, so that all hosts cut an event in the same place.
+/// The smallest buffer of `host::std_io`, so that all hosts cut an event in the same place.
 const BUFFER: usize = 64 * 1024;
 
-/// What to answer, over and over.
+/// The answers, over and over.
 type Replies = [Reply<'static>];
 
 fn with_std(input: Pipe, mut output: Pipe, unit: LengthUnit, replies: &Replies) -> Outcome {
@@ -281,8 +281,8 @@ fn with_embedded_io_async(input: Pipe, output: Pipe, unit: LengthUnit, replies: 
     with_interruptions(input, output, unit, replies, BUFFER, &[false])
 }
 
-/// `drops` says, each time that the host has to wait, whether its future is dropped and made anew, and each time that an
-/// event has come, whether it is dropped and asked for again.
+/// Each time the host has to wait, `drops` tells whether its future is dropped and made anew. Each time an event has
+/// arrived, it tells whether the event is dropped and asked for again.
 fn with_interruptions(
     input: Pipe,
     mut output: Pipe,
@@ -376,7 +376,7 @@ impl Case {
         self
     }
 
-    /// The case ends so, after so many events and so many bytes of answers.
+    /// The case ends like this, after `seen` events and `written` bytes of answers.
     fn ends(mut self, seen: usize, written: usize, end: End) -> Self {
         self.due.seen.truncate(seen);
         self.due.written.truncate(written);
@@ -408,13 +408,13 @@ fn cases() -> Vec<Case> {
     cases.push(case);
 
     let mut case = Case::new("a long reply", &SOME);
-    const LONG: &str = "a result_handler of one's own may want to know a lot, and 64 bytes are not much to say it in, nor 128 bytes, \
-                        which this is above";
+    const LONG: &str = "a pool with its own result_handler may want long answers: 64 bytes would not be enough for this \
+                        one, and neither would 128 bytes";
     case.replies = vec![Reply::new(LONG.as_bytes())];
     case.due.written = format!("READY\n{}", format!("RESULT {}\n{LONG}READY\n", LONG.len()).repeat(SOME.len()));
     cases.push(case);
 
-    // The same event, again and again; and two that take turns. Any answer but OK rejects.
+    // The same event, again and again; and two that alternate. Any answer but OK is a rejection.
     let (no, own) = ("RESULT 4\nFAILREADY\n", "RESULT 2\nnoREADY\n");
     let ok = "RESULT 2\nOKREADY\n";
     for (serials, due, left) in [
@@ -434,7 +434,7 @@ fn cases() -> Vec<Case> {
     for read in [1021, usize::MAX] {
         let mut case = Case::new("an event that does not fit", &["a", &large, "a"]);
         case.input.acts = vec![Bytes(read)];
-        // An eighth of the buffer is used again and again for the end of the event.
+        // An eighth of the buffer is reused for the rest of the event.
         let seen = &mut case.due.seen[1];
         let kept = BUFFER - BUFFER / 8 - seen.header.len() - 1;
         seen.payload = String::from_utf8_lossy(&large.as_bytes()[..kept]).into();
@@ -455,7 +455,7 @@ fn cases() -> Vec<Case> {
         cases.push(case);
     }
 
-    // Counted in bytes, the payload ends 9 bytes sooner. They stand behind the event, or where a header is due.
+    // Counted in bytes, the payload ends 9 bytes earlier. They follow the event, or arrive where a header is expected.
     let offset = (len - 9) as u64;
     for (acts, written, kind) in [(ALL, ready, OutOfTurn), (&[Bytes(1)], ready + answer, NotAHeader)] {
         let mut case = Case::new("the wrong unit", ONE).acts(acts).ends(1, written, End::Protocol(offset, kind));
@@ -492,7 +492,7 @@ fn all_hosts_do_the_same() {
     }
 }
 
-/// The one difference: `host::std_io` makes its buffer larger, the others say how large it has to be.
+/// The one difference: `host::std_io` enlarges its buffer, the others report how large it has to be.
 #[test]
 fn a_reply_that_is_longer_than_the_buffer() {
     let data = "x".repeat(BUFFER);
@@ -521,7 +521,7 @@ fn one_write_per_answer() {
     assert_eq!(output.calls, 4);
     assert_eq!(output.written, format!("READY\nRESULT 300\n{}READY\n", "x".repeat(300)).into_bytes());
 
-    // READY leaves with the RESULT before it.
+    // READY goes out with the RESULT before it.
     let mut output = Pipe::new(Vec::new(), ALL);
     let input = Pipe::new(events(&["a"]), ALL);
     let mut host = nonblocking::Host::new(input, &mut output, [0; 128], LengthUnit::Bytes);
@@ -540,7 +540,7 @@ fn a_handlers_error_ends_the_loop_without_an_answer() {
     assert_eq!(output.written, b"READY\n");
 }
 
-/// Runs what waits for nothing.
+/// Runs a future that does not wait.
 fn now<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
@@ -623,7 +623,7 @@ fn a_source_says_nothing_that_the_error_has_said() {
 }
 
 #[test]
-fn a_buffer_that_is_too_small_is_no_end_of_the_input() {
+fn a_buffer_that_is_too_small_is_not_the_end_of_the_input() {
     for size in [0, 1, 5, 6, 60] {
         let result = blocking::serve(
             Pipe::new(events(&["a"]), ALL),
@@ -655,7 +655,7 @@ fn a_buffer_that_is_too_small_is_no_end_of_the_input() {
 }
 
 #[test]
-fn what_is_refused_changes_nothing() {
+fn a_refused_reply_changes_nothing() {
     let mut output = Pipe::new(Vec::new(), ALL);
     let input = Pipe::new(events(&["a", "b"]), ALL);
     let mut host = nonblocking::Host::new(input, &mut output, [0; 128], LengthUnit::Bytes);
@@ -665,7 +665,7 @@ fn what_is_refused_changes_nothing() {
     assert!(!host.is_idle());
     let large = [b'x'; 128];
     assert!(matches!(host.reply(&Reply::new(&large)), Err(HostError::BufferTooSmall(error)) if error.needed == 145));
-    assert_eq!(now(host.next()).unwrap().unwrap().payload, b"a", "the event still waits");
+    assert_eq!(now(host.next()).unwrap().unwrap().payload, b"a", "the event is still waiting");
     host.reply(&Reply::FAIL).unwrap();
     assert!(matches!(host.reply(&Reply::OK), Err(HostError::Turn(TurnError::NoEvent(_)))));
     assert_eq!(now(host.next()).unwrap().unwrap().payload, b"b");
@@ -702,7 +702,7 @@ fn a_host_that_is_stopped_answers_the_event_under_way() {
 
 // ---- The driver. ----
 
-/// Gives the driver the bytes, and writes what is to be written.
+/// Feeds the bytes to the driver, and returns what it writes.
 fn feed(driver: &mut Driver<[u8; 256]>, mut input: &[u8]) -> String {
     let mut written = Vec::new();
     loop {
@@ -743,7 +743,7 @@ fn a_driver_stops_with_the_event_under_way() {
 fn a_driver_that_is_idle_stops_at_once() {
     let mut driver = Driver::new([0; 256], LengthUnit::Bytes);
     driver.stop();
-    assert_eq!(driver.next(), Ok(Next::End), "and says no READY");
+    assert_eq!(driver.next(), Ok(Next::End), "without a READY");
 
     let mut driver = Driver::new([0; 256], LengthUnit::Bytes);
     assert_eq!(feed(&mut driver, b""), "READY\n");
@@ -752,7 +752,7 @@ fn a_driver_that_is_idle_stops_at_once() {
 }
 
 #[test]
-fn a_driver_tells_what_it_accepts_and_how_to_mend_it() {
+fn a_driver_tells_what_it_accepts_and_what_to_do_about_it() {
     let event = events(&[""]).concat();
     let answers = |mut driver: Driver<[u8; 256]>| -> Vec<_> {
         let answer = |_| {
@@ -802,7 +802,7 @@ fn a_driver_tells_whose_fault_it_is() {
     assert_eq!(driver.next().err(), broken, "it stays broken");
     assert_eq!(driver.reply(&Reply::OK).err(), broken);
 
-    // What comes before the answer is not from this conversation.
+    // Input before the answer is out of turn.
     let mut driver = Driver::new([0; 256], LengthUnit::Bytes);
     feed(&mut driver, &events(&[""]).concat());
     driver.received(3);
@@ -817,7 +817,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         3 => Just(Act::Pending),
         1 => Just(Act::Interrupted),
     ];
-    // One that moves bytes, or the pipe would stand still.
+    // At least one moves bytes, or the pipe would get stuck.
     vec(act, 0..12).prop_map(|mut acts| {
         acts.push(Act::Bytes(7));
         acts
@@ -825,8 +825,8 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 }
 
 proptest! {
-    /// A host whose futures are dropped wherever they wait sees and says what an undisturbed one does: no byte is lost,
-    /// no event comes twice, no part of an answer is said twice or left out.
+    /// A host whose futures are dropped wherever they wait reads and writes what an undisturbed one does: no byte is
+    /// lost, no event comes twice, no part of an answer is written twice or left out.
     #[test]
     fn a_dropped_future_loses_nothing_and_repeats_nothing(
         payloads in vec("[a-zé日😀\n]{0,90}", 0..6),
@@ -842,7 +842,7 @@ proptest! {
             last.truncate(cut.index(last.len()).max(1));
         }
         let replies: Vec<_> = replies.iter().map(|data| Reply::new(data.as_bytes())).collect();
-        // Not for ever.
+        // Not always, or the host would get nowhere.
         let drops: Vec<_> = drops.into_iter().chain([false]).collect();
         let run = |waits: bool, drops: &[bool]| {
             let acts = |acts: &[Act]| acts.iter().copied().filter(|act| waits || *act != Act::Pending).collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-"""Answers three times, in writes of their own, and says READY after the last."""
+"""Answers three times, each in its own write, and sends READY after the last answer."""
 import sys
 
 while True:

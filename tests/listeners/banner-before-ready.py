@@ -1,4 +1,4 @@
-"""Greets."""
+"""Prints a banner before READY."""
 import sys
 
 print("listener 1.0")

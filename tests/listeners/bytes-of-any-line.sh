@@ -1,4 +1,4 @@
-# Takes `len` for a number of bytes, and whatever line comes next for a header. Is slow enough to answer that one late.
+# Takes `len` for a number of bytes, and whatever line comes next for a header. So slow that it answers that one late.
 echo READY
 while read -r header; do
     head -c "${header##*len:}" >/dev/null

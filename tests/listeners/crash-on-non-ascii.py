@@ -1,4 +1,4 @@
-"""Knows only ASCII."""
+"""Reads only ASCII."""
 import sys
 
 sys.stdin.reconfigure(encoding="ascii", errors="strict")

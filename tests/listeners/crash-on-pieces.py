@@ -1,4 +1,4 @@
-"""Takes what one read gives for a whole event."""
+"""Takes the result of one read for a whole event."""
 import os
 import sys
 

@@ -1,4 +1,4 @@
-"""Is right, and runs only so many times at once. Its arguments: a directory of its own, and how many times."""
+"""Correct, but only a limited number can run at once. Arguments: a directory of its own, and that number."""
 import fcntl
 import pathlib
 import sys

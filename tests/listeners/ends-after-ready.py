@@ -1,4 +1,4 @@
-"""Handles one event, says READY, and ends a little later."""
+"""Handles one event, sends READY, and ends a little later."""
 import sys
 import time
 

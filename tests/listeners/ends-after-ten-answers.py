@@ -1,4 +1,4 @@
-"""Handles ten events, says READY once more, and ends as if all were well."""
+"""Handles ten events, sends READY once more, and ends as if all were well."""
 import sys
 
 print("READY", flush=True)

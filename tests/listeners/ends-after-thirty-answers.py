@@ -1,4 +1,4 @@
-"""Handles thirty events, says READY once more, and ends as if all were well."""
+"""Handles thirty events, sends READY once more, and ends as if all were well."""
 import sys
 
 print("READY", flush=True)

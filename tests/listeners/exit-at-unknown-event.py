@@ -1,4 +1,4 @@
-"""Insists on the types that it knows."""
+"""Exits at an event of an unknown type."""
 import sys
 
 while True:

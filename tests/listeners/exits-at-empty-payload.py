@@ -1,4 +1,4 @@
-"""Insists on a payload."""
+"""Exits at an empty payload."""
 import sys
 
 while True:

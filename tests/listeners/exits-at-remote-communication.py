@@ -1,4 +1,4 @@
-"""Does not like one type of event. Whether that has several lines does not matter."""
+"""Exits at one type of event, however many lines its payload has."""
 import sys
 
 while True:

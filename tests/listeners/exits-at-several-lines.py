@@ -1,4 +1,4 @@
-"""Insists on payloads of one line."""
+"""Exits at a payload of more than one line."""
 import sys
 
 while True:

@@ -1,4 +1,4 @@
-"""Ends supervisord at FATAL, as if that had made a mistake."""
+"""Ends supervisord at FATAL, as if supervisord had crashed."""
 import os
 import signal
 import sys

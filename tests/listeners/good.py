@@ -15,7 +15,7 @@ def read_exactly(count):
 
 
 def read_text(length):
-    """Reads so many characters of UTF-8, and not a byte more: each of those that are missing has one at least."""
+    """Reads this many UTF-8 characters, and not a byte more: each missing one has at least one byte."""
     text = b""
     while missing := length - len(text.decode(errors="ignore")):
         text += read_exactly(missing)

@@ -1,4 +1,4 @@
-"""Waits for ever at an event that it does not know."""
+"""Hangs at an event of an unknown type."""
 import os
 import signal
 import sys

@@ -1,4 +1,4 @@
 #!/bin/sh
-# Is ended by a signal before it says READY.
+# A signal ends it before READY.
 echo "no memory" >&2
 kill -KILL $$

@@ -1,4 +1,4 @@
-"""Ends its own process group at FATAL: itself."""
+"""Ends its own process group, and so itself, at FATAL."""
 import os
 import signal
 import sys

@@ -1,4 +1,4 @@
-"""Ends supervisord at FATAL, without mercy."""
+"""Kills supervisord at FATAL."""
 import os
 import signal
 import sys

@@ -1,4 +1,4 @@
-"""Waits for a read that gives a whole event."""
+"""Waits for a read that returns a whole event."""
 import os
 
 os.write(1, b"READY\n")

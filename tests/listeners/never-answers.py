@@ -1,4 +1,4 @@
-"""Reads, and says nothing."""
+"""Reads events, and never answers."""
 import sys
 
 print("READY", flush=True)

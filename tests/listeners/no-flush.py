@@ -1,4 +1,4 @@
-"""Leaves what it says in a buffer."""
+"""Does not flush its output."""
 import sys
 
 while True:

@@ -1,4 +1,4 @@
-"""Answers in small letters."""
+"""Answers in lower case."""
 import sys
 
 while True:

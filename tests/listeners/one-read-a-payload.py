@@ -1,4 +1,4 @@
-"""Reads headers as they should be read, and takes a payload for what one read gives."""
+"""Reads headers correctly, but takes the result of one read for the whole payload."""
 import os
 import sys
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Answers what it knows, and says READY again for what it does not.
+# Answers events that it knows, and sends READY again for others.
 echo READY
 while read -r line; do
     dd bs=1 count="${line##*len:}" 2>/dev/null >/dev/null

@@ -1,4 +1,4 @@
-"""Says READY after its answer, and again before it reads."""
+"""Sends READY after its answer, and again before it reads."""
 import sys
 
 while True:

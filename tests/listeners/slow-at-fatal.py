@@ -1,4 +1,4 @@
-"""Is right, and slow at one event."""
+"""Correct, but slow at one event."""
 import sys
 import time
 

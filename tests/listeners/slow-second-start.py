@@ -1,4 +1,4 @@
-"""Is right, and once slow to start, after it has handled events. Its argument is a directory of its own."""
+"""Correct, but its first start after it has handled events is slow. Argument: a directory of its own."""
 import pathlib
 import sys
 import time

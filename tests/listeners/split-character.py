@@ -1,4 +1,4 @@
-"""Decodes each piece by itself."""
+"""Decodes each read on its own."""
 import os
 
 buffer = ""

@@ -1,4 +1,4 @@
-"""Is right, and slow."""
+"""Correct, but slow."""
 import sys
 import time
 

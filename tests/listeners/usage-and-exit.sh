@@ -1,4 +1,4 @@
 #!/bin/sh
-# Is no listener: prints its usage, and ends.
+# Not a listener: prints its usage, and ends.
 echo "usage: notify [--channel NAME] --token TOKEN"
 exit 2

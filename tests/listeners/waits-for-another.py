@@ -1,4 +1,4 @@
-"""Is right, and starts when no other one runs. Its argument is a directory of its own."""
+"""Correct, but waits at its start until no other one is running. Argument: a directory of its own."""
 import fcntl
 import pathlib
 import sys

@@ -1,4 +1,4 @@
-"""What supervisor's own classes make of cases that arrive as JSON lines: `output` or `event`."""
+"""Runs cases, which arrive as JSON lines, through supervisor's own classes: `output` or `event`."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ from supervisor.states import EventListenerStates, ProcessStates, getEventListen
 
 
 class Anything:
-    """An object with these attributes; all its other ones do nothing."""
+    """An object with these attributes; every other attribute is a function that does nothing."""
 
     def __init__(self, **attributes):
         self.__dict__.update(attributes)

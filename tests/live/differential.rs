@@ -1,5 +1,5 @@
-//! Random cases through supervisor's own classes and through the crate's machines: what a listener says, and what
-//! supervisord sends. Each run makes new ones; `SEED` repeats a run.
+//! Runs random cases through supervisor's own classes and through the crate's machines: what a listener writes, and
+//! what supervisord sends. Each run makes new cases; `SEED` repeats a run.
 
 use std::env;
 use std::hash::{BuildHasher, RandomState};
@@ -24,7 +24,7 @@ use crate::support::python;
 
 const CASES: usize = 4000;
 
-/// So many values, from a seed that is told and can be given.
+/// `CASES` values, from the seed in the environment, or from a random one, which is printed.
 fn random<T>(strategy: impl Strategy<Value = T>) -> Vec<T> {
     let seed = env::var("SEED").ok().and_then(|seed| seed.parse().ok());
     let seed: u64 = seed.unwrap_or_else(|| RandomState::new().hash_one("seed"));
@@ -34,7 +34,7 @@ fn random<T>(strategy: impl Strategy<Value = T>) -> Vec<T> {
     (0..CASES).map(|_| strategy.new_tree(&mut runner).expect("a value").current()).collect()
 }
 
-/// What supervisor's classes make of the cases. None without supervisor.
+/// What supervisor's classes make of the cases. `None` without supervisor.
 fn by_supervisor(what: &str, cases: &[Value]) -> Option<Vec<Value>> {
     let interpreter = python::programs()?.join("python");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/live/differential.py");
@@ -61,7 +61,7 @@ fn in_base64(bytes: &[u8]) -> String {
     BASE64_STANDARD.encode(bytes)
 }
 
-// ---- What a listener says. ----
+// ---- What a listener writes. ----
 
 fn said() -> impl Strategy<Value = Vec<u8>> {
     let word = prop_oneof![
@@ -104,7 +104,7 @@ fn a_listener_is_judged_as_supervisor_judges_it() {
 
 // ---- What supervisord sends. ----
 
-/// Without what supervisord does not send with this type.
+/// Without the fields that supervisord does not send with this type.
 fn as_sent(mut parts: Parts) -> Parts {
     use EventType as T;
     let has_tries = matches!(parts.event_type, T::ProcessStateStarting | T::ProcessStateBackoff);
@@ -126,7 +126,7 @@ fn an_event_is_read_as_supervisor_made_it() {
         .into_iter()
         .map(|(mut parts, mut sent, from_state)| {
             from_state.clone_into(&mut parts.from_state);
-            // Other data arrives as a text about it, which `log_nasty__rec-1` has.
+            // Data that is not UTF-8 arrives as a text about it: `log_nasty__rec-1` covers that.
             parts.data = String::from_utf8_lossy(&parts.data).into_owned().into_bytes();
             // The largest number that supervisord counts to.
             (sent.serial, sent.poolserial) = (sent.serial >> 1, sent.poolserial >> 1);

@@ -1,4 +1,4 @@
-//! Under a real supervisord.
+//! Tests with a real supervisord, or with its own classes.
 
 #![cfg(unix)]
 
@@ -8,7 +8,7 @@ mod silence;
 mod supervisord;
 
 #[path = "../../fuzz/src/lib.rs"]
-#[allow(dead_code, reason = "what is made of inputs is for the tests of the protocol")]
+#[allow(dead_code, reason = "these tests use only its inputs")]
 mod fuzz;
 #[path = "../support/judgement.rs"]
 mod judgement;
@@ -16,5 +16,5 @@ mod judgement;
 mod likely;
 #[path = "../support/mod.rs"]
 mod support;
-// What is shared with the tests of the protocol names it so.
+// The files that are shared with the protocol tests expect it here.
 use support::ground_truth;

@@ -1,5 +1,5 @@
-//! A plain listener, the example `stop_on_signal`, under a real supervisord, which has the last word on what it makes of
-//! a listener: its debug log tells every state that the listener went through.
+//! A plain listener, the example `stop_on_signal`, under a real supervisord, whose judgement is final: its debug log
+//! shows every state of the listener.
 
 use crate::support::examples::example;
 use crate::support::supervisord::{Supervisord, assert_clean};
@@ -7,7 +7,7 @@ use crate::support::supervisord::{Supervisord, assert_clean};
 /// A name with spaces and a character of two bytes, in every header.
 const IDENTIFIER: &str = "trading host één";
 
-/// The listener. What it gets is in its log: the headers.
+/// The listener. It logs the header of each event.
 fn listener(events: &str) -> String {
     let program = example("stop_on_signal");
     let program = program.to_str().unwrap().replace('%', "%%");
@@ -28,7 +28,7 @@ fn every_event_is_processed() {
     let Some(mut supervisord) = Supervisord::start(IDENTIFIER, &sections) else { return };
     let (log, got) = ("supervisord.log", "listener.err");
 
-    // Payloads with more bytes than characters, in front of all that follows.
+    // Payloads with more bytes than characters, before all others.
     supervisord.write(
         "talker.sh",
         "echo 'prix: 12 € — ✓ 日本 🦀'\necho 'één' >&2\n\
@@ -43,7 +43,7 @@ fn every_event_is_processed() {
     let header = format!("ver:3.0 server:{IDENTIFIER} serial:");
     assert!(supervisord.file(got).lines().all(|line| line.starts_with(&header)), "{}", supervisord.file(got));
 
-    // It ends at SIGTERM with the last event answered, and its next incarnation goes on.
+    // At SIGTERM it answers the last event and ends; its next process continues.
     let before = supervisord.pid("listener");
     assert!(supervisord.ctl(&["restart", "listener"]).status.success());
     assert!(supervisord.log().contains("stopped: listener (exit status 0)"));
@@ -63,7 +63,7 @@ fn every_event_is_processed() {
 
 #[test]
 fn an_event_that_another_pool_rejects_comes_again() {
-    // Says READY, takes a header, rejects the event, and never wants another one.
+    // Sends READY, reads a header, rejects the event, and never asks for another one.
     let rejecter = "[eventlistener:rejecter]\ncommand = sh rejecter.sh\ndirectory = %(here)s\nstartsecs = 0\n\
                     autostart = false\nevents = PROCESS_STATE_EXITED\n";
     let sections = [&listener("PROCESS_STATE_EXITED"), rejecter, LASTING].concat();

@@ -1,4 +1,4 @@
-//! Losses are found, and only losses: in the recordings, and in pools of a model that has supervisord's rules.
+//! The audit finds losses, and only losses: in the recordings, and in a model of supervisord's pools.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -12,7 +12,7 @@ fn observe(audit: &mut SequenceAudit, recording: &Recording) -> Vec<Delivery> {
     let mut decoder = Decoder::<65_536>::with_header_limit(recording.unit);
     let mut input = &recording.bytes[..];
     let mut deliveries = Vec::new();
-    // Some recordings end in bytes that are no event.
+    // Some recordings end in bytes that are not an event.
     while let Ok(Some(step)) = decoder.advance(&mut input) {
         if let Step::Header(header) = step {
             deliveries.push(audit.observe(&header));
@@ -37,7 +37,7 @@ fn nothing_was_lost_in_the_recordings_of_a_listener_that_is_alone() {
     assert_eq!(with_gaps, ["two_listeners__listener-1", "two_listeners__listener-2"]);
 }
 
-/// The recordings of other servers leave most events out.
+/// The recordings of other servers omit most events.
 fn is_cut(recording: &Recording) -> bool {
     recording.name.starts_with("supervisor-") || recording.name.starts_with("ochinchina")
 }
@@ -67,7 +67,7 @@ struct Pool {
 enum Op {
     /// An event is put at the end of the queue.
     Notify,
-    /// Another pool rejects an event that this pool has not had. It is put at the head.
+    /// Another pool rejects an event that this pool never had. It is put at the head.
     RejectedElsewhere,
     /// The listener gets an event and accepts it, or rejects it.
     Deliver { accept: bool },
@@ -118,7 +118,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Long enough for what random operations put at the head of a queue.
+/// Long enough for all that random operations put at the head of a queue.
 const HISTORY: usize = 64;
 
 proptest! {
@@ -133,7 +133,7 @@ proptest! {
         let mut audit = SequenceAudit::<HISTORY>::with_history();
         // The first event shows where the numbers begin.
         let begin = [Op::Notify, Op::Deliver { accept: true }];
-        // In the end the queue is drained, and then there is nothing unusual for a while.
+        // At the end the queue is drained, and then nothing unusual happens for a while.
         let drain = std::iter::repeat_n(Op::Deliver { accept: true }, buffer_size);
         let quiet = begin.into_iter().cycle().take(if give_up { 2 } else { 2 * HISTORY });
         let mut reported = 0;

@@ -73,7 +73,7 @@ fn the_recordings_are_what_their_descriptions_say() {
 
 proptest! {
     #[test]
-    fn how_a_stream_is_read_changes_nothing(
+    fn the_size_of_reads_changes_nothing(
         payloads in prop::collection::vec("\\PC{0,40}", 0..5),
         cut in 0usize..100,
         size in 1usize..50,
@@ -91,7 +91,7 @@ proptest! {
 #[test]
 fn an_event_is_returned_as_soon_as_it_is_complete() {
     let bytes = [event(0, "SUPERVISOR_STATE_CHANGE_RUNNING", ""), event(1, "TICK_5", "when:5")].concat();
-    // It would fail if it read on.
+    // It would fail if it read further.
     let reader = Pieces { fail: true, ..Pieces::new(&bytes, usize::MAX) };
     let mut notifications = Notifications::new(reader, UNIT);
     let mut next = || notifications.next().unwrap();

@@ -1,5 +1,5 @@
-//! How a stream is cut into pieces is invisible: to the decoder, to a listener, and to a session whose buffer is large
-//! or too small. The fuzz target `chunking` checks the same invariant with any bytes.
+//! Chunking is invisible: to the decoder, to a listener, and to a session whose buffer is large or too small. The fuzz
+//! target `chunking` checks the same invariant on any bytes.
 
 use crate::fuzz::runs::{Outcome, Seen, assert_chunking_is_invisible, decode, listen, pieces, session};
 use proptest::collection::vec;
@@ -9,7 +9,7 @@ use supervisor_events::{Decoder, LengthUnit, ProtocolError, ProtocolErrorKind, S
 
 const UNITS: [LengthUnit; 2] = [LengthUnit::CodePoints, LengthUnit::Bytes];
 
-// ---- Streams, and what they are known to hold. ----
+// ---- Streams with known contents. ----
 
 /// An event before it is written to the stream.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ fn expected(unit: LengthUnit, events: &[Sent], cut: usize) -> Outcome {
         if cut < end {
             let missing = match unit {
                 LengthUnit::Bytes => end - cut,
-                // A character has come with its first byte, but the last one not before its last byte.
+                // A character counts as arrived with its first byte, but the last one only with its last byte.
                 LengthUnit::CodePoints => {
                     event.payload.char_indices().filter(|(at, _)| begin + at >= cut).count().max(1)
                 }
@@ -79,7 +79,7 @@ fn ends(unit: LengthUnit, events: &[Sent]) -> Vec<usize> {
     expected(unit, events, usize::MAX).ends()
 }
 
-/// An error can only come from the library; this one has the offset and the kind that the test knows of.
+/// Only the library can make an error, so this takes one of its own and sets the offset and the kind.
 fn error(offset: usize, kind: ProtocolErrorKind) -> ProtocolError {
     let mut error = Decoder::<8>::default().advance(&mut &b"no header"[..]).unwrap_err();
     (error.offset, error.kind) = (offset as u64, kind);
@@ -88,7 +88,7 @@ fn error(offset: usize, kind: ProtocolErrorKind) -> ProtocolError {
 
 // ---- Strategies. ----
 
-/// Anything that an identifier may hold and that does not end a header before its time.
+/// Anything that an identifier may hold without ending the header early.
 fn identifier() -> impl Strategy<Value = String> {
     let fragment = prop_oneof![
         "[a-z0-9.:-]{1,12}",
@@ -136,7 +136,7 @@ fn unit() -> impl Strategy<Value = LengthUnit> {
     prop::sample::select(UNITS.to_vec())
 }
 
-/// What may happen to a stream.
+/// Damage to a stream.
 #[derive(Clone, Debug)]
 enum Mutation {
     Truncate(Index),
@@ -285,7 +285,7 @@ fn a_header_has_the_same_limit_in_every_machine() {
     }
 }
 
-/// An event that does not fit is read to its end, and what follows it is as if it had fitted.
+/// An event that does not fit is read to its end, and the events after it are not affected.
 #[test]
 fn a_session_with_a_buffer_that_is_too_small() {
     let large = "😀é€a".repeat(60);
@@ -311,7 +311,7 @@ fn a_session_with_a_buffer_that_is_too_small() {
                 assert_eq!(part.omitted == 0, fits, "event {index} in a buffer of {buffer}");
                 omitted += part.omitted;
             }
-            // Most of what came is kept.
+            // Most of what arrived is kept.
             let kept = header + held.events[1].payload.len();
             assert!(kept * 8 >= (buffer - 8) * 7 || kept == header, "{kept} of {buffer}");
         }
@@ -345,7 +345,7 @@ fn a_character_that_is_cut_short_ends_before_the_next_byte() {
     for size in [1, 2, 255] {
         let seen = assert_chunking_is_invisible::<64>(LengthUnit::CodePoints, &stream, &[size]);
         assert_eq!((seen.ends(), seen.end), (vec![end, stream.len()], Ok(())));
-        // Only the next byte tells, and a listener is not sent that before it has answered.
+        // Only the next byte shows that, and a listener does not get it before it has answered.
         let listened = listen::<64>(LengthUnit::CodePoints, &pieces(&stream, &[size], &[end]));
         assert_eq!((listened.ends(), listened.end), (vec![end], Err(error(end, ProtocolErrorKind::OutOfTurn))));
     }
@@ -378,7 +378,7 @@ fn what_is_there_whole_is_borrowed_from_the_input() {
     // An empty payload has no piece.
     assert_eq!((headers, payloads), (5, 4));
 
-    // A header in two pieces is put together in the decoder; its payload is still the input's.
+    // A header in two pieces is assembled in the decoder; its payload is still borrowed from the input.
     let (first, second) = stream.split_at(20);
     let (mut first, mut second) = (first, second);
     let mut decoder = Decoder::new(LengthUnit::default());

@@ -1,7 +1,7 @@
-//! What a real supervisor sent, decoded and compared with what it meant.
+//! Streams of real servers, decoded and compared with what the servers meant.
 //!
-//! The recordings in `tests/ground-truth` were made from supervisord's own objects, not by parsing its output; those of
-//! other servers with an independent reader. Every file there is tested: a new one needs no change here.
+//! The descriptions in `tests/ground-truth` were made from supervisord's own objects, not by parsing its output; those
+//! of other servers with an independent reader. Every file there is tested: a new one needs no change here.
 
 use crate::ground_truth::{Recording, base64, notifications, recordings};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use supervisor_events::{
     Session, Step,
 };
 
-/// An event, copied out of what decoded it.
+/// An event, copied out of the decoder.
 #[derive(Clone, Debug, PartialEq)]
 struct Decoded {
     offset: u64,
@@ -30,7 +30,7 @@ fn broken(error: ProtocolError) -> Broken {
     (error.offset, error.kind)
 }
 
-/// Decodes the pieces of a stream, one after the other. The last event is the incomplete one if the stream ends in it.
+/// Decodes the pieces of a stream, in order. If the stream ends inside an event, that event is the last one.
 fn decode<'a>(unit: LengthUnit, pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Decoded>, Result<(), Broken>) {
     let mut decoder = Decoder::new(unit);
     let mut events: Vec<Decoded> = Vec::new();
@@ -53,7 +53,7 @@ fn decode<'a>(unit: LengthUnit, pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<
     (events, decoder.end().map_err(broken))
 }
 
-/// Cuts `bytes` into pieces of 1 to `most` bytes, the same ones for the same seed.
+/// Splits `bytes` into pieces of 1 to `most` bytes; the same seed gives the same pieces.
 fn pieces(bytes: &[u8], most: usize, seed: u64) -> impl Iterator<Item = &[u8]> {
     let mut state = seed;
     let mut rest = bytes;
@@ -82,8 +82,8 @@ fn expected(recording: &Recording) -> (Vec<Decoded>, Result<(), Broken>) {
         let len = header["len"].as_str().unwrap().parse().unwrap();
         let mut payload = base64(&event["payload_b64"]);
         let complete = event["complete"].as_bool().unwrap();
-        // A plugin's event whose `len` is not its length in any unit: what fits `len` is the payload, and what
-        // follows cannot be a header.
+        // A plugin's event whose `len` is not its length in any unit: the payload is the part that fits `len`, and
+        // what follows cannot be a header.
         if complete && length(*unit, &payload) != len {
             assert_eq!(*unit, LengthUnit::CodePoints);
             let text = String::from_utf8(payload).unwrap();
@@ -103,7 +103,7 @@ fn expected(recording: &Recording) -> (Vec<Decoded>, Result<(), Broken>) {
     (events, end)
 }
 
-/// The payload's length, by means that are not the crate's own.
+/// The payload's length, computed without the crate.
 fn length(unit: LengthUnit, payload: &[u8]) -> u64 {
     match unit {
         LengthUnit::CodePoints => std::str::from_utf8(payload).unwrap_or_default().chars().count() as u64,
@@ -124,7 +124,7 @@ fn every_stream_whole_byte_by_byte_and_in_random_pieces() {
     }
 }
 
-/// The same streams through the other machine, with a reply to each event, as the servers had them.
+/// The same streams through a session, with a reply to each event, as the servers had.
 #[test]
 fn every_stream_in_a_session() {
     for recording in recordings() {
@@ -136,7 +136,7 @@ fn every_stream_in_a_session() {
             let mut index = 0;
             let mut broken = Ok(());
             'events: for event in &events {
-                // A server sends nothing before it has the reply.
+                // A server sends nothing until it has the reply.
                 let next = events.get(index + 1).map_or(stream.len(), |next| next.offset as usize);
                 for piece in pieces(&stream[event.offset as usize..next], most, 9) {
                     session.space()[..piece.len()].copy_from_slice(piece);
@@ -174,7 +174,7 @@ fn session_len(event: &Decoded) -> u64 {
 
 #[test]
 fn the_streams_hold_what_they_are_known_for() {
-    // A file that is cut short or left out must not make the tests above pass.
+    // The tests above must not pass with a file that is truncated or missing.
     let recordings = recordings();
     let of = |name: &str| {
         let recording = recordings.iter().find(|recording| recording.name == name).unwrap();
@@ -190,7 +190,7 @@ fn the_streams_hold_what_they_are_known_for() {
     assert_eq!((events.len(), end), (9, Ok(())));
     assert!(events.iter().all(|event| event.tokens[1].1 == "idone\ntwox"));
 
-    // Of other servers, which count in one unit or the other: each stream breaks if it is read in the wrong one.
+    // Other servers count in one unit or the other: each stream breaks if it is read in the wrong one.
     for (unit, wrong, count) in
         [(LengthUnit::CodePoints, LengthUnit::Bytes, 107), (LengthUnit::Bytes, LengthUnit::CodePoints, 97)]
     {
@@ -219,7 +219,7 @@ fn every_notification_with_its_fields() {
 
         let event = Event::parse(header.event_type(), payload);
         let is_recovered = event.is_ok_and(|event| fields(&event) == expected_fields(vector));
-        // Some texts cannot be taken apart for certain: a newline or a token inside a name.
+        // Some texts have more than one reading: a newline or a token inside a name.
         if vector["ambiguous"].as_bool() == Some(true) {
             ambiguous += usize::from(!is_recovered);
         } else {
@@ -231,7 +231,7 @@ fn every_notification_with_its_fields() {
     println!("{recovered} recovered, {ambiguous} of the ambiguous ones not");
 }
 
-/// The event's fields by the protocol's names, the data as bytes.
+/// The event's fields under the protocol's names, and its data as bytes.
 fn fields(event: &Event<'_>) -> (Value, Option<Vec<u8>>) {
     let mut fields = serde_json::to_value(event).unwrap();
     let map = fields.as_object_mut().unwrap();
@@ -277,7 +277,7 @@ fn every_payload_of_the_streams_is_typed() {
     }
 }
 
-/// The state as it was written, the state that it stands for, and the process: where the event has them.
+/// The state as written, the state that it names, and the process id, if the event has them.
 type Values = (Option<String>, Option<ProcessState>, Option<u32>);
 
 fn values(event: &Event<'_>) -> Values {
@@ -289,7 +289,7 @@ fn values(event: &Event<'_>) -> Values {
     }
 }
 
-/// The same values, looked for in the payload's text. Servers write states in several letter cases, and a negative number
+/// The same values, found in the payload's text. Servers write states in several letter cases, and a negative number
 /// for a process that does not exist.
 fn written(payload: &[u8]) -> Values {
     let text = String::from_utf8_lossy(payload);

@@ -1,4 +1,5 @@
-//! Headers that supervisord does not send today, and lines that are no headers: what is read, and what is said.
+//! Headers that supervisord does not send today, and lines that are not headers: how they are read, and which errors
+//! they give.
 
 use supervisor_events::{
     Decoder, Header, LengthUnit, ProtocolError, ProtocolErrorKind, Session, Step, TokenError, TokenErrorKind,
@@ -91,7 +92,8 @@ fn other_orders_and_unknown_keys() {
     assert_eq!((spaced.ver(), spaced.serial(), spaced.poolserial(), spaced.len()), ("3.0", 1, 2, 3));
     assert_eq!((spaced.pool(), spaced.eventname(), spaced.tokens().count()), ("p", "E", 7));
 
-    // In a stream, too: the line ends where all keys have been seen, in it and in the lines of the identifier.
+    // In a stream, too: the header ends at the newline after which no key is missing, even if the identifier holds
+    // others.
     let mut input = &b"ver:3.0 len:0 server:my\nhost serial:1 pool:p poolserial:0 eventname:E k:v\nver:"[..];
     let mut decoder = Decoder::new(LengthUnit::default());
     let Some(Step::Header(header)) = decoder.advance(&mut input).unwrap() else { panic!() };
@@ -162,7 +164,7 @@ fn every_error_names_the_key_and_the_place() {
         56,
     );
 
-    // Of several errors the first in the line is named, and before all others what is missing.
+    // Of several errors, a missing key is reported first, then the leftmost error.
     refused(
         b"ver:3.0 server:s serial:x pool:p poolserial:y eventname: len:z",
         "serial",
@@ -176,7 +178,7 @@ fn every_error_names_the_key_and_the_place() {
     let foreign = b"ver:3.0\nver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:3";
     refused(foreign, "ver", TokenErrorKind::Invalid, 4);
 
-    // Doubled keys are errors wherever they are not a part of the identifier.
+    // Duplicate keys are errors unless they are part of the identifier.
     let doubled = b"ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:3 len:4";
     refused(doubled, "len", TokenErrorKind::Duplicate, 64);
     let doubled = b"ver:3.0 server:s serial:1 pool:p pool:q poolserial:2 eventname:E len:3";
@@ -234,9 +236,10 @@ fn every_error_names_the_key_and_the_place() {
     refused(b"ver:3.0 server:s serial:1 pool:\xc3 poolserial:2 eventname:E len:3", "pool", TokenErrorKind::NotUtf8, 31);
 }
 
-/// What cannot become a header any more is refused at its newline: who waits for more waits for ever.
+/// A line that can no longer become a header is refused at its newline: a listener that waited for more would wait
+/// forever.
 #[test]
-fn a_header_that_cannot_be_read_ends_all_the_same() {
+fn a_header_that_cannot_be_read_is_refused_at_its_newline() {
     for (line, key, kind, offset) in [
         ("ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:3\r", "len", TokenErrorKind::NotANumber, 62),
         ("ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:", "len", TokenErrorKind::NotANumber, 62),
@@ -260,7 +263,7 @@ fn a_header_that_cannot_be_read_ends_all_the_same() {
     }
 }
 
-/// What may be a header is read again at each newline; so there may not be any number of them where buffers may be large.
+/// The header is read again at each newline, so the number of newlines has to be limited where buffers may be large.
 #[test]
 fn a_flood_of_short_lines_is_refused() {
     let read = |newlines: usize| {
@@ -330,7 +333,7 @@ fn errors_carry_the_offset_in_the_stream() {
 }
 
 #[test]
-fn a_header_has_the_length_that_there_is_room_for_in_one_piece_or_many() {
+fn the_limit_of_a_header_is_the_same_in_one_piece_or_many() {
     let line = "ver:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:0\n";
     assert_eq!(line.len(), 64);
     fn run<const N: usize>(line: &str, size: usize) -> Result<u32, (u64, ProtocolErrorKind)> {

@@ -178,7 +178,7 @@ fn the_end_of_the_input() {
     );
 }
 
-/// Goes on from any state to the end of one more event, and returns all that was said.
+/// Continues from any state to the end of one more event, and returns all the bytes to write.
 fn go_on(machine: &mut dyn Machine) -> Vec<u8> {
     let mut said = Vec::new();
     if machine.reply().map(|bytes| said.extend(bytes)).is_err() {
@@ -227,12 +227,12 @@ fn no_ready_while_input_is_unread() {
     }
 }
 
-// ---- What is broken stays broken, whatever is called next. ----
+// ---- A broken stream stays broken, whatever is called next. ----
 
-/// Each call of a machine, and the error that it gives.
+/// Each call of a machine, and the error that it returns.
 type Calls<M> = [(&'static str, fn(&mut M) -> Option<ProtocolError>)];
 
-/// The error of a call that has to say that the stream is broken.
+/// The error of a call that has to report that the stream is broken.
 fn broken<T>(result: Result<T, TurnError>) -> Option<ProtocolError> {
     match result {
         Err(TurnError::Broken(error)) => Some(error),
@@ -262,7 +262,7 @@ const LISTENER: &Calls<Listener> = &[
 const SESSION: &Calls<Session<Vec<u8>>> = &[
     ("received, nothing", |session| session.received(0).err()),
     ("received, a byte", |session| session.received(1).err()),
-    ("received, more than there is room for", |session| session.received(usize::MAX).err()),
+    ("received, more than fits", |session| session.received(usize::MAX).err()),
     ("received, an event in a larger buffer", |session| {
         let len = session.buffer_mut().len();
         session.buffer_mut().resize(len + 200, 0);
@@ -275,7 +275,7 @@ const SESSION: &Calls<Session<Vec<u8>>> = &[
     ("end", |session| session.end().err()),
 ];
 
-/// Makes every call after every other one, and expects the same error each time. The offset does not move either.
+/// Makes every call after every other one, and expects the same error each time.
 #[track_caller]
 fn stays_broken<M: Clone>(machine: &M, error: ProtocolError, calls: &Calls<M>) {
     for (first, call) in calls {
@@ -287,7 +287,7 @@ fn stays_broken<M: Clone>(machine: &M, error: ProtocolError, calls: &Calls<M>) {
     }
 }
 
-/// A stream that breaks where a header is due, and whether it broke as it should.
+/// A stream that breaks at its first header, and whether it broke as expected.
 type BrokenStream = (Vec<u8>, fn(ProtocolErrorKind) -> bool);
 
 fn broken_streams(limit: usize) -> Vec<BrokenStream> {
@@ -328,7 +328,7 @@ fn broken_streams(limit: usize) -> Vec<BrokenStream> {
 
 /// At the beginning of a stream, and after an event; whole, and byte by byte.
 #[test]
-fn a_stream_without_a_header_where_one_is_due_stays_broken() {
+fn a_stream_without_a_header_where_one_is_expected_stays_broken() {
     // Miri is too slow for all of them.
     let most = if cfg!(miri) { 2 } else { usize::MAX };
     for (stream, expected) in broken_streams(1024).into_iter().take(most) {
@@ -386,7 +386,7 @@ fn input_out_of_turn_stays_an_error() {
     }
 }
 
-/// What follows an event in the same read is known only after the event has been handed out.
+/// Input after an event in the same read is reported only after the event has been delivered.
 #[test]
 fn input_that_followed_an_event_stays_an_error() {
     let mut session = Session::new(vec![0; 400], LengthUnit::CodePoints);
@@ -397,7 +397,7 @@ fn input_that_followed_an_event_stays_an_error() {
     stays_broken(&session, error, SESSION);
 }
 
-/// A buffer without room for a header with a byte to spare. That it is made larger later does not help.
+/// A buffer without room for a header with a byte to spare. Enlarging it later does not help.
 #[test]
 fn a_buffer_that_was_too_small_stays_too_small() {
     for (size, limit) in [(0, 0), (1, 0), (2, 1), (HEADER, HEADER - 1)] {
@@ -418,9 +418,9 @@ fn a_buffer_that_was_too_small_stays_too_small() {
     }
 }
 
-/// The end of the input breaks nothing by itself: it is a question, which can be asked again.
+/// `end` changes nothing: it can be called at any time, and again.
 #[test]
-fn the_end_of_the_input_may_be_asked_for_at_any_time() {
+fn the_end_of_the_input_may_be_reported_at_any_time() {
     for mut machine in machines() {
         machine.ready().unwrap();
         for byte in EVENT {
@@ -438,12 +438,12 @@ fn the_end_of_the_input_may_be_asked_for_at_any_time() {
 }
 
 #[test]
-fn an_event_that_does_not_fit_is_answered_all_the_same() {
+fn an_event_that_does_not_fit_is_still_answered() {
     let large = "ver:3.0 server:s serial:7 pool:p poolserial:0 eventname:REMOTE_COMMUNICATION len:1005\ntype:";
     let mut stream = large.as_bytes().to_vec();
     let letters = ('à'..='ö').cycle().take(1000).collect::<String>();
     stream.extend(letters.bytes());
-    // What was dropped is dropped, also if there is more room later.
+    // Dropped bytes stay dropped, even if there is more room later.
     for (size, later) in [(1, 160), (7, 160), (90, 160), (1000, 160), (1, 300), (90, 300)] {
         let mut session = Session::new(vec![0; 160], LengthUnit::CodePoints);
         session.ready().unwrap();
@@ -476,7 +476,7 @@ fn an_event_that_does_not_fit_is_answered_all_the_same() {
 }
 
 #[test]
-fn a_buffer_is_full_only_while_the_event_goes_on() {
+fn a_buffer_is_full_only_while_the_event_is_incomplete() {
     let mut session = Session::new(vec![0; EVENT.len()], LengthUnit::CodePoints);
     assert!(!session.is_full());
     session.ready().unwrap();
@@ -499,9 +499,9 @@ fn a_buffer_is_full_only_while_the_event_goes_on() {
     assert!(!session.is_full());
 }
 
-/// A header that is too long is one as soon as it has as many bytes as there is room for, however they come.
+/// A header is too long as soon as it has filled the limit, however its bytes arrive.
 #[test]
-fn a_header_is_too_long_with_the_byte_that_leaves_no_room() {
+fn a_header_is_too_long_with_the_byte_that_fills_the_limit() {
     let header = b"ver:3.0 server:a name that does not end, and no newline after it";
     const LIMIT: usize = 40;
     for size in [1, 7, LIMIT, header.len()] {

@@ -17,7 +17,7 @@ mod supervisor;
 
 #[path = "../support/events.rs"]
 mod events;
-// What the fuzz targets check, here with likely inputs and with those that were kept.
+// The invariants that the fuzz targets check, here on likely inputs and on the kept seeds.
 #[path = "../../fuzz/src/lib.rs"]
 mod fuzz;
 #[path = "../support/ground_truth.rs"]

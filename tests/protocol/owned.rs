@@ -1,4 +1,4 @@
-//! Notifications that own their bytes are the notifications that they were made from.
+//! Notifications that own their bytes equal those that they were made from.
 
 use crate::events::event_in;
 use heapless::spsc::Queue;
@@ -117,7 +117,7 @@ fn what_was_omitted_before_stays_omitted() {
         let mut owned = OwnedNotification::<256>::try_from(notification).unwrap();
         assert_eq!(owned.notification(), *notification);
         owned.push(b"more");
-        assert_eq!(owned.notification().payload, notification.payload, "it would not be where it belongs");
+        assert_eq!(owned.notification().payload, notification.payload, "there would be a gap");
         assert_eq!(owned.notification().omitted, notification.omitted + 4);
     });
 }

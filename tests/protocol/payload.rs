@@ -51,7 +51,7 @@ fn tokens_that_are_not_there_yet_stay_readable() {
     assert_eq!((event.from_state.state(), event.from_state.name()), (None, "SUSPENDED"));
 }
 
-/// Words without a colon belong to the group's name. What follows it are tokens, known or not.
+/// Words without a colon belong to the group's name. Tokens follow it, known or not.
 #[test]
 fn unknown_tokens_may_follow_the_group() {
     let payload = "processname:p groupname:g exitstatus:3 from_state:RUNNING expected:0 pid:7";
@@ -75,7 +75,7 @@ fn unknown_tokens_may_follow_the_group() {
     assert_eq!((event.from_state.state(), event.expected), (Some(ProcessState::Running), Some(true)));
 }
 
-/// The Go server writes them so.
+/// The Go server writes them like this.
 #[test]
 fn states_in_any_letter_case_are_known_and_shown_as_written() {
     for (name, state) in [
@@ -119,7 +119,7 @@ fn a_negative_pid_is_none() {
     );
 }
 
-/// What is between `processname:` and the last ` groupname:` is the process's name, whatever it looks like.
+/// All text between `processname:` and the last ` groupname:` is the process's name, whatever it looks like.
 #[test]
 fn names_may_look_like_tokens() {
     for (processname, groupname) in
@@ -239,7 +239,7 @@ fn an_error_after_a_newline_is_where_it_is() {
 #[test]
 fn tokens_are_equal_if_they_are_the_same_in_the_same_order() {
     let extra = |tokens: &'static str| Tokens::new(tokens);
-    assert_eq!(extra("a:1 b:2"), extra("a:1  b:2"), "spaces are no tokens");
+    assert_eq!(extra("a:1 b:2"), extra("a:1  b:2"), "spaces are not tokens");
     for other in ["b:2 a:1", "a:1", "a:1 b:3", "a:1 c:2", "a:1 b:2 c:3", ""] {
         assert_ne!(extra("a:1 b:2"), extra(other));
     }

@@ -1,4 +1,4 @@
-//! The simulator's pool against what supervisor's own pools did: order, overflow, rejection, serials.
+//! The simulator's pool against the record of supervisor's own pools: order, overflow, rejection, serials.
 
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -37,7 +37,7 @@ impl Host {
         while let Some(event) = self.pool.next_event() {
             let ready = |(supervisor, _): &(Supervisor, _)| supervisor.state() == ListenerState::Ready;
             let Some(index) = self.listeners.iter().position(ready) else {
-                assert_eq!(self.pool.take_back(event), None, "there was room for it a moment ago");
+                assert_eq!(self.pool.take_back(event), None, "it has just left room");
                 break;
             };
             let mut buffer = [0; 1000];
@@ -50,13 +50,13 @@ impl Host {
 }
 
 #[test]
-fn every_recorded_pool_of_its_own() {
+fn every_recorded_pool() {
     let file = recorded("pool.json");
     let mut tested = 0;
     for vector in file["vectors"].as_array().unwrap() {
-        // An event that one pool rejects goes to others too; the simulator has one.
+        // An event that one pool rejects also goes to others; the simulator has only one pool.
         let [setup] = &vector["setup"]["pools"].as_array().unwrap()[..] else { continue };
-        // Overlapping subscriptions put one event into the queue several times; the simulator has none.
+        // Overlapping subscriptions put one event into the queue several times; the simulator has no subscriptions.
         let subscribed: Vec<_> =
             setup["events"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
         let subscriptions = |eventname: &str| {
@@ -132,7 +132,7 @@ fn run_with(answers: &'static [&'static [u8]]) -> (Simulator, Vec<Report>) {
     std::thread::spawn(move || {
         listener_output.write_all(b"READY\n").unwrap();
         let (mut answers, mut last) = (answers.iter(), &answers[0]);
-        // Such a small event comes in one read.
+        // An event this small arrives in one read.
         while listener_input.read(&mut [0; 1000]).unwrap() != 0 {
             last = answers.next().unwrap_or(last);
             listener_output.write_all(last).unwrap();
@@ -146,7 +146,7 @@ fn run_with(answers: &'static [&'static [u8]]) -> (Simulator, Vec<Report>) {
 }
 
 #[test]
-fn a_run_ends_though_a_listener_rejects_an_event_endlessly() {
+fn a_run_ends_even_if_a_listener_rejects_an_event_endlessly() {
     let (mut simulator, reports) = run_with(&[b"RESULT 4\nFAILREADY\n"]);
     let rejections = |reports: &[Report]| {
         reports.iter().filter(|report| matches!(report, Report::Result { serial: 0, accepted: false, .. })).count()

@@ -1,5 +1,4 @@
-//! The supervisor's end against the listener's end: what the one writes, the other reads, in both directions, and the
-//! two go on together without end.
+//! The supervisor's end against the listener's end: each reads what the other writes, and joined, they never get stuck.
 
 use crate::fuzz::both_ends::{Action, Joined, Script};
 use crate::fuzz::ends::{Ear, Machine, Said, Sent, result};
@@ -10,7 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use supervisor_events::{BufferTooSmall, Decoder, Event, LengthUnit, ListenerState, NotifyError, Step};
 
-/// Cuts `bytes` into pieces of these sizes, over and over.
+/// Splits `bytes` into pieces of these sizes, over and over.
 fn pieces<'a>(mut bytes: &'a [u8], sizes: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
     sizes.iter().cycle().map_while(move |size| {
         let (piece, rest) = bytes.split_at(bytes.len().min(*size));
@@ -35,7 +34,7 @@ proptest! {
         let mut buffer = [b'~'; 4096];
         let payload = event.write_to(&mut buffer).unwrap().to_vec();
         prop_assert_eq!(Event::parse(parts.event_type, &payload), Ok(event), "{}", payload.escape_ascii());
-        prop_assert!(buffer[payload.len()..].iter().all(|byte| *byte == b'~'), "nothing is written behind it");
+        prop_assert!(buffer[payload.len()..].iter().all(|byte| *byte == b'~'), "nothing is written after it");
 
         let needed = payload.len();
         for room in 0..needed {
@@ -45,7 +44,7 @@ proptest! {
     }
 }
 
-/// Two ends could agree on a language of their own: this is supervisord's.
+/// The two ends could agree on a protocol of their own; this checks that it is supervisord's.
 #[test]
 fn what_supervisord_wrote_is_written_again() {
     let (mut envelopes, mut payloads) = (0, 0);
@@ -83,7 +82,7 @@ fn reply() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![Just(b"OK".to_vec()), rejection()]
 }
 
-/// Anything but `OK`, which is all that supervisord's own handler accepts.
+/// Anything but `OK`, the only answer that supervisord's own handler accepts.
 fn rejection() -> impl Strategy<Value = Vec<u8>> {
     let likely = select(vec![&b"FAIL"[..], b"", b"O", b"KO", b"ok", b"OK\n", b"OKOK", b"READY\n", b"RESULT 2\nOK"]);
     let rejection = prop_oneof![likely.prop_map(<[u8]>::to_vec), vec(any::<u8>(), 0..120)];
@@ -106,7 +105,7 @@ proptest! {
         prop_assert_eq!(ear.hear(machine.ready()), [Said::Ready]);
 
         for (sent, reply, [in_parts, at_once], sizes) in exchanges {
-            // What does not fit changes nothing; the copies tell how much has to fit.
+            // A call that fails for lack of room changes nothing. Copies tell how much room is needed.
             let envelope = sent.envelope();
             let needed = ear.supervisor.clone().notify(&envelope, &mut buffer).unwrap().len();
             let header = ear.supervisor.clone().notify_header(&envelope, &mut buffer).unwrap().len();
@@ -144,7 +143,7 @@ proptest! {
                 let answer = machine.reply(&reply);
                 prop_assert_eq!(machine.state(), ListenerState::Acknowledged);
                 let mut said = ear.hear_all(pieces(&answer, &sizes));
-                // supervisord acts on a RESULT of no bytes when the next byte comes.
+                // supervisord acts on a RESULT without data only when the next byte arrives.
                 let acted = if reply.is_empty() { ListenerState::Busy } else { ListenerState::Acknowledged };
                 prop_assert_eq!(ear.state(), acted);
                 prop_assert_eq!(said.is_empty(), reply.is_empty());
@@ -185,7 +184,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
-    fn the_two_ends_never_stop_before_all_is_done(
+    fn the_two_ends_never_get_stuck(
         script in script(),
         schedule in vec(action(), 1..16),
         rooms in prop_oneof![1 => Just([1, 1]), 3 => [1usize..64, 1..64], 4 => [1usize..4096, 1..4096]],

@@ -1,4 +1,4 @@
-//! The inputs in `fuzz/seeds`, which found something or reach something, checked as the fuzz targets check them.
+//! The inputs in `fuzz/seeds`, which found a fault or reach a rare case, checked as the fuzz targets check them.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::fuzz::TARGETS;
 
 #[test]
-fn every_kept_input_keeps_to_its_invariant() {
+fn every_seed_keeps_the_invariant_of_its_target() {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
     for (target, check) in TARGETS {
         let mut count = 0;

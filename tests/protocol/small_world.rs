@@ -1,11 +1,11 @@
-//! All that can be said in a few words: every string of up to so many pieces from a small alphabet, whole and cut, against
-//! plain models.
+//! Exhaustive tests over a small alphabet: every string of up to five of its pieces, whole and split, against plain
+//! models.
 
 use crate::fuzz::runs::assert_chunking_is_invisible;
 use crate::fuzz::supervisor_end::Ends;
 use supervisor_events::{Header, LengthUnit};
 
-/// Calls `take` with every string of at most `most` pieces. How many there are.
+/// Calls `take` with every string of at most `most` pieces. Returns their number.
 fn strings(alphabet: &[&[u8]], most: u32, take: &mut impl FnMut(&[u8])) -> usize {
     let mut count = 0;
     let mut longest = vec![Vec::new()];
@@ -20,9 +20,9 @@ fn strings(alphabet: &[&[u8]], most: u32, take: &mut impl FnMut(&[u8])) -> usize
     count
 }
 
-/// What a listener can say, with an event sent whenever it is READY, and without.
+/// What a listener can write, with an event sent whenever it is READY, and without.
 #[test]
-fn all_that_a_listener_says_in_five_words() {
+fn all_that_a_listener_writes_in_five_words() {
     let alphabet: [&[u8]; 9] = [b"READY\n", b"RESULT ", b"2", b"0", b"-", b"\n", b"OK", b"R", "é".as_bytes()];
     let count = strings(&alphabet, 5, &mut |said| {
         for (sends, cut) in [(true, said.len()), (true, said.len() / 2), (true, 1), (false, said.len())] {
@@ -54,7 +54,7 @@ fn all_that_is_sent_in_five_words() {
     ];
     let count = strings(&alphabet, 5, &mut |sent| {
         for unit in [LengthUnit::CodePoints, LengthUnit::Bytes] {
-            // Cut at each byte, and where a character is.
+            // Split at each byte, and inside a character.
             let seen = assert_chunking_is_invisible::<1024>(unit, sent, &[1]);
             assert_chunking_is_invisible::<1024>(unit, sent, &[63, 1, 2]);
             let events: Vec<_> = seen.events.iter().filter(|event| event.end.is_some()).collect();
@@ -66,7 +66,7 @@ fn all_that_is_sent_in_five_words() {
     assert_eq!(count, (8usize.pow(6) - 1) / 7);
 }
 
-/// The line of a header, and what follows it.
+/// A header line, and the bytes after it.
 type Split<'s> = (&'s [u8], &'s [u8]);
 
 /// The complete events of a stream, header and payload, and whether nothing is left over.
@@ -91,7 +91,7 @@ fn header(rest: &[u8]) -> Option<Split<'_>> {
     rest.starts_with(b"ver:").then(|| (&rest[..end], &rest[end + 1..]))
 }
 
-/// Where a payload of so many code points ends: behind the last one's continuation bytes, as many as its lead byte says.
+/// Where a payload of this length ends: after the last code point's continuation bytes, as many as its lead byte says.
 fn payload_end(unit: LengthUnit, rest: &[u8], len: u64) -> Option<usize> {
     let mut at = 0;
     for _ in 0..len {
@@ -99,7 +99,7 @@ fn payload_end(unit: LengthUnit, rest: &[u8], len: u64) -> Option<usize> {
             at += 1;
             continue;
         }
-        // Continuation bytes that belong to no character count for nothing.
+        // Continuation bytes that belong to no character are not counted.
         at += rest.get(at..)?.iter().take_while(|byte| **byte & 0xc0 == 0x80).count();
         let more = match rest.get(at)? {
             0..0x80 => 0,

@@ -1,4 +1,4 @@
-//! What the supervisor's end makes of a listener's bytes, against what supervisor's own dispatcher made of them.
+//! The supervisor's end judges a listener's bytes as supervisor's own dispatcher did.
 //!
 //! Every file named `listener-output*.json` in `tests/ground-truth` is tested: a new one needs no change here.
 
@@ -30,7 +30,7 @@ fn heard(said: &[u8]) -> Vec<ListenerOutput<'_>> {
 }
 
 #[test]
-fn oddities_are_told_though_they_are_taken() {
+fn quirks_are_reported_though_they_are_accepted() {
     let line = |quirk| {
         vec![
             ListenerOutput::ResultLine { len: 2, quirk },
@@ -48,7 +48,7 @@ fn oddities_are_told_though_they_are_taken() {
 }
 
 #[test]
-fn what_ends_in_unknown_or_never_is_told_apart() {
+fn violations_and_endless_results_are_told_apart() {
     assert_eq!(heard(b"RESULT -1\nOKREADY\n"), [ListenerOutput::EndlessResult(EndlessResult::NegativeLength)]);
     assert_eq!(heard(b"RESULT 99999999999999999999\nOK"), [ListenerOutput::EndlessResult(EndlessResult::HugeLength)]);
     assert_eq!(heard(b"RESULT \nOK"), [ListenerOutput::Violation(Violation::BadResultLine)]);
@@ -70,7 +70,7 @@ fn a_notification_out_of_turn_is_refused() {
     assert!(supervisor.notify(&envelope, &mut buffer).is_err());
     supervisor.advance(&mut &b"READY\n"[..]);
     assert!(supervisor.notify(&envelope, &mut [0; 10]).is_err());
-    assert_eq!(supervisor.state(), ListenerState::Ready, "a refused one changes nothing");
+    assert_eq!(supervisor.state(), ListenerState::Ready, "a refused call changes nothing");
     assert!(supervisor.notify(&envelope, &mut buffer).is_ok());
     assert!(supervisor.notify(&envelope, &mut buffer).is_err());
     supervisor.advance(&mut &b"nonsense\n"[..]);

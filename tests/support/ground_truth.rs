@@ -1,4 +1,4 @@
-//! The recordings in `tests/ground-truth`: what real servers sent, and what it means.
+//! The recordings in `tests/ground-truth`: the streams of real servers, and what they mean.
 
 #![allow(dead_code, reason = "no test needs all of it")]
 
@@ -60,17 +60,17 @@ pub fn notifications() -> Vec<Value> {
     }
 }
 
-/// The bytes that a description has in base64.
+/// Bytes that a description holds as base64.
 pub fn base64(value: &Value) -> Vec<u8> {
     BASE64_STANDARD.decode(value.as_str().unwrap()).unwrap()
 }
 
-/// A file of the recordings.
+/// Reads a JSON file of the recordings.
 pub fn recorded(name: &str) -> Value {
     json(&path(name))
 }
 
-/// The files of the recordings whose names begin with `start`.
+/// Reads the JSON files of the recordings whose names begin with `start`.
 pub fn recorded_like(start: &str) -> Vec<Value> {
     let paths = fs::read_dir(path("")).unwrap().map(|entry| entry.unwrap().path());
     paths

@@ -1,4 +1,4 @@
-//! What the supervisor's end makes of a listener's output, against the record of what supervisord made of it.
+//! Compares what the supervisor's end makes of a listener's output with the record of what supervisord made of it.
 
 use crate::fuzz::conserve::notify;
 use crate::ground_truth::base64;
@@ -147,7 +147,7 @@ pub fn check(vector: &Value) {
     let account = run.end();
     let expected = &vector["expected"];
     if vector["negative_length"] == true {
-        // What supervisord does with its buffer then is an accident of recursion; it never comes back.
+        // What supervisord does with its buffer in this case is an accident of recursion; it never leaves BUSY.
         assert_eq!(account.state, "BUSY", "{name}");
         return;
     }
@@ -162,7 +162,7 @@ pub fn check(vector: &Value) {
     };
     assert_eq!(account, expected, "{name}");
 
-    // How the bytes are cut changes nothing, unless an event can be sent in between.
+    // How the bytes are split changes nothing, unless an event can be sent in between.
     if !auto_dispatch && trace.iter().all(|step| step["unread"] != true) {
         let all = writes.concat();
         for size in [1, 2, 3, 7, all.len().max(1)] {

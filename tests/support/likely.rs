@@ -1,6 +1,6 @@
-//! Inputs such as supervisord sends, and odd ones that it could send.
+//! Inputs as supervisord sends them, and odd ones that it could send.
 //!
-//! Some texts of the protocol can be read in two ways: `is_ambiguous` says which. They are left out.
+//! Some texts of the protocol have two readings: `is_ambiguous` finds them. They are left out.
 
 use crate::fuzz::ends::Sent;
 use crate::fuzz::payload::{FIELDS, Parts, concrete_types};
@@ -114,7 +114,7 @@ fn server() -> impl Strategy<Value = String> {
     concat(fragment).prop_filter("ambiguous", |server| !Sent::is_ambiguous(server))
 }
 
-/// supervisord refuses a colon and a slash here, and spaces but the outer ones.
+/// supervisord refuses a colon, a slash and inner spaces here.
 fn pool() -> impl Strategy<Value = String> {
     prop_oneof![" {0,2}[^ :/\n]{0,8} {0,2}", select(vec!["listener", "serial", "nbsp\u{a0}x"]).prop_map(str::to_owned)]
 }
@@ -124,7 +124,7 @@ fn eventname() -> impl Strategy<Value = String> {
     prop_oneof![event_type().prop_map(|kind| kind.name().to_owned()), "[^ \n]{1,12}"]
 }
 
-/// `len` counts code points only of text; bytes it counts of anything.
+/// Code points can be counted only in text, bytes in anything.
 fn payload(unit: LengthUnit, most: usize) -> BoxedStrategy<Vec<u8>> {
     let any = prop_oneof![bytes(), vec(any::<u8>(), 0..most)];
     match unit {

@@ -1,4 +1,4 @@
-//! What the live tests share: examples as programs, events, and a real supervisord.
+//! Shared by the tests that run programs: the examples, events, and a real supervisord.
 
 #![allow(dead_code, reason = "no test needs all of it")]
 
@@ -14,5 +14,5 @@ use std::time::Duration;
 
 pub use patience::{wait_for, within_patience};
 
-/// What takes longer than this does not happen.
+/// How long a test waits for a condition before it fails.
 pub const PATIENCE: Duration = Duration::from_secs(120);

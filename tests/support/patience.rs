@@ -1,4 +1,4 @@
-//! Waiting for a condition, as long as the tests that share this have `PATIENCE`.
+//! Waits for a condition, for at most the `PATIENCE` of the tests that include this.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ pub fn wait_for<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
     within_patience(ask).unwrap_or_else(|| panic!("waited in vain for {what}"))
 }
 
-/// Asks until there is an answer, or no patience left.
+/// Asks until there is an answer; `None` once the patience has run out.
 pub fn within_patience<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {

@@ -1,6 +1,6 @@
 //! Python, supervisor, and listeners that other people wrote.
 //!
-//! Where they cannot be had, the tests that need them are skipped, and say so; with `CI` in the environment they fail.
+//! If they are not available, the tests that need them are skipped, and say so; with `CI` in the environment they fail.
 
 #![allow(dead_code, reason = "not every test needs all of it")]
 
@@ -13,13 +13,13 @@ use std::sync::OnceLock;
 
 use rustix::fs::{FlockOperation, flock};
 
-/// Packages in an environment of their own, and the modules and the program that have to be in it.
+/// A virtual environment: its packages, and the modules and the program that have to be in it.
 struct Environment {
     name: &'static str,
     packages: &'static [&'static str],
     modules: &'static str,
     program: &'static str,
-    /// What each Python in it does first.
+    /// What each Python in it executes first.
     first: &'static str,
 }
 
@@ -31,9 +31,9 @@ const SUPERVISOR: Environment = Environment {
     first: "",
 };
 
-/// Of each series before the one that the crate is held against, the last. Those look for a module that setuptools had.
+/// The last version of each earlier series. They need a module that setuptools had until version 81.
 const OLDER: [Environment; 3] = [
-    // `cgi.escape` is not in Python 3.8 and later.
+    // Python 3.8 and later have no `cgi.escape`.
     older(
         "supervisor-4.0.4",
         &["supervisor==4.0.4", "setuptools<81"],
@@ -89,14 +89,14 @@ pub fn with_aiosmtpd() -> Option<PathBuf> {
     or_skip("aiosmtpd", installed).map(|programs| programs.join("python"))
 }
 
-/// A Python that reads OpenMetrics as strictly as they are written down.
+/// A Python that reads OpenMetrics as strictly as the specification demands.
 pub fn with_prometheus_client() -> Option<PathBuf> {
     static PROGRAMS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let installed = PROGRAMS.get_or_init(|| install(&PROMETHEUS_CLIENT)).as_deref().map_err(String::clone);
     or_skip("prometheus-client", installed).map(|programs| programs.join("python"))
 }
 
-/// What is there. Otherwise the test is skipped, and says so; with `CI` in the environment it fails.
+/// What the test needs. If it is missing, the test is skipped, and says so; with `CI` in the environment it fails.
 pub fn or_skip<T>(what: &str, there: Result<T, String>) -> Option<T> {
     match there {
         Ok(there) => Some(there),
@@ -109,13 +109,13 @@ pub fn or_skip<T>(what: &str, there: Result<T, String>) -> Option<T> {
     }
 }
 
-/// Makes the environment under cargo's target directory, unless it is there.
+/// Makes the environment under cargo's target directory, unless it is there and works.
 fn install(Environment { name, packages, modules, program, first }: &Environment) -> Result<PathBuf, String> {
     // target/debug/deps/TEST
     let target = env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
     let environment = target.join(name);
     let programs = environment.join("bin");
-    // Other tests may be at it. The lock ends with its process; what such a one left undone is begun anew.
+    // Other tests may be making it. The lock ends with its process; an unfinished environment is made anew.
     let lock = File::create(target.join(format!("{name}.lock"))).map_err(|error| error.to_string())?;
     flock(&lock, FlockOperation::LockExclusive).map_err(|error| error.to_string())?;
     let works = || {

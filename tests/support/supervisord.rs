@@ -1,6 +1,6 @@
-//! A real supervisord of the version that the crate is held against.
+//! A real supervisord, of the version that the crate is tested against.
 //!
-//! The one on the path is taken if it is that version; otherwise one is installed under cargo's target directory, once.
+//! If the one on the path is that version, it is used; otherwise one is installed under cargo's target directory, once.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -25,7 +25,7 @@ pub struct Supervisord {
     setup: Setup,
 }
 
-/// What its programs are run with.
+/// How its programs are run.
 struct Setup {
     /// The directory of supervisord and supervisorctl; empty if they are on the path.
     programs: PathBuf,
@@ -35,11 +35,11 @@ struct Setup {
 }
 
 impl Supervisord {
-    /// Starts one with these sections in its configuration, in which `%(here)s` is a directory of its own. None if there
-    /// is no supervisord to be had. Its log is a debug log, which tells every state of a listener.
+    /// Starts one with these sections in its configuration, in which `%(here)s` is a directory of its own. `None` if no
+    /// supervisord is available. Its log is a debug log, which shows every state of a listener.
     ///
-    /// Programs should end at the end of their input, like `cat`: then nothing can outlive even a supervisord that had to
-    /// be killed.
+    /// Programs should end at the end of their input, like `cat`, so that none of them outlives a supervisord that had
+    /// to be killed.
     pub fn start(identifier: &str, sections: &str) -> Option<Self> {
         programs().map(|programs| Self::start_from(programs, identifier, sections))
     }
@@ -62,8 +62,8 @@ impl Supervisord {
         Self::run(Setup { programs: programs.into(), directory, configuration, environment: Vec::new() })
     }
 
-    /// Starts one with this configuration, which keeps its files, `supervisord.log` and `socket` among them, in this
-    /// directory, which an environment variable names. None if there is no supervisord to be had.
+    /// Starts one with this configuration. The configuration keeps its files, among them `supervisord.log` and
+    /// `socket`, in the directory, which it finds in the environment variable. `None` if no supervisord is available.
     pub fn configured(
         configuration: &Path,
         (variable, directory): (&str, TempDir),
@@ -111,7 +111,7 @@ impl Supervisord {
         line.split_whitespace().nth(1).unwrap_or(&line).to_owned()
     }
 
-    /// What stands in a file of its directory by now.
+    /// The current contents of a file in its directory; empty if there is no such file.
     pub fn file(&self, name: &str) -> String {
         fs::read(self.directory().join(name)).map(|bytes| String::from_utf8(bytes).unwrap()).unwrap_or_default()
     }
@@ -126,7 +126,7 @@ impl Supervisord {
         self.file("supervisord.log")
     }
 
-    /// Waits until a text stands in a file of its directory so many times.
+    /// Waits until a file in its directory contains `text` at least `times` times.
     pub fn wait_for(&self, name: &str, text: &str, times: usize) {
         wait_for(&format!("{text:?} in {name}"), || (self.file(name).matches(text).count() >= times).then_some(()));
     }
@@ -138,11 +138,11 @@ impl Supervisord {
         pid.lines().next().unwrap().parse().unwrap()
     }
 
-    /// Waits until supervisord ends, because somebody else had it end.
+    /// Waits until supervisord ends for a reason other than this value.
     pub fn ends(&mut self) -> ExitStatus {
         let socket = self.directory().join("socket");
         let ended = wait_for("supervisord's end", || {
-            // It stops one group in each turn of its loop, which takes a second where nothing happens.
+            // It stops one group in each turn of its loop, which takes a second unless something happens: so connect.
             let _ = UnixStream::connect(&socket);
             self.child.try_wait().unwrap()
         });
@@ -153,7 +153,7 @@ impl Supervisord {
     /// Ends supervisord and all its processes by SIGTERM.
     pub fn stop(&mut self) -> ExitStatus {
         if self.ended.is_none() {
-            // Its id is its own until it is waited for.
+            // Nobody else can have its id until it is waited for.
             kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
             self.ends();
         }
@@ -177,7 +177,7 @@ impl Drop for Supervisord {
 }
 
 impl Setup {
-    /// A program of the supervisor at hand, with its directory first on the path: for supervisord's children as well.
+    /// A program of this supervisor, with its directory first on the path, also for supervisord's children.
     fn command(&self, program: &str) -> Command {
         let path = &self.programs;
         let paths = env::var_os("PATH").unwrap_or_default();
@@ -185,7 +185,7 @@ impl Setup {
         let mut command = Command::new(path.join(program));
         command.arg("-c").arg(&self.configuration).envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.env("PATH", env::join_paths(paths).unwrap()).env("PYTHONUTF8", "1").current_dir(self.directory.path());
-        // All servers of the tests are on this machine, where no proxy leads.
+        // All servers of the tests are local: no proxy may come between.
         for proxy in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"] {
             command.env_remove(proxy).env_remove(proxy.to_lowercase());
         }
@@ -202,7 +202,7 @@ pub fn programs() -> Option<&'static Path> {
     if *ON_PATH { Some(Path::new("")) } else { python::programs() }
 }
 
-/// supervisord found nothing wrong with its listeners and their answers.
+/// Asserts that supervisord's log reports no fault of a listener.
 pub fn assert_clean(log: &str) {
     let faults = ["-> UNKNOWN", "bad result line", "event was rejected", "caused an error", "overflowed", "Traceback"];
     for fault in faults {
