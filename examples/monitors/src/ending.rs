@@ -105,7 +105,7 @@ impl Ending {
             thread::sleep(this.settings.grace);
             this.in_grace.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
             if this.has_come_back(&name) {
-                log(Level::Info, format!("{name} has come back: supervisord goes on"), json!({}));
+                log(Level::Info, format!("{name} has come back: supervisord continues"), json!({}));
             } else {
                 this.end(&name);
             }
@@ -123,7 +123,7 @@ impl Ending {
                 process.is_none_or(|process| process.runs() || process.is_stopped())
             }
             Err(error) => {
-                let message = format!("{error}: it is not known whether {full_name} has come back");
+                let message = format!("{error}: it is unknown whether {full_name} has come back");
                 log(Level::Error, message, json!({}));
                 false
             }
@@ -165,7 +165,7 @@ impl Ending {
         if self.settings.end_by == EndBy::Shutdown {
             match self.supervisord.shut_down() {
                 Err(error) if self.settings.pidfile.is_some() => {
-                    log(Level::Warning, format!("{error}: signalling the process of --pidfile instead"), json!({}));
+                    log(Level::Warning, format!("{error}: signalling the process in --pidfile instead"), json!({}));
                 }
                 answer => return answer,
             }

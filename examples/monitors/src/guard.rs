@@ -89,7 +89,7 @@ impl Guard {
         let known: Kept = Arc::new(Mutex::new(State::open(common, "")?));
         let this = Self { settings, words, supervisord, known };
         for full_name in this.update(|known| known.under_way.clone()) {
-            log(Level::Warning, format!("{full_name} was being restarted: going on with that"), json!({}));
+            log(Level::Warning, format!("{full_name} was being restarted: finishing that"), json!({}));
             this.carry_out(full_name, None, None);
         }
         Ok(this)

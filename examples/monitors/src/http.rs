@@ -73,7 +73,11 @@ pub async fn serve(listener: TcpListener, answer: impl Answer) -> io::Error {
             Ok((stream, _)) => stream,
             Err(error) if is_passing(&error) => {
                 if !complained {
-                    log(Level::Warning, format!("no connection to the status page for now: {error}"), json!({}));
+                    log(
+                        Level::Warning,
+                        format!("the status page cannot accept connections for now: {error}"),
+                        json!({}),
+                    );
                     complained = true;
                 }
                 sleep(Duration::from_millis(100)).await;
@@ -118,7 +122,7 @@ async fn respond(request: hyper::Request<Incoming>, answer: &impl Answer) -> Res
         Method::POST => match Limited::new(body, BODY).collect().await {
             Ok(body) => body.to_bytes(),
             Err(error) if error.is::<LengthLimitError>() => {
-                return refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body of a request is at most 64 KiB");
+                return refusal(StatusCode::PAYLOAD_TOO_LARGE, "the request body is larger than 64 KiB");
             }
             Err(_) => return refusal(StatusCode::BAD_REQUEST, "the body cannot be read"),
         },

@@ -153,7 +153,7 @@ impl FromStr for Limits {
             };
             let value = threshold(value.trim()).map_err(|error| format!("has {text:?}: a limit {error}"))?;
             if place.replace(value).is_some() {
-                return Err(format!("has {text:?}: {what} is there twice"));
+                return Err(format!("has {text:?}: {what} is set twice"));
             }
         }
         Ok(this)
@@ -226,7 +226,7 @@ mod tests {
         ] {
             assert!(text.parse::<Limits>().is_err(), "{text}");
         }
-        assert!("a=cpu:1+cpu:2".parse::<Limits>().unwrap_err().contains("cpu is there twice"));
+        assert!("a=cpu:1+cpu:2".parse::<Limits>().unwrap_err().contains("cpu is set twice"));
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl FromStr for ProcessName {
         if is_group(group) && !matches!(name, "" | "*") {
             Ok(Self { group: group.into(), name: name.into() })
         } else {
-            Err(format!("names exactly one process, by GROUP:NAME or NAME, and {text:?} does not"))
+            Err(format!("names exactly one process, by GROUP:NAME or NAME, not {text:?}"))
         }
     }
 }

@@ -129,7 +129,7 @@ impl Failed {
     fn text(&self) -> String {
         let Self { timestamp, group, process, .. } = self;
         let what = match (self.state.as_str(), self.expected) {
-            ("FATAL", _) => "could not be started: supervisord has given it up",
+            ("FATAL", _) => "could not be started: supervisord gave up on it",
             (_, Some(true)) => "exited as expected",
             _ => "exited unexpectedly",
         };

@@ -26,7 +26,7 @@ impl FromStr for Size {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("is a list of NAME=SIZE, with KB, MB or GB after a number: {text:?} is no size");
+        let wrong = || format!("is a list of NAME=SIZE, with KB, MB or GB after a number, but has {text:?}");
         let (number, unit) = text.split_at_checked(text.len().saturating_sub(2)).ok_or_else(wrong)?;
         let unit = match unit.to_ascii_uppercase().as_str() {
             "KB" => 1.0 / 1024.0,

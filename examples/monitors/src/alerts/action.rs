@@ -123,7 +123,7 @@ impl Action {
             Err(error) if error.is::<Unknown>() => {
                 log(Level::Emergency, format!("it is UNKNOWN whether {done}: {error}; asking again"), json!({}));
                 if let Err(error) = supervisord.ask_until_known(call, tell) {
-                    log(Level::Emergency, format!("it stays unknown whether {done}: {error}"), json!({}));
+                    log(Level::Emergency, format!("it remains unknown whether {done}: {error}"), json!({}));
                 }
             }
             answer => tell(answer),

@@ -55,7 +55,7 @@ impl Evidence {
 
     fn look_up(&mut self, name: &str, pid: Option<u32>) -> Result<Value, Failure> {
         if self.resting_until.is_some_and(|until| Instant::now() < until) {
-            return Err("supervisord did not answer shortly before".into());
+            return Err("supervisord did not answer a moment ago".into());
         }
         let found = ask(&self.supervisord, name, pid);
         let silent = found.as_ref().is_err_and(|error| error.is::<Unknown>());

@@ -75,7 +75,7 @@ impl Alerts {
             followed.lock().unwrap_or_else(PoisonError::into_inner).remove(&wanted);
         };
         if let Err(error) = thread::Builder::new().name("follow-up".into()).stack_size(256 << 10).spawn(watch) {
-            let message = format!("nobody sees what comes of it, because no thread could be started: {error}");
+            let message = format!("the result will not be reported, because no thread could be started: {error}");
             log(Level::Error, message, json!({ "wanted": goal.reached }));
         }
     }

@@ -35,7 +35,7 @@ impl Journal {
         });
         static SAID: Once = Once::new();
         if let Err(error) = append(path, &line) {
-            let message = format!("cannot note alerts, and reports lack them: {error}");
+            let message = format!("alerts cannot be recorded, and reports lack them: {error}");
             SAID.call_once(|| log(Level::Error, message, json!({ "path": path })));
         }
     }

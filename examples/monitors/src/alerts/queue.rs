@@ -53,9 +53,9 @@ impl Queue {
     pub fn open(directory: Option<&Path>) -> Result<Self, Failure> {
         let mut state = State::default();
         if let Some(directory) = directory {
-            state.open(directory).map_err(|error| {
-                format!("--state-dir {directory:?} has to be a directory to write in: alerts: {error}")
-            })?;
+            state
+                .open(directory)
+                .map_err(|error| format!("--state-dir {directory:?} must be a writable directory: alerts: {error}"))?;
         }
         Ok(Self { state: state.into(), changed: Condvar::new() })
     }
@@ -205,7 +205,7 @@ impl State {
             Ok(()) => self.write_failed = false,
             Err(error) if !self.write_failed => {
                 self.write_failed = true;
-                let why = format!("alerts cannot be kept on the disk, and are kept in memory: {error}");
+                let why = format!("alerts cannot be written to disk, and are kept in memory: {error}");
                 log(Level::Error, why, json!({ "waiting": self.spooled() + self.memory.len() }));
             }
             Err(_) => {}

@@ -106,7 +106,7 @@ fn report_dropped(queue: &Queue, delivered: &[u8], tally: &Tally) {
     alert["timestamp"] = now().into();
     alert["severity"] = json!(Severity::High);
     alert["event"] = "ALERTS_DROPPED".into();
-    alert["details"] = json!({ "dropped": dropped, "why": "too many waited while the receiver was away" });
+    alert["details"] = json!({ "dropped": dropped, "why": "too many were waiting while the receiver was down" });
     let name = |field: &str| alert[field].as_str().unwrap_or_default().to_owned();
     let (key, incident) = (name("key"), format!("{}/{}/ALERTS_DROPPED", name("host"), name("server")));
     (alert["key"], alert["incident"]) = (format!("{key}/dropped").into(), incident.into());

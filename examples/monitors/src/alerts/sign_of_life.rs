@@ -68,7 +68,7 @@ fn send(agent: &Agent, url: &Url, due: &Receiver<()>) {
             Some(why) if !failing => {
                 log(Level::Error, format!("Failed to give a sign of life: {why}"), json!({ "to": url.origin() }));
             }
-            None if failing => log(Level::Info, "signs of life are taken again", json!({ "to": url.origin() })),
+            None if failing => log(Level::Info, "signs of life are accepted again", json!({ "to": url.origin() })),
             _ => {}
         }
         failing = why.is_some();

@@ -22,7 +22,7 @@ impl Authorities {
         let roots = file.map_or_else(|| Ok(system_roots()), |file| roots_in(setting, file))?;
         if roots.is_empty() {
             return Err(match file {
-                None => format!("this system has no certificates of authorities: install them, or set {setting}"),
+                None => format!("this system has no CA certificates: install them, or set {setting}"),
                 Some(file) => format!("{setting} {file:?} has no certificate"),
             }
             .into());

@@ -8,7 +8,7 @@
 //! environment = ENDPOINTS=""
 //! events = TICK_5
 //! priority = 4
-//! ; Old ticks are of no use.
+//! ; Old ticks are useless.
 //! buffer_size = 12
 //! autorestart = true
 //! stdout_logfile = NONE

@@ -6,7 +6,7 @@
 //! environment = ENDPOINTS="web=https://localhost:8443/health#status=200&expect=ok&process=site:*"
 //! events = TICK_60
 //! priority = 14
-//! ; Old ticks are of no use.
+//! ; Old ticks are useless.
 //! buffer_size = 12
 //! autorestart = true
 //! stdout_logfile = NONE
@@ -80,7 +80,9 @@ impl Monitor for HttpGuard {
     fn new(settings: Settings) -> Result<Self, Failure> {
         let Settings { endpoints, failures, deadline, endpoint_ca, guard, common } = settings;
         if endpoints.is_empty() {
-            return Err("--endpoints is empty: it says what to check, such as web=http://127.0.0.1/#process=web".into());
+            return Err(
+                "--endpoints is empty: set it to what to check, such as web=http://127.0.0.1/#process=web".into()
+            );
         }
         if let Some(endpoint) = endpoints.iter().find(|endpoint| endpoint.process.is_none()) {
             return Err(

@@ -5,7 +5,7 @@
 //! command = /usr/local/bin/memory_guard --limits site:web=500MB,jobs:*=1GB --group-limits jobs=4GB
 //! events = TICK_60
 //! priority = 13
-//! ; Old ticks are of no use.
+//! ; Old ticks are useless.
 //! buffer_size = 12
 //! autorestart = true
 //! stdout_logfile = NONE
@@ -76,7 +76,8 @@ impl Monitor for MemoryGuard {
         let Settings { limits, group_limits, children, guard, common } = settings;
         if limits.is_empty() && group_limits.is_empty() {
             return Err(
-                "--limits and --group-limits are empty: they say how much is too much, such as web=500MB".into()
+                "--limits and --group-limits are empty: set one to how much memory is allowed, such as web=500MB"
+                    .into(),
             );
         }
         let supervisord = Supervisord::at_start(|names| {

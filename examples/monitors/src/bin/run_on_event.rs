@@ -106,7 +106,9 @@ impl Monitor for RunOnEvent {
 
     fn new(settings: Settings) -> Result<Self, Failure> {
         if settings.on_event.is_empty() {
-            return Err("--on-event is empty: it says what to run, for example /usr/local/bin/tell-everybody".into());
+            return Err(
+                "--on-event is empty: set it to the commands to run, such as /usr/local/bin/tell-everybody".into()
+            );
         }
         let (jobs, waiting) = (settings.jobs.into(), settings.waiting.into());
         let hook = Hook::new(settings.commands, &settings.common, jobs, waiting)?;

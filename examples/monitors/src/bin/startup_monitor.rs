@@ -168,7 +168,7 @@ impl StartupMonitor {
 
     fn resume_trading(&self, context: &Context<'_>, processes: &[Process], stops: &Stops) {
         let Settings { critical_processes, trading_group: Optional(group), .. } = &self.settings;
-        log(Level::Info, "all critical processes run: trading resumes", json!({ "group": group }));
+        log(Level::Info, "all critical processes are running: trading resumes", json!({ "group": group }));
         let mut details = json!({ "critical": **critical_processes, "group": group });
         let mut actions = Vec::new();
         if let Some(group) = group {

@@ -88,7 +88,7 @@ impl Daemon {
 
     fn give_up(&mut self, error: &str, lines: &[Line]) {
         if self.away.is_none() {
-            let message = format!("{} takes no lines: {error}; they are dropped until it does", self.name);
+            let message = format!("{} does not accept lines: {error}; they are dropped until it does", self.name);
             log(Level::Error, message, json!({}));
         }
         let away = self.away.get_or_insert(Away { dropped: 0, pause: PAUSE / 2, next_try: Instant::now() });
@@ -100,7 +100,7 @@ impl Daemon {
     /// Logs how many lines are missing, and sends the same message to the daemon.
     fn is_back(&mut self, line: &Line) {
         let Some(Away { dropped, .. }) = self.away.take() else { return };
-        let message = format!("{} takes lines again; {dropped} were dropped", self.name);
+        let message = format!("{} accepts lines again; {dropped} were dropped", self.name);
         log(Level::Warning, &message, json!({ "dropped": dropped }));
         let gap =
             Line { bytes: message.into(), group: "supervisor".into(), process: "log_collector".into(), ..line.clone() };

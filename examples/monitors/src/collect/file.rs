@@ -65,7 +65,7 @@ impl Files {
                 // Lines in a file that is too large are better than lines that wait.
                 Err(error) if !self.is_stuck => {
                     self.is_stuck = true;
-                    let message = format!("{}: cannot be rotated, and grows: {error}", path.display());
+                    let message = format!("{}: cannot be rotated, so it keeps growing: {error}", path.display());
                     log(Level::Error, message, json!({}));
                 }
                 Err(_) => {}

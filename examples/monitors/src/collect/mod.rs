@@ -89,7 +89,7 @@ impl Collector {
     /// An error names the wrong setting.
     pub fn new(settings: CollectSettings, common: &Common) -> Result<Self, Failure> {
         if settings.log_to.is_empty() {
-            return Err("--log-to is empty: it says where lines go, for example json:/var/log/processes.jsonl".into());
+            return Err("--log-to is empty: set it to where lines go, such as json:/var/log/processes.jsonl".into());
         }
         let mut files = Vec::new();
         let mut daemons = Vec::new();

@@ -164,7 +164,7 @@ impl Shared {
         state.running.push(job.key.clone());
         if state.waiting.is_empty() && state.dropped > 0 {
             let dropped = std::mem::take(&mut state.dropped);
-            log(Level::Error, format!("{dropped} commands were NOT run, as too many waited"), json!({}));
+            log(Level::Error, format!("{dropped} commands were NOT run, because too many were waiting"), json!({}));
         }
         Some(job)
     }
@@ -192,11 +192,7 @@ impl Drop for Running<'_> {
         let mut state = self.shared.lock();
         state.running.retain(|key| key != self.key);
         if let Some(skipped) = state.skipped.remove(self.key) {
-            log(
-                Level::Warning,
-                format!("{} was not started again {skipped} times, as it still ran", self.key),
-                json!({}),
-            );
+            log(Level::Warning, format!("{} was still running, and was skipped {skipped} times", self.key), json!({}));
         }
         if thread::panicking() {
             // This thread cannot continue with waiting jobs.
@@ -211,7 +207,7 @@ impl State {
         let skipped = self.skipped.entry(key.to_owned()).or_default();
         *skipped += 1;
         if *skipped == 1 {
-            log(Level::Warning, format!("{key} still runs: it is not started again before it has ended"), json!({}));
+            log(Level::Warning, format!("{key} is still running: it is skipped until it has ended"), json!({}));
         }
     }
 
@@ -219,7 +215,7 @@ impl State {
         let Some(job) = self.waiting.pop_front() else { return };
         self.bytes -= job.bytes;
         if self.dropped == 0 {
-            let message = format!("too many commands wait: the oldest are NOT run, first {}", job.key);
+            let message = format!("too many commands are waiting: the oldest are NOT run, first {}", job.key);
             log(Level::Error, message, json!({ "waiting": self.waiting.len() }));
         }
         self.dropped += 1;

@@ -68,9 +68,9 @@ impl Task {
             Ok(Ended::ByItself(status)) if status.success() => None,
             Ok(Ended::ByItself(status)) => Some(how(*status)),
             Ok(Ended::TimedOut) => {
-                Some(format!("it took longer than {} s, and was ended", self.limits.timeout.as_secs_f64()))
+                Some(format!("it took longer than {} s, and was stopped", self.limits.timeout.as_secs_f64()))
             }
-            Ok(Ended::Interrupted) => Some("it was ended, because the monitor ends".into()),
+            Ok(Ended::Interrupted) => Some("it was stopped because the monitor is ending".into()),
             Err(error) => Some(format!("it cannot be run: {error}")),
         }
     }
@@ -134,7 +134,7 @@ impl Task {
 fn how(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("it ended with exit code {code}"),
-        (None, Some(signal)) => format!("it was ended by signal {signal}"),
+        (None, Some(signal)) => format!("it was killed by signal {signal}"),
         (None, None) => status.to_string(),
     }
 }

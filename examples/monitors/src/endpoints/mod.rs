@@ -81,7 +81,7 @@ impl Checker {
         endpoints.extend(settings.vpn_interface.as_deref().map(Endpoint::vpn));
         let mut names = BTreeSet::new();
         if let Some(twice) = endpoints.iter().find(|endpoint| !names.insert(&endpoint.name)) {
-            return Err(format!("--endpoints has two of the name {}", twice.name).into());
+            return Err(format!("--endpoints uses the name {} twice", twice.name).into());
         }
         let tools = Tools::new(settings.endpoint_ca.as_deref(), &settings.wg_command, &endpoints)?;
         Ok(Self::with(tools, endpoints, settings.deadline))
@@ -137,7 +137,7 @@ impl Slot {
         tell: impl FnOnce(Finding) + Send + 'static,
     ) -> Result<(), String> {
         let Some(busy) = Busy::begin(&self.busy) else {
-            return Err("the check of an earlier tick is past its deadline, and hangs".into());
+            return Err("the check of an earlier tick is past its deadline, and still hangs".into());
         };
         let endpoint = Arc::clone(&self.endpoint);
         let run = move || {

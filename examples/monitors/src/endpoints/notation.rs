@@ -98,7 +98,7 @@ fn check(scheme: &str, url: &str, options: &mut Options) -> Result<Check, String
             Ok(Check::Tcp { address: address.to_owned(), send: options.bytes("send"), expect: options.bytes("expect") })
         }
         _ => {
-            let url: Uri = url.parse().map_err(|error| format!("that is no URL: {error}"))?;
+            let url: Uri = url.parse().map_err(|error| format!("that is not a URL: {error}"))?;
             if url.host().is_none_or(str::is_empty) {
                 return Err("it has no host".into());
             }
@@ -116,7 +116,7 @@ fn status(text: &str) -> Result<RangeInclusive<u16>, String> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let range = first.trim().parse().ok().zip(last.trim().parse().ok()).map(|(first, last)| first..=last);
     let range = range.filter(|range: &RangeInclusive<u16>| !range.is_empty());
-    range.ok_or_else(|| format!("is a status or a range of them, as 200-299, not {text:?}"))
+    range.ok_or_else(|| format!("is a status or a range such as 200-299, not {text:?}"))
 }
 
 /// Options that have not been used yet.
@@ -132,10 +132,10 @@ impl Options {
             // Taken literally, the text would never be found.
             let is_escape = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
             if !value.split('%').skip(1).all(is_escape) {
-                return Err(format!("{name} has a % that is no escape: write it as %25"));
+                return Err(format!("{name} has a % that is not an escape: write it as %25"));
             }
             if options.insert(name.to_owned(), percent_decode_str(value).collect()).is_some() {
-                return Err(format!("{name} is there twice"));
+                return Err(format!("{name} is set twice"));
             }
         }
         Ok(Self(options))

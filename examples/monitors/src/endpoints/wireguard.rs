@@ -38,7 +38,7 @@ fn why(said: &str, interface: &str, status: ExitStatus) -> String {
     let is = |reasons: [&str; 2]| reasons.iter().any(|reason| said.contains(reason));
     if is(["Operation not permitted", "Permission denied"]) {
         format!(
-            "only root, or who has CAP_NET_ADMIN, may ask for the handshakes of {interface}: set --wg-command 'sudo -n wg'"
+            "only root, or a process with CAP_NET_ADMIN, may ask for the handshakes of {interface}: set --wg-command 'sudo -n wg'"
         )
     } else if is(["No such device", "Protocol not supported"]) {
         // The second means that the kernel has no WireGuard.

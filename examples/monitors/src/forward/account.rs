@@ -141,10 +141,10 @@ impl AccountSettings {
         }
         match self.account(servers) {
             Ok(Some((setting, _))) => format!("the broker refuses the account of {setting}: {error}").into(),
-            _ => {
-                format!("the broker wants an account: set NATS_USER and NATS_PASSWORD, or what else it wants: {error}")
-                    .into()
-            }
+            _ => format!(
+                "the broker requires an account: set NATS_USER and NATS_PASSWORD, or another kind of account: {error}"
+            )
+            .into(),
         }
     }
 }
@@ -161,7 +161,7 @@ fn user_of(servers: &[ServerAddr]) -> Result<Option<(String, Option<String>)>, F
     match &users[..] {
         [] => Ok(None),
         [(user, password)] => Ok(Some((decode(user)?, password.map(decode).transpose()?))),
-        _ => Err("--nats-url has several users: there is one for all brokers".into()),
+        _ => Err("--nats-url has several users: all brokers must have the same".into()),
     }
 }
 

@@ -106,8 +106,8 @@ impl Queue {
             };
             let Err(error) = safe else { return Ok(()) };
             if !complained {
-                let advice = "make room on the spool's disk, or mend it: the event is held until then, or until the \
-                              broker has it, and no other event is taken";
+                let advice = "make room on the spool's disk, or repair it: the event is held until then, or until the \
+                              broker has it, and no other event is accepted";
                 log(Level::Error, advice, json!({ "error": error.to_string() }));
                 complained = true;
             }
@@ -120,7 +120,7 @@ impl Queue {
                 return Ok(());
             }
             if self.stop.load(Ordering::Relaxed) {
-                return Err("it is neither on the disk nor with the broker".into());
+                return Err("it is neither on disk nor with the broker".into());
             }
         }
     }
@@ -188,7 +188,7 @@ impl Queue {
 
     fn is_here(&self, mut state: MutexGuard<'_, State>) {
         if state.broker != Broker::Here {
-            log(Level::Info, "the broker takes events", json!({ "spooled": state.spool.messages() }));
+            log(Level::Info, "the broker accepts events", json!({ "spooled": state.spool.messages() }));
         }
         state.broker = Broker::Here;
         state.said.clear();
@@ -202,7 +202,7 @@ impl Queue {
         // A different error may need a different cure.
         if !state.said.contains(&why) && state.said.len() < REASONS {
             let details = json!({ "error": why, "spooled": state.spool.messages() });
-            log(Level::Warning, "the broker does not take events: they go to the spool", details);
+            log(Level::Warning, "the broker does not accept events: they go to the spool", details);
             state.said.push(why);
         }
         state.broker = Broker::Away;

@@ -124,7 +124,7 @@ impl Reader {
                         }
                     }
                 }
-                Err(_) if !self.shown => return Err("the broker sends no more of the stream".into()),
+                Err(_) if !self.shown => return Err("the broker has stopped sending the stream".into()),
                 Err(_) if client.connection_state() != State::Connected => self.fleet.was_deaf(),
                 Err(_) => {}
             }

@@ -117,7 +117,7 @@ impl Spool {
         }
         if self.end < size {
             let details = json!({ "bytes": size - self.end });
-            log(Level::Warning, "the spool's last record is not whole: it is cut off", details);
+            log(Level::Warning, "the spool's last record is incomplete: it is cut off", details);
             self.file.set_len(self.end)?;
         }
         Ok(())

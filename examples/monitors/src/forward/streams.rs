@@ -109,7 +109,7 @@ impl Streams {
         let found = &stream.cached_info().config;
         let other = self.differences(found);
         if !other.is_empty() && !self.said {
-            let message = "the stream is there with other limits than the settings, and is left as it is: change it with \
+            let message = "the stream has other limits than the settings, and is left as it is: change it with \
                            `nats stream edit`, or change the settings";
             log(Level::Warning, message, json!({ "stream": found.name, "differences": other }));
         }
@@ -130,7 +130,7 @@ impl Streams {
         let (level, message) = if overlaps {
             let subjects = &self.events.subjects[0];
             let message = format!(
-                "another stream takes the subjects of {last}: last states are kept there, under its limits. With {subjects} \
+                "another stream has the subjects of {last}: last states are kept there, under its limits. With {subjects} \
                  as the subjects of {events} they have a stream of their own"
             );
             (Level::Info, message)

@@ -111,7 +111,7 @@ impl Found {
             self.files.insert(path.to_owned());
         } else if path.is_dir() && path != backups {
             let Some(deepest) = deepest.checked_sub(1) else {
-                self.failed.push(format!("{}: more than {DEEPEST} directories in one another", path.display()));
+                self.failed.push(format!("{}: more than {DEEPEST} nested directories", path.display()));
                 return Ok(());
             };
             match entries(path) {
@@ -236,7 +236,7 @@ mod tests {
         let chore = move || back_up(&files, None, &backups, 1, Timestamp::UNIX_EPOCH).unwrap_err().to_string();
         // As chores have it.
         let error = std::thread::Builder::new().stack_size(256 << 10).spawn(chore).unwrap().join().unwrap();
-        assert!(error.ends_with("/d: more than 64 directories in one another"), "{error}");
+        assert!(error.ends_with("/d: more than 64 nested directories"), "{error}");
         let copy = place.path().join("backups/1970-01-01T00-00-00Z").join(place.path().strip_prefix("/").unwrap());
         assert_eq!(names(&copy), ["d", "there"]);
         // Whatever is called next.

@@ -33,7 +33,9 @@ impl DeadLetters {
         log(Level::Critical, message, json!({ "kept_in": path, "event": letter }));
         let Some(letters) = &self.0 else { return Ok(()) };
         let letter = [letter];
-        letters.append(&letter).or_else(|error| hold("a dead letter is not kept", error, || letters.append(&letter)))
+        letters
+            .append(&letter)
+            .or_else(|error| hold("a dead letter cannot be stored", error, || letters.append(&letter)))
     }
 }
 

@@ -32,12 +32,12 @@ fn start_time(pid: u32) -> io::Result<String> {
     // In a process namespace, /proc may still belong to the outside, with another process 1.
     let own = fs::read_link("/proc/self")?;
     if own.to_str().and_then(|own| own.parse().ok()) != Some(process::id()) {
-        return Err(io::Error::other("/proc is not that of this process namespace"));
+        return Err(io::Error::other("/proc belongs to another process namespace"));
     }
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The second field, the program's name in parentheses, may contain anything. The start time is the 22nd.
     let start = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(19));
-    start.map(Into::into).ok_or_else(|| io::Error::other("the format of /proc is not known"))
+    start.map(Into::into).ok_or_else(|| io::Error::other("the format of /proc is unknown"))
 }
 
 /// When supervisord created its socket: it does that at each start.

@@ -58,7 +58,7 @@ impl Seen {
         let Some(directory) = &*settings.state_dir else { return Ok((this, None)) };
         let opened = files::make_directory(directory).and_then(|()| this.open_table(directory, identity));
         let newest =
-            opened.map_err(|error| format!("--state-dir {directory:?} has to be a directory to write in: {error}"))?;
+            opened.map_err(|error| format!("--state-dir {directory:?} must be a writable directory: {error}"))?;
         Ok((this, newest))
     }
 
@@ -205,8 +205,7 @@ impl Seen {
             && !self.complained
         {
             self.complained = true;
-            let message =
-                format!("cannot keep which events were handled: {error}; they are known to this process alone");
+            let message = format!("cannot record which events were handled: {error}; only this process knows");
             log(Level::Error, message, json!({ "file": file_name() }));
         }
     }

@@ -70,7 +70,7 @@ impl<T: Apply + Clone + Default + Serialize + DeserializeOwned> Journaled<T> {
         let whole = State::open(settings, name)?;
         let journal = settings.state_dir.as_ref().map(|directory| {
             let path = directory.join(format!("{}{name}.journal.json", files::of_pool()));
-            let file = open(&path).map_err(|error| format!("{path:?} has to be a file to write in: {error}"))?;
+            let file = open(&path).map_err(|error| format!("{path:?} must be a writable file: {error}"))?;
             Ok::<_, Failure>(Journal { path, file, head: String::new(), end: 0 })
         });
         let journal = journal.transpose()?;
@@ -127,7 +127,7 @@ impl<T: Apply + Clone + Default + Serialize + DeserializeOwned> Journaled<T> {
         match (led, self.leads) {
             (false, true) => {
                 let why = caught_up.and(written).err().map_or_else(String::new, |error| format!(": {error}"));
-                let message = format!("changes cannot be kept{why}; until they can, they are in memory alone");
+                let message = format!("changes cannot be kept{why}; until they can, they are kept in memory");
                 log(Level::Error, message, json!({ "path": path }));
             }
             (true, false) => log(Level::Info, "changes can be kept again", json!({ "path": path })),
@@ -178,7 +178,7 @@ impl<T: Apply + Clone + Default + Serialize + DeserializeOwned> Journaled<T> {
     fn write_whole(&mut self) -> io::Result<()> {
         self.whole.set(Whole { number: self.number, value: self.value.clone() });
         if self.whole.leads {
-            return Err(io::Error::other("the whole could not be written"));
+            return Err(io::Error::other("the snapshot could not be written"));
         }
         self.journal.as_mut().map_or(Ok(()), |journal| journal.begin(self.number))
     }

@@ -37,7 +37,7 @@ impl<T: Default + Serialize + DeserializeOwned> State<T> {
             // It may be locked: other processes of the pool are using it.
             let opened = files::make_directory(directory);
             let opened = opened.and_then(|()| ByTurns::open(&directory.join(name)));
-            opened.map_err(|error| format!("--state-dir {directory:?} has to be a directory to write in: {error}"))
+            opened.map_err(|error| format!("--state-dir {directory:?} must be a writable directory: {error}"))
         };
         let kept = settings.state_dir.as_ref().map(open).transpose()?;
         Ok(Self { kept, value: T::default(), leads: false })
@@ -82,7 +82,7 @@ impl<T: Default + Serialize + DeserializeOwned> State<T> {
         let path = self.kept.as_ref().map(ByTurns::path);
         match (&written, self.leads) {
             (Err(error), false) => {
-                let message = format!("cannot keep state: {error}; until it can, it is in memory alone");
+                let message = format!("cannot keep state: {error}; until it can, it is kept in memory");
                 log(Level::Error, message, json!({ "path": path }));
             }
             (Ok(()), true) => log(Level::Info, "state can be saved again", json!({ "path": path })),
@@ -102,12 +102,12 @@ fn load<T: Default + DeserializeOwned>(kept: &mut ByTurns) -> io::Result<Option<
             Err(error) => error.to_string(),
         },
         // Written by another program, or damaged by a crash of the machine.
-        Found::Broken => "neither file is whole".into(),
+        Found::Broken => "neither file is intact".into(),
     };
     let aside = kept.keep_aside()?;
     log(
         Level::Warning,
-        format!("the saved state is not usable, starting without it: {why}"),
+        format!("the saved state is unusable, starting without it: {why}"),
         json!({ "path": kept.path(), "kept_as": aside }),
     );
     Ok(Some(T::default()))

@@ -78,7 +78,7 @@ impl Access {
     /// The response that refuses a request with these headers, or `None` if it is allowed.
     pub fn refuse(&self, headers: &HeaderMap) -> Option<Response> {
         if headers.get(HOST).is_some_and(|host| !self.is_named(host)) {
-            let why = "this page is asked for as localhost, by an address, or by a name in --status-hosts";
+            let why = "request this page as localhost, by an address, or by a name in --status-hosts";
             return Some(refusal(StatusCode::MISDIRECTED_REQUEST, why));
         }
         let token = self.token.as_ref()?;

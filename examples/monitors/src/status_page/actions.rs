@@ -157,11 +157,11 @@ impl Drop for Job {
 /// Answers a request for an action.
 pub async fn answer(site: &Arc<Site>, request: &Request) -> Response {
     if !site.may_act {
-        let why = "this page can only be read: --allow-actions true of trading_monitor lets it act";
+        let why = "this page is read-only: set --allow-actions true for trading_monitor to change that";
         return names::error(StatusCode::FORBIDDEN, why);
     }
     if request.method() != Method::POST {
-        let mut response = names::error(StatusCode::METHOD_NOT_ALLOWED, "an action is asked for by POST");
+        let mut response = names::error(StatusCode::METHOD_NOT_ALLOWED, "an action needs POST");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
@@ -178,7 +178,7 @@ pub async fn answer(site: &Arc<Site>, request: &Request) -> Response {
     };
     let what = format!("{action:?} of {}", target.text());
     let by = user(request.headers());
-    log(Level::Info, format!("{what} was asked for on the status page"), json!({ "user": by }));
+    log(Level::Info, format!("{what} was requested on the status page"), json!({ "user": by }));
     let mut job = Job { site: Arc::clone(site), id, outcome: Err("the action has failed".into()) };
     let act = move || {
         let own = OwnName::from_env();
@@ -210,7 +210,7 @@ pub fn outcome_of(site: &Arc<Site>, id: &str) -> Response {
 
 fn outcome(site: &Arc<Site>, id: u64) -> Response {
     match site.actions.outcome(id) {
-        None => names::error(StatusCode::NOT_FOUND, "it is not known what became of this action"),
+        None => names::error(StatusCode::NOT_FOUND, "the outcome of this action is unknown"),
         Some(None) => names::json(StatusCode::ACCEPTED, &json!({ "id": id })),
         Some(Some(Ok(message))) => names::json(StatusCode::OK, &json!({ "id": id, "message": message })),
         Some(Some(Err(why))) => names::json(StatusCode::CONFLICT, &json!({ "id": id, "error": why })),
@@ -231,7 +231,7 @@ fn is_foreign(headers: &HeaderMap) -> Option<&'static str> {
     // Browsers always send it. The page may be behind a proxy with TLS, so the scheme is ignored.
     let origin = text(ORIGIN).map(|origin| origin.split_once("://").map_or(origin, |(_, host)| host));
     let is_ours = origin.is_none() || origin == text(HOST);
-    if is_ours { None } else { Some("this action was asked for by another page: its Origin is not this Host") }
+    if is_ours { None } else { Some("this action was requested by another page: its Origin is not this Host") }
 }
 
 /// Who is acting, as far as is known: the user name sent with the token.

@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 const NAMED: usize = 5;
 
 /// Refuses to act on the process that serves the page.
-const OWN: &str = "this process serves the page, and would end with it: use supervisorctl";
+const OWN: &str = "this process serves the page, which would end with it: use supervisorctl";
 
 /// Acts on the target's processes, except on this one itself.
 ///
@@ -44,11 +44,11 @@ pub fn carry_out(supervisord: &Supervisord, action: Action, target: &Target, own
     match action {
         Action::Stop => {
             let stopped = crew.stop(&running);
-            crew.outcome("stopped", stopped.len(), if running.is_empty() { "nothing runs" } else { "" })
+            crew.outcome("stopped", stopped.len(), if running.is_empty() { "nothing is running" } else { "" })
         }
         Action::Start => {
             let started = crew.start(&down);
-            crew.outcome("started", started, if down.is_empty() { "everything runs already" } else { "" })
+            crew.outcome("started", started, if down.is_empty() { "everything is already running" } else { "" })
         }
         Action::Restart => {
             let mut again = crew.stop(&running);
@@ -56,7 +56,7 @@ pub fn carry_out(supervisord: &Supervisord, action: Action, target: &Target, own
                 again.extend(down);
             }
             let started = crew.start(&again);
-            crew.outcome("restarted", started, if running.is_empty() && !alone { "nothing runs" } else { "" })
+            crew.outcome("restarted", started, if running.is_empty() && !alone { "nothing is running" } else { "" })
         }
         Action::ClearLog => Ok("cleared".into()),
     }
@@ -84,7 +84,7 @@ impl Crew<'_> {
         let mut stopped = Vec::new();
         self.watch(&mut waiting, |now| now.is_down().then_some(Ok(())), |process| stopped.push(process.clone()));
         for process in &waiting {
-            self.failed(process, format!("still runs after {} s", PATIENCE.as_secs()));
+            self.failed(process, format!("is still running after {} s", PATIENCE.as_secs()));
         }
         stopped
     }
@@ -109,7 +109,7 @@ impl Crew<'_> {
         };
         self.watch(&mut waiting, settled, |_| started += 1);
         for process in &waiting {
-            self.failed(process, format!("does not run after {} s", PATIENCE.as_secs()));
+            self.failed(process, format!("is not running after {} s", PATIENCE.as_secs()));
         }
         started
     }
@@ -130,7 +130,7 @@ impl Crew<'_> {
             let mut failed = Vec::new();
             waiting.retain(|process| {
                 let now = find(&all, &process.full_name());
-                match now.map_or_else(|| Some(Err("supervisord has it no longer".into())), &settled) {
+                match now.map_or_else(|| Some(Err("supervisord no longer has it".into())), &settled) {
                     None => return true,
                     Some(Ok(())) => done(process),
                     Some(Err(why)) => failed.push((process.clone(), why)),

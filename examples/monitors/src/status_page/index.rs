@@ -67,7 +67,7 @@ fn headline(processes: &[Value]) -> (String, &'static str) {
     let down = processes.iter().filter(|process| kind(process) != "running").count();
     let text = match (processes.len(), down) {
         (0, _) => "No processes".into(),
-        (1, 0) => "The only process runs".into(),
+        (1, 0) => "The only process is running".into(),
         (total, 0) => format!("All {total} running"),
         (total, down) => format!("{down} of {total} not running"),
     };
@@ -80,7 +80,7 @@ fn banner(status: &Value) -> String {
         return String::new();
     }
     let why = escape(supervisord["error"].as_str().unwrap_or("unknown"));
-    format!("<p class=\"banner down\">supervisord cannot be called: {why}. States are those of its last events.</p>")
+    format!("<p class=\"banner down\">supervisord cannot be called: {why}. The states are from its last events.</p>")
 }
 
 fn table(processes: &[Value], now: f64) -> String {

@@ -80,7 +80,7 @@ async fn route(site: &Arc<Site>, request: &Request) -> Response {
 }
 
 fn only_read() -> Response {
-    let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "this page can only be read");
+    let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "this page is read-only");
     response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
     response
 }

@@ -59,7 +59,7 @@ impl FromStr for PeerUrl {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let Named { name, value } = text.parse()?;
-        let url = value.parse().map_err(|why| format!("has a URL for {name:?} that is none: it {why}"))?;
+        let url = value.parse().map_err(|why| format!("has an invalid URL for {name:?}: it {why}"))?;
         if name.is_empty() { Err("has a URL without a name".into()) } else { Ok(Self { name, url }) }
     }
 }
@@ -209,7 +209,7 @@ fn ask(agent: &Agent, url: &Uri, tag: Option<&str>) -> Result<News, Failure> {
     match answer.status().as_u16() {
         200 => {}
         304 => return Ok(None),
-        401 => return Err("it asks for a token: http://:TOKEN@HOST:PORT/ in PEERS".into()),
+        401 => return Err("it requires a token: http://:TOKEN@HOST:PORT/ in PEERS".into()),
         421 => return Err("it does not know this name: add it to its --status-hosts".into()),
         status => return Err(format!("http status: {status}").into()),
     }

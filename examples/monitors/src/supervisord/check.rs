@@ -113,7 +113,7 @@ pub fn log_failure(level: Level, error: &Failure, message: impl AsRef<str>, fiel
     static SAID: std::sync::Once = std::sync::Once::new();
     if fault_of(error) == Some(Fault::ShutdownState) {
         SAID.call_once(|| {
-            log(Level::Info, "supervisord is shutting down or restarting, and takes no calls", json!({}))
+            log(Level::Info, "supervisord is shutting down or restarting, and accepts no calls", json!({}))
         });
     } else {
         log(level, message, fields);

@@ -118,7 +118,7 @@ impl Supervisord {
 fn one(full_name: &str) -> Result<Value, Failure> {
     match full_name.split_once(':') {
         Some((group, "" | "*")) => {
-            Err(format!("{full_name:?} is no process: name the group {group:?} in the call for groups").into())
+            Err(format!("{full_name:?} is not a process: use the call for groups with {group:?}").into())
         }
         _ => Ok(full_name.try_to_value()?),
     }

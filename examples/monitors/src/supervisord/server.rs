@@ -32,7 +32,7 @@ pub fn pid_in(file: &Path) -> Result<u32, Failure> {
     let text = fs::read_to_string(file).map_err(|error| read(&error))?;
     text.trim()
         .parse()
-        .map_err(|_| format!("{} holds {:?}, which is no process id", file.display(), text.trim()).into())
+        .map_err(|_| format!("{} contains {:?}, which is not a process id", file.display(), text.trim()).into())
 }
 
 /// Sends SIGTERM to supervisord. It must be an ancestor of this process: the file may be old, and its number may belong
@@ -43,7 +43,7 @@ pub fn signal_to_end(pid: u32) -> Result<(), Failure> {
     {
         return Err(format!("process {pid} is not the supervisord that started this one").into());
     }
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or("0 is no process id")?;
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or("0 is not a process id")?;
     Ok(kill_process(pid, Signal::TERM)?)
 }
 
@@ -51,7 +51,7 @@ pub fn signal_to_end(pid: u32) -> Result<(), Failure> {
 fn ancestors() -> io::Result<Vec<u32>> {
     // In a process namespace, /proc may still belong to the outside.
     if fs::read_link("/proc/self")?.to_str().and_then(|own| own.parse().ok()) != Some(process::id()) {
-        return Err(io::Error::other("/proc is not that of this process namespace"));
+        return Err(io::Error::other("/proc belongs to another process namespace"));
     }
     let mut ancestors = Vec::new();
     let mut pid = process::id();
@@ -60,7 +60,7 @@ fn ancestors() -> io::Result<Vec<u32>> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
         // The second field, the program's name in parentheses, may contain anything. The parent is the fourth.
         let parent = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(1)?.parse().ok());
-        pid = parent.ok_or_else(|| io::Error::other("the format of /proc is not known"))?;
+        pid = parent.ok_or_else(|| io::Error::other("the format of /proc is unknown"))?;
     }
     Ok(ancestors)
 }

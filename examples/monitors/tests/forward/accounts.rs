@@ -193,7 +193,7 @@ fn a_wrong_account() {
     assert!(!place.log().contains("s3cret"), "{}", place.log());
 
     for (url, environment, why) in [
-        (nats.url(), &[][..], "the broker wants an account: set NATS_USER and NATS_PASSWORD"),
+        (nats.url(), &[][..], "the broker requires an account: set NATS_USER and NATS_PASSWORD"),
         (nats.url(), &[("NATS_USER", "forwarder"), ("NATS_PASSWORD", "s3cret")], "refuses the account of --nats-user"),
         (nats.url(), &[("NATS_TOKEN", "s3cret")], "refuses the account of NATS_TOKEN"),
         // It may log in, but not use streams.

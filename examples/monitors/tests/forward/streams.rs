@@ -56,7 +56,7 @@ fn a_stream_that_is_there_is_left_as_it_is() {
     let log = place.log();
     let differences = r#""differences":{"max_age":{"setting":60.0,"stream":0.0},"max_bytes":{"setting":1000000,"stream":5242880},"max_per_subject":{"setting":2,"stream":-1}}"#;
     assert!(log.contains("is left as it is") && log.contains(differences), "{log}");
-    assert!(log.contains("another stream takes the subjects of supervisor_last"), "{log}");
+    assert!(log.contains("another stream has the subjects of supervisor_last"), "{log}");
     assert_eq!(config(&nats, STREAM), created);
     assert!(config(&nats, "supervisor_last").is_none());
     let last = nats.ask(async |context| {

@@ -140,7 +140,7 @@ fn logs(calls: &Supervisord, at: &str) {
 }
 
 fn control(calls: &Supervisord, at: &str) {
-    let group = "error: \"pair:*\" is no process: name the group \"pair\" in the call for groups";
+    let group = "error: \"pair:*\" is not a process: use the call for groups with \"pair\"";
     run(
         &[
             row("start", || calls.start("echo"), "ALREADY_STARTED"),

@@ -103,7 +103,7 @@ fn trading_is_stopped_before_a_command_is_run() {
     supervisord.ctl(&["signal", "KILL", "worker"]);
     wait_for_alert(&alerts, "UNEXPECTED_EXIT", Some("firing"));
     let failed = wait_for_alert(&alerts, "COMMAND_FAILED", Some("firing"));
-    assert_eq!(failed["details"]["why"], "it took longer than 5 s, and was ended");
+    assert_eq!(failed["details"]["why"], "it took longer than 5 s, and was stopped");
     assert_eq!((&failed["process"], &failed["group"]), (&"risk_manager".into(), &"trading_system".into()));
 
     // What runs when the monitor ends is ended with it.

@@ -67,11 +67,11 @@ fn what_was_lost_may_come_back_within_its_grace_period() {
     supervisord.wait_for("supervisord.log", "success: web entered RUNNING state", 1);
     supervisord.ctl(&["signal", "KILL", "web"]);
     supervisord.wait_for("said", "web:web has 0.5 s to come back", 1);
-    supervisord.wait_for("said", "web:web has come back: supervisord goes on", 1);
+    supervisord.wait_for("said", "web:web has come back: supervisord continues", 1);
     // Stopped by a person, it is not missed.
     supervisord.ctl(&["signal", "KILL", "web"]);
     supervisord.ctl(&["stop", "web"]);
-    supervisord.wait_for("said", "web:web has come back: supervisord goes on", 2);
+    supervisord.wait_for("said", "web:web has come back: supervisord continues", 2);
     assert!(!supervisord.file("said").contains("is lost"));
     assert!(supervisord.stop().success());
     // Nothing that ends with supervisord is lost.

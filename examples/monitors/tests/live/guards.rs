@@ -149,7 +149,7 @@ fn a_guard_that_is_killed_leaves_no_process_stopped() {
     wait_for("big to be stopping", || (supervisord.status("big") == "STOPPING").then_some(()));
     supervisord.ctl(&["signal", "KILL", "memory_guard"]);
     supervisord.wait_for("supervisord.log", "memory_guard: ACKNOWLEDGED -> READY", 2);
-    supervisord.wait_for("memory_guard.err", "big:big was being restarted: going on with that", 1);
+    supervisord.wait_for("memory_guard.err", "big:big was being restarted: finishing that", 1);
     supervisord.write("go", "");
     supervisord.wait_for("memory_guard.err", "big:big was restarted", 1);
     assert_eq!(supervisord.status("big"), "RUNNING");

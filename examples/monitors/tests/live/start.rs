@@ -88,7 +88,7 @@ fn an_ordinary_shutdown_is_no_error() {
         for wrong in [r#""level":"ERROR""#, " is NOT ", " was NOT ", "UNKNOWN"] {
             assert!(!said.contains(wrong), "{wrong}: {said}");
         }
-        let takes_no_calls = "supervisord is shutting down or restarting, and takes no calls";
+        let takes_no_calls = "supervisord is shutting down or restarting, and accepts no calls";
         assert!(said.matches(takes_no_calls).count() <= 1, "{said}");
         told += said.matches(takes_no_calls).count();
     }

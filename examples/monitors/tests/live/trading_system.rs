@@ -181,7 +181,7 @@ fn a_day_of_a_trading_system() {
     fs::remove_file(system.supervisord.directory().join("fail_risk_manager")).unwrap();
     let from = system.log_length("startup_monitor");
     system.supervisord.ctl(&["start", "trading_system:risk_manager", "trading_system:hyperliquid_feed"]);
-    system.wait_for_line("startup_monitor", from, "all critical processes run: trading resumes");
+    system.wait_for_line("startup_monitor", from, "all critical processes are running: trading resumes");
     for process in ["order_executor", "genetic_engine", "backtest_worker"] {
         system.wait_for_state(&format!("trading_system:{process}"), "RUNNING");
     }

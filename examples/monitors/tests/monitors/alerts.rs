@@ -407,7 +407,7 @@ fn a_supervisord_that_does_not_answer_delays_few_alerts_and_loses_none() {
         monitor.send_as(serial, EXITED, &crash_of(serial));
     }
     let last = alerts.wait_for("the last alert", |alert| alert["serial"] == 49);
-    assert_eq!(last["process_info"]["error"], "supervisord did not answer shortly before");
+    assert_eq!(last["process_info"]["error"], "supervisord did not answer a moment ago");
     let first = alerts.wait_for("the first alert", |alert| alert["serial"] == 0);
     assert_eq!(first["process_info"]["error"], "supervisord: getProcessInfo: timed out");
     monitor.end();

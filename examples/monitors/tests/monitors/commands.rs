@@ -20,14 +20,14 @@ fn a_check_that_hangs_is_not_started_again_and_does_not_outlive_its_monitor() {
     }
     assert_eq!(runs().lines().count(), 1);
     let warnings = levels(&monitor.lines(), "WARNING");
-    assert_eq!(warnings, ["on-tick still runs: it is not started again before it has ended"]);
+    assert_eq!(warnings, ["on-tick is still running: it is skipped until it has ended"]);
     let pid = Pid::from_raw(runs().trim().parse().unwrap()).unwrap();
     let log = directory.path().join("heartbeat_monitor.err");
     monitor.end();
     assert!(test_kill_process(pid).is_err(), "it lives on");
     let log = fs::read_to_string(log).unwrap();
-    assert!(log.contains("on-tick has FAILED: it was ended, because the monitor ends"), "{log}");
-    assert!(log.contains("on-tick was not started again 3 times, as it still ran"), "{log}");
+    assert!(log.contains("on-tick has FAILED: it was stopped because the monitor is ending"), "{log}");
+    assert!(log.contains("on-tick was still running, and was skipped 3 times"), "{log}");
 }
 
 #[test]

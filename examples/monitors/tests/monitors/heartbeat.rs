@@ -378,7 +378,11 @@ fn a_tunnel_is_up_as_long_as_its_peers_shake_hands() {
         ("never", "wireguard:never", "never: no handshake yet with KEY1="),
         ("lonely", "wireguard:lonely", "lonely: there is no peer"),
         ("odd", "wireguard:odd", "not a peer and its last handshake: \"nonsense\""),
-        ("private", "wireguard:private", "only root, or who has CAP_NET_ADMIN, may ask for the handshakes of private"),
+        (
+            "private",
+            "wireguard:private",
+            "only root, or a process with CAP_NET_ADMIN, may ask for the handshakes of private",
+        ),
         ("none", "wireguard:none", "no WireGuard interface none"),
     ]
     .map(|(name, url, why)| (name, url.to_owned(), why));
@@ -476,7 +480,7 @@ fn a_check_that_hangs_is_not_started_again() {
     let settings = ["--endpoints", &endpoints, "--deadline", "0.5"];
     let mut monitor = Driven::start("heartbeat_monitor", directory.path(), &settings);
     assert_late(&beat(&mut monitor)["stuck"]);
-    let hangs = "the check of an earlier tick is past its deadline, and hangs";
+    let hangs = "the check of an earlier tick is past its deadline, and still hangs";
     for _ in 0..3 {
         assert_eq!(beat(&mut monitor)["stuck"]["error"], hangs);
     }
@@ -494,21 +498,21 @@ fn endpoints_that_make_no_sense_are_refused() {
     for (endpoints, why) in [
         ("x=tcp://host", "has x=tcp://host, but it is tcp://HOST:PORT"),
         ("x=http:///path", "has x=http:///path, but "),
-        ("x=https://h/#status=2xx", "but status is a status or a range of them, as 200-299, not \\\"2xx\\\""),
+        ("x=https://h/#status=2xx", "but status is a status or a range such as 200-299, not \\\"2xx\\\""),
         ("x=https://h/#status=299-200", "but status is a status or a range of them"),
         ("x=https://h/#send=s3cret", "but https:// has no option \\\"send\\\""),
         ("x=ws://h/#status=200", "but ws:// has no option \\\"status\\\""),
         ("x=ws://h/#send=%FF", "but send is not UTF-8"),
         ("x=tcp://h:1#slow-after=0", "but slow-after is a number of seconds above 0"),
         ("x=tcp://h:1#s3cret", "but options are OPTION=VALUE with & in between"),
-        ("x=tcp://h:1#expect=a&expect=b", "but expect is there twice"),
-        ("x=tcp://h:1#expect=100%", "but expect has a % that is no escape: write it as %25"),
-        ("x=tcp://h:1#expect=%+1%2C", "but expect has a % that is no escape: write it as %25"),
+        ("x=tcp://h:1#expect=a&expect=b", "but expect is set twice"),
+        ("x=tcp://h:1#expect=100%", "but expect has a % that is not an escape: write it as %25"),
+        ("x=tcp://h:1#expect=%+1%2C", "but expect has a % that is not an escape: write it as %25"),
         ("x=tcp://h:1#process=g:", "but process names processes by NAME, GROUP:NAME, GROUP:* or *"),
         ("x=interface:lo#slow-after=1", "but interface: has no option \\\"slow-after\\\""),
         ("x=wireguard:wg0#max-age=x", "but max-age is a number of seconds above 0"),
         ("x=wireguard:wg0#expect=a", "but wireguard: has no option \\\"expect\\\""),
-        ("x=tcp://h:1,x=tcp://h:2", "--endpoints has two of the name x"),
+        ("x=tcp://h:1,x=tcp://h:2", "--endpoints uses the name x"),
         ("x=https://user:s3cret@h/#y", "has x=https://h/, but"),
     ] {
         let output = program("heartbeat_monitor").args(["--endpoints", endpoints]).output().unwrap();

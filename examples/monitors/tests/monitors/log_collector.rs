@@ -287,7 +287,10 @@ fn a_file_that_cannot_be_rotated_goes_on_and_holds_nothing() {
     }
     assert_eq!(records(&directory.path().join("all.jsonl")).len(), 4);
     let errors = levels(&collector.lines(), "ERROR");
-    assert!(errors.len() == 1 && errors[0].starts_with("all.jsonl: cannot be rotated, and grows: "), "{errors:?}");
+    assert!(
+        errors.len() == 1 && errors[0].starts_with("all.jsonl: cannot be rotated, so it keeps growing: "),
+        "{errors:?}"
+    );
     collector.end();
 }
 

@@ -192,7 +192,7 @@ fn a_server_that_is_away_misses_lines_and_nobody_else_does() {
             send(&mut collector);
         }
         let errors = levels(&collector.lines(), "ERROR");
-        assert!(errors.len() == 1 && errors[0].starts_with(&format!("{way} takes no lines: ")), "{errors:?}");
+        assert!(errors.len() == 1 && errors[0].starts_with(&format!("{way} does not accept lines: ")), "{errors:?}");
         server.restart();
         let back = wait_for("lines to arrive again", || {
             send(&mut collector);
@@ -200,7 +200,7 @@ fn a_server_that_is_away_misses_lines_and_nobody_else_does() {
         });
         let dropped = usize::try_from(back["dropped"].as_u64().unwrap()).unwrap();
         assert!(dropped >= 11, "{dropped}");
-        let said = format!("{way} takes lines again; {dropped} were dropped");
+        let said = format!("{way} accepts lines again; {dropped} were dropped");
         assert_eq!(back["message"], said);
         wait_for("the server to hear of it", || {
             server.messages().iter().any(|message| message.ends_with(&said)).then_some(())

@@ -126,7 +126,7 @@ fn a_server_gets_a_mail_that_a_person_can_read() {
         assert_eq!((header(mail, "Subject"), header(mail, "From"), header(mail, "To")), (&*subject, FROM, TO));
         let body = mail["body"].as_str().unwrap();
         assert!(body.contains("\n  message: Critical process r\u{e9} failed to start\n"), "{body}");
-        assert!(body.contains("\nStatus:  firing\nEnded:   not known: supervisord: getProcessInfo: "), "{body}");
+        assert!(body.contains("\nStatus:  firing\nEnded:   unknown: supervisord: getProcessInfo: "), "{body}");
         assert_eq!((&alert["event"], &alert["serial"]), (&"PROCESS_FATAL".into(), &7.into()));
         let id = header(mail, "Message-ID");
         assert!(id.starts_with(&format!("<{host}/supervisor/").replace('.', "%2E")), "{id}");

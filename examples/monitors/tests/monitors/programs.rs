@@ -322,7 +322,7 @@ fn state_that_cannot_be_read_begins_anew_and_is_kept_aside() {
     let mut monitor = Driven::start("heartbeat_monitor", directory.path(), &["--state-dir", "state"]);
     let lines = monitor.send("TICK_5", "when:20");
     assert!(
-        levels(&lines, "WARNING")[0].starts_with("the saved state is not usable, starting without it: "),
+        levels(&lines, "WARNING")[0].starts_with("the saved state is unusable, starting without it: "),
         "{lines:?}"
     );
     assert_eq!(fs::read(path("heartbeat_monitor.1.json.unreadable")).unwrap(), b"{\"when\":10");
@@ -1251,7 +1251,7 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         ("forward_monitor", "--spool-bytes=much", "--spool-bytes is a number"),
         ("forward_monitor", "--nats-url=a b", "--nats-url"),
         ("forward_monitor", "--nats-url=", "--nats-url names no broker"),
-        ("comm_monitor", "--state-dir=/dev/null", "--state-dir \"/dev/null\" has to be a directory"),
+        ("comm_monitor", "--state-dir=/dev/null", "--state-dir \"/dev/null\" must be a writable directory"),
         ("heartbeat_monitor", "--deadline=5", "--deadline leaves no time before the next tick"),
         ("heartbeat_monitor", "--endpoints=x=udp://y", "--endpoints has \"udp://y\""),
         ("heartbeat_monitor", "--endpoints=x", "--endpoints is a list of NAME=VALUE"),

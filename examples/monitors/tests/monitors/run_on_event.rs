@@ -54,6 +54,6 @@ fn as_many_run_at_once_as_it_was_set_and_what_is_not_run_is_said() {
     // The newest: 7, 8 and 9.
     assert!(runs().contains("end 9") && !runs().contains("end 10") && !runs().contains("begin 6"), "{}", runs());
     let errors = levels(&listener.lines(), "ERROR");
-    assert!(errors[0].starts_with("too many commands wait: the oldest are NOT run"), "{errors:?}");
+    assert!(errors[0].starts_with("too many commands are waiting: the oldest are NOT run"), "{errors:?}");
     listener.end();
 }

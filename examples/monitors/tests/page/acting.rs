@@ -141,7 +141,7 @@ fn nothing_is_done_for_another_page_or_where_it_is_not_allowed() {
     let (status, answer) = post(&format!("{}processes/one:none/stop", acting.url), &PAGE);
     assert!(status == 409 && answer["error"].as_str().unwrap().contains("no such process"), "{status}: {answer}");
     assert_eq!(post(&url, &PAGE), (200, json!({ "id": 2, "message": "stopped" })));
-    assert_eq!(post(&url, &PAGE), (200, json!({ "id": 3, "message": "nothing runs" })));
+    assert_eq!(post(&url, &PAGE), (200, json!({ "id": 3, "message": "nothing is running" })));
 }
 
 /// A program that writes to its log what is appended to a file.

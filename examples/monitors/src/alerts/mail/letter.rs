@@ -105,12 +105,12 @@ fn ended(info: &Value) -> String {
         return String::new();
     }
     if let Some(error) = info["error"].as_str() {
-        return format!("not known: {error}");
+        return format!("unknown: {error}");
     }
     let status = match info["exit_status"].as_i64() {
         Some(-1) => "by a signal".to_owned(),
         Some(status) => format!("exit status {status}"),
-        None => "exit status not known".to_owned(),
+        None => "exit status unknown".to_owned(),
     };
     let parts = [status, text(info, "spawn_error").into(), format!("now {}", text(info, "state"))];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
@@ -169,7 +169,7 @@ mod tests {
     fn a_person_reads_what_happened() {
         let expected = "CRITICAL: PROCESS_FATAL t:risk (trading on alpha)\n\n\
             When:    2026-01-12T09:31:20.104113Z\nWhere:   alpha, supervisord \"één host\"\nStatus:  firing\n\
-            Ended:   exit status not known; too quickly; now FATAL\n\n\
+            Ended:   exit status unknown; too quickly; now FATAL\n\n\
             What happened:\n  message: failed to start\n  from_state: BACKOFF\n\n\
             The last lines of its standard error:\n  a\n  \\u{1b}[31mb\n\n\
             What was done about it:\n  stop group t: stopping, [[\"feed\",\"OK\"]]\n  start b: failed, no\n\n\

@@ -132,7 +132,7 @@ impl Smtp {
         let envelope = envelope.map_err(|error| Undelivered::ForGood(error.to_string()))?;
         let for_now = |error: &dyn fmt::Display| Undelivered::ForNow(format!("smtp: {error}"));
         if self.busy.swap(true, Ordering::Acquire) {
-            return Err(for_now(&"the server still keeps the try before this one waiting"));
+            return Err(for_now(&"the previous attempt is still waiting for the server"));
         }
         let (transport, bytes) = (self.transport.clone(), letter.bytes.clone());
         let (busy, (sent, result)) = (Busy(Arc::clone(&self.busy)), sync_channel(1));
@@ -146,7 +146,7 @@ impl Smtp {
         match result.recv_timeout(self.timeout) {
             Ok(outcome) => outcome.map(drop).map_err(|error| undelivered(&error)),
             Err(RecvTimeoutError::Timeout) => Err(for_now(&"timed out")),
-            Err(RecvTimeoutError::Disconnected) => Err(for_now(&"the try has died")),
+            Err(RecvTimeoutError::Disconnected) => Err(for_now(&"the sending thread has died")),
         }
     }
 }

@@ -145,7 +145,7 @@ function showBanners(at) {
     const event = status.last_event;
     if (!up) {
       const why = readable(error ?? 'unknown');
-      told.push(['down', `supervisord cannot be called: ${why}. States are those of its last events.`]);
+      told.push(['down', `supervisord cannot be called: ${why}. The states are from its last events.`]);
     } else if (state && state !== 'RUNNING') {
       told.push(['down', `supervisord is in the state ${state}.`]);
     }

@@ -106,6 +106,6 @@ export function headline(processes) {
   const worst = KINDS.find((name) => kinds[name] > 0) ?? 'running';
   let text = `${down} of ${total} not running`;
   if (total === 0) text = 'No processes';
-  else if (down === 0) text = total === 1 ? 'The only process runs' : `All ${total} running`;
+  else if (down === 0) text = total === 1 ? 'The only process is running' : `All ${total} running`;
   return { text, worst, kinds, total, down };
 }

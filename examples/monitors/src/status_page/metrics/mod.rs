@@ -74,17 +74,17 @@ fn about_supervisord(table: &mut Table, overview: &Overview, live: &Live) {
         let build = table.metric(Gauge, "build_info", "The version of supervisord", None);
         build.sample([Label::new("version", version)], true);
     }
-    let build = table.metric(Gauge, "monitor_build_info", "The version of the monitor that tells this", None);
+    let build = table.metric(Gauge, "monitor_build_info", "The version of the monitor", None);
     build.sample([Label::new("version", env!("CARGO_PKG_VERSION"))], true);
-    table.one(Gauge, "processes", "How many processes there are", overview.processes.len() as u64);
+    table.one(Gauge, "processes", "The number of processes", overview.processes.len() as u64);
     if let Some(event) = overview.last_event {
-        let last = table.metric(Gauge, "last_event_time", "When the last event came", Some(Unit::Seconds));
+        let last = table.metric(Gauge, "last_event_time", "When the last event arrived", Some(Unit::Seconds));
         last.sample([], seconds(event.at));
     }
     for (name, help, value) in [
         ("state_changes", "Events of processes that changed their state", overview.state_changes),
         ("reconciliations", "Comparisons with supervisord's own list", overview.reconciliations),
-        ("differences", "States that events had told otherwise", overview.differences),
+        ("differences", "States that differed from the events", overview.differences),
     ] {
         table.one(Counter, name, help, value);
     }
@@ -124,7 +124,7 @@ fn about_counts(table: &mut Table, all: &[(&Status, [Label; 2])]) {
             exits.sample([group.clone(), process.clone(), Label::new("expected", expected)], count);
         }
     }
-    let help = "What it ended with last: its exit code, or -1 after a signal";
+    let help = "Its last exit code, or -1 after a signal";
     let exit_status = table.metric(MetricType::Gauge, "process_last_exit_status", help, None);
     for (status, labels) in all {
         if let Some(code) = status.last_exit.as_ref().and_then(|exit| exit.status) {
@@ -140,20 +140,20 @@ fn about_times(table: &mut Table, all: &[(&Status, [Label; 2])]) {
         let known = all.iter().map(|(status, labels)| (labels, time(status))).filter(|(_, at)| *at > 0);
         known.for_each(|(labels, at)| metric.sample(labels.clone(), seconds(at)));
     };
-    add("process_last_exit_time", "When it ended last", |status| status.last_exit.as_ref().map_or(0, |exit| exit.at));
-    add("process_start_time", "When it was started last", |status| status.start);
-    add("process_state_since", "When it came into its state", |status| status.since);
+    add("process_last_exit_time", "When it last ended", |status| status.last_exit.as_ref().map_or(0, |exit| exit.at));
+    add("process_start_time", "When it was last started", |status| status.start);
+    add("process_state_since", "When it entered its state", |status| status.since);
 }
 
 fn about_usage(table: &mut Table, overview: &Overview, live: &Live) {
     let used = |name: &String| live.usage.get(name);
-    let help = "CPU time that the process and its children were seen to use";
+    let help = "CPU time that the process and its children have been observed to use";
     let cpu = table.metric(MetricType::Counter, "process_cpu", help, Some(Unit::Seconds));
     for (name, status) in &overview.processes {
         let cpu_ms = used(name).map_or(0, |usage| usage.cpu_ms);
         cpu.sample(of_process(status), cpu_ms as f64 / 1000.0);
     }
-    let help = "Memory of the process and its children; what they share counts once";
+    let help = "Memory of the process and its children; shared memory counts once";
     let memory = table.metric(MetricType::Gauge, "process_memory", help, Some(Unit::Bytes));
     for (name, status) in &overview.processes {
         // A process that is not running uses none.
@@ -165,9 +165,9 @@ fn about_usage(table: &mut Table, overview: &Overview, live: &Live) {
 fn about_alerts(table: &mut Table, live: &Live) {
     use MetricType::{Counter, Gauge};
     for (kind, name, help, count) in [
-        (Counter, "alerts_sent", "Alerts that their receiver took", 0),
-        (Counter, "alerts_failed", "Alerts that their receiver refused, or that were dropped", 1),
-        (Gauge, "alerts_waiting", "Alerts that waited when one was last tried", 2),
+        (Counter, "alerts_sent", "Alerts that the receiver accepted", 0),
+        (Counter, "alerts_failed", "Alerts that the receiver rejected, or that were dropped", 1),
+        (Gauge, "alerts_waiting", "Alerts that were waiting at the last attempt to send one", 2),
     ] {
         let metric = table.metric(kind, name, help, None);
         for (monitor, counts) in live.alerts.iter().flatten() {
