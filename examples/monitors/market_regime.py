@@ -1,6 +1,6 @@
-"""Stands in for the detection of the market's regime: `--on-tick` of performance_monitor runs it.
+"""A simple detector of the market's regime, run by `--on-tick` of performance_monitor.
 
-Says whether the market is calm or volatile, by the prices of the last minute, and leaves that where strategies look.
+Decides from the prices of the last minute whether the market is calm or volatile, and writes that to a file for strategies.
 """
 
 import json
@@ -19,5 +19,5 @@ if len(prices) > 2:
     part = directory / "regime.json.part"
     part.write_text(json.dumps({"regime": regime, "volatility": volatility}))
     part.rename(directory / "regime.json")
-    # An alert of the level INFO is sent when it is another one than the last time.
+    # An alert of level INFO is sent when it differs from the last one.
     print(f"ALERT:INFO:MARKET_REGIME:{regime}")

@@ -1,6 +1,6 @@
-"""Stands in for a check of the latency of orders: `--on-tick` of heartbeat_monitor runs it.
+"""A simple check of the latency of orders, run by `--on-tick` of heartbeat_monitor.
 
-Sends an order for nothing to the exchange, and takes the time until that is confirmed.
+Sends an empty order to the exchange, and measures the time until it is confirmed.
 """
 
 import os

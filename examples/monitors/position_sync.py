@@ -1,6 +1,6 @@
-"""Stands in for a check of positions: `--on-tick` of heartbeat_monitor runs it.
+"""A simple check of positions, run by `--on-tick` of heartbeat_monitor.
 
-Compares what the exchange says with our own book.
+Compares the positions at the exchange with our own book.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""Stands in for what preserves a strategy's state after a crash: `--on-event` of failure_monitor runs it.
+"""Preserves a strategy's state after a crash, run by `--on-event` of failure_monitor.
 
-Keeps a copy of the state of the process that has failed. supervisord starts it again at once, so it may have gone on by
-then: it must not begin with an empty state.
+Copies the state of the failed process. supervisord starts the process again at once, so it may already be running: it must
+not start with an empty state.
 """
 
 import os
@@ -14,7 +14,7 @@ process = os.environ["SUPERVISOR_EVENT_PROCESSNAME"]
 state = directory / "strategies" / f"{process}.json"
 if not state.exists():
     sys.exit(0)
-# No two events have the same of these.
+# Unique for each event.
 event = "-".join(os.environ[f"SUPERVISOR_EVENT_{token}"] for token in ("RUN", "SERIAL"))
 kept = directory / "preserved" / f"{process}-{event}.json"
 kept.parent.mkdir(exist_ok=True)

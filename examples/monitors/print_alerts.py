@@ -1,6 +1,6 @@
-"""A receiver of alerts that prints them, a line each. Its argument is the port, on loopback.
+"""A receiver of alerts that prints one line for each. Its argument is the port, on loopback.
 
-What only repeats the line before is left out.
+Repeated lines are left out.
 """
 
 import http.server

@@ -1,6 +1,6 @@
-"""Stands in for a research database: `--on-tick` of maintenance_monitor runs it.
+"""A simple research database, updated by `--on-tick` of maintenance_monitor.
 
-Puts what strategies have signalled, from the audit trail, into a database: each record once, however often it is run.
+Copies the signals of strategies from the audit trail into a database: each record once, however often it is run.
 """
 
 import json
@@ -15,7 +15,7 @@ database.execute("""
     unique (timestamp, process, strategy, type, data))
 """)
 added = 0
-# The last rotation may hold what came since the last hour.
+# The last rotated file may contain records since the last run.
 for path in [trail.with_name(trail.name + ".1"), trail]:
     for line in path.read_text().splitlines() if path.exists() else []:
         record = json.loads(line)

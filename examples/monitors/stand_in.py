@@ -1,4 +1,4 @@
-"""Stands in for a process of a trading system: it runs until its input ends, and misbehaves as it is told to."""
+"""Simulates a process of a trading system: it runs until its input ends, and misbehaves on request."""
 
 import argparse
 import contextlib
@@ -45,7 +45,7 @@ def keep(path, value):
 
 
 def answer(client):
-    # Who only looks whether the port is open asks for nothing.
+    # A client that only checks whether the port is open sends nothing.
     with client, contextlib.suppress(OSError):
         client.settimeout(5)
         if client.recv(1024).startswith(b"positions"):
@@ -67,7 +67,7 @@ def misbehave():
     begin = time.monotonic()
     lost, prices, pids = [], [100.0], [os.getpid()]
     if arguments.state and os.path.exists(arguments.state):
-        # It goes on with what it knew before a crash.
+        # Continues with the state from before a crash.
         pids = [*json.loads(pathlib.Path(arguments.state).read_text())["pids"], *pids][-10:]
     if arguments.positions:
         keep(arguments.positions, POSITIONS)
@@ -95,7 +95,7 @@ def obey():
             os._exit(1)
         if arguments.say and os.path.exists(arguments.say):
             message = open(arguments.say).read().strip()
-            # Made, but not yet written, by a shell.
+            # A shell has created the file but not written to it yet.
             if message:
                 os.remove(arguments.say)
                 print(f"<!--XSUPERVISOR:BEGIN-->{message}<!--XSUPERVISOR:END-->", flush=True)
@@ -104,6 +104,6 @@ def obey():
 
 for task in [serve] * bool(arguments.serve) + [obey, misbehave]:
     threading.Thread(target=task, daemon=True).start()
-# The end of input: supervisord is no more.
+# End of input: supervisord is gone.
 while sys.stdin.buffer.read1():
     pass
