@@ -1,4 +1,4 @@
-//! Brokers that want to know who comes: what logs in, and what is said to who does not.
+//! Brokers that require an account: what logs in, and what is reported if it does not.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use supervisor_events::simulator::Simulator;
 const NKEY: &str = "UDHE4V57ADKTRJTU2GEJQIW5AKJ3UR45BICRRXUZ7PCMQWU5BM4AJRFB";
 const NKEY_SEED: &str = "SUADQO62Y6RE2QUKMYH5XOYJ54AJW6Q2IXDH4UXEFPFI4WGPMWFS6HDIVI";
 
-// Made for these tests, without an end of their validity, by an operator whose key nobody has any longer.
+// Created for these tests with unlimited validity, by an operator whose key no longer exists.
 const ACCOUNT: &str = "ABZVVIGOOVL32P6S6FDOY2NBDSLCDMA2FBSVBMPAJ4MGLEGYT63LC4F7";
 const SYSTEM: &str = "ACT6OBVRQZLCFBJ645WBOEKZW5PBDBMQMW3SQMZ7M4KT6DCXZRZG2IYC";
 const USER_SEED: &str = "SUAG6EWQLUCSG2KB75E7XI4LOXKAEKBFMQP3OUR4HKJYVMJUJFS3VQENRI";
@@ -51,7 +51,7 @@ const USER_JWT: &str = concat!(
     "kJd3xmh6jOzFfWmuQS_yfx9VNZd4LPrIfJiqt7bnhm35eaofGYqibZljSvwJ1FTkuk6yfAM_HEhztfuIm_cCw",
 );
 
-/// A password in which everything has to be encoded in a URL.
+/// A password in which everything must be encoded in a URL.
 const PASSWORD: &str = "s3cret:p@ss/w%rd,";
 const IN_URL: &str = "s3cret%3Ap%40ss%2Fw%25rd%2C";
 
@@ -77,7 +77,7 @@ fn fleet(url: &str, environment: &[(&str, &str)]) -> Output {
     command.stdin(Stdio::null()).output().unwrap()
 }
 
-/// Both programs log in with it. `number` is that of the event that is published.
+/// Both programs log in with it. `number` identifies the published event.
 fn logs_in(nats: &Nats, number: u64, url: &str, environment: &[(&str, &str)]) {
     let place = Place::new();
     let mut listener = listener(&place, url, environment);
@@ -136,7 +136,7 @@ fn credentials() {
     logs_in(&nats, 0, &nats.url(), &[("NATS_CREDS", &file(&files, "forwarder.creds", &text))]);
 }
 
-/// A certificate and its key, in files of these names.
+/// A certificate and its key, in files with these names.
 fn certificate(place: &Place, name: &str) -> [String; 2] {
     let names = ["127.0.0.1".to_owned(), name.to_owned()];
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
@@ -163,7 +163,7 @@ fn certificates() {
     logs_in(&nats, 0, &nats.url(), &[&[("NATS_CA", &server[..])], &own[..]].concat());
     logs_in(&nats, 1, &nats.url().replace("nats:", "tls:"), &[&[("NATS_CA", &server[..])], &own[..]].concat());
 
-    // A broker that is not the one that is trusted, and a client that the broker does not know.
+    // A broker that is not trusted, and a client that the broker does not know.
     for (environment, why) in [
         (&[&[("NATS_CA", &other[..])], &own[..]].concat()[..], "certificate"),
         (&[("NATS_CA", &server), ("NATS_CERT", &other), ("NATS_KEY", &other_key)], "certificate"),
@@ -177,7 +177,7 @@ fn certificates() {
     }
 }
 
-/// Says why, loses nothing, and goes on when the account is right.
+/// Reports the reason, loses nothing, and continues when the account is right.
 #[test]
 fn a_wrong_account() {
     let Some(nats) = with_accounts() else { return };
@@ -211,7 +211,7 @@ fn a_wrong_account() {
     }
 }
 
-/// An account that may publish events and nothing else says so.
+/// An account that may only publish events causes a message.
 #[test]
 fn what_an_account_may_not_do() {
     let config = r#"accounts { TRADING { jetstream: enabled, users: [

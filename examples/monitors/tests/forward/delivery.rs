@@ -16,7 +16,7 @@ fn a_broker_that_is_killed_again_and_again() {
     let Some(nats) = Nats::start() else { return };
     let place = Place::new();
     let mut listener = place.listener(&nats.url(), &["--deadline", "0.5"]);
-    // Kills in another thread, so that it happens at any moment of an event's way.
+    // Kills in another thread, so that it happens at any moment.
     let (kill, kills) = mpsc::channel();
     let (killed, dead) = mpsc::channel();
     let nats = thread::scope(|scope| {
@@ -31,7 +31,7 @@ fn a_broker_that_is_killed_again_and_again() {
         for number in 0..EVENTS {
             deliver(&mut listener, &payload(number));
             match number % ROUND {
-                // In every other round all has been sent by now; in the others the spool may still be on its way.
+                // In every other round, everything has been sent by now; in the others, the spool may still be in use.
                 150 if (number / ROUND).is_multiple_of(2) => {
                     let nats = there.as_ref().unwrap();
                     wait_for("the spool", || (nats.count() > number).then_some(()));
@@ -48,20 +48,20 @@ fn a_broker_that_is_killed_again_and_again() {
         there.unwrap()
     });
     assert_events(&nats.messages(EVENTS), 0..EVENTS);
-    // Once in every other round at least: in those it was there before.
+    // At least once in every other round: there, it was there before.
     assert!(place.log().matches("they go to the spool").count() >= 5, "{}", place.log());
     terminate(listener);
 }
 
-/// Kills the listener while it has an event; the pool goes to the next one.
+/// Kills the listener while it has an event; the pool continues with the next one.
 fn kill_over(mut listener: Simulator, number: u64, after: Duration, next: impl Fn() -> Simulator) -> Simulator {
     let pid = Pid::from_raw(listener.pid().unwrap() as i32).unwrap();
     listener.notify("REMOTE_COMMUNICATION", &payload(number));
     thread::scope(|scope| {
         scope.spawn(move || {
-            // Not to wait for anything, but to meet another moment each time.
+            // Not to wait for anything, but to hit a different moment each time.
             thread::sleep(after);
-            // It is not waited for until its output has ended, so the id is its own.
+            // It is not reaped until its output has ended, so the id is still its own.
             kill_process(pid, Signal::KILL).unwrap();
         });
         let mut ended = false;
@@ -128,7 +128,7 @@ fn a_signal_leaves_the_spool_to_the_next_listener() {
     terminate(listener);
 }
 
-/// The broker forgets ids at once here, but what was taken is marked in the spool.
+/// Here, the broker forgets ids at once, but accepted messages are marked in the spool.
 #[test]
 fn what_the_broker_has_is_not_sent_again() {
     let Some(mut nats) = Nats::start() else { return };
@@ -160,7 +160,7 @@ fn two_runs_of_supervisord_with_the_same_serials() {
     let Some(nats) = Nats::start() else { return };
     let place = Place::new();
     for _ in 0..2 {
-        // The listener's parent is another one each time.
+        // The listener's parent is a different one each time.
         let mut shell = place.command(&["sh", "-c", r#""$@"; exit $?"#, "sh"], &nats.url(), &[]);
         let mut listener = Simulator::spawn(&mut shell).unwrap();
         (0..10).for_each(|number| deliver(&mut listener, &payload(number)));
@@ -191,7 +191,7 @@ fn listeners_of_one_pool_have_spools_of_their_own() {
         listener.pool.next_serial = number;
         deliver(listener, &payload(number));
     }
-    // One that wants the spool of another one waits, and gets it when that one has gone.
+    // A listener that wants another one's spool waits, and gets it when the other is gone.
     let [one, other] = listeners;
     let mut command = place.command(&[], &url, &[]);
     let mut third = Simulator::spawn(command.env("SUPERVISOR_PROCESS_NAME", "one_00")).unwrap();

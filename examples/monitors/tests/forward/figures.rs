@@ -1,4 +1,4 @@
-//! What `fleet` and `forward_monitor` take, with a thousand machines of twenty processes each. `benches/fleet` runs it.
+//! Measures `fleet` and `forward_monitor` with a thousand machines of twenty processes each. Run by `benches/fleet`.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -15,7 +15,7 @@ use supervisor_monitors::forward::streams::last_of;
 
 const MACHINES: usize = 1000;
 const PROCESSES: usize = 20;
-/// What happened to each process since the stream was begun.
+/// What has happened to each process since the stream was created.
 const STATES: [(&str, &str, &str); 4] = [
     ("STARTING", "STOPPED", "tries:0"),
     ("RUNNING", "STARTING", "pid:2766"),
@@ -23,10 +23,10 @@ const STATES: [(&str, &str, &str); 4] = [
     ("RUNNING", "STARTING", "pid:2767"),
 ];
 
-/// The message of an event, as the forwarder of this machine publishes it.
+/// The message of an event, as published by this machine's forwarder.
 fn message(machine: usize, process: usize, serial: usize) -> Message {
     let (state, from, rest) = STATES[serial / PROCESSES];
-    // One in a thousand does not run.
+    // One in a thousand is not running.
     let state =
         if serial / PROCESSES == 3 && (machine * PROCESSES + process).is_multiple_of(1000) { "FATAL" } else { state };
     let (host, run) = (format!("machine{machine:04}"), "6c2f8dd2-cc1a-4a3f-9a0e-6a8c8f1f7b7e-812-4711");
@@ -71,7 +71,7 @@ async fn publish_fleet(context: &jetstream::Context) {
     }
 }
 
-/// A sign of life of every machine.
+/// A heartbeat of every machine.
 async fn publish_beats(context: &jetstream::Context) {
     let mut acks = Vec::new();
     for machine in 0..MACHINES {
@@ -157,7 +157,7 @@ fn a_thousand_machines() {
     {
         let mut times: Vec<Duration> = (0..5)
             .map(|_| {
-                // As it is with forwarders that are alive.
+                // As with running forwarders.
                 nats.ask(async |context| {
                     publish_beats(&context).await;
                     Some(())

@@ -1,4 +1,4 @@
-//! What `fleet` makes of the stream.
+//! How `fleet` interprets the stream.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -72,7 +72,7 @@ fn the_states_of_two_machines() {
     deliver(&mut b, "TICK_5", "when:5");
     state(&mut a, "EXITED", "RUNNING", "cat", "expected:0 pid:7");
     deliver(&mut a, "PROCESS_GROUP_REMOVED", "groupname:others\n");
-    // An old one, by way of another pool: it is late.
+    // A late event, through another pool.
     a.pool.name = "slow".into();
     let next = std::mem::replace(&mut a.pool.next_serial, 1);
     state(&mut a, "STARTING", "STOPPED", "cat", "tries:0");
@@ -96,7 +96,7 @@ fn the_states_of_two_machines() {
     assert_eq!(words[5][..5], ["b.é", "other", "one", "pets:do\\ng", "BACKOFF"]);
     assert_eq!(text.lines().last(), Some("2 supervisords: 2 RUNNING; 3 processes: 1 BACKOFF, 1 EXITED, 1 RUNNING"));
 
-    // As it happens: the table, then what changes.
+    // Live: the table, then changes.
     let mut child = fleet(&nats, &["--json"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap());
     let mut next = || {
@@ -109,7 +109,7 @@ fn the_states_of_two_machines() {
     state(&mut b, "STARTING", "STOPPED", "fish", "tries:0");
     assert_eq!(next(), "change b.é other one pets:fish STOPPED STARTING null false");
 
-    // Another run of a's supervisord, whose serials are lower: nothing else is known of it.
+    // Another run of a's supervisord, with lower serials: nothing else is known about it.
     terminate(a);
     let mut a = places[0].listener(&nats.url(), &["--host", "a", "--run", "2", "--spool-bytes", "500"]);
     state(&mut a, "STARTING", "STOPPED", "bird", "tries:0");
@@ -133,7 +133,7 @@ fn the_states_of_two_machines() {
     );
     state(&mut b, "STARTING", "STOPPED", "fish", "tries:0");
     assert_eq!(once(&nats)[1], "state b.é other one pets:fish - STARTING null false");
-    // It has followed through the broker's restart. What is not true any longer may be left out.
+    // It has continued after the broker's restart. Changes that are no longer current may be omitted.
     let mut line = next();
     if line == "change b.é other one pets:fish STOPPING STOPPED 1 false" {
         line = next();
@@ -153,7 +153,7 @@ fn a_stream_that_does_not_exist() {
     assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
 }
 
-/// One request for the last message of a subject gives the last state of a process.
+/// A single request for the last message of a subject returns the last state of a process.
 #[test]
 fn the_last_state_of_a_process() {
     let Some(nats) = Nats::start() else { return };
@@ -176,7 +176,7 @@ fn the_last_state_of_a_process() {
     let cat = last("supervisor.a%2Eb.last.trading%20host.process.pets.cat").unwrap();
     assert_eq!(header(&cat, "Supervisor-eventname"), "PROCESS_STATE_STARTING");
     assert!(last("supervisor.a%2Eb.last.trading%20host.process.pets.bird").is_none());
-    // In the stream of all events, each is one message as ever.
+    // In the stream of all events, each is still one message.
     let subjects: Vec<_> = nats.messages(4).iter().map(|message| message.subject.to_string()).collect();
     let names = ["PROCESS_STATE_STARTING", "PROCESS_STATE_RUNNING", "PROCESS_STATE_STARTING", "TICK_5"];
     assert_eq!(subjects, names.map(|name| format!("supervisor.a%2Eb.{name}")));
@@ -199,7 +199,7 @@ fn silence_and_stops() {
     let (code, all) = once_with(&nats, &[]);
     assert_eq!(code, Some(2));
     assert_eq!(all[6..8], ["server c supervisor STOPPING", "state c supervisor pets:cat - STOPPING 7 false"]);
-    // One is gone without a word, one as it had said; and one has nothing to say for longer, but is there.
+    // One has disappeared silently, one after announcing it; and one has nothing to report for longer, but is running.
     terminate(b);
     terminate(c);
     let expected = [
@@ -217,7 +217,7 @@ fn silence_and_stops() {
     let silent = ["--silent-after", "2"];
     wait_for("silence", || (once_with(&nats, &silent).1 == expected).then_some(()));
 
-    // What is shown decides the exit code.
+    // The visible lines decide the exit code.
     for (filter, code, shown) in [
         (&["--host", "b"][..], 0, &expected[3..6]),
         (&["--host", "b,c", "--process", "pets:dog"], 2, &[expected[5], expected[8]]),
@@ -234,7 +234,7 @@ fn silence_and_stops() {
         );
     }
 
-    // As it happens.
+    // Live.
     let mut child = fleet(&nats, &["--json", "--silent-after", "2"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap()).lines().map(|line| lines(&line.unwrap()).remove(0));
     output.by_ref().find(|line| line.starts_with("summary ")).unwrap();
@@ -252,7 +252,7 @@ fn silence_and_stops() {
     terminate(a);
 }
 
-/// A group that was removed and added again has none of the processes that it had.
+/// A group that was removed and added again has none of its former processes.
 #[test]
 fn groups_and_reloads_in_a_snapshot() {
     let Some(nats) = Nats::start() else { return };

@@ -1,4 +1,4 @@
-//! An HTTP server in the broker's place.
+//! An HTTP server in place of the broker.
 
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -18,7 +18,7 @@ use std::net::TcpListener;
 use supervisor_events::simulator::Simulator;
 use tiny_http::{Response, Server};
 
-/// A server that answers with a status, and keeps what it has taken.
+/// A server that answers with a status, and keeps what it has accepted.
 struct Receiver {
     server: Arc<Server>,
     status: Arc<AtomicU16>,
@@ -43,7 +43,7 @@ impl Receiver {
                 };
                 assert_eq!(header("content-type"), "application/x-ndjson");
                 *authorization.lock().unwrap() = header("authorization");
-                // A line, whatever the payload has.
+                // One line, whatever the payload contains.
                 assert_eq!((body.matches('\n').count(), body.ends_with('\n')), (1, true), "{body:?}");
                 if status < 300 {
                     lines.lock().unwrap().push(serde_json::from_str(&body).unwrap());
@@ -66,7 +66,7 @@ impl Receiver {
         self.lines.lock().unwrap().len()
     }
 
-    /// All lines, once there is this event. What came again at once, as after a kill, is there once.
+    /// All lines, once there is this event. Duplicates, as after a kill, are removed.
     fn events(&self, last: u64) -> Vec<Value> {
         let serial = |line: &Value| line["header"]["serial"].as_str().unwrap().parse::<u64>().unwrap();
         wait_for("the last event", || {
@@ -148,7 +148,7 @@ fn what_the_server_refuses() {
     receiver.answer(204);
     receiver.events(4);
     assert_eq!(*receiver.authorization.lock().unwrap(), "Bearer s3cret");
-    // One that is refused for itself does not keep the others from it.
+    // An event that is rejected does not block the others.
     receiver.answer(422);
     deliver(&mut one, &payload(5));
     place.wait_for_log("the server refuses an event: dropped");

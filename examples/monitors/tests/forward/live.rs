@@ -1,4 +1,4 @@
-//! The listener under a real supervisord, and before the crate's own `check_listener`.
+//! The listener under a real supervisord, and under the crate's own `check_listener`.
 
 use std::process::Command;
 
@@ -28,14 +28,14 @@ fn two_runs_of_a_real_supervisord() {
         nats.kill();
         supervisord.ctl(&["restart", "cat"]);
         supervisord.wait_for("forward.err", "they go to the spool", 1);
-        // Killed, and started again: what was on its way is sent again.
+        // Killed, and started again: events under way are sent again.
         supervisord.ctl(&["signal", "KILL", "forward"]);
         supervisord.wait_for("supervisord.log", "spawned: 'forward'", 2);
         nats.restart();
         supervisord.ctl(&["restart", "cat"]);
         let pid = supervisord.pid("cat");
         let expected = format!("trading host één {pid}");
-        // The fleet knows of `cat` what supervisord does.
+        // The fleet knows the same about `cat` as supervisord.
         wait_for("the fleet", || {
             let output = fleet(&nats, &["--once", "--json"]).output().unwrap();
             let text = String::from_utf8(output.stdout).unwrap();
@@ -43,13 +43,13 @@ fn two_runs_of_a_real_supervisord() {
             let cat = lines.into_iter().find(|line| line["process"] == "cat" && line["state"] == "RUNNING")?;
             (format!("{} {}", cat["server"].as_str()?, cat["pid"]) == expected).then_some(())
         });
-        // What a listener that is busy has not been given by its end, supervisord throws away.
+        // supervisord discards events that a busy listener has not been sent by its end.
         wait_for("a listener that is ready", || {
             let log = supervisord.log();
             (log.rfind("forward: ACKNOWLEDGED -> READY") > log.rfind("sent to listener forward")).then_some(())
         });
         supervisord.stop();
-        // It said so, and has gone.
+        // It announced that, and is gone.
         wait_for("its end in the fleet", || {
             let output = fleet(&nats, &["--once", "--json", "--silent-after", "2"]).output().unwrap();
             let text = String::from_utf8(output.stdout).unwrap();
@@ -80,7 +80,7 @@ fn two_runs_of_a_real_supervisord() {
     }
 }
 
-/// A supervisord that was killed said nothing.
+/// A killed supervisord announced nothing.
 #[test]
 fn a_supervisord_that_is_killed() {
     let Some(nats) = Nats::start() else { return };
@@ -99,7 +99,7 @@ fn a_supervisord_that_is_killed() {
     state("UNKNOWN");
 }
 
-/// The serials go on, the poolserials begin anew, and it is one run.
+/// The serials continue, the poolserials start over, and it is one run.
 #[test]
 fn a_reload() {
     let Some(nats) = Nats::start() else { return };
@@ -120,7 +120,7 @@ fn a_reload() {
     supervisord.stop();
 }
 
-/// Each of the listeners that it starts at the same time has a spool of its own.
+/// Listeners that it starts at the same time each have their own spool.
 fn check_listener(url: &str) {
     let place = Place::new();
     let mut command = Command::new(example("check_listener"));

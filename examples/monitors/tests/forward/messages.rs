@@ -1,4 +1,4 @@
-//! What a message looks like, whatever supervisord's names look like.
+//! The form of a message, whatever supervisord's names contain.
 
 use crate::nats::{Nats, Place, deliver, header, payload, terminate};
 use crate::support::{PATIENCE, wait_for};
@@ -52,7 +52,7 @@ fn unknown_tokens_and_names() {
     assert_eq!(&message.payload[..], b"\0\xff\n");
 }
 
-/// The broker takes a megabyte.
+/// The broker accepts a megabyte.
 #[test]
 fn a_payload_that_is_too_large_for_the_broker() {
     let Some(nats) = Nats::start() else { return };

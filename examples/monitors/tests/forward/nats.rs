@@ -1,4 +1,4 @@
-//! A broker to be killed, the listener under test, and what has reached the stream.
+//! A broker that can be killed, the listener under test, and the content of the stream.
 
 use std::env;
 use std::fs::{self, File};
@@ -17,10 +17,10 @@ use tempfile::TempDir;
 
 use crate::support::{PATIENCE, wait_for};
 
-/// The stream, and what its subjects begin with.
+/// The stream, and the prefix of its subjects.
 pub const STREAM: &str = "supervisor";
 
-/// A nats-server with JetStream, on a port of its own that it keeps when it is started again.
+/// A nats-server with JetStream, on its own port, which it keeps when it is restarted.
 pub struct Nats {
     child: Option<Child>,
     program: PathBuf,
@@ -31,12 +31,12 @@ pub struct Nats {
 }
 
 impl Nats {
-    /// None if there is no nats-server to be had.
+    /// `None` if there is no nats-server.
     pub fn start() -> Option<Self> {
         Self::with_config("", ConnectOptions::new())
     }
 
-    /// One with a configuration of its own, and how to log in there to all of it.
+    /// One with its own configuration, and credentials with full access.
     pub fn with_config(config: &str, options: ConnectOptions) -> Option<Self> {
         let program = ["nats-server", "/usr/sbin/nats-server", "/usr/local/bin/nats-server"].map(PathBuf::from);
         let runs = |program: &PathBuf| {
@@ -45,7 +45,7 @@ impl Nats {
         };
         let Some(program) = program.into_iter().find(runs) else {
             assert!(env::var_os("CI").is_none(), "no nats-server");
-            // Not `eprintln!`, which is not shown for a test that passes.
+            // Not `eprintln!`, which is hidden if a test passes.
             let _ = writeln!(io::stderr(), "\nSKIPPED, for want of a nats-server\n");
             return None;
         };
@@ -56,7 +56,7 @@ impl Nats {
         Some(this)
     }
 
-    /// Starts it again, with what it had stored.
+    /// Starts it again, with its stored data.
     pub fn restart(&mut self) {
         let directory = self.directory.path();
         let port = if self.port == 0 { "-1".into() } else { self.port.to_string() };
@@ -69,7 +69,7 @@ impl Nats {
             let mut child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
             let ports = directory.join(format!("nats-server_{}.ports", child.id()));
             let text = wait_for("its port", || match child.try_wait().unwrap() {
-                // Somebody has the port.
+                // Another program has the port.
                 Some(_) => Some(String::new()),
                 None => fs::read_to_string(&ports).ok().filter(|text| text.contains('}')),
             });
@@ -93,7 +93,7 @@ impl Nats {
         self.url_for("")
     }
 
-    /// The URL with what stands before the host.
+    /// The URL with this before the host.
     pub fn url_for(&self, user: &str) -> String {
         format!("nats://{user}127.0.0.1:{}", self.port)
     }
@@ -103,7 +103,7 @@ impl Nats {
         runtime.block_on(async { question(jetstream::new(self.options.clone().connect(self.url()).await.ok()?)).await })
     }
 
-    /// How many messages there are.
+    /// The number of messages.
     pub fn count(&self) -> u64 {
         let count = async |context: jetstream::Context| {
             Some(context.get_stream(STREAM).await.ok()?.cached_info().state.messages)
@@ -111,12 +111,12 @@ impl Nats {
         self.ask(count).unwrap_or(0)
     }
 
-    /// Waits until there are so many messages.
+    /// Waits for this many messages.
     pub fn wait_for(&self, count: u64) {
         wait_for(&format!("{count} messages"), || (self.count() >= count).then_some(()));
     }
 
-    /// All messages, once there are so many; or more.
+    /// Waits for at least this many messages, and returns all.
     pub fn messages(&self, count: u64) -> Vec<StreamMessage> {
         self.wait_for(count);
         let all = async |context: jetstream::Context| {
@@ -160,7 +160,7 @@ impl Place {
         self.0.path()
     }
 
-    /// The listener's command, behind what starts it.
+    /// The listener's command, after a command that starts it.
     pub fn command(&self, before: &[&str], url: &str, arguments: &[&str]) -> Command {
         let program = env!("CARGO_BIN_EXE_forward_monitor");
         let words = [before, &[program, "--longest-pause", "0.2"], arguments].concat();
@@ -186,7 +186,7 @@ impl Place {
         fs::read_to_string(self.path().join("log")).unwrap_or_default()
     }
 
-    /// Waits until a text stands in the listener's log.
+    /// Waits for a text in the listener's log.
     pub fn wait_for_log(&self, text: &str) {
         wait_for(&format!("{text:?} in the log"), || self.log().contains(text).then_some(()));
     }
@@ -200,7 +200,7 @@ impl Drop for Place {
     }
 }
 
-/// A payload that is another one for each number, some of them with all that is hard to carry.
+/// A payload that differs for each number. Some contain everything that is hard to transport.
 pub fn payload(number: u64) -> Vec<u8> {
     let data = match number % 5 {
         0 => "ü😀\0\r\n\n\n".repeat(number as usize % 40),
@@ -211,7 +211,7 @@ pub fn payload(number: u64) -> Vec<u8> {
     format!("type:{number}\n{data}").into_bytes()
 }
 
-/// Has the listener take an event.
+/// Sends the listener an event.
 pub fn deliver(listener: &mut Simulator, payload: &[u8]) {
     assert_eq!(listener.notify("REMOTE_COMMUNICATION", payload), None);
     let reports = listener.run(PATIENCE);
@@ -235,7 +235,7 @@ pub fn terminate(mut listener: Simulator) {
     assert!(listener.wait(PATIENCE).unwrap().expect("its end").success());
 }
 
-/// The lines that `fleet --json` writes.
+/// The output lines of `fleet --json`.
 pub fn fleet(nats: &Nats, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fleet"));
     command.args(["--nats-url", &nats.url()]).args(arguments).stdin(Stdio::null());

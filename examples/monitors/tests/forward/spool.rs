@@ -1,4 +1,4 @@
-//! The spool's limits: no room, a torn end, a full disk.
+//! The spool's limits: lack of space, a partial record, a full disk.
 
 use std::fs;
 
@@ -28,7 +28,7 @@ fn what_is_dropped_is_counted() {
     assert!((15_000..22_000).contains(&size), "{size}");
     nats.restart();
     place.wait_for_log("events were dropped while");
-    // What came before is there by now: there is room again.
+    // Earlier messages are there by now, so there is room again.
     let kept = nats.messages(3).iter().filter(|message| !message.subject.contains("DROPPED")).count() as u64;
     nats.messages(kept + 2);
     deliver(&mut listener, &payload(500));
@@ -56,7 +56,7 @@ fn a_torn_end_is_cut_off() {
     let url = nats.url();
     nats.kill();
     let place = Place::new();
-    // Any of the last record's bytes may be the last one that was written; or others stand in their place.
+    // Any of the last record's bytes may be the last one written; or other bytes may be in their place.
     for (number, keep) in (0..).zip([1, 7, 8, 9, 100, 250]) {
         let mut listener = place.listener(&url, &[]);
         listener.pool.next_serial = number;
@@ -72,12 +72,12 @@ fn a_torn_end_is_cut_off() {
             *torn.last_mut().unwrap() ^= 1;
         }
         fs::write(place.spool(), torn).unwrap();
-        // It was not answered for, so it comes again.
+        // It was not answered, so it comes again.
         let mut listener = place.listener(&url, &[]);
         pool.next_serial = number + 1;
         listener.pool = pool;
         deliver(&mut listener, &payload(number + 1));
-        // And is the first one of the next round, where it is known.
+        // And is the first event of the next round, where it is recognised.
         terminate(listener);
     }
     assert_eq!(place.log().matches("it is cut off").count(), 6);
@@ -93,7 +93,7 @@ fn an_event_is_held_while_the_disk_is_full() {
     let url = nats.url();
     nats.kill();
     let place = Place::new();
-    // A limit for files, and no signal where it is met.
+    // A limit on file sizes, without a signal when it is reached.
     let limited = ["sh", "-c", r#"trap "" XFSZ; ulimit -f 16; exec "$@""#, "sh"];
     let mut listener = Simulator::spawn(&mut place.command(&limited, &url, &[])).unwrap();
     let mut number = 0;

@@ -1,4 +1,4 @@
-//! The limits of streams: set when they are created, told where they are others, and never changed.
+//! Limits of streams: set when streams are created, reported if existing ones differ, and never changed.
 
 use crate::nats::{Nats, Place, STREAM, deliver, payload, terminate};
 use crate::support::PATIENCE;
@@ -31,10 +31,10 @@ fn a_stream_is_created_with_the_limits() {
     let events = config(&nats, STREAM).unwrap();
     let limits = (events.max_age, events.max_bytes, events.max_messages_per_subject, events.num_replicas);
     assert_eq!(limits, (Duration::from_secs(60), 1_000_000, 2, 1));
-    // No longer than the age, which the broker insists on.
+    // No longer than the age, as the broker requires.
     assert_eq!(events.duplicate_window, Duration::from_secs(60));
     assert_eq!(nats.count(), 2);
-    // What runs for a month is in no event of the last minute.
+    // A process that runs for a month is in no event of the last minute.
     let last = config(&nats, "supervisor_last").unwrap();
     assert_eq!((last.max_age, last.max_bytes, last.max_messages_per_subject), (Duration::ZERO, -1, 1));
     assert!(!place.log().contains("WARNING"), "{}", place.log());
@@ -43,7 +43,7 @@ fn a_stream_is_created_with_the_limits() {
 #[test]
 fn a_stream_that_is_there_is_left_as_it_is() {
     let Some(nats) = Nats::start() else { return };
-    // As it was created before there were last states.
+    // As created by versions without last states.
     let own =
         Config { name: STREAM.into(), subjects: vec!["supervisor.>".into()], max_bytes: 5 << 20, ..Config::default() };
     let created =
@@ -69,11 +69,11 @@ fn a_stream_that_is_there_is_left_as_it_is() {
     terminate(listener);
 }
 
-/// Without them, events are published all the same.
+/// Without them, events are still published.
 #[test]
 fn nobody_keeps_last_states() {
     let Some(nats) = Nats::start() else { return };
-    // It takes other machines' alone.
+    // It accepts only those of other machines.
     let other = Config { name: "other".into(), subjects: vec!["supervisor.b.last.>".into()], ..Config::default() };
     nats.ask(async |context| context.create_stream(other.clone()).await.ok()).unwrap();
     let place = Place::new();

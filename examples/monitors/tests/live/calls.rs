@@ -1,5 +1,5 @@
-//! Every call of `supervisor_monitors::supervisord`, against supervisor 4.0 to 4.3, over a unix socket and over TCP with an
-//! account. Meanwhile a listener is BUSY without end.
+//! Every call of `supervisor_monitors::supervisord`, against supervisor 4.0 to 4.3, over a unix socket and over TCP
+//! with an account, while a listener is permanently BUSY.
 
 use std::fmt::Debug;
 use std::net::TcpListener;
@@ -24,7 +24,7 @@ command = sh -c \"printf 'READY\\n'; exec cat > %(here)s/events\"\n";
 
 const MORE: &str = "[program:more]\ncommand = cat\nstartsecs = 0\n";
 
-/// A call, shown as its answer or the name of the fault.
+/// Makes a call, and formats the answer or the name of the fault.
 type Row<'a> = (&'static str, Box<dyn Fn() -> String + 'a>, &'a str);
 
 fn row<'a, T: Debug>(name: &'static str, call: impl Fn() -> Result<T, Failure> + 'a, expected: &'a str) -> Row<'a> {
@@ -38,7 +38,7 @@ fn shown<T: Debug>(answer: Result<T, Failure>) -> String {
     }
 }
 
-/// Who, and what became of it.
+/// The processes and their outcomes.
 fn told(answer: Result<Vec<ProcessOutcome>, Failure>) -> Result<String, Failure> {
     let told = |outcome: &ProcessOutcome| {
         let result = outcome.fault.map_or(outcome.description.as_str(), |fault| fault.name());
@@ -97,7 +97,7 @@ fn questions(calls: &Supervisord, server: &Server, version: &str, at: &str) {
 
 fn logs(calls: &Supervisord, at: &str) {
     const TEXT: &str = " one <&>\n\"two\"\tthrée\n";
-    // It is a debug log, which tells what is written.
+    // It is a debug log, which includes what is written.
     let has_echo = |log: String| log.contains("'echo' stdout output");
     let out = |bytes| calls.log_end("echo", Stream::Stdout, bytes);
     run(
@@ -163,7 +163,7 @@ fn control(calls: &Supervisord, at: &str) {
     becomes(calls, &["echo"], ProcessState::Running);
     assert_ne!(calls.process("echo").unwrap().pid, pid, "{at}");
     calls.signal("echo", Signal::Kill).unwrap();
-    // supervisord starts again what a signal has ended.
+    // supervisord restarts a process that a signal has ended.
     becomes(calls, &["echo"], ProcessState::Running);
 }
 
@@ -244,7 +244,7 @@ fn tried_against(version: &str, programs: &Path) {
     let unix = format!("unix://{}/socket", server.directory().display());
     let (unix, tcp) = (Supervisord::at(&unix, None), format!("http://127.0.0.1:{port}"));
     every_call(&unix, &server, version, &format!("{version}, unix socket"));
-    // The only one that it takes: it gives no answer.
+    // The only call that it accepts: it gives no answer.
     server.wait_for("events", "type:a type\ndata, ü", 1);
     let account = Some(("üser", "pass:word"));
     let with_account = Supervisord::at(&tcp, account).with_deadline(Duration::from_secs(10));
@@ -254,12 +254,12 @@ fn tried_against(version: &str, programs: &Path) {
         assert!(error.is::<Misconfigured>() && error.to_string().contains("SUPERVISOR_PASSWORD"), "{version}: {error}");
     }
 
-    // It runs again once it has stopped all its processes, with the same process id.
+    // It is running again once it has stopped all its processes, with the same process id.
     let before = unix.process("echo").unwrap().pid;
     unix.restart_supervisord().unwrap();
     wait_for("the restart", || unix.process("echo").is_ok_and(|echo| echo.runs() && echo.pid != before).then_some(()));
     unix.shut_down().unwrap();
-    // It is already about to.
+    // It is already ending.
     assert!(unix.shut_down().is_ok_and(|()| true) || unix.state().is_err(), "{version}");
     assert!(server.ends().success(), "{version}");
 }

@@ -1,4 +1,4 @@
-//! Commands of a user, run by the monitors under a real supervisord, each by a real cause.
+//! Commands of a user, run by the monitors under a real supervisord, each with a real cause.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::support::{program, wait_for};
 use rustix::process::{Pid, test_kill_process};
 use serde_json::Value;
 
-/// The section of a monitor with this command in `variable`, and further settings.
+/// The section of a monitor with this command in `variable`, and additional settings.
 fn monitor(name: &str, settings: &str, events: &str, environment: &str) -> String {
     let program = program(name);
     let program = program.to_str().unwrap().replace('%', "%%");
@@ -20,18 +20,18 @@ fn monitor(name: &str, settings: &str, events: &str, environment: &str) -> Strin
     )
 }
 
-/// The command of a script beside `supervisord.conf`. supervisord takes away all quotes at the end of a value.
+/// A command that runs a script beside `supervisord.conf`. supervisord removes all quotes at the end of a value.
 fn stand_in(script: &str) -> String {
     format!("python3 '{}' ", Path::new(env!("CARGO_MANIFEST_DIR")).join(script).display())
 }
 
-/// What stands in for a trading process.
+/// A simulated trading process.
 fn process(name: &str, arguments: &str) -> String {
     let stand_in = stand_in("stand_in.py");
     format!("[program:{name}]\ncommand = {stand_in} {arguments}\nstartsecs = 0\nstartretries = 0\n")
 }
 
-/// Waits for the alert of this kind and status.
+/// Waits for an alert of this kind and status.
 fn wait_for_alert(alerts: &Collector, event: &str, status: Option<&str>) -> Value {
     let is = |alert: &Value| alert["event"] == event && alert["status"].as_str() == status;
     alerts.wait_for(&format!("{event} {status:?}"), is)
@@ -64,9 +64,9 @@ fn the_state_of_a_crashed_strategy_is_kept() {
         kept.0.starts_with("genetic_engine-") && kept.0.ends_with(&format!("-{}.json", alert["serial"])),
         "{kept:?}"
     );
-    // It may have been started again by then.
+    // It may have been restarted by then.
     assert_eq!(kept.1["pids"][0], pid);
-    // What it says is in the log, and nothing else.
+    // Its output is in the log, and nowhere else.
     supervisord.wait_for("failure_monitor.err", "on-event/genetic_engine:genetic_engine has run", 1);
     let said = supervisord.file("failure_monitor.err");
     assert!(said.contains("on-event/genetic_engine:genetic_engine: ") && said.contains("is kept as"), "{said}");
@@ -78,7 +78,7 @@ fn the_state_of_a_crashed_strategy_is_kept() {
 #[test]
 fn trading_is_stopped_before_a_command_is_run() {
     let alerts = Collector::start();
-    // It is told of the stop by what it finds, and it hangs.
+    // The environment tells it about the stop, and it hangs.
     let script = "cat > payload; supervisorctl -c %(here)s/supervisord.conf status > found.part; mv found.part found; \
                   echo $$ > pid; exec sleep 10000";
     let environment = format!("ALERT_URL=\"{}\",ON_EVENT=\"sh -c '{script}' \"", alerts.url());
@@ -99,14 +99,14 @@ fn trading_is_stopped_before_a_command_is_run() {
     let order_executor = found.lines().find(|line| line.contains("order_executor")).unwrap();
     assert!(order_executor.contains("STOP"), "{found}");
     assert_eq!(supervisord.file("payload"), "processname:risk_manager groupname:trading_system from_state:BACKOFF");
-    // Events go on meanwhile, and it is ended when its time is up.
+    // Events continue in the meantime, and it is stopped after its timeout.
     supervisord.ctl(&["signal", "KILL", "worker"]);
     wait_for_alert(&alerts, "UNEXPECTED_EXIT", Some("firing"));
     let failed = wait_for_alert(&alerts, "COMMAND_FAILED", Some("firing"));
     assert_eq!(failed["details"]["why"], "it took longer than 5 s, and was stopped");
     assert_eq!((&failed["process"], &failed["group"]), (&"risk_manager".into(), &"trading_system".into()));
 
-    // What runs when the monitor ends is ended with it.
+    // Commands running when the monitor ends are stopped with it.
     let before = wait_for("its id", || Some(supervisord.file("pid")).filter(|pid| !pid.is_empty()));
     supervisord.ctl(&["start", "trading_system:risk_manager"]);
     let pid = wait_for("another one", || Some(supervisord.file("pid")).filter(|pid| !pid.is_empty() && *pid != before));
@@ -131,7 +131,7 @@ fn latency_and_positions_are_checked_at_each_tick() {
         process("order_executor", "--positions %(here)s/positions.json"),
     ];
     let Some(mut supervisord) = Supervisord::start("commands", &sections.concat()) else { return };
-    // It may not listen yet at the first tick.
+    // It may not be listening at the first tick.
     supervisord.wait_for("heartbeat_monitor.err", "on-tick 1 has run", 1);
     supervisord.wait_for("heartbeat_monitor.err", "on-tick 2 has run", 1);
     let before = alerts.count(|alert| alert["event"] != "COMMAND_FAILED");
@@ -146,7 +146,7 @@ fn latency_and_positions_are_checked_at_each_tick() {
     );
     let slow = wait_for_alert(&alerts, "ORDER_LATENCY", Some("firing"));
     assert_eq!((&slow["severity"], &slow["details"]["alert_level"]), (&"HIGH".into(), &"HIGH".into()));
-    // It goes on for a tick, and then it is over.
+    // It lasts for a tick, and then it is over.
     let runs = supervisord.file("heartbeat_monitor.err").matches("on-tick 2 has run").count();
     supervisord.wait_for("heartbeat_monitor.err", "on-tick 2 has run", runs + 1);
     for file in ["exchange_positions", "exchange_is_slow"] {
@@ -158,7 +158,7 @@ fn latency_and_positions_are_checked_at_each_tick() {
     }
     assert_eq!(alerts.count(|alert| alert["event"] == "ORDER_LATENCY"), 2);
 
-    // Where nobody answers, that is what is said.
+    // If nobody answers, the alert says so.
     let failed = |alert: &Value| alert["event"] == "COMMAND_FAILED" && alert["status"] == "firing";
     let before = alerts.count(failed);
     supervisord.ctl(&["stop", "exchange"]);
@@ -192,7 +192,7 @@ fn the_markets_regime_is_detected_at_ticks() {
     supervisord.write("market_is_wild", "");
     assert_eq!(regime("volatile"), 1);
     assert!(supervisord.file("regime.json").contains("volatile"));
-    // It is news once, however long it lasts.
+    // It is reported once, however long it lasts.
     let runs = supervisord.file("performance_monitor.err").matches("on-tick has run").count();
     supervisord.wait_for("performance_monitor.err", "on-tick has run", runs + 2);
     assert_eq!((regime("calm"), regime("volatile")), (1, 1));

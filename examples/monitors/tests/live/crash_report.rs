@@ -1,4 +1,4 @@
-//! `crash_report` under a real supervisord, beside superlance's crashmail.
+//! `crash_report` under a real supervisord, together with superlance's crashmail.
 
 use std::cell::RefCell;
 
@@ -46,7 +46,7 @@ fn the_same_crashes_are_reported_as_by_crashmail_and_all_at_once() {
         + &crashmail
         + &crashing("three", 3)
         + &crashing("four", 4)
-        // An expected exit, a stop, and one that was signalled.
+        // An expected exit, a stop, and an exit after a signal.
         + &format!("[program:job]\ncommand = true\n{ENDS}")
         + &format!("[program:stopped]\ncommand = cat\n{ENDS}")
         + &format!("[program:killed]\ncommand = cat\n{ENDS}");

@@ -1,5 +1,5 @@
-//! `critical_exit` under a real supervisord, and `container-entrypoint` around both: as an ordinary process, and as
-//! the first one of a process namespace.
+//! `critical_exit` under a real supervisord, and `container-entrypoint` around both: as an ordinary process, and as the
+//! first process of a namespace.
 
 use std::env;
 use std::fs;
@@ -45,7 +45,7 @@ fn the_loss_of_a_process_that_matters_ends_supervisord_and_no_other_does() {
     let Some(mut supervisord) = Supervisord::start("s", &sections.concat()) else { return };
     supervisord.ctl(&["start", "other"]);
     supervisord.wait_for("supervisord.log", "critical_exit: event was processed", 1);
-    // An exit is no loss unless that was set.
+    // An exit only counts as a loss if that was set.
     supervisord.wait_for("supervisord.log", "success: mailer entered RUNNING state", 1);
     supervisord.ctl(&["signal", "KILL", "jobs:mailer"]);
     supervisord.wait_for("supervisord.log", "critical_exit: event was processed", 2);
@@ -68,13 +68,13 @@ fn what_was_lost_may_come_back_within_its_grace_period() {
     supervisord.ctl(&["signal", "KILL", "web"]);
     supervisord.wait_for("said", "web:web has 0.5 s to come back", 1);
     supervisord.wait_for("said", "web:web has come back: supervisord continues", 1);
-    // Stopped by a person, it is not missed.
+    // A person stopped it, so it is not lost.
     supervisord.ctl(&["signal", "KILL", "web"]);
     supervisord.ctl(&["stop", "web"]);
     supervisord.wait_for("said", "web:web has come back: supervisord continues", 2);
     assert!(!supervisord.file("said").contains("is lost"));
     assert!(supervisord.stop().success());
-    // Nothing that ends with supervisord is lost.
+    // Processes that end with supervisord are not lost.
     assert!(!supervisord.file("said").contains("is lost"));
 }
 
@@ -122,7 +122,7 @@ fn an_old_pidfile_never_ends_another_process() {
     let refused = format!("supervisord does NOT end: process {} is not the supervisord that", bystander.id());
     supervisord.wait_for("said", &refused, 1);
     assert!(bystander.try_wait().unwrap().is_none());
-    // It is tried until it is done.
+    // It is retried until it succeeds.
     fs::copy(supervisord.directory().join("supervisord.pid"), supervisord.directory().join("old.pid")).unwrap();
     assert_eq!(supervisord.ends().code(), Some(0));
     assert!(bystander.try_wait().unwrap().is_none());
@@ -132,7 +132,7 @@ fn an_old_pidfile_never_ends_another_process() {
 
 // ---- The entry point ----
 
-/// A container, or what is left of one without namespaces.
+/// A container, or without namespaces an ordinary process.
 struct Container {
     directory: TempDir,
     child: Child,
@@ -140,7 +140,7 @@ struct Container {
 }
 
 impl Container {
-    /// None if there is no supervisord to be had. `around` is what the entry point is run by.
+    /// `None` if there is no supervisord. `around` is the command that runs the entry point.
     fn start(around: &[&str], sections: &str, files: &[(&str, &str)]) -> Option<Self> {
         let programs = supervisord::programs()?;
         let directory = TempDir::new().unwrap();
@@ -190,7 +190,7 @@ impl Container {
 impl Drop for Container {
     fn drop(&mut self) {
         if self.child.try_wait().unwrap().is_none() {
-            // unshare takes no signals, and a namespace ends with its first process.
+            // unshare ignores signals, and a namespace ends with its first process.
             let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
             if self.is_namespace || within_patience(|| self.child.try_wait().ok().flatten()).is_none() {
                 let _ = self.child.kill();
@@ -200,7 +200,7 @@ impl Drop for Container {
     }
 }
 
-/// Ends itself when it is told to, by the file `go`.
+/// Exits when told to by the file `go`.
 fn told_to_go() -> String {
     "[program:web]\ncommand = sh -c 'until [ -e go ]; do sleep 0.02; done; exit 9'\nstartsecs = 0\n\
      autorestart = false\n"
@@ -212,7 +212,7 @@ const LISTENER: &str = "PROGRAM --lost-when EXITED --exit-code 7";
 #[test]
 fn the_entry_point_exits_with_the_code_of_the_listener() {
     let Some(mut container) = Container::start(&["sh"], &(listener(LISTENER) + &told_to_go()), &[]) else { return };
-    // A file that an earlier run left behind is none of this one's.
+    // A file left by an earlier run is ignored.
     container.wait_for("supervisord.log", "success: web entered RUNNING state");
     container.write("go");
     assert_eq!(container.exit_code(), Some(7));
@@ -225,7 +225,7 @@ fn a_stop_is_no_failure_and_other_signals_are_passed_on() {
     let pid = Pid::from_child(&container.child);
     kill_process(pid, Signal::HUP).unwrap();
     container.wait_for("supervisord.log", "received SIGHUP indicating restart request");
-    // A signal that comes while supervisord is reading its configuration again does not end it.
+    // A signal during supervisord's reload does not end it.
     wait_for("supervisord to be back", || {
         (container.file("supervisord.log").matches("success: web").count() == 2).then_some(())
     });
@@ -241,10 +241,10 @@ fn a_supervisord_that_cannot_start_is_a_failure() {
     assert!(container.file("stderr").contains("does not specify a command"));
 }
 
-/// A process namespace, which is what a container is to a first process.
+/// A process namespace, as a container has one.
 const NAMESPACE: [&str; 5] = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
 
-/// Whether this machine lets its user have one. Many containers do not, in CI as well.
+/// Whether this user may create one. Many containers, also in CI, do not allow it.
 fn has_namespaces() -> bool {
     let output = Command::new(NAMESPACE[0]).args(&NAMESPACE[1..]).arg("true").output();
     let why = match output {
@@ -252,7 +252,7 @@ fn has_namespaces() -> bool {
         Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
         Err(error) => error.to_string(),
     };
-    // Not `eprintln!`, which is not shown for a test that passes.
+    // Not `eprintln!`, which is hidden if a test passes.
     let _ = writeln!(
         io::stderr(),
         "\nSKIPPED: no process namespaces (run it as root, or in a privileged container): {why}\n"
@@ -265,14 +265,14 @@ fn as_first_process_it_reaps_passes_signals_on_and_exits_with_the_code() {
     if !has_namespaces() {
         return;
     }
-    // Its child ends as nobody's: the first process has to reap it.
+    // Its child ends as an orphan, which the first process must reap.
     let script =
         |name: &str| format!("[program:{name}]\ncommand = sh {name}.sh\ndirectory = %(here)s\nstartsecs = 0\n");
     let sections = listener(LISTENER) + &told_to_go() + &script("parent") + &script("looker");
     let scripts = [
         ("parent.sh", "sh orphan.sh &\nuntil [ -s orphan ]; do sleep 0.02; done\nexit 0\n"),
         ("orphan.sh", "echo $$ > orphan\nexec sleep 0.5\n"),
-        // A zombie would still be there to be signalled.
+        // A zombie could still be signalled.
         (
             "looker.sh",
             "until [ -s orphan ]; do sleep 0.02; done\nwhile kill -0 $(cat orphan) 2>&-; do sleep 0.02; done\n\
@@ -280,14 +280,14 @@ fn as_first_process_it_reaps_passes_signals_on_and_exits_with_the_code() {
         ),
     ];
     let Some(mut container) = Container::start(&NAMESPACE, &sections, &scripts) else { return };
-    // As the first process of the namespace the shell has the name of its script.
+    // As the first process of the namespace, the shell has the name of its script.
     container.wait_for("reaped", "container-entry");
     container.write("go");
     assert_eq!(container.exit_code(), Some(7));
 
     let Some(mut container) = Container::start(&NAMESPACE, &sections, &scripts) else { return };
     container.wait_for("supervisord.log", "success: web entered RUNNING state");
-    // unshare itself takes no signals: its child is the first process.
+    // unshare itself ignores signals: its child is the first process.
     let unshare = container.child.id();
     let children = fs::read_to_string(format!("/proc/{unshare}/task/{unshare}/children")).unwrap();
     let first = Pid::from_raw(children.trim().parse().unwrap()).unwrap();

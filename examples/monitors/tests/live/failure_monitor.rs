@@ -1,5 +1,4 @@
-//! `failure_monitor` under a real supervisord, which has the last word on what it makes of a listener: its
-//! debug log tells every state that the listener went through.
+//! `failure_monitor` under a real supervisord, whose debug log shows every state of the listener.
 
 use std::net::TcpListener;
 
@@ -8,13 +7,13 @@ use crate::support::receiver::{ClosedPort, Received, Receiver};
 use crate::support::supervisord::{Supervisord, assert_clean};
 use serde_json::{Value, json};
 
-/// A name with spaces and a character of two bytes, in every header.
+/// A name with spaces and a two-byte character, in every header.
 const IDENTIFIER: &str = "trading host één";
 
-/// Settings for a system of the processes worker and other.
+/// Settings for a system with the processes worker and other.
 const OTHER_SYSTEM: &str = "--critical-processes worker --risk-manager worker --trading-group other";
 
-/// The listener, to be given `arguments` and `url`. Output of processes comes as well, to see that it does no harm.
+/// The listener with these `arguments` and `url`. It also gets output of processes, which must do no harm.
 fn monitor(name: &str, arguments: &str, url: &str) -> String {
     let program = program("failure_monitor");
     let program = program.to_str().unwrap().replace('%', "%%");
@@ -31,7 +30,7 @@ fn lasting(name: &str) -> String {
     format!("[program:{name}]\ncommand = cat\nstartsecs = 0\nautorestart = false\n")
 }
 
-/// A program that cannot be started. However late supervisord hears of its end, it was too early.
+/// A program that cannot be started. It ends too early, however late supervisord notices.
 fn failing(name: &str, autostart: bool) -> String {
     format!("[program:{name}]\ncommand = false\nstartsecs = 60\nstartretries = 0\nautostart = {autostart}\n")
 }
@@ -49,7 +48,7 @@ fn assert_alert(received: &Received, expected: &Value) {
     assert_eq!(&alert, expected);
 }
 
-/// How a line of the log goes on after its time.
+/// The rest of a log line after its time.
 fn logged(level: &str, message: &str) -> String {
     format!(r#""level":"{level}","monitor":"failure_monitor","message":"{message}""#)
 }
@@ -80,14 +79,14 @@ fn losses_are_alerted_and_trading_is_stopped() {
     let Some(mut supervisord) = Supervisord::start(IDENTIFIER, &sections.concat()) else { return };
     let (log, said) = ("supervisord.log", "failure_monitor.err");
 
-    // The loss of a process that is not critical is less urgent. An expected exit is not worth an alert.
+    // The loss of a process that is not critical is less urgent. An expected exit raises no alert.
     supervisord.wait_for(said, &logged("CRITICAL", "Process archiver entered FATAL state"), 1);
     let alert = receiver.next();
     assert_eq!((&alert.body["severity"], &alert.body["process"]), (&"HIGH".into(), &"archiver".into()));
     alert.answer(200);
     supervisord.wait_for(log, "exited: job (exit status 0; expected)", 1);
 
-    // Payloads with more bytes than characters, in front of all that follows.
+    // Payloads with more bytes than characters, before everything else.
     supervisord.write("talker.sh", "echo 'prix: 12 € — ✓ 日本 🦀'\necho 'één' >&2\nexec cat\n");
     assert!(supervisord.ctl(&["start", "talker"]).status.success());
     supervisord.wait_for(log, "'talker' stdout output", 1);
@@ -106,13 +105,13 @@ fn losses_are_alerted_and_trading_is_stopped() {
         1,
     );
 
-    // More than an alert holds, cut off in the middle of a character, with colours in it.
+    // More than an alert contains, cut off in the middle of a character, and with colours.
     supervisord.write(
         "risk.sh",
         "for i in $(seq 1000); do printf '€€€€'; done >&2\n\
          printf '\\n\\033[31mno <limits> & no \\303\\251\\n' >&2\nexit 1\n",
     );
-    // Trading is stopped whether or not anybody takes in the alert.
+    // Trading is stopped whether or not anybody accepts the alert.
     supervisord.ctl(&["start", "trading_system:risk_manager"]);
     let alert = receiver.next();
     supervisord.wait_for(said, &logged("EMERGENCY", "trading is being stopped"), 1);
@@ -129,7 +128,7 @@ fn losses_are_alerted_and_trading_is_stopped() {
     assert_alert(&alert, &fatal);
     assert_eq!(alert.body["status"], "firing");
     let info = &alert.body["process_info"];
-    // supervisord keeps no exit status of what ended too quickly.
+    // supervisord keeps no exit status of a process that ended too quickly.
     assert_eq!((&info["state"], &info["exit_status"]), (&"FATAL".into(), &Value::Null), "{info}");
     assert!(info["spawn_error"].as_str().unwrap().starts_with("Exited too quickly"), "{info}");
     assert_eq!(info["stderr"], "\u{1b}[31mno <limits> & no é\n", "{info}");
@@ -154,7 +153,7 @@ fn losses_are_alerted_and_trading_is_stopped() {
     .map(|text| lines.find(&text).unwrap_or_else(|| panic!("{text} in {lines}")));
     assert!(failed < emergency && emergency < stopping);
 
-    // Another process, another start of the numbers' audit, the same group's name as the process's.
+    // Another process, another start of the audit's numbers, and a group with the process's name.
     let before = supervisord.pid("failure_monitor");
     assert!(supervisord.ctl(&["restart", "failure_monitor"]).status.success());
     assert!(supervisord.log().contains("stopped: failure_monitor (exit status 0)"));
@@ -199,7 +198,7 @@ fn what_cannot_be_done_is_said_and_the_event_is_accepted() {
     supervisord.wait_for("unheard.err", "Failed to send alert, and it is not sent again: http status: 400", 1);
     supervisord.wait_for("refused.err", "Failed to send alert: io: Connection refused", 1);
 
-    // What was there at the monitors' start is there no more.
+    // What existed at the monitors' start is gone.
     assert!(supervisord.ctl(&["remove", "nowhere"]).status.success());
     supervisord.ctl(&["start", "risk_manager"]);
     receiver.next().answer(400);
@@ -231,7 +230,7 @@ fn an_event_survives_its_listener() {
     let Some(mut supervisord) = Supervisord::start(IDENTIFIER, &sections.concat()) else { return };
     let log = "supervisord.log";
 
-    // Killed while its alert waits for an answer: its next incarnation sends the same one.
+    // Killed while its alert waits for an answer: the next process sends the same one.
     supervisord.wait_for(log, "success: worker entered RUNNING state", 1);
     supervisord.wait_for(log, "success: other entered RUNNING state", 1);
     let expected = unexpected_exit("CRITICAL", "worker", "worker", supervisord.pid("worker"));
@@ -244,7 +243,7 @@ fn an_event_survives_its_listener() {
     assert_alert(&again, &expected);
     assert_eq!(again.body["key"], unanswered.body["key"]);
     again.answer(200);
-    // It is told of its own end, too.
+    // It also gets the event of its own end.
     let own_end = receiver.next();
     assert_alert(&own_end, &unexpected_exit("WARNING", "failure_monitor", "failure_monitor", killed));
     own_end.answer(200);
@@ -271,7 +270,7 @@ fn an_event_survives_its_listener() {
 #[test]
 fn an_event_that_another_pool_rejects_is_acted_on_once() {
     let receiver = Receiver::start();
-    // Says READY, takes a header, rejects the event, and never wants another one.
+    // Writes READY, reads a header, rejects the event, and never reads another one.
     let rejecter = "[eventlistener:rejecter]\ncommand = sh rejecter.sh\ndirectory = %(here)s\nstartsecs = 0\n\
                     autostart = false\nevents = PROCESS_STATE_EXITED\n";
     let settings = format!("{OTHER_SYSTEM} --alert-timeout 60");
@@ -311,7 +310,7 @@ fn supervisord_is_called_over_tcp_with_an_account() {
     };
     let sections = [
         server,
-        // A later setting of the same name is the one that counts.
+        // If a setting is repeated, the later one counts.
         monitor("right", settings, "") + &account("p:w"),
         monitor("wrong", settings, "") + &account("guessed") + "autorestart = false\n",
         "[group:trading_system]\nprograms = risk_manager,order_executor\n".into(),
@@ -367,7 +366,7 @@ fn a_crash_loop_is_one_alert_and_its_end_is_another() {
 #[test]
 fn what_ends_while_supervisord_shuts_down_is_no_alert() {
     let receiver = Receiver::start();
-    // The server stops first, and takes its time. The client misses it.
+    // The server stops first, and slowly. The client misses it.
     let settings = "--critical-processes client --risk-manager client --trading-group server";
     let sections = [
         monitor("failure_monitor", settings, &receiver.url()).replace("PROCESS_LOG", "SUPERVISOR_STATE_CHANGE"),

@@ -1,5 +1,5 @@
-//! `memory_guard` and `http_guard` under a real supervisord, beside superlance's memmon and httpok: each has processes
-//! of its own, which are alike.
+//! `memory_guard` and `http_guard` under a real supervisord, together with superlance's memmon and httpok: each has its
+//! own, similar processes.
 
 use std::net::TcpListener;
 
@@ -33,7 +33,7 @@ fn starts(supervisord: &Supervisord, process: &str) -> usize {
     supervisord.log().matches(&format!("spawned: '{process}' with pid ")).count()
 }
 
-/// Holds so many MB, itself or in a child.
+/// Uses this many MB, itself or in a child.
 const HOLDER: &str = "import os, sys, time\n\
     if sys.argv[2] == 'child' and os.fork(): time.sleep(10000)\n\
     held = b'x' * (int(sys.argv[1]) << 20)\n\
@@ -58,7 +58,7 @@ fn the_same_processes_are_restarted_as_by_memmon() {
         sections += &holder(&format!("big_{whose}"), 100, "own");
         sections += &holder(&format!("parent_{whose}"), 100, "child");
         sections += &holder(&format!("small_{whose}"), 1, "own");
-        // Nobody limits it.
+        // It has no limit.
         sections += &holder(&format!("free_{whose}"), 100, "own");
         sections += &format!("[group:pool_{whose}]\nprograms = one_{whose},two_{whose}\n");
         sections += &holder(&format!("one_{whose}"), 100, "own");
@@ -75,12 +75,12 @@ fn the_same_processes_are_restarted_as_by_memmon() {
     }
     for whose in ["theirs", "ours"] {
         for name in ["small", "free", "two"] {
-            // What could not find its script yet was started again by supervisord itself.
+            // A process that could not find its script yet was restarted by supervisord itself.
             let log = supervisord.log();
             assert!(!log.contains(&format!("stopped: {name}_{whose} ")), "{name}_{whose}");
         }
     }
-    // That of memmon ends with an exception if it is asked at that moment.
+    // memmon's process ends with an exception if it is asked at that moment.
     assert!(supervisord.stop().success());
     assert!(!supervisord.log().contains("-> UNKNOWN"));
 }
@@ -95,7 +95,7 @@ fn restarts_are_limited_told_and_wait_for_a_young_process() {
         + &holder("two", 90, "child");
     let Some(mut supervisord) = Supervisord::start("s", &sections) else { return };
     supervisord.write("holder.py", HOLDER);
-    // Together they hold too much, and the larger one is restarted: once.
+    // Together they use too much, and the larger one is restarted, once.
     let restarted = alerts.wait_for("MEMORY_RESTART", |alert| alert["event"] == "MEMORY_RESTART");
     assert_eq!((&restarted["process"], &restarted["group"]), (&"two".into(), &"pool".into()));
     let details = &restarted["details"];
@@ -125,7 +125,7 @@ fn a_dry_run_says_what_it_would_restart() {
     let Some(mut supervisord) = Supervisord::start("s", &sections) else { return };
     supervisord.write("holder.py", HOLDER);
     supervisord.wait_for("memory_guard.err", r#""message":"alert: MEMORY_RESTART""#, 1);
-    // Once, and nothing is done.
+    // Reported once, and nothing is done.
     supervisord.wait_for("supervisord.log", "memory_guard: event was processed", 4);
     assert_eq!(supervisord.file("memory_guard.err").matches("MEMORY_RESTART").count(), 1);
     assert!(supervisord.file("memory_guard.err").contains(r#""dry_run":true"#));
@@ -133,11 +133,11 @@ fn a_dry_run_says_what_it_would_restart() {
     assert!(supervisord.stop().success());
 }
 
-/// A process that was stopped to be restarted is started, even if the guard is killed in between.
+/// A process that was stopped for a restart is started, even if the guard is killed in between.
 #[test]
 fn a_guard_that_is_killed_leaves_no_process_stopped() {
     let settings = "--limits big=60MB --start-grace 0 --restarts 1 --state-dir %(here)s/state";
-    // Its parent takes its time, and holds nothing when it runs again.
+    // Its parent is slow, and uses nothing when it is running again.
     let big = "[program:big]\ncommand = sh big.sh\ndirectory = %(here)s\nstartsecs = 0\nstopwaitsecs = 60\n";
     let Some(mut supervisord) = Supervisord::start("s", &(ours("memory_guard", settings, "") + big)) else { return };
     supervisord.write("holder.py", HOLDER);
@@ -192,7 +192,7 @@ fn the_same_processes_are_restarted_as_by_httpok() {
             }
         }
     }
-    // Somebody has stopped it: neither starts it.
+    // Somebody stopped it: neither starts it.
     let (down, environment) = (free(), |endpoints: &[String]| format!("ENDPOINTS=\"{}\"", endpoints.join(",")));
     endpoints.push(format!("down=http://127.0.0.1:{down}/#process=down_ours"));
     sections += &theirs("httpok_down", "httpok", &format!("-t 2 -p down_theirs http://127.0.0.1:{down}/")).unwrap();
@@ -215,7 +215,7 @@ fn the_same_processes_are_restarted_as_by_httpok() {
     }
     for whose in ["theirs", "ours"] {
         assert_eq!(starts(&supervisord, &format!("down_{whose}")), 0);
-        // A tick may have come before it served.
+        // A tick may have come before it was serving.
         let stops = |supervisord: &Supervisord| supervisord.log().matches(&format!("stopped: well_{whose} ")).count();
         let before = stops(&supervisord);
         assert!(before <= 1, "{whose}");

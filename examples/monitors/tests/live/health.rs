@@ -11,7 +11,7 @@ use crate::support::program;
 use crate::support::receiver::Collector;
 use crate::support::supervisord::{Supervisord, assert_clean};
 
-/// A web socket that answers pings, until its input ends.
+/// A web socket server that answers pings until its input ends.
 const FEED: &str = r#"
 import base64, hashlib, os, socket, sys, threading
 
@@ -64,7 +64,7 @@ fn a_web_socket_whose_process_hangs_is_down_until_it_goes_on() {
     supervisord.write("feed.py", FEED);
     assert!(supervisord.ctl(&["start", "feed"]).status.success());
     supervisord.wait_for("heartbeat_monitor.err", "\"latency_ms\":", 1);
-    // supervisord sees nothing wrong with it, and the kernel takes connections on its behalf.
+    // supervisord sees nothing wrong, and the kernel accepts connections on its behalf.
     supervisord.ctl(&["signal", "STOP", "feed"]);
     let down = wait_for_alert(&alerts, "ENDPOINT_DOWN");
     assert_eq!((&down["severity"], &down["details"]["endpoint"]), (&"CRITICAL".into(), &"feed".into()));
@@ -78,7 +78,7 @@ fn a_web_socket_whose_process_hangs_is_down_until_it_goes_on() {
     assert_clean(&supervisord.log());
 }
 
-/// A pair of interfaces, which are up as a tunnel is that has its other end. Gone with this value.
+/// A pair of interfaces that are up like a connected tunnel. Removed when this value is dropped.
 struct Tunnel(String);
 
 impl Tunnel {
@@ -88,7 +88,7 @@ impl Tunnel {
         let error = ip(&["link", "add", &name, "type", "veth", "peer", "name", &peer]).err();
         if let Some(error) = error {
             assert!(env::var_os("CI").is_none(), "no interface: {error}");
-            // Not `eprintln!`, which is not shown for a test that passes.
+            // Not `eprintln!`, which is hidden if a test passes.
             let _ =
                 writeln!(io::stderr(), "\nSKIPPED, for want of an interface of its own (root, iproute2): {error}\n");
             return None;

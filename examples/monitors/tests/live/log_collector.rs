@@ -1,5 +1,4 @@
-//! `log_collector` under a real supervisord: what processes wrote is what it has, whatever pieces supervisord makes of
-//! it.
+//! `log_collector` under a real supervisord: it has exactly what processes wrote, however supervisord splits it.
 
 use std::fmt::Write;
 
@@ -32,11 +31,11 @@ fn talker(name: &str) -> String {
 fn all_output_is_there_in_whole_lines() {
     let settings = "--log-to json:all.jsonl,text:{process}.log --state-dir state --unfinished-after 3600";
     let sections = collector("log_collector", settings) + &talker("flood") + &talker("slow") + &talker("odd")
-        // With this, supervisord keeps back up to 26 bytes, in case they begin a tag, and loses them when the process
+        // With this, supervisord holds back up to 26 bytes, in case they begin a tag, and loses them when the process
         // ends.
         + &talker("tags") + "stdout_capture_maxbytes = 64KB\n";
     let Some(mut supervisord) = Supervisord::start("collecting", &sections) else { return };
-    // More than one read of supervisord's holds, with characters of three bytes: reads end in the middle of some.
+    // More than supervisord reads at once, with three-byte characters: some reads end inside one.
     let mut flood = String::new();
     for number in 0..20_000 {
         writeln!(flood, "{number} \u{20ac}\u{20ac}\u{20ac}").unwrap();
@@ -84,7 +83,7 @@ fn all_output_is_there_in_whole_lines() {
     assert!(of("flood", "stdout").iter().all(|record| record.get("undecodable").is_none()));
     assert_eq!(supervisord.file("flood.log").lines().count(), 20_000);
 
-    // A line that another process of the collector began is finished by the next.
+    // A line begun by one process of the collector is finished by the next.
     supervisord.write("odd.sh", "printf 'before '; until [ -e go ]; do sleep 0.05; done; echo after\n");
     supervisord.ctl(&["start", "odd"]);
     wait_for("the beginning", || {

@@ -1,4 +1,4 @@
-//! What `failure_monitor` tells and does when processes are lost, each by a real cause.
+//! What `failure_monitor` reports and does when processes are lost, each with a real cause.
 
 use crate::support::receiver::Collector;
 use crate::support::supervisord::{Supervisord, assert_clean};
@@ -29,7 +29,7 @@ fn why_a_process_ended_is_in_the_log_and_in_the_alert() {
     let alerts = Collector::start();
     let sections = [
         monitor("--critical-processes killed --risk-manager \"\"", &alerts.url()),
-        // supervisord starts it again, and forgets how it ended.
+        // supervisord restarts it, and forgets how it ended.
         "[program:killed]\ncommand = cat\nstartsecs = 0\nautorestart = true\n".into(),
         "[program:failed]\ncommand = sh -c 'exit 3'\nstartsecs = 0\nautorestart = false\nautostart = false\n".into(),
         // supervisorctl would refuse to start it.
@@ -64,8 +64,8 @@ fn why_a_process_ended_is_in_the_log_and_in_the_alert() {
     assert_clean(&supervisord.log());
 }
 
-/// Programs of which two trade, and one of these is FATAL as long as there is a file: however late, within `startsecs`,
-/// supervisord hears of its end.
+/// Two trading programs and others. One becomes FATAL while a file exists, however late, within `startsecs`,
+/// supervisord notices its end.
 fn trading(failing: &str, startsecs: u32) -> String {
     format!(
         "[group:trading_system]\nprograms = {failing},order_executor\n\
@@ -108,7 +108,7 @@ fn the_backup_is_started_and_stopped_once_the_risk_manager_has_recovered() {
     supervisord.ctl(&["start", "trading_system:risk_manager"]);
     wait_for_alert(&alerts, "BACKUP_RUNNING", None);
     wait_for_state(&supervisord, "backup", "RUNNING");
-    // It is not stopped before that, and another process of the monitor knows of it.
+    // It is not stopped earlier, and another process of the monitor knows about it.
     supervisord.ctl(&["restart", "failure_monitor"]);
     supervisord.wait_for("supervisord.log", "failure_monitor: event was processed", 4);
     assert_eq!(supervisord.status("backup"), "RUNNING");

@@ -1,4 +1,4 @@
-//! `maintenance_monitor` under a real supervisord: with ticks that come sooner than each hour, and at the end of a day.
+//! `maintenance_monitor` under a real supervisord: with ticks more often than each hour, and at the end of a day.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -30,7 +30,7 @@ fn what_happened_is_reported_and_logs_are_rotated_and_strategies_backed_up() {
         monitor("maintenance_monitor", settings, "PROCESS_STATE,TICK_5", &alerts.url()),
         "[program:engine]\ncommand = cat\nstartsecs = 0\nautorestart = true\n".into(),
         "[program:feed]\ncommand = cat\nstartsecs = 0\n".into(),
-        // It writes a log of its own, without end.
+        // It keeps writing its own log.
         "[program:app]\ncommand = sh app.sh\ndirectory = %(here)s\nstartsecs = 0\nautostart = false\n".into(),
     ];
     let Some(mut supervisord) = Supervisord::start("maintenance", &sections.concat()) else { return };
@@ -56,17 +56,17 @@ fn what_happened_is_reported_and_logs_are_rotated_and_strategies_backed_up() {
     wait_for("the alert", || (sum(&|report| report["alerts"]["UNEXPECTED_EXIT"].as_u64()) == 1).then_some(()));
     alerts.wait_for("a report", |alert| alert["event"] == "HOURLY_REPORT");
 
-    // The log is rotated while its program writes on.
+    // The log is rotated while its program keeps writing.
     let log = |name: &str| supervisord.file(name);
     wait_for("the second rotation", || (!log("app.log.2").is_empty()).then_some(()));
     let (older, newer) = (log("app.log.2"), log("app.log.1"));
     let number = |line: Option<&str>| line.and_then(|line| line.strip_prefix("line ")?.parse::<u64>().ok()).unwrap();
     assert!(older.len() >= 2000 && number(older.lines().next()) == 1, "{older}");
-    // At most the line that came as the file was emptied is missing.
+    // At most the line written during the truncation is missing.
     let gap = number(newer.lines().next()) - number(older.lines().last());
     assert!((1..=2).contains(&gap), "{gap}");
 
-    // A backup is a directory with the whole path in it.
+    // A backup is a directory with full paths in it.
     let backup = fs::read_dir(supervisord.directory().join("backup")).unwrap().next().unwrap().unwrap().path();
     let copy = backup.join(supervisord.directory().strip_prefix("/").unwrap()).join("strategies/momentum-7.json");
     assert_eq!(fs::read_to_string(copy).unwrap(), "{\"position\": 1}");
@@ -108,7 +108,7 @@ fn a_day_ends_with_a_mail_that_sums_it_up() {
     let environment = [
         ("LD_PRELOAD", library.as_os_str()),
         ("FAKETIME", offset.as_ref()),
-        // Waiting goes on as always.
+        // Timeouts work as usual.
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1".as_ref()),
     ];
     let Some(supervisord) = Supervisord::configured(&configuration, ("FILES", TempDir::new().unwrap()), &environment)

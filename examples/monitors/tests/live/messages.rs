@@ -19,7 +19,7 @@ fn messages_are_read_as_a_strategy_prints_them() {
         alerts.url()
     );
     let Some(mut supervisord) = Supervisord::start("messages", &sections) else { return };
-    // The first is the example of supervisord's documentation for trading systems, to the letter.
+    // The first is the example in supervisord's documentation for trading systems, verbatim.
     supervisord.write(
         "strategy.py",
         "print(\"<!--XSUPERVISOR:BEGIN-->\")\n\

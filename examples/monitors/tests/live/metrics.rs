@@ -1,4 +1,4 @@
-//! `performance_monitor` under a real supervisord, held against what the kernel says elsewhere.
+//! `performance_monitor` under a real supervisord, compared with the kernel's own files.
 
 use std::fs;
 
@@ -7,14 +7,14 @@ use crate::support::supervisord::{Supervisord, assert_clean};
 use crate::support::wait_for;
 use serde_json::Value;
 
-/// The sum of counters of all interfaces, by their files.
+/// The sum of a counter of all interfaces, from their files.
 fn of_interfaces(counters: &[&str]) -> u64 {
     let interfaces = fs::read_dir("/sys/class/net").unwrap().flatten().map(|entry| entry.path().join("statistics"));
     let read = |path| fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u64>().ok()).unwrap_or(0);
     interfaces.flat_map(|path| counters.iter().map(move |counter| path.join(counter))).map(read).sum()
 }
 
-/// A figure of memory, in MB.
+/// A memory value in MB.
 fn meminfo(name: &str) -> f64 {
     let text = fs::read_to_string("/proc/meminfo").unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();

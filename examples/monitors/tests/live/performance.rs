@@ -1,4 +1,4 @@
-//! `performance_monitor` under a real supervisord: processes that compute, that hold much, and that grow.
+//! `performance_monitor` under a real supervisord: processes that compute, that use much memory, and that grow.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::support::program;
 use crate::support::receiver::Collector;
 use crate::support::supervisord::{Supervisord, assert_clean};
 
-/// The limits are low: what exceeds them should not be felt by other tests.
+/// The limits are low: exceeding them should not disturb other tests.
 const SETTINGS: &str = "--processes * --interval 0.2 --cpu-threshold 1 --memory-threshold 1 \
                         --process-memory-threshold 30 --leak-threshold 1 --leak-samples 3 --limits busy=cpu:5";
 
@@ -27,7 +27,7 @@ fn what_processes_use_is_measured_and_what_is_too_much_is_an_alert() {
         stand_in.display()
     );
     let Some(mut supervisord) = Supervisord::start("performance", &sections) else { return };
-    // It ends with this test's directory, at the latest.
+    // It ends with this test's directory at the latest.
     supervisord.write("busy.sh", "while [ -e busy.sh ]; do :; done\n");
     assert!(supervisord.ctl(&["start", "busy"]).status.success());
     let wait_for = |event: &str, process: Option<&str>, status: &str| -> Value {
@@ -63,7 +63,7 @@ fn what_processes_use_is_measured_and_what_is_too_much_is_an_alert() {
     assert_eq!(growing["pid"], supervisord.pid("growing"), "{metrics}");
     assert!(growing["memory_mb"].as_f64().unwrap() > 0.0 && growing["status"].is_string(), "{metrics}");
 
-    // What has ended uses nothing.
+    // A process that has ended uses nothing.
     supervisord.ctl(&["stop", "busy", "growing"]);
     wait_for("PROCESS_HIGH_CPU", Some("busy"), "resolved");
     wait_for("PROCESS_HIGH_MEMORY", Some("growing"), "resolved");

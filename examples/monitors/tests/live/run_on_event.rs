@@ -26,7 +26,7 @@ fn failing(name: &str) -> String {
     format!("[program:{name}]\ncommand = false\nstartsecs = 60\nstartretries = 0\nautostart = false\n")
 }
 
-/// Whether a program of a recipe is there.
+/// Whether the program of a recipe exists.
 fn has(program: &str) -> bool {
     let there = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     let there = there.is_ok_and(|status| status.success());
@@ -41,7 +41,7 @@ fn recipe(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes").join(name).display().to_string()
 }
 
-/// The next message that holds this text.
+/// The next message that contains this text.
 fn wait_for_message(socket: &UnixDatagram, text: &str) -> String {
     wait_for(text, || {
         let mut message = [0; 4096];
@@ -122,7 +122,7 @@ fn what_commands_print_is_in_the_log_alone_and_runs_nothing_again() {
     );
     let said = supervisord.file("said");
     assert!(said.contains("RESULT 2") && said.contains("READY"), "{said}");
-    // Its own log has come as events meanwhile: one more event shows that they were answered, and that nothing was run.
+    // Its own log has come as events by now: one more event shows that they were answered, and that nothing was run.
     supervisord.ctl(&["start", "talker"]);
     supervisord.wait_for("said", "has run", 4);
     assert_eq!(supervisord.file("runs"), "x\n".repeat(4));

@@ -1,4 +1,4 @@
-//! `comm_monitor` and `startup_monitor` under a real supervisord: the kinds of signals that end in the audit trail, on both
+//! `comm_monitor` and `startup_monitor` under a real supervisord: the kinds of signals in the audit trail, on both
 //! channels, and what is logged at a start.
 
 use crate::support::receiver::Collector;

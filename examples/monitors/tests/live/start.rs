@@ -1,4 +1,4 @@
-//! What a real supervisord answers at a monitor's start, and at its own end.
+//! A real supervisord's answers at a monitor's start, and at its own end.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use crate::support::program;
 use crate::support::supervisord::Supervisord;
 use tempfile::TempDir;
 
-/// A supervisord with these sections besides `[supervisord]`, in which `%(ENV_PLACE)s` is its directory.
+/// A supervisord with these sections besides `[supervisord]`. `%(ENV_PLACE)s` is its directory.
 fn bare(sections: &str) -> Option<Supervisord> {
     let place = TempDir::new().unwrap();
     let configuration = place.path().join("supervisord.conf");
@@ -62,7 +62,7 @@ fn an_ordinary_shutdown_is_no_error() {
         let listener = monitor(name, settings, "PROCESS_STATE,TICK_5");
         format!("{listener}stderr_logfile = %(here)s/{name}.err\n")
     };
-    // It ends by itself while it waits for the other one's end, which it delays: events come until then.
+    // It ends by itself while waiting for the end of the other one, which it delays: events keep coming until then.
     let programs = "[program:worker]\ncommand = cat\nstartsecs = 0\nautorestart = false\npriority = 1000\n\
          [program:last]\ncommand = sh last.sh\ndirectory = %(here)s\nstartsecs = 0\nautorestart = true\npriority = 900\n\
          [program:slow]\ncommand = sh slow.sh\ndirectory = %(here)s\nstartsecs = 0\nautostart = false\n\
@@ -70,7 +70,7 @@ fn an_ordinary_shutdown_is_no_error() {
     let sections = monitors.each_ref().map(listener).concat() + programs;
     let Some(mut supervisord) = Supervisord::start("ending", &sections) else { return };
     supervisord.write("last.sh", "while [ ! -e stopping ]; do sleep 0.05; done\nexit 3\n");
-    // The first group that supervisord stops, and slowly: until it has ended, the others are not told.
+    // The first group that supervisord stops, and a slow one: until it has ended, the others are not told.
     let slow = "trap 'touch stopping; until grep -q \"exited: last\" supervisord.log; do sleep 0.05; done; sleep 1; exit' TERM\n\
                 while :; do sleep 0.05; done\n";
     supervisord.write("slow.sh", slow);
@@ -84,7 +84,7 @@ fn an_ordinary_shutdown_is_no_error() {
     let mut told = 0;
     for (name, _) in &monitors {
         let said = supervisord.file(&format!("{name}.err"));
-        // What it says of the loss itself is its duty.
+        // It must report the loss itself.
         for wrong in [r#""level":"ERROR""#, " is NOT ", " was NOT ", "UNKNOWN"] {
             assert!(!said.contains(wrong), "{wrong}: {said}");
         }

@@ -48,7 +48,7 @@ fn what_a_person_stopped_is_left_alone() {
     supervisord.ctl(&["signal", "KILL", "other"]);
     assert!(supervisord.ctl(&["restart", "db"]).status.success());
     supervisord.wait_for(SAID, "app is left alone: it was stopped, but not by a monitor", 1);
-    // Also when the monitor has forgotten everything.
+    // Even if the monitor has forgotten everything.
     assert!(supervisord.ctl(&["restart", "startup_monitor"]).status.success());
     supervisord.wait_for(SAID, "app is left alone: it was stopped, but not by a monitor", 2);
     assert_eq!(supervisord.status("app"), "STOPPED");
@@ -74,10 +74,10 @@ fn a_job_starts_what_needs_its_end() {
         supervisord.write("migrate.sh", &format!("exit {code}\n"));
         supervisord.ctl(&["start", "jobs:migrate"]);
         supervisord.wait_for("supervisord.log", &format!("exited: migrate (exit status {code};"), 1);
-        // The monitor has been told, for it was told of what came after it.
+        // The monitor has handled it, because it has handled the next event.
         supervisord.ctl(&["restart", "db"]);
     };
-    // Neither failure nor success, for this job.
+    // Neither failure nor success for this job.
     exit(3);
     exit(0);
     supervisord.wait_for(SAID, "Process db started successfully", 3);
@@ -107,7 +107,7 @@ fn a_monitor_that_comes_later_asks_what_runs_and_goes_on_after_its_own_end() {
     wait_for_state(&supervisord, "once", "EXITED");
     supervisord.wait_for(SAID, "trading resumes", 1);
 
-    // It knows what it has done; and what happened without it.
+    // It remembers its actions, and sees what happened without it.
     assert!(supervisord.ctl(&["stop", "startup_monitor"]).status.success());
     supervisord.ctl(&["start", "startup_monitor"]);
     supervisord.wait_for(SAID, "Process startup_monitor started successfully", 2);
@@ -131,7 +131,7 @@ fn dependents_stop_in_reverse_order_and_come_back() {
         slow.into(),
     ];
     let Some(supervisord) = Supervisord::start("order", &sections.concat()) else { return };
-    // What is below it has to wait until it has said goodbye.
+    // Its dependency must wait until it has said goodbye.
     supervisord.write("web.sh", "trap 'sleep 1; exit' TERM\nwhile :; do sleep 0.05; done\n");
     wait_for_state(&supervisord, "web", "RUNNING");
     assert!(supervisord.ctl(&["stop", "db"]).status.success());
@@ -143,13 +143,13 @@ fn dependents_stop_in_reverse_order_and_come_back() {
     wait_for_state(&supervisord, "web", "RUNNING");
     wait_for_state(&supervisord, "app", "RUNNING");
 
-    // Whatever overtakes what.
+    // In whatever order the events arrive.
     supervisord.ctl(&["restart", "db"]);
     supervisord.wait_for("supervisord.log", "stopped: app ", 2);
     supervisord.wait_for(SAID, "app is started because ", 3);
     supervisord.wait_for(SAID, "web is started because ", 3);
     wait_for_state(&supervisord, "web", "RUNNING");
-    // A person's stop is a person's, also of what we once stopped.
+    // A person's stop counts, even for what we once stopped.
     assert!(supervisord.ctl(&["stop", "web"]).status.success());
     supervisord.ctl(&["restart", "db"]);
     supervisord.wait_for(SAID, "app is started because ", 4);
@@ -169,8 +169,8 @@ fn what_it_stopped_is_not_taken_for_a_persons_when_trading_resumes() {
     let Some(supervisord) = Supervisord::start("trading", &sections.concat()) else { return };
     wait_for_state(&supervisord, "t:mailer", "RUNNING");
     supervisord.wait_for(SAID, "trading resumes", 1);
-    // supervisord's times are whole seconds. What ends in the second in which its dependent was started seems to have ended
-    // before.
+    // supervisord's times are whole seconds. A process that ends in the second in which its dependent was started seems
+    // to have ended before.
     let started = jiff::Timestamp::now().as_second();
     wait_for("the second after the next", || (jiff::Timestamp::now().as_second() > started + 1).then_some(()));
     supervisord.ctl(&["signal", "KILL", "t:web"]);

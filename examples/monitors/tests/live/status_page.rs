@@ -1,4 +1,4 @@
-//! What the status page and `/metrics` say of a real supervisord's processes, and what Prometheus makes of it.
+//! The status page and `/metrics` for a real supervisord's processes, as read by Prometheus.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -58,7 +58,7 @@ impl System {
         serde_json::from_str(&self.get("status.json")).unwrap()
     }
 
-    /// What is said of a process, once that is so.
+    /// Waits until the data about a process satisfies `is`.
     fn process(&self, name: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         wait_for(name, || {
             let status = self.status();
@@ -83,7 +83,7 @@ fn the_page_tells_how_processes_ended_and_what_they_use() {
     let Some(mut system) = System::start("status") else { return };
     system.process("crasher", |process| process["state"] == "RUNNING" && process["memory"].as_u64() > Some(0));
     system.crash();
-    // supervisord has started it again by then, and its own log still says why.
+    // supervisord has restarted it by then, but its own log still has the reason.
     let crashed = system.process("crasher", |process| process["restarts"] == 1 && process["last_exit"]["status"] == 3);
     assert_eq!(crashed["last_exit"]["why"], "exit code 3", "{crashed}");
     assert_eq!((&crashed["exits"], &crashed["state"]), (&json!({ "expected": 0, "unexpected": 1 }), &"RUNNING".into()));
@@ -106,7 +106,7 @@ fn the_page_tells_how_processes_ended_and_what_they_use() {
         (&"STOPPED".into(), &false.into(), &Value::Null)
     );
 
-    // What is used, by itself and over time.
+    // Usage now and over time.
     let steady = system.process("steady", |process| process["cpu"].is_number());
     assert_eq!((&steady["processes"], &steady["has_stdout"]), (&1.into(), &true.into()), "{steady}");
     for history in ["cpu_history", "memory_history"] {
@@ -125,7 +125,7 @@ fn the_page_tells_how_processes_ended_and_what_they_use() {
     assert_eq!(crash.unwrap()["expected"], false, "{status}");
     assert_eq!(status["counts"]["FATAL"], 1, "{status}");
 
-    // A group that is removed is gone; the monitor's own restart loses nothing.
+    // A removed group is gone; a restart of the monitor itself loses nothing.
     system.supervisord.ctl(&["stop", "idle"]);
     system.supervisord.ctl(&["remove", "idle"]);
     wait_for("idle to be gone", || (!system.get("status.json").contains("\"idle\"")).then_some(()));
@@ -138,14 +138,14 @@ fn the_page_tells_how_processes_ended_and_what_they_use() {
     assert_clean(&system.supervisord.log());
 }
 
-/// A program, if it is there. Tests do without it, but not in CI.
+/// Finds a program. Tests do without it, except in CI.
 fn tool(name: &str) -> Option<PathBuf> {
     let there = Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if there.is_ok_and(|status| status.success()) {
         return Some(name.into());
     }
     assert!(env::var_os("CI").is_none(), "no {name}: it is in Debian's package prometheus");
-    // Not `eprintln!`, which is not shown for a test that passes.
+    // Not `eprintln!`, which is hidden if a test passes.
     let _ = writeln!(io::stderr(), "\nSKIPPED, for want of {name}: it is in Debian's package prometheus\n");
     None
 }
@@ -225,7 +225,7 @@ impl Prometheus {
         // JSON is YAML.
         let settings = json!({ "global": { "scrape_interval": "1s" }, "scrape_configs": [scrape] });
         fs::write(&configuration, settings.to_string()).unwrap();
-        // It does not say which port it has taken.
+        // It does not report its port.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = Command::new(program);
         command.arg("--config.file").arg(&configuration).arg("--storage.tsdb.path").arg(directory.path().join("data"));
@@ -234,7 +234,7 @@ impl Prometheus {
         Some(Self { child: command.spawn().unwrap(), url: format!("http://127.0.0.1:{port}"), _directory: directory })
     }
 
-    /// What a query finds. None as long as it cannot be asked.
+    /// The result of a query. `None` while it cannot be queried.
     fn query(&self, query: &str) -> Option<Vec<Value>> {
         let encoded: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let mut response = client().get(format!("{}/api/v1/query?query={encoded}", self.url)).call().ok()?;
@@ -253,7 +253,7 @@ impl Drop for Prometheus {
 #[test]
 fn prometheus_tells_which_process_restarted_in_the_last_five_minutes() {
     let Some(mut system) = System::start("scraped") else { return };
-    // The one that cannot be started has been tried again by then.
+    // The one that cannot be started has been retried by then.
     system.process("missing", |process| process["state"] == "FATAL");
     system.process("crasher", |process| process["state"] == "RUNNING");
     let target = system.url().trim_start_matches("http://").trim_end_matches('/').to_owned();
@@ -271,7 +271,7 @@ fn prometheus_tells_which_process_restarted_in_the_last_five_minutes() {
     assert!(system.supervisord.stop().success());
 }
 
-/// The blocks of a page of the documentation that are in this language.
+/// The code blocks of a documentation page in this language.
 fn blocks(page: &str, language: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(page);
     let text = fs::read_to_string(path).unwrap();

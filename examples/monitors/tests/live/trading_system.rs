@@ -1,5 +1,5 @@
-//! All monitors together, as `supervisord.conf` sets them up, under a real supervisord: a real cause, and what
-//! can be seen of what the monitors make of it.
+//! All monitors together, as set up in `supervisord.conf`, under a real supervisord: a real cause, and the visible
+//! reactions of the monitors.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ impl TradingSystem {
             vec![("MONITORS", monitors.as_os_str()), ("ALERT_URL", url.as_ref()), ("LISTEN", "127.0.0.1:0".as_ref())];
         all.extend(environment.iter().map(|(name, value)| (*name, value.as_ref())));
         let configuration = Path::new(env!("CARGO_MANIFEST_DIR")).join("supervisord.conf");
-        // As the script does.
+        // As in the script.
         let directory = TempDir::new().unwrap();
         fs::create_dir(directory.path().join("strategies")).unwrap();
         let supervisord = Supervisord::configured(&configuration, ("TRADING_DIR", directory), &all)?;
@@ -53,7 +53,7 @@ impl TradingSystem {
         self.alerts.wait_for(event, |alert| alert["event"] == event && alert["process"].as_str() == process)
     }
 
-    /// The line that a monitor logs with this message, from the so many-th byte of its log on.
+    /// The line that a monitor logs with this message, after the first `from` bytes of its log.
     fn wait_for_line(&self, monitor: &str, from: usize, message: &str) -> Value {
         wait_for(&format!("{message:?} of {monitor}"), || {
             let log = self.supervisord.file(&format!("{monitor}.err"));
@@ -66,7 +66,7 @@ impl TradingSystem {
         self.supervisord.file(&format!("{monitor}.err")).len()
     }
 
-    /// All whole lines of the audit trail, each of which has to be a record.
+    /// All complete lines of the audit trail, each of which must be a record.
     fn trail(&self) -> Vec<Value> {
         let text = self.supervisord.file("audit.jsonl");
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
@@ -84,7 +84,7 @@ impl TradingSystem {
 
 #[test]
 fn a_day_of_a_trading_system() {
-    // A free port, for what stands in for the exchange's feed.
+    // A free port for the simulated exchange.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let endpoints = format!("feed=tcp://127.0.0.1:{port}#process=trading_system:hyperliquid_feed");
     let settings = [
@@ -100,7 +100,7 @@ fn a_day_of_a_trading_system() {
         return;
     };
 
-    // The dependents are started once what they need runs, the rest of the group once all critical processes run.
+    // Dependents are started once what they need is running, the rest of the group once all critical processes are.
     for process in ["order_executor", "genetic_engine", "backtest_worker"] {
         system.wait_for_state(&format!("trading_system:{process}"), "RUNNING");
     }
@@ -108,7 +108,7 @@ fn a_day_of_a_trading_system() {
     assert_eq!(resumed["details"]["started"], serde_json::json!([["backtest_worker", "OK"]]));
     system.wait_for_line("startup_monitor", 0, "order_executor is started because ");
 
-    // What strategies signal goes to the audit trail, whatever happens to the monitor.
+    // Signals of strategies reach the audit trail, whatever happens to the monitor.
     let signal = |trail: &[Value]| trail.iter().filter(|record| record["signal_type"] == "ENTRY").count();
     wait_for("a signal in the audit trail", || (signal(&system.trail()) > 0).then_some(()));
     let trail = system.trail();
@@ -122,14 +122,14 @@ fn a_day_of_a_trading_system() {
     let before = signal(&system.trail());
     wait_for("another signal", || (signal(&system.trail()) > before).then_some(()));
 
-    // A process that is killed is an alert, and supervisord starts it again.
+    // A killed process raises an alert, and supervisord restarts it.
     let pid = system.supervisord.pid("genetic_engine");
     system.supervisord.ctl(&["signal", "KILL", "trading_system:genetic_engine"]);
     let alert = system.wait_for_alert("UNEXPECTED_EXIT", Some("genetic_engine"));
     assert_eq!((&alert["details"]["pid"], &alert["details"]["failures"]), (&pid.into(), &1.into()));
     assert_eq!((&alert["severity"], &alert["system"]), (&"WARNING".into(), &"trading_system".into()));
 
-    // The feed is stopped, which is no alarm, and comes up: each is reported once, however many ticks it takes.
+    // The feed is stopped, which raises no alarm, and comes up: each is reported once, however many ticks it takes.
     let about_feed = |event: &str| {
         let is = |alert: &Value| alert["event"] == event && alert["details"]["endpoint"] == "feed";
         system.alerts.wait_for(event, is);
@@ -149,7 +149,7 @@ fn a_day_of_a_trading_system() {
     assert_eq!(about_feed("ENDPOINT_STOPPED"), 1);
     assert_eq!(system.alerts.count(|alert| alert["event"] == "ENDPOINT_DOWN"), 0);
 
-    // Without the risk manager supervisord stops the group, for the monitor asks it to, and starts the backup.
+    // Without the risk manager, supervisord stops the group because the monitor tells it to, and starts the backup.
     system.supervisord.write("fail_risk_manager", "");
     let from = system.log_length("trading_monitor");
     system.supervisord.ctl(&["restart", "trading_system:risk_manager"]);
@@ -159,7 +159,7 @@ fn a_day_of_a_trading_system() {
         system.wait_for_state(&format!("trading_system:{process}"), "STOPPED");
     }
     system.wait_for_state("backup_risk_manager", "RUNNING");
-    // It did not heed SIGTERM.
+    // It ignored SIGTERM.
     system.supervisord.wait_for("supervisord.log", "stopped: order_executor (terminated by SIGKILL)", 1);
     system.wait_for_line("trading_monitor", from, "risk_manager: BACKOFF -> FATAL");
     system.wait_for_line("trading_monitor", from, "order_executor: STOPPING -> STOPPED");
@@ -177,7 +177,7 @@ fn a_day_of_a_trading_system() {
     assert_eq!(status["processes"].as_array().unwrap().iter().filter(is_lost).count(), 1, "{status}");
     assert!(system.get("").contains("risk_manager"), "it is there without scripts");
 
-    // The critical processes are started again, but for the one that is started by what it depends on.
+    // The critical processes are started again, except the one that its dependencies start.
     fs::remove_file(system.supervisord.directory().join("fail_risk_manager")).unwrap();
     let from = system.log_length("startup_monitor");
     system.supervisord.ctl(&["start", "trading_system:risk_manager", "trading_system:hyperliquid_feed"]);
@@ -186,9 +186,9 @@ fn a_day_of_a_trading_system() {
         system.wait_for_state(&format!("trading_system:{process}"), "RUNNING");
     }
 
-    // The minute. Its figures are of the processes that run, and found by their ids.
+    // The minute's values are of the running processes, found by their ids.
     let from = system.log_length("trading_monitor");
-    // One of them crashes 45 seconds after each start: where that falls on the minute, the next one counts.
+    // One of them crashes 45 seconds after each start: if that coincides with the minute, the next one counts.
     let summary = system.wait_for_line("trading_monitor", from, "14 processes: 14 RUNNING");
     assert_eq!(summary["states"]["RUNNING"], 14, "{summary}");
     let metrics = system.wait_for_line("performance_monitor", 0, "Performance metrics");

@@ -1,4 +1,4 @@
-//! What supervisord keeps for a listener that does not run, and what it does not: the table in docs/operations.md.
+//! What supervisord keeps for a listener that is not running, and what it does not: the table in docs/operations.md.
 
 use crate::support::supervisord::{Supervisord, assert_clean};
 use crate::support::{program, wait_for};

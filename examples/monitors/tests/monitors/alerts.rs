@@ -1,4 +1,4 @@
-//! Alerts and the receivers that they are sent to: what becomes of events, and of the alerts, when those misbehave.
+//! Alerts and receivers: what happens to events and alerts if a receiver misbehaves.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -20,7 +20,7 @@ use super::programs::{
 use crate::support::receiver::{ClosedPort, Collector};
 use crate::support::{PATIENCE, wait_for};
 
-/// A receiver that takes in alerts while it is alive, and hangs up on whoever asks otherwise.
+/// A receiver that accepts alerts while it is alive, and hangs up on all other requests.
 struct Mortal {
     alive: Arc<AtomicBool>,
     bodies: Arc<Mutex<Vec<Value>>>,
@@ -48,13 +48,13 @@ impl Mortal {
         format!("http://127.0.0.1:{}/alerts", self.port)
     }
 
-    /// The alerts by their keys, once there are so many keys. What came twice has to be the same.
+    /// The alerts by key, once there are this many. Duplicates must be identical.
     fn wait_for_keys(&self, count: usize) -> BTreeMap<String, Value> {
         wait_for("all alerts", || {
             let bodies = self.bodies.lock().unwrap();
             let mut by_key = BTreeMap::new();
             for mut body in bodies.iter().cloned() {
-                // Each incarnation asks for it.
+                // Each process requests it.
                 body.as_object_mut().unwrap().shift_remove("process_info");
                 let first = by_key.entry(body["key"].as_str().unwrap().to_owned()).or_insert_with(|| body.clone());
                 assert_eq!(*first, body);
@@ -64,7 +64,7 @@ impl Mortal {
     }
 }
 
-/// Kills the monitor: its simulator does so when it is dropped.
+/// Kills the monitor: dropping its simulator does that.
 fn kill(monitor: Driven) {
     drop(monitor);
 }
@@ -100,17 +100,17 @@ fn trading_is_stopped_whatever_the_receiver_does() {
         let settings = ["--state-dir", "state", "--risk-manager", "r", "--trading-group", "t", "--alert-url", &url];
         let environment = supervisord.environment();
         let mut monitor = Driven::start_with("failure_monitor", directory.path(), &settings, &environment);
-        // No alert is ever answered. If an event waited for one, it would be a minute for each.
+        // No alert is ever answered. If events waited for that, each would take a minute.
         for serial in 0..200 {
             monitor.send_as(serial, EXITED, &crash_of(serial));
         }
         assert_eq!(supervisord.calls(), [] as [&str; 0]);
         monitor.send_as(200, "PROCESS_STATE_FATAL", &state("r", "BACKOFF", ""));
         assert_eq!(supervisord.calls(), ["stopProcessGroup t"], "{address}");
-        // Nor does the end.
+        // Nor does the end wait.
         monitor.end();
 
-        // A receiver that does its duty gets all of them, in their order.
+        // A working receiver gets all of them, in order.
         let alerts = Collector::start();
         let settings = ["--state-dir", "state", "--alert-url", &alerts.url()];
         let monitor = Driven::start("failure_monitor", directory.path(), &settings);
@@ -124,7 +124,7 @@ fn trading_is_stopped_whatever_the_receiver_does() {
 fn a_receiver_that_is_away_is_an_error_in_the_log_and_tried_again() {
     let silent = server(|mut stream| drop(stream.read_to_end(&mut Vec::new())));
     let refusing = server(|mut stream| {
-        // All of it: what is left unread would reset the connection.
+        // Reads everything: unread data would reset the connection.
         request(&mut stream);
         let _ = stream.write_all(b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n");
     });
@@ -143,7 +143,7 @@ fn a_receiver_that_is_away_is_an_error_in_the_log_and_tried_again() {
         let error = error_with(&log, "Failed to send alert: ");
         assert!(error["message"].as_str().unwrap().contains(why), "{why}: {error}");
         assert_eq!(error["alert"]["event"], "UNEXPECTED_EXIT");
-        // Nothing else keeps it: the log says that it is lost.
+        // Nothing else keeps it, so the log says that it is lost.
         monitor.end();
         let error = error_with(&log, "Failed to send alert before the end");
         assert_eq!(error["alert"]["event"], "UNEXPECTED_EXIT");
@@ -177,7 +177,7 @@ fn no_alert_is_lost_over_kills_and_a_dead_receiver() {
     monitor.end();
 }
 
-/// Kills a monitor over an event at its first line in the log that `room` bytes have no room for.
+/// Kills a monitor during an event, at the first line of its log for which `room` bytes are not enough.
 #[cfg(target_os = "linux")]
 fn killed_at_a_line(name: &str, directory: &Path, settings: &[&str], (eventname, payload): (&str, &str), room: usize) {
     const PIPE: usize = 1 << 16;
@@ -187,7 +187,7 @@ fn killed_at_a_line(name: &str, directory: &Path, settings: &[&str], (eventname,
     let mut simulator = Simulator::spawn(&mut command).unwrap();
     drop(command);
     simulator.step(PATIENCE);
-    // What it says at its start.
+    // Its messages at the start.
     writer.write_all(b"!").unwrap();
     while reader.read(&mut [0; 1 << 12]).unwrap() == 1 << 12 {}
     writer.write_all(&vec![b' '; PIPE - room]).unwrap();
@@ -203,7 +203,7 @@ fn killed_at_a_line(name: &str, directory: &Path, settings: &[&str], (eventname,
     });
 }
 
-/// Some systems hide it, or let nobody but root see it.
+/// Some systems hide it, or show it only to root.
 #[cfg(target_os = "linux")]
 fn it_shows_where_a_process_waits() -> bool {
     let mut cat = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
@@ -224,7 +224,7 @@ fn what_was_not_yet_told_when_its_monitor_was_killed_is_told_by_the_next() {
         return;
     }
     let endpoints = ["--endpoints", "closed=tcp://127.0.0.1:1", "--vpn-interface", "lo"];
-    // The first line is before what is known changes, the second one after it.
+    // The first line comes before the state changes, the second one after it.
     let monitors =
         [("failure_monitor", &[][..], FATAL, true), ("heartbeat_monitor", &endpoints[..], ("TICK_5", "when:5"), false)];
     for (name, settings, event, first_fits) in monitors {
@@ -232,7 +232,7 @@ fn what_was_not_yet_told_when_its_monitor_was_killed_is_told_by_the_next() {
         let mut alone = Driven::start(name, directory.path(), settings);
         let lines = alone.send(event.0, event.1);
         alone.end();
-        // The numbers in it may be longer the next time.
+        // The numbers in it may be longer next time.
         let room = if first_fits { lines[0].to_string().len() + 20 } else { 0 };
         let settings = [&["--state-dir", "state"], settings].concat();
         killed_at_a_line(name, directory.path(), &settings, event, room);
@@ -289,7 +289,7 @@ fn the_oldest_alerts_make_room_and_are_counted() {
             monitor.send_as(serial, STDOUT, &said("worker", &format!("ALERT:HIGH:NOISE:{details}")));
         }
         if !state.is_empty() {
-            // What was dropped is known to the next incarnation.
+            // The next process knows what was dropped.
             kill(monitor);
             for entry in fs::read_dir(directory.path().join("state")).unwrap() {
                 let entry = entry.unwrap();
@@ -350,7 +350,7 @@ fn with_a_full_disk_alerts_of_a_process_that_is_gone_stay_where_they_are() {
     monitor.send_as(2, EXITED, &crash_of(2));
     let errors = levels(&monitor.lines(), "ERROR");
     assert!(errors.iter().any(|error| error.contains("wait until there is room")), "{errors:?}");
-    // Its own is in memory, and gets one more try at its end.
+    // Its own alert is in memory, and gets one more attempt at the end.
     receiver.alive.store(true, Ordering::SeqCst);
     monitor.end();
     fs::rename(aside, spool).unwrap();

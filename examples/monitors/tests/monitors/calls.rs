@@ -1,7 +1,8 @@
-//! Servers that answer calls otherwise than supervisord: the Go server, one that does not answer, one without the interface.
+//! Servers that answer calls differently from supervisord: the Go server, one that does not answer, one without the
+//! interface.
 //!
-//! The Go server's answers are not recordings: they are written after the types that it encodes, with states as it writes
-//! them.
+//! The Go server's answers are not recordings: they are written after the types that it encodes, with its spelling of
+//! states.
 
 use std::net::TcpListener;
 use std::thread;
@@ -53,7 +54,7 @@ fn answer(method: &str) -> String {
             process("c", ("10", "Starting"), "8"),
         ]),
         "startProcess" | "stopProcess" => "<value><boolean>1</boolean></value>".into(),
-        // What it acted on, with nothing on how that went.
+        // The processes that it acted on, without their outcomes.
         "stopProcessGroup" => array(&[process("a", ("40", "Stopping"), "7")]),
         "stopAllProcesses" => array(&[structure(&[
             ("name", "string", "a"),

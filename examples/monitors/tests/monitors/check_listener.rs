@@ -1,4 +1,4 @@
-//! Every monitor passes what `check_listener` tries.
+//! Every monitor passes `check_listener`.
 
 use std::ffi::OsStr;
 use std::process::Command;
@@ -8,9 +8,9 @@ use crate::support::parallel::four_at_a_time;
 use crate::support::program;
 use tempfile::TempDir;
 
-/// With settings that keep them in their directory and off the network.
+/// Runs a monitor with settings that keep it inside its directory and off the network.
 ///
-/// Each process has a directory of its own: how long one waits for another's lock is not what is tried here.
+/// Each process has its own directory: waiting for another process's lock is not tested here.
 const MONITORS: [(&str, &[&str]); 13] = [
     ("failure_monitor", &[]),
     ("performance_monitor", &["--interval", "0.01"]),
@@ -27,7 +27,7 @@ const MONITORS: [(&str, &[&str]); 13] = [
     ("critical_exit", &["--processes", "nothing"]),
 ];
 
-/// The supervisord that the tool tells of cannot be called.
+/// The supervisord named by the tool cannot be called.
 const UNDER_NO_SUPERVISORD: &str =
     r#"unset SUPERVISOR_ENABLED SUPERVISOR_SERVER_URL; mkdir -p "$0/$$" && cd "$0/$$" && exec "$@""#;
 
@@ -37,7 +37,7 @@ fn all_monitors_pass() {
     four_at_a_time(&MONITORS, |(name, settings)| {
         let directory = TempDir::new().unwrap();
         let mut command = Command::new(&tool);
-        // The machine may be busy with other tests: what is late is not wrong.
+        // The machine may be busy with other tests: being late is not a failure.
         command.args(["--timeout", "15", "--", "sh", "-c", UNDER_NO_SUPERVISORD]);
         command.args([directory.path().as_os_str(), program(name).as_os_str()]);
         command.args(settings.iter().map(OsStr::new));

@@ -1,4 +1,4 @@
-//! Commands of a user, where nobody has to wait for a supervisord's ticks.
+//! Commands of a user that need not wait for a real supervisord's ticks.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Nothing acknowledged that was not done, nothing done that is not known: each by its real cause.
+//! Every acknowledged event was acted on, and every action is recorded: each tested by a real cause.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -19,8 +19,8 @@ use crate::programs::{
 use crate::support::receiver::Collector;
 use crate::support::{PATIENCE, wait_for};
 
-/// Starts a monitor with a file system of 64 KiB at `small` in its directory, which only the monitor and
-/// [`SmallDisk::path`] can see. None where this user may not mount one.
+/// Starts a monitor with a file system of 64 KiB at `small` in its directory, visible only to the monitor and
+/// [`SmallDisk::path`]. `None` if this user may not mount one.
 pub struct SmallDisk {
     pub monitor: Driven,
     disk: PathBuf,
@@ -53,7 +53,7 @@ impl SmallDisk {
         self.disk.join(name)
     }
 
-    /// Takes all the room that is left.
+    /// Fills the remaining space.
     pub fn fill(&self) {
         let mut filler = File::create(self.path("filler")).unwrap();
         while filler.write(&[0; 4096]).is_ok() {}
@@ -82,7 +82,7 @@ fn an_event_waits_for_a_full_disk_and_is_then_recorded() {
     let trail = small.path("audit.jsonl");
     let filler = small.path("filler");
     small.fill();
-    // More than fits beside the filler, and less than fits without it.
+    // Does not fit beside the filler, but fits without it.
     let event = said("genetic_engine", &format!("SIGNAL:ENTRY:m:BTC 1 {}\nSIGNAL:EXIT:m:BTC 1", "x".repeat(1000)));
     for _ in 0..20 {
         small.monitor.simulator.notify(STDOUT, event.as_bytes());
@@ -101,7 +101,7 @@ fn an_event_waits_for_a_full_disk_and_is_then_recorded() {
         fs::remove_file(&filler).unwrap();
         let (monitor, reports) = running.join().unwrap();
         assert_eq!(results(&reports), (0..20).collect::<Vec<_>>());
-        // Two lines an event.
+        // Two lines per event.
         assert_eq!(serials(&records(&trail)), (0..40).map(|line| line / 2).collect::<Vec<_>>());
         assert_eq!(levels(&monitor.lines(), "ERROR").len(), 1);
         monitor.end();
@@ -158,7 +158,7 @@ fn an_event_waits_for_a_trail_that_another_process_holds() {
     monitor.end();
 }
 
-/// A library that makes each flush to the disk slow. None without a compiler.
+/// A library that slows down every sync to disk. `None` without a compiler.
 fn slow_disk(directory: &Path) -> Option<PathBuf> {
     let (source, library) = (directory.join("slow.c"), directory.join("slow.so"));
     let text = "#include <unistd.h>\n#include <sys/syscall.h>\n\
@@ -197,8 +197,8 @@ fn four_processes_on_a_slow_disk_record_what_they_acknowledge() {
     assert_eq!((acknowledged.len(), &acknowledged), (12, &recorded));
 }
 
-/// Starts a monitor whose parent is process 1 of a process namespace, with a `/proc` that is not that namespace's: nothing
-/// tells which supervisord this is. None where this user may not make one.
+/// Starts a monitor whose parent is process 1 of a process namespace, with a `/proc` of another one, so that the run of
+/// supervisord cannot be identified. `None` if this user may not create a namespace.
 fn contained(name: &str, directory: &Path, settings: &[&str]) -> Option<Driven> {
     let in_container = |script: &str| {
         let mut command = Command::new("unshare");
@@ -228,7 +228,7 @@ fn new_events_in_a_container_are_not_taken_for_old_ones() {
         }
         monitor.end();
     }
-    // The same supervisord, and another process of the pool: its numbers go on.
+    // The same supervisord with another process of the pool: its numbers continue.
     let Some(mut monitor) = contained("comm_monitor", directory.path(), &["--state-dir", "state"]) else { return };
     monitor.send_as(10, STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:m:BTC 1"));
     monitor.send_as(10, STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:m:BTC 1"));
@@ -265,7 +265,7 @@ fn the_processes_of_a_pool_in_a_container_agree_which_run_it_is() {
         let input = File::options().write(true).open(&pipes[input]).unwrap();
         Simulator::new(File::open(&pipes[output]).unwrap(), input)
     });
-    // Both are READY before the first of them has an event.
+    // Both are READY before the first of them gets an event.
     a.step(PATIENCE);
     b.step(PATIENCE);
     let send = |simulator: &mut Simulator, serial: u64| {
@@ -290,7 +290,7 @@ fn the_processes_of_a_pool_in_a_container_agree_which_run_it_is() {
 #[test]
 fn an_event_that_returns_after_many_others_is_known() {
     let directory = TempDir::new().unwrap();
-    // With a file and without one.
+    // With and without a file.
     for settings in [&["--state-dir", "state"][..], &[]] {
         let mut monitor = Driven::start("comm_monitor", directory.path(), settings);
         for serial in 0..200 {
@@ -355,7 +355,7 @@ fn events_that_were_lost_between_two_processes_are_reported() {
     (0..3).for_each(|serial| drop(first.send_as(serial, EXITED, CRASH)));
     first.end();
     let mut second = start();
-    // What was skipped may still come, until 16 other events have.
+    // Skipped events may still arrive, until 16 others have.
     (8..25).for_each(|serial| drop(second.send_as(serial, EXITED, CRASH)));
     let errors = levels(&second.lines(), "ERROR");
     assert!(errors.len() == 1 && errors[0].starts_with("5 events were lost: poolserial 3 to 7"), "{errors:?}");
@@ -425,7 +425,7 @@ fn an_event_that_kills_its_handlers_is_set_aside() {
     assert_eq!(alert["details"]["why"], "3 processes died over it");
     let letters = records(&directory.path().join("state/comm_monitor.dead-letters.jsonl"));
     assert_eq!((letters.len(), &letters[0]["payload"], &letters[0]["serial"]), (1, &payload.into(), &0.into()));
-    // Those after it are handled.
+    // Later events are handled.
     monitor.send(STDOUT, &said("genetic_engine", "SIGNAL:EXIT:m:BTC 1"));
     assert_eq!(records(&directory.path().join("audit.jsonl")).len(), 1);
     monitor.end();
@@ -498,7 +498,7 @@ fn a_stop_that_supervisord_does_not_answer_is_unknown_until_it_does() {
         let all = [("t", "executor", "STOPPED", 0), ("t", "r", "FATAL", 0)];
         let processes = if call.contains("getAllProcessInfo") { &all[..] } else { &[] };
         if call.contains("stopProcessGroup") && calls.fetch_add(1, Ordering::Relaxed) < 2 {
-            // The caller closes it when its time is up.
+            // The caller closes it after its deadline.
             let _ = stream.read_to_end(&mut Vec::new());
         } else {
             let body = list(processes);

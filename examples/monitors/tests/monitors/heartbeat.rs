@@ -1,4 +1,4 @@
-//! What `heartbeat_monitor` takes for an answer.
+//! Which answers `heartbeat_monitor` accepts.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -19,12 +19,12 @@ use super::programs::{Driven, FakeSupervisord, heartbeat, levels, program, serve
 use crate::support::receiver::{ClosedPort, Collector};
 use crate::support::{python, tls, wait_for};
 
-/// Sends a tick, and gives what was found of each endpoint.
+/// Sends a tick, and returns what was found for each endpoint.
 fn beat(monitor: &mut Driven) -> Value {
     heartbeat(monitor.send("TICK_5", "when:1000000010"))["endpoints"].clone()
 }
 
-/// Checks endpoints once. Each is up if nothing is said of it, else it is down for this reason.
+/// Checks endpoints once. Each must be up, or down for the given reason.
 fn assert_found(directory: &Path, endpoints: &[(&str, String, &str)], settings: &[&str]) {
     let list: Vec<_> = endpoints.iter().map(|(name, url, _)| format!("{name}={url}")).collect();
     let list = list.join(",");
@@ -40,7 +40,7 @@ fn assert_found(directory: &Path, endpoints: &[(&str, String, &str)], settings: 
     monitor.end();
 }
 
-/// Reads the head of a request, and gives its path.
+/// Reads the header of a request, and returns its path.
 fn path(stream: &mut impl Read) -> Option<String> {
     let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
     let first = lines.next()?;
@@ -48,7 +48,7 @@ fn path(stream: &mut impl Read) -> Option<String> {
     first.split(' ').nth(1).map(str::to_owned)
 }
 
-/// Answers a request by its path: `/STATUS/BODY`, where `-` is a body without end and `to:PORT` a redirect.
+/// Answers a request according to its path: `/STATUS/BODY`, where `-` is an endless body and `to:PORT` a redirect.
 fn answer(stream: &mut (impl Read + Write)) {
     let Some(path) = path(stream) else { return };
     let (status, body) = path[1..].split_once('/').unwrap();
@@ -99,14 +99,14 @@ fn a_web_socket_has_to_answer_a_ping_and_may_have_to_say_something() {
     let directory = TempDir::new().unwrap();
     let echo = server(|stream| {
         let Ok(mut socket) = tungstenite::accept(stream) else { return };
-        // That a ping is answered is what reading does.
+        // Reading answers the ping.
         while let Ok(message) = socket.read() {
             if message.is_text() {
                 let _ = socket.send(Message::text(format!("you said {message}")));
             }
         }
     });
-    // Talks, but does not listen.
+    // Sends, but does not read.
     let deaf = server(|stream| {
         let Ok(mut socket) = tungstenite::accept(stream) else { return };
         while socket.send(Message::binary("price")).is_ok() {
@@ -149,7 +149,7 @@ fn a_web_socket_has_to_answer_a_ping_and_may_have_to_say_something() {
     monitor.end();
 }
 
-/// A check has not come to its end: it noticed that itself, or was not waited for.
+/// The check did not finish: it noticed the deadline itself, or was abandoned.
 fn assert_late(found: &Value) {
     let error = found["error"].as_str().unwrap_or_else(|| panic!("{found}"));
     assert!(error.contains("imed out") || error.contains("no answer within the deadline"), "{error}");
@@ -215,7 +215,7 @@ fn only_a_server_with_a_trusted_certificate_is_up() {
     assert_found(directory.path(), &untrusted, &["--endpoint-ca", other.to_str().unwrap()]);
 }
 
-/// A process that serves HTTP, and greets nobody else.
+/// A process that serves HTTP and sends no greeting.
 struct Served {
     child: Child,
     port: u16,
@@ -268,7 +268,7 @@ fn a_stopped_process_behind_an_open_port_is_down() {
     for down in ["http", "ws", "asked"] {
         assert_late(&found[down]);
     }
-    // All that the kernel tells.
+    // Everything that the kernel reveals.
     assert_eq!(found["open"]["error"], Value::Null, "{found}");
     served.signal(Signal::CONT);
     wait_for("the answer", || beat(&mut monitor)["http"]["error"].is_null().then_some(()));
@@ -291,7 +291,7 @@ fn an_endpoint_that_is_slow_is_reported_after_some_ticks_and_when_it_is_fast_aga
         let settings = [&settings[..], &["--state-dir", "state", "--alert-url", &url]].concat();
         Driven::start("heartbeat_monitor", directory.path(), &settings)
     };
-    // No answer is as fast as that.
+    // No answer is that fast.
     let mut monitor = start("0.000000001");
     for tick in 1..=5 {
         let lines = monitor.send_as(tick, "TICK_5", &format!("when:{}", 5 * tick));
@@ -299,11 +299,11 @@ fn an_endpoint_that_is_slow_is_reported_after_some_ticks_and_when_it_is_fast_aga
         assert_eq!(levels(&lines, "WARNING"), alerts, "{tick}");
     }
     monitor.end();
-    // It goes on over a restart.
+    // This continues across a restart.
     let mut monitor = start("0.000000001");
     assert_eq!(levels(&monitor.send_as(6, "TICK_5", "when:30"), "WARNING"), [] as [&str; 0]);
     monitor.end();
-    // And none is as slow as that.
+    // And none is that slow.
     let mut monitor = start("4");
     for tick in [7, 8] {
         let lines = monitor.send_as(tick, "TICK_5", &format!("when:{}", 5 * tick));
@@ -316,7 +316,7 @@ fn an_endpoint_that_is_slow_is_reported_after_some_ticks_and_when_it_is_fast_aga
         assert_eq!(alert["details"]["endpoint"], "own");
     }
     monitor.end();
-    // One may come twice: a monitor may end before it has noted that the receiver took it.
+    // An alert may come twice: a monitor may end before it has recorded that the receiver accepted it.
     assert_eq!(alerts.count(|alert| alert["event"] != "ENDPOINT_SLOW" && alert["event"] != "ENDPOINT_FAST"), 0);
 }
 
@@ -332,7 +332,7 @@ fn slow_answers_count_in_a_row() {
     assert_eq!(answer(&mut watched, true), [Change::Up]);
     assert_eq!(answer(&mut watched, true), []);
     assert_eq!(answer(&mut watched, true), [Change::Slow]);
-    // Without an answer nobody knows whether it still is.
+    // Without an answer, slowness is unknown.
     assert_eq!(none(&mut watched), [Change::Down]);
     assert_eq!(answer(&mut watched, true), [Change::Up]);
     assert_eq!(answer(&mut watched, false), [Change::Fast]);
@@ -349,7 +349,7 @@ fn a_tunnel_is_up_as_long_as_its_peers_shake_hands() {
     };
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
     let (fresh, stale) = (now - 60, now - 240);
-    // As wg prints them. It is given a word in front, as sudo is.
+    // In wg's format. A word comes first, as with sudo.
     let wg = script(
         "wg",
         &format!(
@@ -392,7 +392,7 @@ fn a_tunnel_is_up_as_long_as_its_peers_shake_hands() {
         [("x", "wireguard:x".to_owned(), "there is no nonesuch: install wireguard-tools, or set --wg-command")];
     assert_found(directory.path(), &missing, &["--wg-command", "nonesuch"]);
 
-    // One that hangs is ended.
+    // A command that hangs is stopped.
     let wg = script("hanging", &format!("echo $$ >> {}/started\nexec sleep 1000", directory.path().display()));
     let settings = ["--endpoints", "x=wireguard:x", "--wg-command", &wg, "--deadline", "0.5"];
     let mut monitor = Driven::start("heartbeat_monitor", directory.path(), &settings);
@@ -417,7 +417,7 @@ fn nobody_is_called_when_supervisord_shuts_down() {
         let is = |line: &&Value| line["message"] == format!("alert: {event}");
         lines.iter().filter(is).map(|line| line["details"]["endpoint"].to_string()).collect::<Vec<_>>()
     };
-    // What supervisord does not run is none of its business.
+    // Processes that supervisord does not run do not matter.
     assert_eq!((told("ENDPOINT_STOPPED"), told("ENDPOINT_DOWN")), (vec!["\"feed\"".into()], vec!["\"other\"".into()]));
     monitor.end();
 }
@@ -433,21 +433,21 @@ fn nobody_is_called_for_what_somebody_stopped() {
     supervisord.set(&[("t", "feed", "RUNNING", 1)]);
     let mut monitor = Driven::start_with("heartbeat_monitor", directory.path(), &settings, &supervisord.environment());
     let mut told = |state: &'static str, when: u64| {
-        // Another one of that name does not matter.
+        // A process of the same name in another group does not matter.
         supervisord.set(&[("t", "feed", state, 1), ("u", "feed", "RUNNING", 2)]);
         let lines = monitor.send("TICK_5", &format!("when:{when}"));
         let told = lines.iter().filter_map(|line| line["message"].as_str()?.strip_prefix("alert: ").map(str::to_owned));
         told.collect::<Vec<_>>()
     };
     let none = [] as [&str; 0];
-    // It was started at 1,000,000,000. Each of these asks supervisord, which was asked at the start as well.
+    // It was started at 1,000,000,000. Each of these asks supervisord, which was also asked at the start.
     assert_eq!(told("STOPPING", 1_000_000_000), ["ENDPOINT_STOPPED"]);
     assert_eq!(told("STOPPED", 1_000_000_005), none);
     assert_eq!(told("STARTING", 1_000_000_010), none);
     assert_eq!(told("RUNNING", 1_000_000_015), none);
     assert_eq!(told("RUNNING", 1_000_000_040), ["ENDPOINT_DOWN"]);
     assert_eq!(supervisord.asked(), 6);
-    // Once it is down, that is known.
+    // While it is down, supervisord is not asked.
     assert_eq!(told("STOPPED", 1_000_000_045), none);
     assert_eq!(supervisord.asked(), 6);
     monitor.end();
@@ -457,7 +457,7 @@ fn nobody_is_called_for_what_somebody_stopped() {
     }
     assert_eq!(alerts.count(|_| true), 2);
 
-    // What runs, also in part, or is not known to, and does not answer, is down.
+    // If a process is running, even partially, or its state is unknown, and it does not answer, it is down.
     let known = supervisord.environment();
     for (process, environment) in [("u:feed", &known[..]), ("feed", &known), ("t:feed", &[])] {
         let endpoints = format!("feed=tcp://{}#process={process}", closed.address());
@@ -473,7 +473,7 @@ fn nobody_is_called_for_what_somebody_stopped() {
 #[test]
 fn a_check_that_hangs_is_not_started_again() {
     let directory = TempDir::new().unwrap();
-    // Nothing bounds how long it takes to open a FIFO: as with a name server, or a disk.
+    // Opening a FIFO may take arbitrarily long, like a name server or a disk.
     let fifo = directory.path().join("operstate");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     let endpoints = format!("stuck=interface:../../..{},lo=interface:lo", directory.path().display());
@@ -484,7 +484,7 @@ fn a_check_that_hangs_is_not_started_again() {
     for _ in 0..3 {
         assert_eq!(beat(&mut monitor)["stuck"]["error"], hangs);
     }
-    // It ends, and the next one finds something else.
+    // It ends, and the next check gets another result.
     let writer = File::options().write(true).open(&fifo).unwrap();
     fs::remove_file(&fifo).unwrap();
     fs::write(&fifo, "up\n").unwrap();

@@ -1,4 +1,4 @@
-//! What the ready-made listeners say at their start about settings that cannot be used.
+//! Invalid settings of the ready-made listeners, and their error messages.
 
 use std::process::Stdio;
 

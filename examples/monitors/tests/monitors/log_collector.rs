@@ -1,4 +1,4 @@
-//! Lines out of pieces, files of lines, and what is left of both after kills and full disks.
+//! Lines assembled from pieces, files of lines, and what remains of both after kills and full disks.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -20,7 +20,7 @@ pub fn piece(process: &str, channel: &str, bytes: &[u8]) -> (String, String) {
     (format!("PROCESS_LOG_{}", channel.to_uppercase()), head + &data)
 }
 
-/// What Python makes of bytes.
+/// Python's representation of bytes.
 fn undecodable(bytes: &[u8]) -> String {
     let mut text = String::from("Undecodable: b'");
     for byte in bytes {
@@ -62,7 +62,7 @@ fn lines_are_whole_however_they_are_cut_into_pieces() {
         {
             send(&mut collector, piece(process, channel, bytes));
         }
-        // What began elsewhere does not matter to the next turn.
+        // The beginning of a line elsewhere must not affect the next round.
         send(&mut collector, piece("b", "stdout", b"\n"));
         send(&mut collector, piece("a", "stderr", b"\n"));
     }
@@ -88,19 +88,19 @@ fn what_is_not_a_whole_line_is_marked() {
     let directory = TempDir::new().unwrap();
     let settings = ["--log-to", "json:all.jsonl,text:all.log", "--max-line", "64", "--strip-ansi", "true"];
     let mut collector = Driven::start("log_collector", directory.path(), &settings);
-    // Cut before a character, and not in it.
+    // Cut before a character, not inside it.
     let long = format!("{}\u{20ac}{}\n", "x".repeat(62), "y".repeat(70));
     send(&mut collector, piece("a", "stdout", &long.as_bytes()[..50]));
     send(&mut collector, piece("a", "stdout", &long.as_bytes()[50..]));
     send(&mut collector, piece("a", "stdout", b"never \xff UTF-8\n"));
     send(&mut collector, piece("a", "stdout", b"\x1b[31mred\x1b[0m\nprompt> "));
     send(&mut collector, piece("a", "stderr", b"dying wor"));
-    // The state of another one, and of the same one while it ends.
+    // The state of another process, and of this one while it is stopping.
     collector.send("PROCESS_STATE_EXITED", "processname:b groupname:g from_state:RUNNING expected:0 pid:43");
     collector.send("PROCESS_STATE_STOPPING", "processname:a groupname:g from_state:RUNNING pid:42");
     assert_eq!(records(&directory.path().join("all.jsonl")).len(), 5);
     collector.send("PROCESS_STATE_EXITED", "processname:a groupname:g from_state:RUNNING expected:0 pid:42");
-    // Another process of that name, whose beginning nobody saw.
+    // Another process of that name, whose start was missed.
     send(&mut collector, piece("a", "stdout", b"one"));
     let (event, payload) = piece("a", "stdout", b"two\nthree");
     collector.send(&event, &payload.replace("pid:42", "pid:44"));
@@ -156,7 +156,7 @@ fn memory_is_bounded_whatever_is_not_finished() {
     for number in 0..20 {
         send(&mut collector, piece(&format!("p{number}"), "stdout", &[b'x'; 131_000]));
     }
-    // 8 of them wait.
+    // 8 of them are waiting.
     let early = records(&directory.path().join("all.jsonl"));
     assert_eq!(early.len(), 12);
     assert!(early.iter().enumerate().all(|(at, record)| record["process"] == format!("p{at}")));
@@ -173,7 +173,7 @@ fn files_are_rotated_and_no_line_is_lost() {
         0 => directory.path().join("all.jsonl"),
         number => directory.path().join(format!("all.jsonl.{number}")),
     };
-    // What a crash of the machine left behind does not spoil the next line.
+    // A partial line after a crash of the machine does not spoil the next line.
     fs::write(path(0), "{\"timestamp\":\"2026-").unwrap();
     let mut sent = 0;
     while !path(3).exists() {
@@ -197,13 +197,13 @@ fn files_are_rotated_and_no_line_is_lost() {
     collector.end();
 }
 
-/// Kills at any moment: what was answered is there, and in the pieces of one line.
+/// Kills at any moment: answered events are in the files, including lines in several pieces.
 #[test]
 fn what_was_acknowledged_survives_kills() {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("all.jsonl");
     let settings = ["--log-to", "json:all.jsonl", "--state-dir", "state", "--unfinished-after", "3600"];
-    // Each line comes in three pieces, the second of which is half of a character.
+    // Each line comes in three pieces. The second contains half of a character.
     let pieces = |line: usize| {
         let bytes = format!("begin {line} \u{20ac} end\n").into_bytes();
         let cut = bytes.len() - 6;
@@ -245,7 +245,7 @@ fn what_was_acknowledged_survives_kills() {
     assert!(kills > 3, "{kills}");
     let mut lines = shown(&records(&file));
     let written = lines.len();
-    // A line may be there twice if the collector was killed between the file and its answer.
+    // A line may be duplicated if the collector was killed between writing it and answering.
     lines.dedup();
     assert_eq!(lines, (0..100).map(|line| format!("a stdout begin {line} \u{20ac} end")).collect::<Vec<_>>());
     assert!(written - lines.len() <= kills, "{written}");

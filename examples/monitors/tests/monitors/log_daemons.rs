@@ -1,4 +1,4 @@
-//! `log_collector` beside daemons: a real rsyslogd, by each of its ways in, and somebody who reads systemd's protocol.
+//! `log_collector` with daemons: a real rsyslogd, through each of its inputs, and a reader of systemd's protocol.
 
 use std::env;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::support::wait_for;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-/// A server that writes what it gets to a file, one line a message.
+/// A server that writes what it receives to a file, one line per message.
 struct Rsyslogd {
     program: PathBuf,
     directory: TempDir,
@@ -24,7 +24,7 @@ struct Rsyslogd {
 }
 
 impl Rsyslogd {
-    /// None if there is no rsyslogd to be had.
+    /// `None` if there is no rsyslogd.
     fn start() -> Option<Self> {
         let program = ["rsyslogd", "/usr/sbin/rsyslogd"].map(PathBuf::from).into_iter().find(|program| {
             let status = Command::new(program).arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -76,7 +76,7 @@ impl Rsyslogd {
         }
     }
 
-    /// The messages, each without its time, which is checked.
+    /// The messages without their times, which are checked.
     fn messages(&self) -> Vec<String> {
         let text = fs::read_to_string(self.directory.path().join("messages")).unwrap_or_default();
         let without_time = |line: &str| {
@@ -112,7 +112,7 @@ fn a_syslog_server_gets_each_line_by_each_way() {
     {
         let settings = ["--log-to", way.as_str(), "--max-line", "64", "--syslog-facility", "local3"];
         let mut collector = Driven::start("log_collector", directory.path(), &settings);
-        // In two pieces, with what would end a message of another framing, or a file's line.
+        // In two pieces, with characters that would end a message in another framing, or a line in a file.
         let text = "prix: \u{20ac} <34>1 \u{7}\rquoted \"]\" \\ end\n";
         for (event, payload) in [
             piece("a b", "stdout", &text.as_bytes()[..7]),
@@ -139,7 +139,7 @@ fn a_syslog_server_gets_each_line_by_each_way() {
     }
 }
 
-/// A datagram has less room than a line may be long.
+/// A datagram may be smaller than a line.
 #[test]
 fn a_line_that_no_datagram_holds_is_truncated_and_marked() {
     let directory = TempDir::new().unwrap();
@@ -147,7 +147,7 @@ fn a_line_that_no_datagram_holds_is_truncated_and_marked() {
     let way = format!("syslog+udp://{}", server.local_addr().unwrap());
     let settings = ["--log-to", way.as_str(), "--max-line", "131072"];
     let mut collector = Driven::start("log_collector", directory.path(), &settings);
-    // Each of these takes five bytes, escaped.
+    // Each of these takes five bytes when escaped.
     let (event, payload) = piece("a", "stdout", format!("{}\n", "\u{1}".repeat(30_000)).as_bytes());
     collector.send(&event, &payload);
     let mut message = vec![0; 1 << 16];
@@ -162,7 +162,7 @@ fn a_line_that_no_datagram_holds_is_truncated_and_marked() {
     collector.end();
 }
 
-/// No event waits for long, the file has everything, and the server hears how much it has missed.
+/// No event waits long, the file has everything, and the server is told how much it missed.
 #[test]
 fn a_server_that_is_away_misses_lines_and_nobody_else_does() {
     let (directory, Some(mut server)) = (TempDir::new().unwrap(), Rsyslogd::start()) else { return };
@@ -183,7 +183,7 @@ fn a_server_that_is_away_misses_lines_and_nobody_else_does() {
         send(&mut collector);
         wait_for("the first line", || (arrived(&server) == before + 1).then_some(()));
         server.stop();
-        // The system may take one for a connection that is just being closed.
+        // The system may accept a message on a connection that is just being closed.
         wait_for("the server to be missed", || {
             send(&mut collector);
             (!levels(&collector.lines(), "ERROR").is_empty()).then_some(())
@@ -261,7 +261,7 @@ fn the_journal_gets_each_line_with_its_fields() {
         ("SUPERVISOR_MARK", b"undecodable"),
     ];
     assert_eq!(next(), expected.map(|(name, value)| (name.to_owned(), value.to_vec())));
-    // As long as a line may be.
+    // The longest possible line.
     let (event, payload) = piece("a", "stdout", &[b'x'; 16_384]);
     collector.send(&event, &payload);
     let (event, payload) = piece("a", "stdout", b"\n");

@@ -19,21 +19,21 @@ use crate::support::python::with_aiosmtpd;
 use crate::support::wait_for;
 
 const ACCOUNT: &str = "mónitor:s3cret p@ss";
-/// The same in a URL.
+/// The same, encoded for a URL.
 const ENCODED: &str = "m%C3%B3nitor:s3cret%20p%40ss";
 const TO: &str = "Op <op@example.org>";
 const FROM: &str = "Trading <trading@example.org>";
 
-/// Takes in mail on a port of its own.
+/// Accepts mail on its own port.
 struct Server {
     child: Child,
     lines: Arc<Mutex<Vec<Value>>>,
-    /// With a certificate for `localhost` in it.
+    /// Contains a certificate for `localhost`.
     directory: TempDir,
 }
 
 impl Server {
-    /// None if there is no aiosmtpd to be had.
+    /// `None` if there is no aiosmtpd.
     fn start(mode: &str, account: &str) -> Option<Self> {
         let python = with_aiosmtpd()?;
         let directory = TempDir::new().unwrap();
@@ -64,7 +64,7 @@ impl Server {
         self.directory.path().join("ca.pem").to_str().unwrap().to_owned()
     }
 
-    /// The mails that it took, once there are so many.
+    /// Waits for this many mails.
     fn wait_for_mails(&self, count: usize) -> Vec<Value> {
         let mails = || self.lines.lock().unwrap().get(1..).map(<[Value]>::to_vec).filter(|mails| mails.len() >= count);
         wait_for("mail", mails)
@@ -160,7 +160,7 @@ fn what_a_server_refuses_is_told_and_what_it_delays_is_sent_again() {
     assert_eq!((refusals, log.matches("Failed to send alert: smtp: transient error (451)").count()), (1, 1), "{log}");
     monitor.end();
 
-    // Nobody is left who wants it.
+    // No recipient is left.
     let only = [environment[0], ("ALERT_MAIL_TO", "nobody@example.org"), environment[2]];
     let mut monitor = Driven::start_with("failure_monitor", directory.path(), &[], &only);
     monitor.send_as(2, EXITED, &crash_of(2));
@@ -203,12 +203,12 @@ fn a_wrong_account_or_certificate_or_a_slow_server_loses_no_mail() {
     let environment =
         [("ALERT_SMTP_URL", &*right), ("ALERT_MAIL_TO", TO), ("ALERT_MAIL_FROM", FROM), ("ALERT_CA", &certificate)];
     let monitor = Driven::start_with("failure_monitor", directory.path(), &["--state-dir", "state"], &environment);
-    // The event came again to each of the processes, which knew it.
+    // The event was sent to both processes again, and both recognised it.
     assert_eq!(server.wait_for_mails(1).len(), 1);
     monitor.end();
 }
 
-/// A command that does this.
+/// A command with this script.
 fn script(directory: &Path, text: &str) -> String {
     let path = directory.join("sendmail");
     fs::write(&path, format!("#!/bin/sh\ncd {}\n{text}\n", directory.display())).unwrap();
@@ -219,7 +219,7 @@ fn script(directory: &Path, text: &str) -> String {
 #[test]
 fn a_command_gets_the_same_mail() {
     let directory = TempDir::new().unwrap();
-    // Busy at first, and it tells so at length; then it wants nothing; then it takes all that comes.
+    // First busy, with a long message; then it rejects a mail; then it accepts all.
     let command = script(
         directory.path(),
         "echo called >> calls\ncase $(wc -l < calls) in\n\
@@ -244,7 +244,7 @@ fn a_command_gets_the_same_mail() {
     assert!(environment.contains("ALERT_MAIL_FROM") && !environment.contains("secret"), "{environment}");
     assert!(mail.starts_with("From: ") && !mail.contains('\r'), "{mail}");
     assert!(mail.contains("\nSubject: WARNING: UNEXPECTED_EXIT trading_system:worker-2"), "{mail}");
-    // Quoted-printable, for its long lines.
+    // Quoted-printable, because of its long lines.
     assert_eq!(alert_in(&mail.replace("=\n", "").replace("=3D", "="))["serial"], 2);
     let log = fs::read_to_string(directory.path().join("failure_monitor.err")).unwrap();
     assert!(log.contains("Failed to send alert: ") && log.contains("sendmail: exit status: 75: 1\\n2\\n"), "{log}");
@@ -254,7 +254,7 @@ fn a_command_gets_the_same_mail() {
 #[test]
 fn a_command_that_does_not_end_is_ended_with_all_that_it_started() {
     let directory = TempDir::new().unwrap();
-    // It reads nothing, and so do those that it starts.
+    // Neither it nor its children read anything.
     let command = script(directory.path(), "sleep 10000 &\necho $! $$ > pids.part\nmv pids.part pids\nwait");
     let environment = [("ALERT_MAIL_TO", TO), ("ALERT_MAIL_FROM", FROM), ("ALERT_TIMEOUT", "1")];
     let settings = ["--alert-sendmail", &command];
@@ -268,7 +268,7 @@ fn a_command_that_does_not_end_is_ended_with_all_that_it_started() {
     monitor.end();
 }
 
-/// Whether it has ended, and its new parent has not noticed yet.
+/// Whether it has ended, though its new parent has not noticed.
 fn is_zombie(pid: Pid) -> bool {
     let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap_or_default();
     status.contains("\nState:\tZ")

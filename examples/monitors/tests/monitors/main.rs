@@ -1,4 +1,4 @@
-//! Each monitor by itself, under the simulator and under `check_listener`.
+//! Each monitor on its own, under the simulator and under `check_listener`.
 
 #![cfg(unix)]
 

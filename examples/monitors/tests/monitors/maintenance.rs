@@ -1,4 +1,4 @@
-//! `maintenance_monitor`, with hours and days that come at once.
+//! `maintenance_monitor`, with hours and days that pass at once.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +13,7 @@ use jiff::{Timestamp, ToSpan, Zoned};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// The next time that it is midnight, in UTC.
+/// The next midnight, in UTC.
 pub fn midnight() -> Timestamp {
     let now = Zoned::now().with_time_zone(TimeZone::UTC);
     now.date().tomorrow().unwrap().to_zoned(TimeZone::UTC).unwrap().timestamp()
@@ -23,7 +23,7 @@ fn state(process: &str, from: &str, rest: &str) -> String {
     format!("processname:{process} groupname:t from_state:{from} {rest}")
 }
 
-/// A day's events: a crash and its restart, a stop, one that is given up, and an end that is expected.
+/// A day's events: a crash and a restart, a stop, a process that becomes FATAL, and an expected exit.
 const EVENTS: [(&str, &str, &str, &str); 7] = [
     ("EXITED", "engine", "RUNNING", "expected:0 pid:1"),
     ("STARTING", "engine", "EXITED", "tries:0"),
@@ -49,7 +49,7 @@ fn a_report_has_crashes_stops_restarts_and_alerts_also_over_a_restart() {
     };
     before.iter().zip(1..).for_each(|(event, serial)| send(&mut monitor, serial, *event));
     monitor.end();
-    // What another monitor alerts about is told as well.
+    // Alerts of other monitors are counted as well.
     let mut other = Driven::start("failure_monitor", directory.path(), &["--state-dir", "state"]);
     other.send(EXITED, CRASH);
     other.end();
@@ -65,7 +65,7 @@ fn a_report_has_crashes_stops_restarts_and_alerts_also_over_a_restart() {
     assert_eq!((&first["totals"], &first["alerts"]), (&totals, &json!({ "UNEXPECTED_EXIT": 1 })));
     let engine = &first["processes"]["t:engine"];
     assert_eq!((&engine["crashes"], &engine["restarts"], &engine["stops"]), (&1.into(), &1.into(), &0.into()));
-    // The next hour begins anew.
+    // The next hour starts over.
     let next = report(21, hour + 3600);
     assert_eq!((&next["totals"]["crashes"], &next["processes"]), (&0.into(), &json!({})));
     monitor.end();
@@ -116,7 +116,7 @@ fn a_day_is_summed_up_once_by_mail_also_over_a_restart() {
     assert_eq!(&json_file(&directory.path().join("reports").join(name)), summary);
     let mails = || fs::read_to_string(directory.path().join("mails")).unwrap_or_default();
     wait_for("the mail", || mails().contains("DAILY_SUMMARY").then_some(()));
-    // One that was under way when the monitor ended may be there twice, and is known by its name.
+    // A backup under way when the monitor ended may exist twice, recognisable by its name.
     let text = mails();
     let names: BTreeSet<_> = text.lines().filter(|line| line.starts_with("Message-ID: ")).collect();
     assert_eq!(names.len(), 1, "{text}");
@@ -147,7 +147,8 @@ fn backups_keep_generations_and_one_is_restored_without_a_change_to_what_is_ther
     backups.sort();
     assert_eq!(backups.len(), 2);
     fs::remove_dir_all(path("strategies")).unwrap();
-    // The command of docs/monitors.md. What it finds keeps its rights: the copies' directories are for one user alone.
+    // The command in docs/monitors.md. Existing directories keep their permissions, although the copies' are for one
+    // user only.
     let rights = || [Path::new("/"), directory.path().parent().unwrap(), directory.path()].map(mode);
     let before = rights();
     let restored = Command::new("sh")

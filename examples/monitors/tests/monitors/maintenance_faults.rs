@@ -1,4 +1,4 @@
-//! `maintenance_monitor` on full disks, and with a clock that is set back.
+//! `maintenance_monitor` with full disks, and with a clock that is set back.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ fn where_there_is_no_room_for_a_backup_the_older_ones_stay() {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("positions.json");
     fs::write(&file, "whole").unwrap();
-    // A limit for files, and no signal where it is met.
+    // A limit on file sizes, without a signal when it is reached.
     let mut command = Command::new("sh");
     command.args(["-c", r#"trap "" XFSZ; ulimit -f 64; exec "$0" "$@""#]);
     command.arg(crate::support::program("maintenance_monitor")).current_dir(directory.path());
@@ -53,9 +53,9 @@ fn a_clock_that_is_set_back_costs_no_report_and_no_summary() {
     for hours in [8760, 8784] {
         assert_eq!(summaries(now + hours.hours()), 1);
     }
-    // A year less, and the day's summary comes once.
+    // A year back, and the day's summary is made once.
     assert_eq!([0, 1, 23, 24, 25].map(|hours| summaries(now + hours.hours())), [1, 0, 0, 1, 0]);
-    // An hour less makes no other summary.
+    // An hour back causes no further summary.
     assert_eq!([23, 24, 25].map(|hours| summaries(now + hours.hours())), [0; 3]);
     monitor.end();
 }

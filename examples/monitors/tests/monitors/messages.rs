@@ -1,4 +1,4 @@
-//! What `comm_monitor` makes of messages that are not as they should be, and of updates of performance.
+//! How `comm_monitor` handles invalid messages, and performance updates.
 
 use crate::programs::{Driven, STDOUT, records, said};
 use crate::support::receiver::Collector;
@@ -22,10 +22,10 @@ fn a_signal_that_makes_no_sense_is_an_alert_once_for_each_process() {
     for line in wrong {
         monitor.send(STDOUT, &said("engine", &format!("SIGNAL:{line}")));
     }
-    // Another process is another matter; and it has a type of our own.
+    // Another process is counted separately; and a type of our own.
     monitor.send(STDOUT, &said("other", "SIGNAL:HEDGE:m:anything\nSIGNAL:ENTRY:m:BTC\nALERT:HIGH\nhello"));
     monitor.end();
-    // It goes on after a restart.
+    // The count continues after a restart.
     let mut monitor = Driven::start("comm_monitor", directory.path(), &settings);
     monitor.send_as(100, STDOUT, &said("engine", "SIGNAL:ENTRY:m:NaN@-1"));
     monitor.send_as(101, STDOUT, &said("engine", "SIGNAL:RISK_ALERT:m:the last one"));

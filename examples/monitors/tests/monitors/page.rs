@@ -22,7 +22,7 @@ fn page(directory: &Path) -> (Driven, String) {
     (monitor, url)
 }
 
-/// Whether all that is shown is shown.
+/// Whether the whole page is shown.
 fn is_shown(url: &str) -> bool {
     let shows = |path: &str, text: &str| {
         let mut response = crate::support::client().get(format!("{url}{path}")).call().unwrap();
@@ -38,7 +38,7 @@ fn the_status_page_outlives_two_thousand_connections() {
     let address = url.trim_start_matches("http://").trim_end_matches('/');
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
-    // As many as this process may open, where that is less.
+    // As many as this process may open, if that is fewer.
     let open: Vec<_> = (0..2000).map_while(|_| TcpStream::connect(address).ok()).collect();
     assert!(open.len() > 1000 || limit.maximum.is_some_and(|most| most < 2100), "{}", open.len());
     assert!(is_shown(&url));
@@ -64,11 +64,11 @@ fn the_status_page_waits_for_no_slow_client() {
     ];
     assert!(is_shown(&url));
     drop(slow);
-    // A head without end is not taken in.
+    // An endless header is rejected.
     let mut endless = say("GET / HTTP/1.1\r\nHost: localhost\r\nX: ");
     let taken = (0..1024).take_while(|_| endless.write_all(&[b'x'; 65_536]).is_ok()).count();
     assert!(taken < 1024, "it takes all of it");
-    // Somebody else's name, made to lead here.
+    // A foreign name that resolves to this machine.
     let mut foreign = say("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n");
     let mut answer = String::new();
     foreign.read_to_string(&mut answer).unwrap();

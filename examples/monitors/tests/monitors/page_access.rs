@@ -1,4 +1,4 @@
-//! Who may see the status page.
+//! Access to the status page.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -19,7 +19,7 @@ fn page(directory: &TempDir, settings: &[&str], environment: &[(&str, &str)]) ->
     (monitor, url.trim_start_matches("http://").trim_end_matches('/').to_owned())
 }
 
-/// What is answered to this request, of which these are the lines after the first.
+/// The answer to a request with these header lines.
 fn ask(address: &str, request: &str, lines: &[&str]) -> String {
     let port = address.rsplit(':').next().unwrap();
     let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
@@ -72,7 +72,7 @@ fn a_page_that_everybody_could_read_is_refused_with_the_cure() {
     for part in ["--listen 0.0.0.0:9180", "loopback", "STATUS_TOKEN", "127.0.0.1:9180"] {
         assert!(said.contains(part), "{part}: {said}");
     }
-    // Everybody on the machine sees arguments.
+    // Everybody on the machine can see arguments.
     let said = refused(program("trading_monitor").args(["--listen=0.0.0.0:0", "--status-token=s3cret"]));
     assert!(said.contains("--status-token") && said.contains("STATUS_TOKEN") && !said.contains("s3cret"), "{said}");
     for (environment, why) in [
@@ -138,7 +138,7 @@ fn what_a_client_has_is_not_sent_again() {
         let tag = answer.lines().find_map(|line| line.strip_prefix("etag: "));
         tag.map(str::to_owned).unwrap_or_else(|| panic!("no tag: {answer}"))
     };
-    // The first look at the machine changes what is shown.
+    // The first measurement changes what is shown.
     let known = crate::support::wait_for("the first look", || {
         let answer = ask(&address, "GET /status.json", &["Host: localhost"]);
         answer.contains("SUPERVISOR_SERVER_URL is not set").then(|| tag(&answer))

@@ -1,4 +1,4 @@
-//! How many alerts were sent, as the status page tells it: those of all monitors.
+//! The counts of alerts from all monitors on the status page.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -24,14 +24,14 @@ fn the_alerts_of_all_monitors_are_counted() {
     let are = |expected: &Value| wait_for(&expected.to_string(), || (counts() == *expected).then_some(()));
     let is_told = |line: &str| wait_for(line, || get("metrics").lines().any(|there| there == line).then_some(()));
 
-    // Before there is anything to count, too.
+    // Even before there is anything to count.
     are(&json!({ "sent": 0, "failed": 0, "waiting": 0 }));
     is_told(r#"supervisor_alerts_sent_total{server="",monitor="failure_monitor"} 0"#);
     for number in 0..3 {
         failure.send(EXITED, &crash_of(number));
     }
     are(&json!({ "sent": 3, "failed": 0, "waiting": 0 }));
-    // One that is refused for good, and one that has to wait.
+    // One that is rejected for good, and one that must wait.
     let start = |name: &str| format!("processname:{name} groupname:g from_state:EXITED tries:0");
     startup.send("PROCESS_STATE_STARTING", &start("a"));
     refusing.next().answer(400);

@@ -1,4 +1,4 @@
-//! What the page and its metrics say while supervisord does not answer, and in a pool.
+//! The page and its metrics while supervisord does not answer, and in a pool.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,9 +12,9 @@ use crate::support::{client, wait_for};
 
 const SETTINGS: [&str; 3] = ["--listen=127.0.0.1:0", "--status-interval=0.1", "--state-dir=state"];
 
-/// The page of a monitor: what is at a path.
+/// The content of a monitor's page at a path.
 fn page(monitor: &Driven, nth: usize) -> impl Fn(&str) -> String + use<> {
-    // All of a directory write to the same log.
+    // All monitors in a directory write to the same log.
     let url = wait_for("the page", || {
         let lines = monitor.lines();
         lines.iter().filter_map(|line| line["url"].as_str()).nth(nth).map(str::to_owned)
@@ -37,7 +37,7 @@ fn no_metric_is_gone_while_supervisord_does_not_answer() {
         let line = format!("supervisor_up{{server=\"fake\"}} {up}");
         wait_for(&line, || Some(get("metrics")).filter(|metrics| metrics.lines().any(|there| there == line)))
     };
-    // What supervisord says of the exit.
+    // supervisord's answer about the exit.
     let exit = r#"supervisor_process_last_exit_status{server="fake",group="t",process="r"} 3"#;
     wait_for("the exit status", || get("metrics").contains(exit).then_some(()));
     let before = up(1);
@@ -48,7 +48,7 @@ fn no_metric_is_gone_while_supervisord_does_not_answer() {
     let server = &status["supervisord"];
     assert_eq!((&server["up"], &server["state"]), (&false.into(), &Value::Null), "{server}");
     assert!(server["error"].as_str().unwrap().contains("HTTP status 500"), "{server}");
-    // The states are those that were known.
+    // The last known states.
     assert_eq!(status["counts"], json!({ "EXITED": 1, "RUNNING": 3, "STOPPED": 8 }));
     supervisord.break_down(false);
     up(1);
@@ -79,7 +79,7 @@ fn the_processes_of_a_pool_show_the_same_page() {
     first.end();
     assert_eq!(restarts(&page(&second, 1)), 2);
     second.end();
-    // Killed or not, what comes after them knows it.
+    // Killed or not, the next process has the data.
     let third = Driven::start("trading_monitor", directory.path(), &SETTINGS);
     assert_eq!(restarts(&page(&third, 2)), 2);
     third.end();

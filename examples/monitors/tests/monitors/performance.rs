@@ -1,4 +1,4 @@
-//! What `performance_monitor` takes for a process's use, and when it says so.
+//! What `performance_monitor` counts as a process's usage, and when it sends alerts.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -10,14 +10,14 @@ use tempfile::TempDir;
 use super::programs::{Driven, FakeSupervisord, levels, program};
 use crate::support::{python, wait_for};
 
-/// A shell that waits for its children, which end with their input.
+/// A shell that waits for its children, which end with its input.
 struct Shell(Child);
 
 impl Shell {
-    /// One with a child in Python, which says that it is ready.
+    /// A shell with a child in Python that reports when it is ready.
     fn start(program: &str) -> Option<Self> {
         let mut command = Command::new("sh");
-        // A shell would replace itself by its only command.
+        // A shell with a single command would replace itself by it.
         command.args(["-c", "\"$0\" -c \"$1\"; exit 0"]).arg(python::python()?).arg(program);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
@@ -38,7 +38,7 @@ impl Drop for Shell {
     }
 }
 
-/// Holds 40 MB.
+/// Uses 40 MB.
 const HOLDER: &str = "import sys\nheld = bytearray(b'x' * (40 << 20))\nprint('ready', flush=True)\nsys.stdin.read()";
 
 fn start(directory: &Path, supervisord: &FakeSupervisord, settings: &[&str]) -> Driven {
@@ -66,7 +66,7 @@ fn what_the_children_of_a_shell_use_is_its_own() {
     let Some(shell) = Shell::start(busy) else { return };
     supervisord.set(&[("t", "shell", "RUNNING", shell.pid())]);
     let mut monitor = start(directory.path(), &supervisord, &["--processes", "", "--limits", "t:*=memory:30+cpu:1"]);
-    // On a busy machine it may not get a turn within the interval.
+    // On a busy machine it may not get scheduled within the interval.
     let found = wait_for("the busy child", || {
         let found = metrics(&monitor.send("TICK_60", "when:60")).clone();
         (found["alerts"].as_array().unwrap().len() == 2).then_some(found)
@@ -81,7 +81,7 @@ fn what_the_children_of_a_shell_use_is_its_own() {
 #[test]
 fn pages_that_workers_share_count_once() {
     let (directory, supervisord) = (TempDir::new().unwrap(), FakeSupervisord::start());
-    // They wait for the end of their parent's input, by a pipe of which it has the other end.
+    // They wait for the end of their parent's input, through a pipe whose other end it holds.
     let workers = "import os, sys\nheld = bytearray(b'x' * (40 << 20))\nreader, writer = os.pipe()\n\
                    for _ in range(4):\n if os.fork() == 0:\n  os.close(writer); os.read(reader, 1); os._exit(0)\n\
                    print('ready', flush=True)\nsys.stdin.read()\nos.close(writer)\n\
@@ -93,7 +93,7 @@ fn pages_that_workers_share_count_once() {
     let found = &metrics(&lines)["processes"]["shell"];
     assert_eq!(found["processes"], 6);
     let memory = found["memory_mb"].as_f64().unwrap();
-    // The sum of what is resident would be 200.
+    // The sum of the resident sizes would be 200.
     assert!((40.0..100.0).contains(&memory), "{found}");
     monitor.end();
 }
@@ -128,7 +128,7 @@ fn a_limit_is_one_alert_when_it_is_passed_and_one_when_it_is_kept_again() {
     assert_eq!((&exceeded["type"], &exceeded["threshold"]), (&"PROCESS_HIGH_MEMORY".into(), &json!(20.0)));
     monitor.end();
 
-    // It is known over a restart, and not forgotten while supervisord cannot be asked.
+    // This survives a restart, and is not forgotten while supervisord cannot be asked.
     let settings =
         ["--limits", "held=memory:20", "--interval", "0.05", "--cpu-threshold", "101", "--state-dir", "state"];
     let mut monitor = Driven::start("performance_monitor", directory.path(), &settings);
@@ -143,7 +143,7 @@ fn a_limit_is_one_alert_when_it_is_passed_and_one_when_it_is_kept_again() {
     assert_eq!(alerts(&tick(&mut monitor)), [[""; 3]; 0]);
     monitor.end();
 
-    // A process that is gone holds nothing.
+    // A process that is gone uses nothing.
     let mut monitor = limited("20");
     assert_eq!(alerts(&tick(&mut monitor)), [passed]);
     set("EXITED", 0);

@@ -21,15 +21,14 @@ use supervisor_events::ListenerState;
 use supervisor_events::simulator::{Report, Simulator};
 use tempfile::TempDir;
 
-/// A monitor as a program. Its settings are those of the test: none comes from the machine's environment, and a machine
-/// that is busy has time to take in an alert.
+/// A monitor as a program. Its settings come from the test alone, and alerts have enough time on a busy machine.
 pub fn program(name: &str) -> Command {
     let mut command = Command::new(crate::support::program(name));
     command.env_clear().env("ALERT_TIMEOUT", "60");
     command
 }
 
-/// A monitor, and a supervisord that sends it what it is told to.
+/// A monitor, and a simulated supervisord.
 pub struct Driven {
     pub simulator: Simulator,
     log: std::path::PathBuf,
@@ -55,7 +54,7 @@ impl Driven {
         Self { simulator, log }
     }
 
-    /// Sends an event, which has to be answered with OK. The lines that were logged meanwhile.
+    /// Sends an event, which must be answered with OK. Returns the lines logged in the meantime.
     pub fn send(&mut self, eventname: &str, payload: &str) -> Vec<Value> {
         let before = self.lines().len();
         self.simulator.notify(eventname, payload.as_bytes());
@@ -76,7 +75,7 @@ impl Driven {
         text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect()
     }
 
-    /// Ends its input, which ends it.
+    /// Closes its input, which ends it.
     pub fn end(mut self) {
         self.simulator.close_input();
         let status = self.simulator.wait(PATIENCE).unwrap().expect("it ends");
@@ -97,7 +96,7 @@ pub const STDOUT: &str = "PROCESS_COMMUNICATION_STDOUT";
 pub const EXITED: &str = "PROCESS_STATE_EXITED";
 pub const CRASH: &str = "processname:worker groupname:trading_system from_state:RUNNING expected:0 pid:2766";
 
-/// The crash of a process of its own: more of one process would be one incident.
+/// A crash of a separate process: several of one process would be one incident.
 pub fn crash_of(number: u64) -> String {
     CRASH.replace("worker", &format!("worker-{number}"))
 }
@@ -112,7 +111,7 @@ pub fn json_file(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
-/// What is in a monitor's state: in the file of the later turn, of two.
+/// A monitor's state, from the file with the later turn.
 pub fn state_in(path: &Path) -> Value {
     let read = |end: &str| fs::read_to_string(format!("{}.{end}.json", path.display())).unwrap();
     let lines = |text: String| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -187,7 +186,7 @@ fn each_line_that_a_process_sends_is_a_record() {
     assert_eq!((&sent("LATENCY")["severity"], &sent("LATENCY")["details"]), (&"HIGH".into(), &alert));
     let sent_drawdown = sent("HIGH_DRAWDOWN");
     assert_eq!((&sent_drawdown["severity"], &sent_drawdown["details"]), (&"WARNING".into(), &drawdown));
-    // Five lines of one process are wrong: that is one alert. The last one was not meant to be anything.
+    // Five lines of one process are wrong, which is one alert. The last one was not meant as a signal.
     let wrong = sent("MALFORMED_SIGNAL");
     assert_eq!((&wrong["process"], &wrong["details"]["malformed"]), (&"talker".into(), &"SIGNAL:HODL:m:x".into()));
     assert_eq!(alerts.count(|_| true), 4);
@@ -206,8 +205,8 @@ fn the_audit_trail_survives_kills_in_a_flood() {
     while !waiting.is_empty() {
         let mut monitor = Driven::start("comm_monitor", directory.path(), &["--state-dir", "state"]);
         monitor.simulator.pool.next_serial = answered as u64;
-        // Killed from another thread as soon as the trail has grown by some records: at any moment of an event. There are
-        // only a few more events, so that a killer who is late on a busy machine does not see all of them done.
+        // Killed by another thread as soon as the trail has grown by a few records: at any moment of an event. Few
+        // events remain, so that even a late kill on a busy machine comes before the last one.
         let child = Pid::from_raw(monitor.simulator.pid().unwrap().try_into().unwrap()).unwrap();
         let goal = answered + 20 + 7 * kills;
         let events = waiting.iter().take(goal + 10 - answered);
@@ -233,7 +232,7 @@ fn the_audit_trail_survives_kills_in_a_flood() {
         killer.join().unwrap();
         drop(monitor);
         kills += 1;
-        // What is torn off is not read back: the next incarnation cuts it off.
+        // A partial line is not read back: the next process cuts it off.
         let mut torn = File::options().append(true).open(&trail).unwrap();
         torn.write_all(&b"{\"timestamp\":\"2026-0".repeat(1 + 400 * (kills % 2))).unwrap();
     }
@@ -242,7 +241,7 @@ fn the_audit_trail_survives_kills_in_a_flood() {
     monitor.send_as(400, STDOUT, &said("genetic_engine", "SIGNAL:EXIT:m:BTC 1"));
     monitor.end();
     let mut serials: Vec<_> = records(&trail).iter().map(|record| record["serial"].as_u64().unwrap()).collect();
-    // An event over which the monitor was killed may be there twice, and is known by its number.
+    // An event during which the monitor was killed may appear twice, recognisable by its serial.
     let total = serials.len();
     serials.dedup();
     assert_eq!(serials, (0..=400).collect::<Vec<_>>());
@@ -270,7 +269,7 @@ fn records_are_kept_while_a_large_trail_is_reported_and_rotated() {
         sent += 1;
     }
     hour.join().unwrap();
-    // It does not go on in the file that was renamed.
+    // It does not continue in the renamed file.
     comm.send(STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:m:LAST 1"));
     comm.end();
     let (rotated, current) = (records(&directory.path().join("audit.jsonl.1")), records(&trail));
@@ -291,7 +290,7 @@ fn the_processes_of_a_pool_act_on_an_event_once() {
     first.send_as(7, EXITED, &crash_of(7));
     second.send_as(8, EXITED, &crash_of(8));
     first.send_as(9, EXITED, &crash_of(9));
-    // Each process delivers in order: with these, all that came before them is there.
+    // Each process delivers in order: once these have arrived, so has everything before them.
     for serial in [8, 9] {
         alerts.wait_for("the alert", |alert| alert["serial"] == serial);
     }
@@ -299,7 +298,7 @@ fn the_processes_of_a_pool_act_on_an_event_once() {
     first.end();
     second.end();
 
-    // Another supervisord counts from the beginning. A shell in between is another parent.
+    // Another supervisord counts from 0. A shell in between is another parent.
     let mut command = Command::new("sh");
     command
         .args(["-c", "\"$0\" \"$@\"; exit $?"])
@@ -354,7 +353,7 @@ fn a_process_that_is_alone_in_its_pool_tells_how_many_events_were_lost() {
         let environment = [("SUPERVISOR_PROCESS_NAME", name), ("SUPERVISOR_GROUP_NAME", "listener")];
         let mut monitor = Driven::start_with("failure_monitor", directory.path(), &[], &environment);
         monitor.send_as(4, EXITED, CRASH);
-        // What was skipped may still come, until 16 other events have.
+        // Skipped events may still arrive, until 16 others have.
         for serial in 7..23 {
             assert_eq!(levels(&monitor.send_as(serial, EXITED, CRASH), "ERROR"), [] as [&str; 0], "{name}");
         }
@@ -418,7 +417,7 @@ fn an_hour_is_reported_rotated_and_backed_up() {
     ];
     let now = Timestamp::now().as_second();
     let mut monitor = Driven::start("maintenance_monitor", directory.path(), &settings);
-    // All has happened before the hour's end.
+    // Everything happened before the end of the hour.
     let hour = now + 60;
     let lines = monitor.send("TICK_3600", &format!("when:{hour}"));
     assert_eq!(levels(&lines, "ERROR"), [] as [&str; 0]);
@@ -447,7 +446,7 @@ fn an_hour_is_reported_rotated_and_backed_up() {
         assert_eq!(fs::read(path(file)).unwrap(), fs::read(copies.join(file)).unwrap(), "{file}");
     }
 
-    // What came before the hour is not of it; of two hours' trails and reports the oldest go.
+    // What happened before the hour is not counted; of two hours' trails and reports, the oldest are removed.
     for (number, hour) in [hour + 3600, hour + 7200].into_iter().enumerate() {
         let mut comm = Driven::start("comm_monitor", directory.path(), &["--state-dir", "state"]);
         comm.send_as(100 + number as u64, STDOUT, &said("genetic_engine", "SIGNAL:ENTRY:c:BTC 6"));
@@ -461,7 +460,7 @@ fn an_hour_is_reported_rotated_and_backed_up() {
     assert!(!path("audit.jsonl.3").exists());
     monitor.end();
 
-    // What cannot be done does not keep the rest from being done.
+    // A failure does not prevent the other chores.
     fs::write(path("in-the-way"), "").unwrap();
     let settings = ["--report-dir", "in-the-way", "--backup-dir", "elsewhere", "--backup-files", "strategy.json"];
     let mut monitor = Driven::start("maintenance_monitor", directory.path(), &settings);
@@ -481,7 +480,7 @@ fn an_hour_begins_with_its_first_moment_and_ends_before_the_next() {
         json!({ "timestamp": at, "process": process }).to_string() + "\n"
     };
     let rotated = record(3599, "before") + &record(3600, "first");
-    // The end of one that a crash cut off counts for nothing.
+    // A partial line after a crash is ignored.
     let current = record(7199, "last") + "what is this\n" + &record(7200, "after") + record(7199, "torn").trim_end();
     fs::write(directory.path().join("audit.jsonl.1"), &rotated).unwrap();
     fs::write(directory.path().join("audit.jsonl"), &current).unwrap();
@@ -519,7 +518,7 @@ fn nothing_but_reports_is_removed_from_the_directory_of_reports() {
 
 // ---- heartbeat_monitor ----
 
-/// A server that gives each connection to `serve`.
+/// A server that passes each connection to `serve`.
 pub fn server(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -543,7 +542,7 @@ fn endpoints_are_reported_when_they_go_down_and_come_up() {
     let (directory, alerts) = (TempDir::new().unwrap(), Collector::start());
     let echo = server(|stream| {
         let Ok(mut socket) = tungstenite::accept(stream) else { return };
-        // It is read that a ping is answered.
+        // Reading answers the ping.
         while socket.read().is_ok() {}
     });
     let tcp = server(|mut stream| drop(stream.read_to_end(&mut Vec::new())));
@@ -559,14 +558,14 @@ fn endpoints_are_reported_when_they_go_down_and_come_up() {
     let endpoints =
         format!("ws=ws://127.0.0.1:{echo}/feed?a=b,tcp=tcp://127.0.0.1:{tcp},http=http://127.0.0.1:{http}/health");
     let url = alerts.url();
-    // All of them answer at once, on a busy machine a little later.
+    // All of them answer at once, or a little later on a busy machine.
     let settings = ["--endpoints", &endpoints, "--alert-url", &url, "--state-dir", "state", "--deadline", "4"];
     let settings = [&settings[..], &["--vpn-interface", "lo"]].concat();
     let mut monitors = [0, 1].map(|_| Driven::start("heartbeat_monitor", directory.path(), &settings));
     let mut serial = 0;
     let mut tick = |when: u64| {
         serial += 1;
-        // The ticks go to the two processes of the pool by turns.
+        // The two processes of the pool get ticks alternately.
         heartbeat(monitors[serial as usize % 2].send_as(serial, "TICK_5", &format!("when:{when}")))
     };
     let beat = tick(1000);
@@ -594,9 +593,9 @@ fn endpoints_are_reported_when_they_go_down_and_come_up() {
 #[test]
 fn endpoints_that_do_not_answer_in_time_are_down_and_reported_once() {
     let (directory, alerts, closed) = (TempDir::new().unwrap(), Collector::start(), ClosedPort::new());
-    // Accepts, and is never heard of again.
+    // Accepts, and never answers.
     let silent = server(|mut stream| drop(stream.read_to_end(&mut Vec::new())));
-    // A byte at a time, for ever: no single read takes long.
+    // Endless single bytes: no single read takes long.
     let slow = server(|mut stream| {
         let _ = stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nx: ");
         while stream.write_all(b"y").is_ok() {
@@ -613,7 +612,7 @@ fn endpoints_that_do_not_answer_in_time_are_down_and_reported_once() {
         let beat = heartbeat(monitor.send("TICK_5", &format!("when:{when}")));
         for (down, why) in [("closed", "refused"), ("silent", "imed out"), ("slow", "imed out"), ("vpn", "nonesuch0")] {
             let error = beat["endpoints"][down]["error"].as_str().unwrap();
-            // A busy machine may not get as far within the deadline.
+            // A busy machine may not get that far within the deadline.
             assert!([why, "imed out", "deadline"].iter().any(|why| error.contains(why)), "{down}: {error}");
         }
     }
@@ -647,15 +646,15 @@ pub const THERE: [Process; 12] = [
     ("nowhere", "b", "STOPPED", 0),
 ];
 
-/// Knows some processes, those of [`THERE`] at first, and notes what it is called for. What is called `nowhere` is lost
-/// when it is called for.
+/// Has some processes, initially those of [`THERE`], and records calls. After a call about `nowhere`, the answer is
+/// lost.
 pub struct FakeSupervisord {
     url: String,
     calls: Arc<Mutex<Vec<String>>>,
     processes: Arc<Mutex<Vec<Process>>>,
     /// How often it was asked for them.
     asked: Arc<AtomicUsize>,
-    /// Whether it answers nothing but an error.
+    /// Whether it answers every call with an error.
     broken: Arc<AtomicBool>,
     shutting_down: Arc<AtomicBool>,
 }
@@ -733,12 +732,12 @@ impl FakeSupervisord {
         *self.processes.lock().unwrap() = processes.to_vec();
     }
 
-    /// From now on it answers nothing but an error, or again as it should.
+    /// From now on it answers every call with an error, or normally again.
     pub fn break_down(&self, broken: bool) {
         self.broken.store(broken, Ordering::SeqCst);
     }
 
-    /// From now on it refuses each call, as one that is shutting down does.
+    /// From now on it refuses every call, as during a shutdown.
     pub fn shut_down(&self) {
         self.shutting_down.store(true, Ordering::SeqCst);
     }
@@ -752,7 +751,7 @@ impl FakeSupervisord {
     }
 }
 
-/// What it says of any process that it is asked about.
+/// Its answer about any process.
 fn ended(full_name: &str) -> XmlRpcValue {
     let (group, name) = full_name.split_once(':').unwrap();
     let fields = [("group", group), ("name", name), ("statename", "EXITED"), ("spawnerr", "Bad exit code 3")];
@@ -762,7 +761,7 @@ fn ended(full_name: &str) -> XmlRpcValue {
     XmlRpcValue::Struct(fields.into_iter().chain(numbers).collect())
 }
 
-/// What it says of itself.
+/// Its answers about itself.
 fn about(method: &str) -> XmlRpcValue {
     match method {
         "getState" => XmlRpcValue::Struct([("statename".to_owned(), "RUNNING".try_to_value().unwrap())].into()),
@@ -810,7 +809,7 @@ fn dependents_start_and_trading_resumes_once() {
         ("t", "feed", "RUNNING", 2),
         ("t", "exec", "STOPPED", 0),
         ("s", "stats", "FATAL", 0),
-        // Not what is needed: of another group.
+        // Of another group, so it is not the needed one.
         ("u", "risk", "RUNNING", 9),
         ("u", "lost", "STOPPED", 0),
         ("u", "nowhere", "STOPPED", 0),
@@ -826,7 +825,7 @@ fn dependents_start_and_trading_resumes_once() {
     ]);
     monitor.send(running, &state("risk", "STARTING", "pid:1"));
     assert_eq!(supervisord.calls(), ["startProcess t:exec", "startProcessGroup t"]);
-    // It runs, and nothing depends on it; and what depends on it runs by now.
+    // It is running, and nothing depends on it; its dependent is running by now.
     monitor.send(running, &state("stats", "STARTING", "pid:3"));
     supervisord.set(&[
         ("t", "risk", "RUNNING", 1),
@@ -836,7 +835,7 @@ fn dependents_start_and_trading_resumes_once() {
     ]);
     monitor.send(running, &state("feed", "STARTING", "pid:2"));
     assert_eq!(supervisord.calls(), [] as [&str; 0]);
-    // Only after one of the critical processes was away.
+    // Only after one of the critical processes was down.
     supervisord.set(&[
         ("t", "risk", "RUNNING", 1),
         ("t", "feed", "RUNNING", 2),
@@ -889,7 +888,7 @@ fn the_backup_is_started_even_if_trading_cannot_be_stopped() {
         let settings = [settings, &["--risk-manager", "r"]].concat();
         let mut monitor =
             Driven::start_with("failure_monitor", directory.path(), &settings, &supervisord.environment());
-        // Where only FATAL is its loss, supervisord starts it again by itself.
+        // If only FATAL counts as lost, supervisord restarts it itself.
         monitor.send(EXITED, &state("r", "RUNNING", "expected:0 pid:5"));
         assert_eq!(supervisord.calls(), [] as [&str; 0]);
         let lines = monitor.send("PROCESS_STATE_FATAL", &state("r", "BACKOFF", ""));
@@ -905,7 +904,7 @@ fn the_backup_is_started_even_if_trading_cannot_be_stopped() {
     assert_eq!(said[1..], ["trading is being stopped", failed]);
 }
 
-/// Head and body of an HTTP request.
+/// Header and body of an HTTP request.
 pub fn request(stream: &mut impl Read) -> (String, String) {
     let mut stream = io::BufReader::new(stream);
     let mut head = String::new();
@@ -953,7 +952,7 @@ fn an_answer_that_never_ends_is_not_waited_for() {
     });
     let url = format!("http://127.0.0.1:{port}");
     let environment = [("SUPERVISOR_SERVER_URL", url.as_str())];
-    // The system's own figures are told without it.
+    // The system's own values are available without it.
     let settings = ["--interval", "0.01", "--memory-threshold=0", "--cpu-threshold", "1000"];
     let mut monitor = Driven::start_with("performance_monitor", directory.path(), &settings, &environment);
     let lines = monitor.send("TICK_60", "when:60");
@@ -986,7 +985,7 @@ fn a_supervisord_that_does_not_answer_as_it_should_is_an_error_in_the_log() {
         assert!(levels(&lines, "ERROR")[0].contains(why), "{why}: {lines:?}");
         monitor.end();
     }
-    // One that hangs is waited for, but not for ever; here over a unix socket.
+    // One that hangs is waited for, but not endlessly; here over a unix socket.
     let path = directory.path().join("socket");
     let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
     let url = format!("unix://{}", path.display());
@@ -1044,7 +1043,7 @@ fn the_status_page_shows_what_events_and_supervisord_tell() {
     monitor.end();
 }
 
-/// A process that takes another MB for each byte that it is given, and tells when it has.
+/// A process that allocates another MB for each byte that it reads, and reports when it has.
 struct Growing(Child);
 
 impl Growing {
@@ -1105,7 +1104,7 @@ fn memory_that_grows_steadily_is_a_leak() {
     for minute in 0..7 {
         growing.grow();
         if minute == 4 {
-            // As much, but at once: that is how a process loads what it needs.
+            // As much, but at once: that is how a process loads its data.
             (0..8).for_each(|_| steady.grow());
         }
         monitor.send("TICK_60", &format!("when:{}", 60 * minute));
@@ -1118,7 +1117,7 @@ fn memory_that_grows_steadily_is_a_leak() {
         (&leak["process"], &leak["group"], &leak["details"]["threshold"]),
         (&"growing".into(), &"t".into(), &30.0.into())
     );
-    // A MB a minute.
+    // A MB per minute.
     let growth = leak["details"]["value"].as_f64().unwrap();
     assert!((50.0..75.0).contains(&growth), "{growth}");
     assert_eq!(alerts.count(is_leak), 1);
@@ -1147,7 +1146,7 @@ fn memory_that_grows_steadily_is_a_leak() {
     for key in ["cpu_percent", "memory_percent"] {
         assert!(percent(key), "{key}: {metrics}");
     }
-    // Not every machine has a disk of its own at its root.
+    // Not every machine has a separate disk for its root.
     assert!(percent("disk_usage") || system["disk_usage"].is_null(), "{metrics}");
     monitor.end();
 }
@@ -1297,7 +1296,7 @@ fn what_no_monitor_knows_is_accepted() -> io::Result<()> {
         ] {
             assert_eq!(levels(&monitor.send(eventname, payload), "ERROR"), [] as [&str; 0]);
         }
-        // One of a known type that does not look like it.
+        // An event of a known type with a payload that does not fit.
         assert!(levels(&monitor.send("TICK_60", "when:soon"), "CRITICAL").last().unwrap().contains("set aside"));
         monitor.end();
     }

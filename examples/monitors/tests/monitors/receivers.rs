@@ -1,4 +1,4 @@
-//! What other people's receivers make of alerts.
+//! Alerts at real receivers.
 
 use std::env;
 use std::fs::{self, File};
@@ -16,7 +16,7 @@ use super::secrets::refused;
 use crate::support::receiver::Collector;
 use crate::support::{client, wait_for};
 
-/// An Alertmanager on a port of its own, which tells a webhook.
+/// An Alertmanager on its own port, which calls a webhook.
 struct Alertmanager {
     child: Child,
     url: String,
@@ -24,9 +24,9 @@ struct Alertmanager {
 }
 
 impl Alertmanager {
-    /// None if there is no Alertmanager to be had.
+    /// `None` if there is no Alertmanager.
     fn start(webhook: &str) -> Option<Self> {
-        // What Debian calls it, and what its makers call it.
+        // Its name in Debian, and its original name.
         let programs = ["prometheus-alertmanager", "alertmanager"].map(PathBuf::from);
         let runs = |program: &PathBuf| {
             let status = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -34,7 +34,7 @@ impl Alertmanager {
         };
         let Some(program) = programs.into_iter().find(runs) else {
             assert!(env::var_os("CI").is_none(), "no prometheus-alertmanager");
-            // Not `eprintln!`, which is not shown for a test that passes.
+            // Not `eprintln!`, which is hidden if a test passes.
             let _ = writeln!(io::stderr(), "\nSKIPPED, for want of a prometheus-alertmanager\n");
             return None;
         };
@@ -61,7 +61,7 @@ impl Alertmanager {
         Some(Self { child, url: format!("http://127.0.0.1:{address}/api/v2/alerts"), _directory: directory })
     }
 
-    /// The alerts that fire.
+    /// The firing alerts.
     fn firing(&self) -> Vec<Value> {
         let body = client().get(&self.url).call().unwrap().body_mut().read_to_string().unwrap();
         serde_json::from_str(&body).unwrap()
@@ -106,7 +106,7 @@ fn alertmanager_sees_what_fires_and_what_resolves_it() {
     let told = notified.wait_for("the notification of its end", is("resolved"));
     assert_eq!((told["alerts"].as_array().unwrap().len(), &told["alerts"][0]["labels"]), (1, labels));
     assert_eq!(alertmanager.firing(), [] as [Value; 0]);
-    // Nothing else fired, or was resolved.
+    // Nothing else was firing, or was resolved.
     assert_eq!(notified.count(|_| true), 2);
     monitor.end();
 }

@@ -1,4 +1,4 @@
-//! `run_on_event` when commands take longer than events.
+//! `run_on_event` if commands take longer than events.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use super::programs::{Driven, levels};
 use crate::support::wait_for;
 use tempfile::TempDir;
 
-/// Runs until the file `go` is there, and says for which event it was run.
+/// Runs until the file `go` exists, and prints its event.
 const SLOW: &str = "sh -c 'echo begin $SUPERVISOR_EVENT_SERIAL >> runs; until [ -e go ]; do sleep 0.01; done; \
                     echo end $SUPERVISOR_EVENT_SERIAL >> runs'";
 

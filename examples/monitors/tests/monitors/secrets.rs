@@ -1,4 +1,4 @@
-//! Receivers with TLS, and what must not get into any log.
+//! Receivers with TLS, and secrets that must not get into any log.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::programs::{CRASH, Driven, EXITED, program, request, server};
 use crate::support::{tls, wait_for};
 
-/// A receiver with a certificate for `localhost` that nobody but itself has signed; the heads of the requests.
+/// A receiver with a self-signed certificate for `localhost`; keeps the headers of requests.
 fn receiver_with_tls(certificate: &Path) -> (u16, Arc<Mutex<Vec<String>>>) {
     let config = tls::server(certificate);
     let heads: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -32,7 +32,7 @@ fn receiver_with_tls(certificate: &Path) -> (u16, Arc<Mutex<Vec<String>>>) {
     (port, heads)
 }
 
-/// Whatever opens it first: alerts that wait, or what a monitor knows.
+/// Whatever opens it first: waiting alerts, or a monitor's state.
 #[test]
 fn the_state_directory_is_made_for_its_user_alone() {
     for (monitor, settings) in [
@@ -64,7 +64,7 @@ fn only_a_receiver_with_a_trusted_certificate_gets_alerts_and_the_token() {
     let url = format!("https://localhost:{port}/s3cret-path");
     let log = directory.path().join("failure_monitor.err");
 
-    // The system's authorities do not know it, and another's certificate does not either.
+    // It is trusted neither by the system's authorities nor by another certificate.
     let settings = ["--state-dir", "state", "--alert-url", &url];
     let other_ca = [&environment[..], &[("ALERT_CA", other.to_str().unwrap())]].concat();
     let mut monitor = Driven::start_with("failure_monitor", directory.path(), &settings, &other_ca);
@@ -93,7 +93,7 @@ fn credentials_in_urls_are_not_logged() {
     let port = server({
         let seen = Arc::clone(&seen);
         move |mut stream| {
-            // What a heartbeat asks for has no body.
+            // A heartbeat's request has no body.
             let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
             let head: Vec<_> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
             seen.lock().unwrap().push(head.join("\n"));

@@ -1,4 +1,4 @@
-//! What monitors find out at their start: whether supervisord can be called, and whether it has what settings name.
+//! Checks of monitors at their start: whether supervisord can be called, and has what the settings name.
 
 use std::fs::{self, Permissions};
 use std::io::{Read, Write};
@@ -11,7 +11,7 @@ use super::programs::{Driven, FakeSupervisord, levels, program, server};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Those that call supervisord.
+/// The monitors that call supervisord.
 const CALLERS: [&str; 5] =
     ["failure_monitor", "maintenance_monitor", "performance_monitor", "startup_monitor", "trading_monitor"];
 
@@ -68,7 +68,7 @@ fn a_socket_that_is_not_open_to_the_monitors_user_is_named() {
     let (socket, copy) = (directory.path().join("socket"), directory.path().join("trading_monitor"));
     let _listener = UnixListener::bind(&socket).unwrap();
     fs::set_permissions(&socket, Permissions::from_mode(0o000)).unwrap();
-    // Where nobody can read it, if need be.
+    // If necessary, where nobody can read it.
     fs::copy(program("trading_monitor").get_program(), &copy).unwrap();
     let mut command = Command::new(copy);
     // root would have permission.

@@ -1,4 +1,4 @@
-//! docs/monitors.md names tests: they exist, and no row is without.
+//! The tests named in docs/monitors.md exist, and every row names one.
 
 use std::fs;
 

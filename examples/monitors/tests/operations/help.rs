@@ -6,7 +6,7 @@ use std::process::Command;
 use super::{MONITORS, path};
 use crate::support::program;
 
-/// What a line of a usual terminal holds. A word that is longer, such as a default, has a line of its own.
+/// The width of a usual terminal. A longer word, such as a default, has a line of its own.
 const COLUMNS: usize = 100;
 
 fn help(name: &str) -> String {

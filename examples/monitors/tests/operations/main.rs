@@ -1,4 +1,4 @@
-//! What an operator goes by: docs/operations.md, the sections to copy, `--help`, the Dockerfile, the example.
+//! What operators rely on: docs/operations.md, the sections to copy, `--help`, the Dockerfile, the example.
 
 #![cfg(target_os = "linux")]
 
@@ -14,7 +14,7 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// All programs of this package but `fleet`.
+/// All programs of this package except `fleet`.
 const MONITORS: [&str; 8] = [
     "failure_monitor",
     "startup_monitor",

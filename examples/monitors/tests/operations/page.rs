@@ -1,4 +1,4 @@
-//! docs/operations.md and the Dockerfile, done as they are written.
+//! docs/operations.md and the Dockerfile, carried out as written.
 
 use std::env;
 use std::io::{self, Write};
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use super::path;
 use crate::support::program;
 
-/// The exit code of `run` where it cannot.
+/// The exit code of `run` if it cannot run here.
 const CANNOT: i32 = 77;
 
 #[test]
@@ -18,7 +18,7 @@ fn every_command_of_the_page_and_every_step_of_the_dockerfile_works() {
     let output = command.output().unwrap();
     let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
     if output.status.code() == Some(CANNOT) && env::var_os("CI").is_none() {
-        // Not `eprintln!`, which is not shown for a test that passes.
+        // Not `eprintln!`, which is hidden if a test passes.
         let _ = writeln!(io::stderr(), "\nSKIPPED: {said}\n");
         return;
     }

@@ -1,4 +1,4 @@
-//! The sections of `conf.d`: whole, and the same wherever they are shown.
+//! The sections of `conf.d`: complete, and the same wherever they are shown.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ fn snippet(monitor: &str) -> String {
     read(&format!("conf.d/{monitor}.conf"))
 }
 
-/// The keys of a section and their values. A value goes on in indented lines.
+/// The keys and values of a section. A value continues in indented lines.
 fn section(text: &str, name: &str) -> Section {
     let head = format!("[eventlistener:{name}]");
     let lines = text.lines().skip_while(|line| *line != head).skip(1).take_while(|line| !line.starts_with('['));
@@ -53,7 +53,7 @@ fn each_has_what_the_traps_ask_for() {
     }
 }
 
-/// `supervisord.conf` has the same listeners, with paths of its own.
+/// `supervisord.conf` has the same listeners, with its own paths.
 #[test]
 fn the_example_is_set_up_alike() {
     let example = read("supervisord.conf");

@@ -1,4 +1,4 @@
-//! `trading-system`: what its banner says, done as it is written; and that Ctrl-C leaves nothing behind.
+//! `trading-system`: the commands in its banner, carried out as written; and that Ctrl-C leaves nothing behind.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::path;
 use crate::support::{client, program, python, wait_for};
 
-/// What the banner says to try, and the alerts that follow.
+/// The commands that the banner suggests, and the alerts that follow.
 const TO_TRY: [(&str, &[&str]); 5] = [
     ("lose the risk manager, ", &["PROCESS_FATAL (firing) risk_manager", " BACKUP_RUNNING", " TRADING_STOPPED"]),
     ("get it back, ", &[" TRADING_RESUMED"]),
@@ -29,7 +29,7 @@ impl Running {
     fn start() -> Self {
         let directory = TempDir::new().unwrap();
         let output = File::create(directory.path().join("output")).unwrap();
-        // Whoever runs the tests may ignore SIGINT, and so would the script.
+        // A test runner may ignore SIGINT, and so would the script.
         let mut command = Command::new("env");
         command.args(["--default-signal=INT", "bash"]).arg(path("trading-system")).process_group(0);
         command.env("TRADING_DIR", directory.path()).env("MONITORS", program("failure_monitor").parent().unwrap());
@@ -46,7 +46,7 @@ impl Running {
         fs::read_to_string(self.directory.path().join("output")).unwrap()
     }
 
-    /// Waits for it among what is printed after the first so many bytes.
+    /// Waits for a text in the output after this many bytes.
     fn wait_for(&mut self, text: &str, from: usize) {
         wait_for(&format!("{text:?} of {}", self.directory.path().display()), || {
             assert_eq!(self.script.try_wait().unwrap(), None, "{}", self.output());
@@ -83,7 +83,7 @@ fn sh(commands: &str) {
     assert!(output.status.success(), "{commands}: {output:?}");
 }
 
-/// The processes whose environment names this directory.
+/// The processes whose environment contains this directory.
 fn processes_of(directory: &Path) -> Vec<String> {
     let variable = format!("TRADING_DIR={}\0", directory.display()).into_bytes();
     let is_of = |process: &Path| {
@@ -95,7 +95,7 @@ fn processes_of(directory: &Path) -> Vec<String> {
 
 #[test]
 fn what_the_banner_says_works_and_ctrl_c_leaves_nothing() {
-    // The environment of which the script makes use.
+    // The environment that the script uses.
     if python::programs().is_none() {
         return;
     }
@@ -108,7 +108,7 @@ fn what_the_banner_says_works_and_ctrl_c_leaves_nothing() {
     assert!(answer.body_mut().read_to_string().unwrap().contains("risk_manager"));
 
     for (what, alerts) in TO_TRY {
-        // What was resumed may still be starting.
+        // Resumed processes may still be starting.
         let status = format!("'{}/ctl' status trading_system:genetic_engine", system.directory.path().display());
         let is_up = |status: &str| Command::new("sh").args(["-c", status]).output().unwrap().status.success();
         if what != "get it back, " {
@@ -117,7 +117,7 @@ fn what_the_banner_says_works_and_ctrl_c_leaves_nothing() {
         let from = system.output().len();
         let commands = system.commands(what);
         if what == "see what runs" {
-            // Its exit code tells whether all run: one crashes now and then.
+            // Its exit code says whether all are running: one crashes from time to time.
             sh(&format!("{commands} | grep RUNNING"));
         } else {
             sh(&commands);

@@ -1,4 +1,4 @@
-//! What the page can do where that is allowed, and that it does nothing where it is not; and the logs.
+//! What the page can do if allowed, and that it does nothing otherwise; and the logs.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::browser::Browser;
 use crate::site::{Site, group, hopeless, lasting};
 use crate::support::{program, wait_for};
 
-/// The status and the JSON of an answer, also of a refusal.
+/// The status and the JSON of an answer, even of a refusal.
 fn post(url: &str, headers: &[(&str, &str)]) -> (u16, Value) {
     let agent = ureq::Agent::config_builder().proxy(None).http_status_as_error(false).build().new_agent();
     let request = headers.iter().fold(agent.post(url), |request, (name, value)| request.header(*name, *value));
@@ -49,14 +49,14 @@ fn a_button_stops_starts_and_restarts_and_says_what_became_of_it() {
     assert_eq!(browser.run("return document.activeElement.closest('tr')?.id"), "two", "the focus is lost");
     browser.click("#two .start");
     browser.wait_for_kind("two", "running");
-    // An error is said where the button is.
+    // An error is shown beside the button.
     browser.mark("broken", "broken");
     browser.click("#broken .start");
     let result = "document.querySelector('#broken .result')";
     browser.wait_until("the error", &format!("{result}.dataset.how === 'bad'"));
     let why = browser.text("#broken .result");
     assert!(why.contains("NO_FILE") || why.contains("no such file") || why.contains("/nonexistent/broken"), "{why}");
-    // What is grave is asked first, and Cancel does nothing.
+    // Drastic actions need confirmation, and Cancel does nothing.
     let pid = site.supervisord.pid("one");
     browser.click("tr.part .restart");
     browser.wait_until("the question", "document.getElementById('question').open");
@@ -76,7 +76,7 @@ fn a_button_stops_starts_and_restarts_and_says_what_became_of_it() {
     browser.wait_until("the restart", "document.querySelector('#db .result').textContent === 'restarted'");
     site.supervisord.wait_for("startup_monitor.err", "app is left alone: it was stopped, but not by a monitor", 1);
     assert_eq!(site.supervisord.status("app"), "STOPPED");
-    // What the filter shows.
+    // Those that the filter shows.
     browser.type_into("#text", "g:");
     browser.wait_until("what is shown", "document.querySelector('.which').textContent === 'The 2 shown'");
     browser.click("#everything .stop");
@@ -90,7 +90,7 @@ fn a_button_stops_starts_and_restarts_and_says_what_became_of_it() {
     browser.wait_until("their start", &format!("{result} === '2 started'"));
     browser
         .run("const text = document.getElementById('text'); text.value = ''; text.dispatchEvent(new Event('input'))");
-    // Everything, but not the page itself.
+    // Everything, except the page's own process.
     browser.click("#everything .stop");
     browser.click("#question .grave");
     browser.wait_until(
@@ -118,7 +118,7 @@ fn nothing_is_done_for_another_page_or_where_it_is_not_allowed() {
     assert_eq!(browser.complaints(), [""; 0]);
     let (status, answer) = post(&format!("{}processes/one:one/stop", site.url), &PAGE);
     assert!(status == 403 && answer["error"].as_str().unwrap().contains("--allow-actions true"), "{status}: {answer}");
-    // Another page, in the same browser: neither its scripts nor its forms.
+    // A foreign page in the same browser: neither its scripts nor its forms succeed.
     browser.run_with(
         "const url = arguments[0]; const body = '{}'; return Promise.allSettled([\
          fetch(url, { method: 'POST', body, mode: 'no-cors' }),\
@@ -144,7 +144,7 @@ fn nothing_is_done_for_another_page_or_where_it_is_not_allowed() {
     assert_eq!(post(&url, &PAGE), (200, json!({ "id": 3, "message": "nothing is running" })));
 }
 
-/// A program that writes to its log what is appended to a file.
+/// A program that copies what is appended to a file to its log.
 fn writer(name: &str) -> String {
     format!(
         "[program:{name}]\ncommand = tail -n +1 -F %(here)s/{name}.in\nstartsecs = 0\nstderr_logfile = NONE\n\
@@ -182,15 +182,15 @@ fn a_log_follows_what_is_written() {
     );
     assert_eq!(browser.run(at_end), true, "it follows");
     assert_eq!(log().matches("another line").count(), 1);
-    // Who reads further up stays there.
+    // A reader who has scrolled up stays there.
     browser.run("document.querySelector('pre').scrollTop = 100");
     append(&input, b"one more\n");
     browser.wait_until("the new line", "document.querySelector('pre').textContent.includes('one more')");
     assert_eq!(browser.run("return document.querySelector('pre').scrollTop"), 100);
-    // What is not UTF-8 is shown as well.
+    // Text that is not UTF-8 is shown as well.
     append(&input, b"bytes \xff\xfe end\n");
     browser.wait_until("the bytes", "document.querySelector('pre').textContent.includes('bytes \\ufffd\\ufffd end')");
-    // A selection of text is not lost by what comes after it.
+    // New output does not destroy a selection of text.
     browser.run("getSelection().selectAllChildren(document.querySelector('pre'))");
     let selected = browser.run("return String(getSelection()).length").as_u64().unwrap();
     append(&input, b"the last one\n");

@@ -1,4 +1,4 @@
-//! A browser: the part of WebDriver that the tests need, which is JSON over HTTP, and of Chromium's own protocol.
+//! A browser: the parts of WebDriver (JSON over HTTP) and of Chromium's own protocol that the tests need.
 
 use std::env;
 use std::fs::File;
@@ -14,13 +14,13 @@ use tempfile::TempDir;
 
 use crate::support::{client, wait_for};
 
-/// One at a time: two on a busy machine are slower than one after the other.
+/// One at a time: on a busy machine, two are slower than one after the other.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// The key of WebDriver for an element's id.
+/// WebDriver's key for an element's id.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// A browser with one window. It ends with this value.
+/// A browser with one window, which closes when this value is dropped.
 pub struct Browser {
     driver: Child,
     session: String,
@@ -28,12 +28,12 @@ pub struct Browser {
     _turn: MutexGuard<'static, ()>,
 }
 
-/// A key, as WebDriver has it.
+/// A key, as in WebDriver.
 pub const TAB: &str = "\u{e004}";
 pub const ENTER: &str = "\u{e007}";
 
 impl Browser {
-    /// None if there is none to be had.
+    /// `None` if there is no browser.
     pub fn start() -> Option<Self> {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let directory = TempDir::new().unwrap();
@@ -48,7 +48,7 @@ impl Browser {
                     driver.kill().and_then(|()| driver.wait()).unwrap();
                 }
                 assert!(env::var_os("CI").is_none(), "no chromium and chromedriver");
-                // Not `eprintln!`, which is not shown for a test that passes.
+                // Not `eprintln!`, which is hidden if a test passes.
                 let want =
                     "\nSKIPPED, for want of chromium and chromedriver: apt-get install chromium chromium-driver\n";
                 let _ = writeln!(io::stderr(), "{want}");
@@ -103,7 +103,7 @@ impl Browser {
         answer["value"].take()
     }
 
-    /// Opens a page. A fragment alone would not load it again.
+    /// Opens a page. A new fragment alone would not load it again.
     pub fn open(&self, url: &str) {
         self.request("POST", "/url", &json!({ "url": "about:blank" }));
         self.request("POST", "/url", &json!({ "url": url }));
@@ -124,7 +124,7 @@ impl Browser {
         wait_for(what, || (self.run(&script) == true).then_some(()));
     }
 
-    /// The text of the first element, as it can be read.
+    /// The visible text of the first element.
     pub fn text(&self, selector: &str) -> String {
         let text = self.run_with("return document.querySelector(arguments[0])?.innerText", json!([selector]));
         text.as_str().unwrap_or_else(|| panic!("no {selector}")).to_owned()
@@ -135,7 +135,7 @@ impl Browser {
         found[ELEMENT].as_str().unwrap().to_owned()
     }
 
-    /// Clicks as a person does: on what is there to be seen.
+    /// Clicks as a person does: on something visible.
     pub fn click(&self, selector: &str) {
         self.request("POST", &format!("/element/{}/click", self.element(selector)), &json!({}));
     }
@@ -152,7 +152,7 @@ impl Browser {
         self.request("POST", "/actions", &actions);
     }
 
-    /// The size of the window, and the scheme of its colours.
+    /// Sets the size of the window, and the colour scheme.
     pub fn look(&self, width: u32, height: u32, scheme: &str) {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500 });
         self.devtools("Emulation.setDeviceMetricsOverride", size);
@@ -164,7 +164,7 @@ impl Browser {
         self.request("POST", "/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
     }
 
-    /// What the browser complained of since the last time: errors of scripts, what the policy forbids, failed requests.
+    /// The browser's complaints since the last call: errors of scripts, violations of the policy, failed requests.
     pub fn complaints(&self) -> Vec<String> {
         let log = self.request("POST", "/se/log", &json!({ "type": "browser" }));
         log.as_array().unwrap().iter().map(|entry| entry["message"].as_str().unwrap().to_owned()).collect()
@@ -178,7 +178,7 @@ impl Drop for Browser {
             let state = state.ok().and_then(|mut title| title.body_mut().read_to_string().ok());
             eprintln!("the page: {state:?}");
         }
-        // Ends Chromium as well, as chromedriver's death would not.
+        // Also ends Chromium, which killing chromedriver would not.
         let _ = client().delete(&self.session).call();
         let _ = self.driver.kill();
         let _ = self.driver.wait();
@@ -191,7 +191,7 @@ fn chromium() -> Option<String> {
     Some(path.into())
 }
 
-/// A port that nobody listens at now.
+/// A port without a listener.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -1,4 +1,4 @@
-//! What is shown, and that it stays where it is while it changes.
+//! What is shown, and that it stays in place while it changes.
 
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ fn failures_come_first_and_a_crash_shows_without_moving_what_somebody_looks_at()
     browser.wait_until("the headline", "document.getElementById('headline').textContent === '1 of 43 not running'");
     assert_eq!(browser.run("return document.title"), "1 of 43 not running – photos");
 
-    // Somebody reads about worker-30, with a part of it selected, and another one has the focus.
+    // Somebody is reading about worker-30, with a part of it selected, and another row has the focus.
     browser.mark("worker-30", "read");
     browser.click("#read .opener");
     browser.wait_until("its details", "document.querySelector('tr.details dd')");
@@ -51,13 +51,13 @@ fn failures_come_first_and_a_crash_shows_without_moving_what_somebody_looks_at()
     assert_eq!((&after["open"], &after["first"]), (&json!(1), &json!(["broken", "worker-12"])));
     assert_eq!(after["title"], "2 of 43 not running – photos");
     assert!(after["why"].as_str().is_some_and(|why| why.contains("SIGKILL")), "{after}");
-    // It is among the recent events, too; when it runs again, it stays in sight for a while.
+    // It is among the recent events, too; when it is running again, it stays visible for a while.
     browser.wait_until("the event", "document.querySelector('#events li').textContent.includes('worker-12')");
     site.supervisord.ctl(&["start", "workers:worker-12"]);
     browser.wait_for_kind("worker-12", "running");
     let part = browser.run(&format!("{ROW} return row('worker-12').parentNode.querySelector('.group').textContent"));
     assert_eq!(part, "Restarted after a failure");
-    // What somebody stops and starts is none, and comes back where it was.
+    // A process that somebody stops and starts is not a failure, and returns to its place.
     site.supervisord.ctl(&["stop", "workers:worker-20"]);
     browser.wait_for_kind("worker-20", "stopped");
     site.supervisord.ctl(&["start", "workers:worker-20"]);
@@ -66,7 +66,7 @@ fn failures_come_first_and_a_crash_shows_without_moving_what_somebody_looks_at()
     assert!(before.as_str().unwrap().contains("worker-19"), "{before}");
     assert_eq!(browser.complaints(), [""; 0]);
 
-    // Without a script, it is all there.
+    // Without a script, everything is there.
     let html = client().get(&site.url).call().unwrap().body_mut().read_to_string().unwrap();
     let place = |text: &str| html.find(text).unwrap_or_else(|| panic!("no {text}: {html}"));
     assert!(place(">broken</bdi>") < place(">workers:worker-00</bdi>"), "{html}");
@@ -99,7 +99,7 @@ fn the_filter_is_kept_in_the_address() {
     assert_eq!(shown(), ["momentum", "binance", "kraken", "trading_monitor"]);
     browser.type_into("#text", "no such thing");
     assert_eq!((shown(), browser.text(".shown")), (Vec::new(), "No process matches".into()));
-    // A group can be folded.
+    // A group can be collapsed.
     browser.open(&site.url);
     browser.wait_for_kind("broken", "failed");
     browser.run("document.querySelectorAll('.part .opener')[2].click()");
@@ -151,7 +151,7 @@ fn a_keyboard_is_enough() {
     for stop in order {
         assert!(rest.any(|there| there == stop), "{stop:?} is not reached, or not in its turn: {stops:?}");
     }
-    // Details open by a key, and the focus stays.
+    // A key opens the details, and the focus stays.
     browser.run(&format!("{ROW} row('one').querySelector('.opener').focus()"));
     browser.press(ENTER);
     browser.wait_until("the details", "document.activeElement.getAttribute('aria-expanded') === 'true'");
@@ -160,7 +160,7 @@ fn a_keyboard_is_enough() {
     browser.press(TAB);
     let inside = browser.run("return Boolean(document.activeElement.closest('tr.details'))");
     assert_eq!(inside, true, "{}", browser.run(here));
-    // A table, to those who hear it.
+    // To a screen reader, it is a table.
     let tree = browser.devtools("Accessibility.getFullAXTree", json!({}));
     let nodes = tree["nodes"].as_array().unwrap();
     let has = |role: &str, name: &str| {
@@ -186,7 +186,7 @@ fn a_keyboard_is_enough() {
             has(role, name);
         }
     }
-    // On a phone it is laid out otherwise, and still a table.
+    // On a phone, the layout differs, but it is still a table.
     browser.look(360, 740, "dark");
     let tree = browser.devtools("Accessibility.getFullAXTree", json!({}));
     let rows = tree["nodes"].as_array().unwrap().iter().filter(|node| node["role"]["value"] == "rowheader").count();
@@ -203,7 +203,7 @@ fn whoever_asks_for_it_is_notified_of_a_failure() {
     browser.look(1280, 800, "light");
     browser.open(&site.url);
     browser.wait_for_kind("one", "running");
-    // A browser without a screen has none.
+    // A headless browser has none.
     browser.run(
         "window.told = []; window.Notification = class extends EventTarget { static permission = 'default'; \
          static async requestPermission() { this.permission = 'granted'; } \
@@ -214,7 +214,7 @@ fn whoever_asks_for_it_is_notified_of_a_failure() {
         .wait_until("the button to be on", "document.querySelector('.notify').getAttribute('aria-pressed') === 'true'");
     site.supervisord.ctl(&["signal", "KILL", "one"]);
     browser.wait_until("a notification", "told.length");
-    // Not of what had failed before, and once.
+    // Only once, and not about processes that had failed before.
     let told = browser.run("return told");
     assert_eq!(told.as_array().unwrap().len(), 1, "{told}");
     assert!(told[0].as_str().unwrap().starts_with("one EXITED: photos; "), "{told}");

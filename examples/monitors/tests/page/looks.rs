@@ -1,12 +1,11 @@
-//! Whether it can be read: colours, widths, and names that were made to deceive.
+//! Readability: colours, widths, and deceptive names.
 
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
 use crate::site::{Site, group, hopeless, lasting};
 
-/// The lowest contrast of all text with what is behind it, and where that is. Colours are blended as far as they are
-/// transparent.
+/// The lowest contrast between any text and its background, and where it is. Transparent colours are blended.
 const CONTRAST: &str = r"
     const parse = (text) => {
         const canvas = parse.canvas ??= new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
@@ -51,7 +50,7 @@ const CONTRAST: &str = r"
     return { ...worst, texts, ground: getComputedStyle(document.documentElement).backgroundColor };
 ";
 
-/// What reaches beyond the right edge.
+/// What extends beyond the right edge.
 const TOO_WIDE: &str = r"
     const width = document.documentElement.clientWidth;
     const wide = [...document.body.querySelectorAll('*')].filter((element) => element.checkVisibility()
@@ -87,7 +86,7 @@ fn it_is_legible_by_day_and_by_night_and_fits_every_width() {
         }
     }
     assert_ne!(grounds[0], grounds[1]);
-    // Each state has a word, and a shape of its own.
+    // Each state has a word and its own shape.
     let states = browser.run(
         "return Object.fromEntries([...document.querySelectorAll('tr.row')].map((row) => \
          [row.dataset.kind, [row.querySelector('.word').textContent, row.querySelector('.sign path').getAttribute('d')]]))",
@@ -127,7 +126,7 @@ fn names_are_shown_as_they_are_and_do_nothing() {
     );
     assert_eq!(seen["strange"], 0, "{seen}");
     assert_eq!((&seen["title"], &seen["group"]), (&json!("All 7 running – photos"), &json!("<b>&\"")));
-    // A log of each can be asked for by its name, and each can be stopped.
+    // The log of each can be requested by name, and each can be stopped.
     for name in [&shown[0], &shown[3]] {
         browser.mark(name, "odd");
         browser.click("#odd .opener");

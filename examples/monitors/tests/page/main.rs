@@ -1,8 +1,8 @@
 //! The status page in a real browser: headless Chromium, driven by chromedriver. The page is that of `trading_monitor`
 //! under a real supervisord.
 //!
-//! Without them the tests are skipped, and say so; with `CI` in the environment they fail. On Debian:
-//! `apt-get install chromium chromium-driver`.
+//! Without them, the tests are skipped, and say so; with `CI` in the environment, they fail. On Debian: `apt-get
+//! install chromium chromium-driver`.
 
 #![cfg(unix)]
 

@@ -1,4 +1,4 @@
-//! When something cannot be reached: the monitor, supervisord, another machine's page.
+//! The page when something cannot be reached: the monitor, supervisord, another machine's page.
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -44,7 +44,7 @@ fn a_supervisord_that_cannot_be_called_is_said() {
     browser.look(390, 800, "dark");
     browser.open(&site.url);
     browser.wait_for_kind("one", "running");
-    // Something has taken its socket away, as some do that tidy up /tmp. Events still come.
+    // Something has removed its socket, as programs that clean up /tmp may do. Events still arrive.
     std::fs::remove_file(site.supervisord.directory().join("socket")).unwrap();
     let banner = "document.querySelector('.banner.down')?.textContent";
     browser.wait_until("the banner", &format!("{banner}?.includes('supervisord cannot be called')"));
@@ -68,7 +68,7 @@ fn with_the_token_in_its_address_the_page_works_as_without_one() {
     browser.click("#one .stop");
     browser.wait_for_kind("one", "stopped");
     assert_eq!(browser.complaints(), [""; 0]);
-    // The log says who it was, and no secret.
+    // The log names the user, and no secret.
     let said = site.supervisord.file("trading_monitor.err");
     assert!(said.contains(r#""user":"operator""#) && !said.contains("secret"), "{said}");
 }
@@ -94,14 +94,14 @@ fn several_supervisors_are_on_one_page() {
     assert!(supervisors.contains("1 of 4 not running") && supervisors.contains("cannot be reached"), "{supervisors}");
     assert!(browser.text("#peer-1 .summary").contains("as of "), "{}", browser.text("#peer-1 .summary"));
     assert!(browser.text("#peer-2 .trouble").starts_with("Cannot be reached so far: "));
-    // Another machine's processes are only looked at here; its own page is one step away, and nobody is told its token.
+    // Another machine's processes are read-only here; a link leads to its own page, and the token is not revealed.
     assert_eq!(browser.run("return document.querySelectorAll('#peer-1 button.do').length"), 0);
     assert_eq!(browser.run("return document.querySelector('#peer-1 .where a').href"), far.url.as_str());
     assert_eq!(browser.run("return document.documentElement.outerHTML.includes('secret')"), false);
     assert!(!near.supervisord.file("trading_monitor.err").contains("secret"));
     browser.type_into("#text", "far:");
     browser.wait_until("the filter", "document.querySelector('.shown').textContent === '2 of 6 shown'");
-    // It is gone: what is known of it stays, and says how old it is.
+    // It is down: its last data remains, and shows its age.
     kill(&far);
     browser.wait_until(
         "that it is gone",

@@ -1,4 +1,4 @@
-//! A supervisord with processes, and `trading_monitor` in it, whose page is to be looked at.
+//! A supervisord with processes, and a `trading_monitor` whose page is tested.
 
 use std::thread;
 
@@ -17,7 +17,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// Starts one with these programs, and these settings of the page. None if there is no supervisord to be had.
+    /// Starts one with these programs, and these settings of the page. `None` if there is no supervisord.
     pub fn start(identifier: &str, programs: &str, settings: &str) -> Option<Self> {
         Self::start_with(identifier, programs, settings, "")
     }
@@ -27,7 +27,7 @@ impl Site {
         let program = program(MONITOR);
         let program = program.to_str().unwrap().replace('%', "%%");
         let listen = if settings.contains("--listen") { "" } else { "--listen 127.0.0.1:0" };
-        // Not started again by supervisord, so that a test can kill it.
+        // supervisord does not restart it, so that a test can kill it.
         let listener = format!(
             "[eventlistener:{MONITOR}]\ncommand = \"{program}\" {listen} --system photos {settings}\n\
              environment = {environment}\nevents = PROCESS_STATE,TICK_60\nbuffer_size = 1000\nautorestart = false\n\
@@ -42,7 +42,7 @@ impl Site {
         Some(Self { supervisord, url })
     }
 
-    /// What the page is told.
+    /// The data of the page.
     pub fn status(&self) -> Value {
         let text = client().get(format!("{}status.json", self.url)).call().unwrap().body_mut().read_to_string();
         serde_json::from_str(&text.unwrap()).unwrap()
@@ -60,25 +60,25 @@ impl Site {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        // Sooner than by its own end: supervisord is woken for each group that it has to stop.
+        // Faster than its own shutdown, which needs a turn of supervisord's loop for each group.
         if !thread::panicking() {
             self.supervisord.stop();
         }
     }
 }
 
-/// A program that runs until it is signalled, and is not started again then.
+/// A program that runs until it is signalled, and is then not restarted.
 pub fn lasting(name: &str) -> String {
     format!("[program:{name}]\ncommand = cat\nstartsecs = 0\nautorestart = false\n")
 }
 
-/// A group of them.
+/// A group of such programs.
 pub fn group(name: &str, programs: &[&str]) -> String {
     let sections: String = programs.iter().map(|program| lasting(program)).collect();
     format!("[group:{name}]\nprograms = {}\n{sections}", programs.join(","))
 }
 
-/// One that supervisord cannot start.
+/// A program that supervisord cannot start.
 pub fn hopeless(name: &str) -> String {
     format!("[program:{name}]\ncommand = /nonexistent/{name}\nstartretries = 0\n")
 }

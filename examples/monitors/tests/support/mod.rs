@@ -1,4 +1,4 @@
-//! What the tests share: the programs, a real supervisord, and somebody who takes in alerts.
+//! Shared by the tests: the programs, a real supervisord, and a receiver of alerts.
 
 #![allow(dead_code, reason = "no test needs all of it")]
 
@@ -20,7 +20,7 @@ use std::time::Duration;
 
 pub use patience::{wait_for, within_patience};
 
-/// What takes longer than this does not happen.
+/// Anything that takes longer has failed.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The program of a monitor.
@@ -30,7 +30,7 @@ pub fn program(name: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// A client for servers on this machine, which are not reached by way of the proxy that its environment may name.
+/// A client for servers on this machine, which ignores the environment's proxy.
 pub fn client() -> ureq::Agent {
     ureq::Agent::config_builder().proxy(None).build().new_agent()
 }

@@ -1,4 +1,4 @@
-//! The other end of alerts: an HTTP server that takes in JSON, and a port where nobody listens.
+//! Receivers of alerts: an HTTP server that accepts JSON, and a port that refuses connections.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -9,10 +9,10 @@ use tiny_http::{Request, Response, Server};
 
 use super::{PATIENCE, wait_for};
 
-/// Takes in requests when it is asked to; their senders wait until then.
+/// Answers requests one by one, when told to; their senders wait until then.
 pub struct Receiver(Server);
 
-/// A request that waits for its answer. Dropped, it is answered with an error.
+/// A request that waits for its answer. If it is dropped, the answer is an error.
 pub struct Received {
     pub method: String,
     pub path: String,
@@ -30,7 +30,7 @@ impl Receiver {
         format!("http://{}/alerts", self.0.server_addr())
     }
 
-    /// The next request; waits for it.
+    /// Waits for the next request.
     pub fn next(&self) -> Received {
         let mut request = self.0.recv_timeout(PATIENCE).unwrap().expect("a request was due");
         let content_type = request.headers().iter().find(|header| header.field.equiv("content-type"));
@@ -43,7 +43,7 @@ impl Receiver {
         }
     }
 
-    /// Whether no request waits.
+    /// Whether no request is waiting.
     pub fn is_idle(&self) -> bool {
         self.0.try_recv().unwrap().is_none()
     }
@@ -55,7 +55,7 @@ impl Received {
     }
 }
 
-/// Takes in all requests at once, and keeps what they said.
+/// Answers all requests at once, and keeps their content.
 pub struct Collector {
     server: Arc<Server>,
     bodies: Arc<Mutex<Vec<Value>>>,
@@ -79,12 +79,12 @@ impl Collector {
         format!("http://{}/alerts", self.server.server_addr())
     }
 
-    /// The first that is so; waits for it.
+    /// Waits for the first alert for which `is` holds.
     pub fn wait_for(&self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
         wait_for(what, || self.bodies.lock().unwrap().iter().find(|body| is(body)).cloned())
     }
 
-    /// How many are so.
+    /// How many alerts match.
     pub fn count(&self, is: impl Fn(&Value) -> bool) -> usize {
         self.bodies.lock().unwrap().iter().filter(|body| is(body)).count()
     }
@@ -96,8 +96,8 @@ impl Drop for Collector {
     }
 }
 
-/// A port that refuses connections for as long as this lives: one end of a connection holds it, so that nobody else
-/// can listen there.
+/// A port that refuses connections as long as this value lives: one end of a connection occupies it, so that nobody
+/// else can listen there.
 pub struct ClosedPort(TcpStream);
 
 impl ClosedPort {

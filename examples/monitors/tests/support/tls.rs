@@ -1,4 +1,4 @@
-//! Servers with TLS, whose certificate for `localhost` nobody but themselves has signed.
+//! TLS servers with self-signed certificates for `localhost`.
 
 use std::fs;
 use std::io::Write;
@@ -20,7 +20,7 @@ pub fn server(certificate: &Path) -> Arc<ServerConfig> {
     Arc::new(config.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key).unwrap())
 }
 
-/// The server's end of a connection. None if its client does not trust the certificate, and says nothing.
+/// The server's end of a connection. `None` if the client does not trust the certificate.
 pub fn accept(config: &Arc<ServerConfig>, stream: TcpStream) -> Option<StreamOwned<ServerConnection, TcpStream>> {
     let mut stream = StreamOwned::new(ServerConnection::new(Arc::clone(config)).unwrap(), stream);
     stream.flush().ok().map(|()| stream)

@@ -1,4 +1,4 @@
-// Starting and stopping: the buttons, the question before what is grave, and what became of it, where the button is.
+// Starting and stopping: buttons, confirmation of drastic actions, and the outcome, shown beside the button.
 
 import { element, say } from './dom.js';
 import { beside, duration } from './text.js';
@@ -6,13 +6,13 @@ import { beside, duration } from './text.js';
 const DOING = { start: 'Starting…', stop: 'Stopping…', restart: 'Restarting…', 'clear-log': 'Clearing…' };
 export const LABELS = { start: 'Start', stop: 'Stop', restart: 'Restart', 'clear-log': 'Clear logs' };
 
-/** How long to wait between two questions about what takes longer. */
+/** The pause between two requests about a running action. */
 const PAUSE = 500;
 
-/** What takes longer than this is nothing to wait for. */
+/** After this time, the outcome is no longer awaited. */
 const PATIENCE = 120_000;
 
-/** How long success stays in sight. Failure stays until the next action. */
+/** How long success is displayed. A failure is displayed until the next action. */
 const SHOWN = 8_000;
 
 /**
@@ -31,7 +31,7 @@ export class Actions {
     this.offered = '';
   }
 
-  /** Offers these actions, and no others. */
+  /** Offers only these actions. */
   offer(actions) {
     if (this.offered === actions.join() || this.busy) return;
     this.offered = actions.join();
@@ -44,7 +44,7 @@ export class Actions {
     let button = this.buttons.get(action);
     if (!button) {
       button = element('button', { type: 'button', class: `do ${action}` }, LABELS[action]);
-      // The word alone says too little to somebody who hears one button after the other.
+      // A screen reader announces buttons one by one, so the action alone is not enough.
       button.setAttribute('aria-label', `${LABELS[action]} ${this.of}`);
       button.addEventListener('click', () => this.act(action, button));
       this.buttons.set(action, button);
@@ -81,7 +81,7 @@ export class Actions {
   }
 }
 
-/** Asks the server to act, and waits for what became of it. */
+/** Asks the server to act, and waits for the outcome. */
 async function request(path, body) {
   const headers = { 'Content-Type': 'application/json', 'X-Requested-With': 'status-page' };
   const begin = Date.now();
@@ -100,13 +100,13 @@ async function request(path, body) {
   }
 }
 
-/** What an answer says. A refusal may be plain text. */
+/** The content of an answer. A refusal may be plain text. */
 async function content(answer) {
   const isJson = answer.headers.get('Content-Type') === 'application/json';
   return isJson ? answer.json() : { error: (await answer.text()).trim() };
 }
 
-/** Asks a person. */
+/** Asks for confirmation. */
 function confirmed(question, label) {
   const dialog = document.getElementById('question');
   say(dialog.querySelector('p'), question);

@@ -1,4 +1,4 @@
-// One supervisord's part of the page: a table of its processes, those that failed first, the others by group.
+// One supervisord's part of the page: a table of its processes, failed ones first, the others by group.
 
 import { Actions } from './actions.js';
 import { chevron, element, place, say, set } from './dom.js';
@@ -9,13 +9,13 @@ const FAILED = '\u0000failed';
 const LATELY = '\u0000lately';
 const ALONE = '\u0000alone';
 
-/** These have no actions of their own, and come before the groups. */
+/** These parts have no actions of their own, and precede the groups. */
 const TITLES = { [FAILED]: 'Failed', [LATELY]: 'Restarted after a failure', [ALONE]: 'Not in a group' };
 
-/** A process that runs again after a failure is pointed out for so many seconds. */
+/** How long a process that is running again after a failure is highlighted, in seconds. */
 const UNSTABLE = 600;
 
-/** Worst first. */
+/** From worst to least bad. */
 const GRAVITY = ['FATAL', 'UNKNOWN', 'EXITED', 'BACKOFF'];
 
 export class Board {
@@ -38,7 +38,7 @@ export class Board {
     this.element = element('section', { class: 'board' }, top, this.trouble, this.table);
   }
 
-  /** Shows what is known now. */
+  /** Updates the table. */
   update(status, now) {
     Object.assign(this, { status, now, events: status.events ?? [] });
     const present = new Set();
@@ -65,7 +65,7 @@ export class Board {
     this.arrange();
   }
 
-  /** Puts each row where it belongs, and moves no other. */
+  /** Moves rows to their places, and touches no others. */
   arrange() {
     const places = new Map([FAILED, LATELY].map((key) => [key, []]));
     const members = grouped(this.rows.values());
@@ -111,7 +111,7 @@ export class Board {
     return part;
   }
 
-  /** Shows only rows for which this holds. How many they are. */
+  /** Shows only the rows for which `holds` is true. Returns their number. */
   filter(holds) {
     let shown = 0;
     for (const part of this.parts.values()) shown += part.filter(holds);
@@ -163,7 +163,7 @@ class Part {
   fill(rows, members) {
     Object.assign(this, { rows, members });
     const wanted = new Set(rows);
-    // What is on its way to another part is stepped over: those that stay are in their order already.
+    // A row that is about to move to another part is skipped: the others are already in order.
     for (const row of this.board.rows.values()) {
       const leaves = row.element.parentNode === this.element && !wanted.has(row);
       row.element.leaves = leaves;
@@ -202,7 +202,7 @@ class Part {
   }
 }
 
-/** Which part of the table a process belongs to, if not to its group. */
+/** The part of the table that a process belongs to, unless it is its group. */
 function apart(process, now) {
   if (kind(process) === 'failed') return FAILED;
   const exit = process.last_exit;
@@ -228,12 +228,12 @@ function grouped(rows) {
 const collator = new Intl.Collator('en', { numeric: true });
 const compare = (one, other) => collator.compare(one, other);
 
-/** How many names a question has. */
+/** How many names a confirmation lists. */
 const NAMED = 8;
 
-/** Starting, restarting and stopping of everything that this supervisord has; of what is shown, if something is not. */
+/** Starts, restarts and stops all processes of this supervisord, or only the visible ones if some are hidden. */
 export class Everything {
-  /** `of()` says whose processes they are, where others are on the page as well. */
+  /** `of()` names the supervisord if there are several on the page. */
   constructor(board, of) {
     Object.assign(this, { board, of });
     this.label = element('span', { class: 'which' });
@@ -249,7 +249,7 @@ export class Everything {
     this.update();
   }
 
-  /** What is shown may have changed. */
+  /** Called when the visible rows may have changed. */
   update() {
     const { rows } = this.board;
     this.shown = [...rows.values()].filter((row) => row.matches !== false);

@@ -1,4 +1,4 @@
-// What opens below a process: everything that is known about it, its last hour, its events, and its logs.
+// The details below a process: everything known about it, its last hour, its events, and its logs.
 
 import { Sparkline, element, say, set } from './dom.js';
 import { Logs } from './logs.js';
@@ -7,7 +7,7 @@ import { bytes, clock, count, duration, fullName, moment, percent, readable } fr
 const EVENTS = 8;
 
 export class Details {
-  /** `link` is the page that has more, for a process of another supervisord; null for one of this one. */
+  /** For a process of another supervisord, `link` is that page's URL; otherwise it is null. */
   constructor(process, link) {
     this.facts = new Map();
     this.list = element('dl', { class: 'facts' });
@@ -47,7 +47,7 @@ export class Details {
   update(process, events, now) {
     this.fact('Process', readable(fullName(process)));
     const { description = '', last_exit: exit, spawn_error: error = '' } = process;
-    // Of what could not be started, all three are the same.
+    // If a process could not be started, all three are the same.
     this.fact('supervisord says', exit?.why === description ? '' : readable(description));
     this.fact('Process id', process.pid ? String(process.pid) : '');
     const tree = process.processes;

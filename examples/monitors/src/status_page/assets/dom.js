@@ -1,4 +1,4 @@
-// Elements, and changes to them that leave alone what is as it should be: so that selection, focus and scrolling last.
+// Elements, and updates that leave unchanged parts alone, so that selection, focus and scroll position are kept.
 
 const SVG = 'http://www.w3.org/2000/svg';
 
@@ -10,7 +10,7 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
-/** Sets attributes that differ. False and null take one away, true is an empty one. */
+/** Sets attributes that differ. False and null remove an attribute; true sets it to an empty value. */
 export function set(target, attributes) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === false || value == null) {
@@ -22,7 +22,7 @@ export function set(target, attributes) {
   }
 }
 
-/** Sets the text of an element that holds nothing but text. */
+/** Sets the text of an element that contains only text. */
 export function say(target, text) {
   const node = target.firstChild;
   if (node === null) {
@@ -32,7 +32,7 @@ export function say(target, text) {
   }
 }
 
-/** Puts a node in front of another one, or at the end, and keeps focus and scrolling within it. */
+/** Moves a node before another one, or to the end, and keeps focus and scroll position within it. */
 export function place(parent, node, before) {
   if (node.parentNode === parent && node.nextSibling === before) return;
   if (node.isConnected && parent.isConnected && parent.moveBefore) {
@@ -52,7 +52,7 @@ function drawing(name, attributes) {
   return made;
 }
 
-// A shape for each kind, for those who cannot tell the colours apart.
+// A shape for each kind, for people who cannot distinguish the colours.
 const SHAPES = {
   failed: 'M2 2 L10 10 M10 2 L2 10',
   changing: 'M6 2 A4 4 0 1 1 2 6',
@@ -60,26 +60,26 @@ const SHAPES = {
   running: 'M2 6.5 L5 9.5 L10 3',
 };
 
-/** The sign of a kind of state. The word beside it says the same. */
+/** The icon of a kind of state. The word beside it says the same. */
 export function sign(kind) {
   const svg = drawing('svg', { class: 'sign', viewBox: '0 0 12 12', 'aria-hidden': 'true', focusable: 'false' });
   svg.append(drawing('path', { d: SHAPES[kind] }));
   return svg;
 }
 
-/** Another sign in place of the one that is there. */
+/** Replaces an icon. */
 export function changeSign(svg, kind) {
   set(svg.firstChild, { d: SHAPES[kind] });
 }
 
-/** A chevron that turns when what it belongs to is open. */
+/** A chevron that turns when its part is open. */
 export function chevron() {
   const svg = drawing('svg', { class: 'chevron', viewBox: '0 0 12 12', 'aria-hidden': 'true', focusable: 'false' });
   svg.append(drawing('path', { d: 'M4 2 L8 6 L4 10' }));
   return svg;
 }
 
-/** The course of the last hour, as a line. */
+/** The last hour as a line. */
 export class Sparkline {
   constructor(width, height) {
     this.size = [width, height];
@@ -96,7 +96,7 @@ export class Sparkline {
     this.svg.append(track, this.area, this.line);
   }
 
-  /** `least` is the smallest span from bottom to top: what hardly changes is a flat line. */
+  /** `least` is the smallest vertical range, so that small changes appear as a flat line. */
   show(values, least, fromZero) {
     const known = values.filter((value) => value !== null);
     const top = Math.max(...known, 0);
@@ -112,7 +112,7 @@ export class Sparkline {
       if (index === 0 || values[index - 1] === null) runs.push([]);
       runs.at(-1).push([x(index), y(value)]);
     });
-    // One value alone is a dot: a line without length, whose ends are round.
+    // A single value is a dot: a line of no length with round ends.
     const line = runs.map((run) => `M${run.join(' L')}${run.length === 1 ? ' h0.01' : ''}`).join(' ');
     const area = runs.map((run) => `M${run[0][0]},${height} L${run.join(' L')} L${run.at(-1)[0]},${height} Z`).join(' ');
     set(this.line, { d: line });

@@ -1,4 +1,4 @@
-// What happened lately: the newest first.
+// Recent events, newest first.
 
 import { element, set, sign } from './dom.js';
 import { clock, isoTime, kind, moment, readable } from './text.js';

@@ -1,4 +1,4 @@
-// Which processes are shown: by a text and by the kind of state. The URL's fragment has both, and what is open.
+// Filters processes by text and by kind of state. The URL's fragment contains both, and which details are open.
 
 import { element, say, set } from './dom.js';
 import { KINDS, headline } from './text.js';
@@ -80,7 +80,7 @@ export class Filter {
     return this.words.every((word) => text.includes(word));
   }
 
-  /** Shows how many there are of each kind, and how many of all are shown. */
+  /** Shows how many processes of each kind there are, and how many of all are visible. */
   tell(processes, shown) {
     const { kinds, total } = headline(processes);
     for (const [name, number] of this.counts) {

@@ -1,19 +1,19 @@
-// The ends of a process's logs, which grow while somebody looks at them.
+// The ends of a process's logs, which follow new output.
 
 import { element, say } from './dom.js';
 import { beside, encoded, fullName, plain, readable } from './text.js';
 
 const PAUSE = 1_000;
 
-/** How much stays on the page, in characters. */
+/** How much text is kept on the page, in characters. */
 const KEPT = 256 * 1024;
 
-/** One process's logs. Asks for nothing until it is opened, and for nothing more once it is closed. */
+/** The logs of one process. Requests nothing before it is opened or after it is closed. */
 export class Logs {
   constructor(process) {
     this.process = process;
     const streams = ['stdout', 'stderr'].filter((stream) => process[`has_${stream}`]);
-    // What went wrong is more likely to be there.
+    // Error messages are more likely to be there.
     this.stream = streams.includes('stderr') && process.state !== 'RUNNING' ? 'stderr' : streams[0];
     this.element = element('section', { class: 'logs' });
     if (!this.stream) {

@@ -1,4 +1,4 @@
-// Notifications of the browser when a process fails. Only for those who ask for them.
+// Browser notifications about failed processes, if the user enables them.
 
 import { element, say, set } from './dom.js';
 import { kind, readable } from './text.js';
@@ -24,7 +24,7 @@ export class Notify {
   }
 
   show() {
-    // Browsers have them only where nobody can read or change the page on its way.
+    // Browsers allow them only in a secure context.
     const possible = 'Notification' in window && window.isSecureContext;
     this.button.hidden = !possible;
     if (!possible) return;
@@ -33,7 +33,7 @@ export class Notify {
     say(this.button, denied ? 'Notifications are blocked by the browser' : 'Notify me of failures');
   }
 
-  /** Tells what has failed since the last time. `boards` is a list of names and processes. */
+  /** Notifies about processes that have failed since the last call. `boards` is a list of names and processes. */
   tell(boards, system) {
     const failed = new Map();
     for (const [where, processes] of boards) {
@@ -68,6 +68,6 @@ function remember(value) {
   try {
     localStorage.setItem(KEY, value);
   } catch {
-    // Where nothing may be stored, it lasts as long as the page.
+    // Without storage, the choice lasts as long as the page.
   }
 }

@@ -1,4 +1,4 @@
-// The page: asks for the state every two seconds, and shows what has changed.
+// The page: requests the state every two seconds, and shows what has changed.
 
 import { Board, Everything } from './board.js';
 import { element, say, set, sign, changeSign } from './dom.js';
@@ -9,10 +9,10 @@ import { Peers } from './peers.js';
 import { beside, clock, count, duration, headline, isoTime, readable } from './text.js';
 
 const INTERVAL = 2_000;
-/** Nobody looks; but notifications should not be late. */
+/** The page is not visible, but notifications should not be late. */
 const HIDDEN_INTERVAL = 5_000;
 const PATIENCE = 5_000;
-/** supervisord sends an event each minute. With none for so many seconds, something is wrong. */
+/** supervisord sends an event each minute. After this many seconds without one, something is wrong. */
 const OLD = 180;
 
 const $ = (id) => document.getElementById(id);
@@ -21,7 +21,7 @@ const page = {
   etag: null,
   /** How far the monitor's clock is ahead of this one, in seconds. */
   ahead: 0,
-  /** When the last answer came, by the clock of this machine, in milliseconds. */
+  /** When the last answer arrived, by this machine's clock, in milliseconds. */
   answered: null,
   failure: null,
 };
@@ -119,7 +119,7 @@ function applyFilter() {
   events.filter((text) => filter.holdsText(text));
 }
 
-/** What goes on without news: ages, and how old what is shown is. */
+/** Updates what changes without news: ages, and the age of the data. */
 function tick() {
   const at = now();
   board?.age(at);
@@ -206,7 +206,7 @@ function showIcon(worst) {
 }
 
 document.querySelector('.skip').addEventListener('click', (event) => {
-  // The fragment is the filter's.
+  // The fragment belongs to the filter.
   event.preventDefault();
   $('main').focus();
 });

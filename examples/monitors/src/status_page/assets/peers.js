@@ -1,4 +1,4 @@
-// Other supervisors, by their own status pages, which this one's server asks.
+// Other supervisors, through their own status pages, which this page's server queries.
 
 import { Board } from './board.js';
 import { element, say, set } from './dom.js';
@@ -7,7 +7,7 @@ import { beside, clock, duration, headline, readable } from './text.js';
 const INTERVAL = 4_000;
 
 export class Peers {
-  /** `settings`: `opened`, `filter` and `changed`, to be called. */
+  /** `settings` contains the callbacks `opened`, `filter` and `changed`. */
   constructor(place, settings) {
     Object.assign(this, { place, settings, peers: new Map() });
     this.summary = document.getElementById('supervisors');
@@ -16,19 +16,19 @@ export class Peers {
   async poll() {
     let again = true;
     try {
-      // What this page has already is not sent again.
+      // Statuses that this page already has are not sent again.
       const known = [...this.peers.values()].map(({ peer }) => peer.version).join();
       const signal = AbortSignal.timeout(5_000);
       const answer = await fetch(beside(`peers.json?${new URLSearchParams({ known })}`), { cache: 'no-store', signal });
       if (answer.status === 200) {
         const said = await answer.json();
         this.ahead = said.now * 1000 - Date.now();
-        // Settings do not change while the monitor runs.
+        // Settings do not change while the monitor is running.
         again = said.peers.length > 0;
         this.update(said.peers);
       }
     } catch {
-      // The banner says it.
+      // The banner reports it.
     }
     if (again) setTimeout(() => this.poll(), INTERVAL);
   }
@@ -55,12 +55,12 @@ export class Peers {
     this.settings.changed();
   }
 
-  /** The time there, by its own clock. */
+  /** The time there, by that machine's clock. */
   timeOf({ status, received }) {
     return status.now + (Date.now() + this.ahead) / 1000 - received;
   }
 
-  /** What is known of a peer that cannot be reached is old, and says so. */
+  /** Shows the age of data from a peer that cannot be reached. */
   age(local) {
     for (const { board, peer } of this.peers.values()) {
       const now = (local + this.ahead) / 1000;
@@ -82,7 +82,7 @@ export class Peers {
     return [...this.peers.values()].map(({ board }) => board);
   }
 
-  /** Names, and the processes that are known. */
+  /** Names, and the known processes. */
   processes() {
     return [...this.peers].map(([name, { peer }]) => [name, peer.status?.processes ?? []]);
   }
@@ -91,7 +91,7 @@ export class Peers {
     return [...this.peers.values()].filter(({ peer }) => peer.error).length;
   }
 
-  /** All supervisors in one line, each with its state, that leads to its part. */
+  /** Lists all supervisors in one line, each with its state and a link to its part. */
   showSummary(own, status) {
     set(this.summary, { hidden: this.peers.size === 0 });
     if (this.peers.size === 0) return;

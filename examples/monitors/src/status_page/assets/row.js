@@ -1,4 +1,4 @@
-// One process in the table: a row, and below it, when it is opened, its details.
+// One process in the table: a row, and when it is open, its details below.
 
 import { Actions } from './actions.js';
 import { Details } from './details.js';
@@ -7,12 +7,12 @@ import { bytes, duration, encoded, fullName, isoTime, kind, moment, percent, rea
 
 export const COLUMNS = ['State', 'Process', 'Uptime', 'Restarts', 'Last exit', 'CPU', 'Memory'];
 
-/** An unexpected exit is pointed out for this long after the process runs again, in seconds. */
+/** How long an unexpected exit is highlighted after the process is running again, in seconds. */
 const RECENT = 3600;
 
 let made = 0;
 
-/** A cell, with the role that it has in a table: on a narrow screen it is not laid out as one. */
+/** A cell with its role in a table, because on a narrow screen the layout is not a table's. */
 const cell = (name, role = 'cell') => element('td', { class: name, role });
 
 export class Row {
@@ -77,14 +77,14 @@ export class Row {
 
   showName() {
     const { group, name } = this.process;
-    // Away from its group there is no heading that says it.
+    // Outside its group, no heading names the group.
     say(this.group, this.apart && group !== name ? ` in ${readable(group)}` : '');
     say(this.name, readable(name));
   }
 
   showExit(process, now) {
     const { last_exit: exit, spawn_error: error } = process;
-    // What could not be started has no exit to tell of.
+    // A process that could not be started has no exit.
     const why = (['FATAL', 'BACKOFF'].includes(process.state) && error) || (exit?.why ?? '');
     say(this.why, readable(why));
     set(this.why, { title: why.length > 24 ? readable(why) : null });
@@ -92,7 +92,7 @@ export class Row {
     set(this.cells.exit, { 'data-unexpected': recent || kind(process) === 'failed', 'data-empty': why === '' });
   }
 
-  /** What changes as time goes by. */
+  /** Updates what changes with time. */
   age(now) {
     const { since, state, last_exit: exit } = this.process;
     const running = state === 'RUNNING';
@@ -152,7 +152,7 @@ function measure(into) {
   };
 }
 
-/** What can be done in a state. */
+/** The actions that a state allows. */
 function offered(state) {
   if (['STOPPED', 'EXITED', 'FATAL', 'UNKNOWN'].includes(state)) return ['start'];
   return state === 'STOPPING' ? [] : ['restart', 'stop'];

@@ -1,26 +1,26 @@
-// What values look like as text. Nothing here touches the page.
+// Formats values as text. Nothing here touches the page.
 
-// Controls, separators and marks that turn the direction of text: they would hide what a name really is.
+// Control characters, separators and directional marks, which could disguise a name.
 const INVISIBLE = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
-// What terminals take for colours and movements of the cursor.
+// Terminal escape sequences for colours and cursor movements.
 const ESCAPES = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[@-Z\\-_])/g;
 
-/** A name as it can be read: characters that do not show are written as their numbers. */
+/** Makes a name readable: invisible characters are replaced by their numbers. */
 export function readable(name) {
   return name.replace(INVISIBLE, (char) => `\\u{${char.codePointAt(0).toString(16)}}`);
 }
 
-/** The text of a log, without what only a terminal understands. */
+/** The text of a log, without terminal escape sequences. */
 export function plain(text) {
   const lines = text.replace(ESCAPES, '').replace(/\r\n/g, '\n');
   return lines.replace(INVISIBLE, (char) => ('\n\t'.includes(char) ? char : readable(char)));
 }
 
-/** `GROUP:NAME`, as supervisord has it. */
+/** `GROUP:NAME`, as in supervisord. */
 export const fullName = (process) => `${process.group}:${process.name}`;
 
-/** `GROUP:NAME` as the paths of requests have it. */
+/** `GROUP:NAME`, encoded for paths. */
 export const encoded = (process) => `${encodeURIComponent(process.group)}:${encodeURIComponent(process.name)}`;
 
 /**
@@ -29,7 +29,7 @@ export const encoded = (process) => `${encodeURIComponent(process.group)}:${enco
  */
 export const beside = (path) => new URL(path, location.origin + location.pathname);
 
-/** How long that is: two units at most. */
+/** A duration in at most two units. */
 export function duration(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   if (whole < 60) return `${whole} s`;
@@ -56,10 +56,10 @@ export const percent = (value) => `${value < 9.95 ? value.toFixed(1) : Math.roun
 
 const significant = (value) => (value < 9.95 ? value.toFixed(1) : String(Math.round(value)));
 
-/** The time of day, here. */
+/** The local time of day. */
 export const clock = (seconds) => moment(seconds).slice(11);
 
-/** Day and time, here, the same for everybody: 2026-11-27 22:44:05. */
+/** Local date and time, in one format for everybody: 2026-11-27 22:44:05. */
 export function moment(seconds) {
   const at = new Date(seconds * 1000);
   const two = (number) => String(number).padStart(2, '0');
@@ -72,10 +72,10 @@ export const isoTime = (seconds) => new Date(seconds * 1000).toISOString();
 /** `1 process`, `2 processes`. */
 export const count = (number, one, many) => `${number} ${number === 1 ? one : many}`;
 
-/** What is to be seen first: what failed, what changes, what was stopped, what runs. */
+/** From worst to best: failed, changing, stopped, running. */
 export const KINDS = ['failed', 'changing', 'stopped', 'running'];
 
-/** Which of the kinds a process is of. */
+/** The kind of a process's state. */
 export function kind(process) {
   switch (process.state) {
     case 'RUNNING':
@@ -97,7 +97,7 @@ function exitedAsExpected({ last_exit: exit }) {
   return exit.expected ?? !exit.status;
 }
 
-/** How many processes do not run, of how many, and what the worst of them is. */
+/** How many processes are not running, out of how many, and the worst kind. */
 export function headline(processes) {
   const kinds = Object.fromEntries(KINDS.map((name) => [name, 0]));
   for (const process of processes) kinds[kind(process)] += 1;
