@@ -177,12 +177,14 @@ mod tests {
     /// Every byte at every place of the eight-byte blocks, with every byte after it.
     #[test]
     fn every_byte_in_a_word() {
+        // Miri is too slow for all of them: a sample is enough there.
+        let step = if cfg!(miri) { 51 } else { 1 };
         for place in 0..17 {
-            for byte in 0..=0xff {
+            for byte in (0..=0xff).step_by(step) {
                 let mut text = [b'a'; 17];
                 text[place] = byte;
                 word_ends_at_the_first_other_byte(&text);
-                for next in 0..=0xff {
+                for next in (0..=0xff).step_by(step) {
                     text[(place + 1) % 17] = next;
                     word_ends_at_the_first_other_byte(&text);
                 }

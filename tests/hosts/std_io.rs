@@ -209,6 +209,7 @@ fn reports_go_to_the_sink() {
 /// Runs itself again, with a standard error that accepts nothing.
 #[cfg(target_os = "linux")]
 #[test]
+#[cfg_attr(miri, ignore = "Miri starts no process")]
 fn a_standard_error_that_is_full_loses_reports_and_no_more() {
     use std::process::{Command, Stdio};
     const NAME: &str = "std_io::a_standard_error_that_is_full_loses_reports_and_no_more";

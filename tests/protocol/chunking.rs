@@ -1,6 +1,7 @@
 //! Chunking is invisible: to the decoder, to a listener, and to a session whose buffer is large or too small. The fuzz
 //! target `chunking` checks the same invariant on any bytes.
 
+use crate::cases;
 use crate::fuzz::runs::{Outcome, Seen, assert_chunking_is_invisible, decode, listen, pieces, session};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -232,7 +233,7 @@ fn a_stream_that_ends_anywhere() {
     for unit in UNITS {
         let stream = stream(unit, &events());
         let mut clean = 0;
-        for cut in 0..=stream.len() {
+        for cut in (0..=stream.len()).step_by(cases(1, 60)) {
             let expected = expected(unit, &events(), cut);
             for size in [1, 7, 255] {
                 assert_eq!(
@@ -244,7 +245,7 @@ fn a_stream_that_ends_anywhere() {
             clean += usize::from(expected.end.is_ok());
         }
         // Nothing, and each event's end.
-        assert_eq!(clean, 1 + events().len());
+        assert_eq!(clean, cases(1 + events().len(), 1));
     }
 }
 
@@ -253,7 +254,10 @@ fn foreign_bytes_between_events() {
     for unit in UNITS {
         let stream = stream(unit, &events());
         let events = expected(unit, &events(), stream.len()).events;
-        for foreign in [&b"\n"[..], b"OK", b"READY\n", b"v", b"ver", b"vex:", b"\xa9", b"\xff", b"\xef\xbb\xbf", b" "] {
+        for foreign in [&b"\n"[..], b"OK", b"READY\n", b"v", b"ver", b"vex:", b"\xa9", b"\xff", b"\xef\xbb\xbf", b" "]
+            .into_iter()
+            .take(cases(10, 2))
+        {
             for (before, event) in events.iter().enumerate() {
                 let at = event.end.unwrap() as usize - event.payload.len() - event.header.len() - 1;
                 let mut mutated = stream.clone();
@@ -296,7 +300,7 @@ fn a_session_with_a_buffer_that_is_too_small() {
         let cuts = ends(unit, &events);
         let header = events[1].header(unit).len() + 1;
         let mut omitted = 0;
-        for buffer in header + 1..header + large.len() + 3 {
+        for buffer in (header + 1..header + large.len() + 3).step_by(cases(1, 300)) {
             let held = session(unit, buffer, &pieces(&stream, &[], &cuts));
             for sizes in [&[1][..], &[7, 0, 3], &[64], &[255, 1]] {
                 let cut = session(unit, buffer, &pieces(&stream, sizes, &cuts));
@@ -328,7 +332,7 @@ fn an_identifier_that_looks_like_a_header_from_a_cut_on() {
             let stream = stream(unit, &events);
             let expected = expected(unit, &events, stream.len());
             let begin = expected.ends()[0];
-            for cut in begin..begin + events[1].header(unit).len() {
+            for cut in (begin..begin + events[1].header(unit).len()).step_by(cases(1, 15)) {
                 // To the first event's end, to the cut, and all the rest.
                 let sizes = [begin as u8, (cut - begin) as u8, 255];
                 assert_eq!(assert_chunking_is_invisible::<1024>(unit, &stream, &sizes), expected, "{lookalike} {cut}");

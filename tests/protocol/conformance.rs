@@ -3,6 +3,7 @@
 //! The descriptions in `tests/ground-truth` were made from supervisord's own objects, not by parsing its output; those
 //! of other servers with an independent reader. Every file there is tested: a new one needs no change here.
 
+use crate::cases;
 use crate::ground_truth::{Recording, base64, notifications, recordings};
 use serde_json::Value;
 use supervisor_events::{
@@ -118,7 +119,8 @@ fn every_stream_whole_byte_by_byte_and_in_random_pieces() {
         let expected = expected(&recording);
         assert_eq!(decode(*unit, std::iter::once(&stream[..])), expected, "{name}, whole");
         assert_eq!(decode(*unit, stream.chunks(1)), expected, "{name}, byte by byte");
-        for (seed, most) in [(1, 3), (2, 7), (3, 64), (4, 200), (5, 1000), (6, 70_000)] {
+        let sizes = [(1, 3), (2, 7), (3, 64), (4, 200), (5, 1000), (6, 70_000)];
+        for (seed, most) in sizes.into_iter().take(cases(6, 2)) {
             assert_eq!(decode(*unit, pieces(stream, most, seed)), expected, "{name}, pieces of up to {most}");
         }
     }
@@ -131,7 +133,7 @@ fn every_stream_in_a_session() {
         let Recording { name, bytes: stream, unit, .. } = &recording;
         let (events, end) = expected(&recording);
         for most in [1, 50, 100_000] {
-            let mut session = Session::new(vec![0; 400_000], *unit);
+            let mut session = Session::new(vec![0; cases(400_000, 1000)], *unit);
             session.ready().unwrap();
             let mut index = 0;
             let mut broken = Ok(());
@@ -173,6 +175,7 @@ fn session_len(event: &Decoded) -> u64 {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri is too slow for the large recordings")]
 fn the_streams_hold_what_they_are_known_for() {
     // The tests above must not pass with a file that is truncated or missing.
     let recordings = recordings();
@@ -206,7 +209,7 @@ fn the_streams_hold_what_they_are_known_for() {
 #[test]
 fn every_notification_with_its_fields() {
     let (mut recovered, mut ambiguous) = (0, 0);
-    for vector in &notifications() {
+    for vector in notifications().iter().step_by(cases(1, 20)) {
         let name = vector["name"].as_str().unwrap();
         let envelope = base64(&vector["envelope_b64"]);
         let (line, payload) = envelope.split_at(envelope.len() - vector["payload_bytes"].as_u64().unwrap() as usize);
@@ -227,7 +230,7 @@ fn every_notification_with_its_fields() {
         }
         recovered += usize::from(is_recovered);
     }
-    assert!(recovered >= 168, "{recovered}");
+    assert!(recovered >= cases(168, 8), "{recovered}");
     println!("{recovered} recovered, {ambiguous} of the ambiguous ones not");
 }
 

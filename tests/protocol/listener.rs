@@ -1,5 +1,6 @@
 //! Whose turn it is: every state of the listener against everything that can happen in it, for both levels.
 
+use crate::cases;
 use crate::fuzz::calls::Machine;
 use supervisor_events::{
     Decoder, LengthUnit, Listener, ListenerState, ProtocolError, ProtocolErrorKind, READY, Reply, Session,
@@ -329,9 +330,7 @@ fn broken_streams(limit: usize) -> Vec<BrokenStream> {
 /// At the beginning of a stream, and after an event; whole, and byte by byte.
 #[test]
 fn a_stream_without_a_header_where_one_is_expected_stays_broken() {
-    // Miri is too slow for all of them.
-    let most = if cfg!(miri) { 2 } else { usize::MAX };
-    for (stream, expected) in broken_streams(1024).into_iter().take(most) {
+    for (stream, expected) in broken_streams(1024).into_iter().take(cases(usize::MAX, 2)) {
         for (before, size) in [(&b""[..], 1), (b"", usize::MAX), (EVENT, 1), (EVENT, usize::MAX)] {
             let mut decoder = Decoder::new(LengthUnit::default());
             let mut listener = Listener::new(LengthUnit::default());

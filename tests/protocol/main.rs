@@ -1,6 +1,11 @@
 //! The protocol: the crate against the recordings of real servers, against itself, and against random bytes. These tests
 //! start no process and open no socket.
 
+/// How many of `all` cases to take: under Miri, which is slow, only a `few`.
+const fn cases(all: usize, few: usize) -> usize {
+    if cfg!(miri) { few } else { all }
+}
+
 mod audit;
 mod capture;
 mod chunking;

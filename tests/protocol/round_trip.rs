@@ -1,5 +1,6 @@
 //! The supervisor's end against the listener's end: each reads what the other writes, and joined, they never get stuck.
 
+use crate::cases;
 use crate::fuzz::both_ends::{Action, Joined, Script};
 use crate::fuzz::ends::{Ear, Machine, Said, Sent, result};
 use crate::ground_truth::base64;
@@ -25,7 +26,7 @@ fn sizes() -> impl Strategy<Value = Vec<usize>> {
 // ---- Typed events. ----
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1024))]
+    #![proptest_config(ProptestConfig::with_cases(cases(1024, 2) as u32))]
 
     #[test]
     fn a_typed_event_is_read_as_it_was_written(parts in parts()) {
@@ -48,7 +49,7 @@ proptest! {
 #[test]
 fn what_supervisord_wrote_is_written_again() {
     let (mut envelopes, mut payloads) = (0, 0);
-    for vector in crate::ground_truth::notifications() {
+    for vector in crate::ground_truth::notifications().iter().step_by(cases(1, 20)) {
         let name = &vector["name"];
         let recorded = base64(&vector["envelope_b64"]);
         let mut decoder = Decoder::<8192>::with_header_limit(LengthUnit::CodePoints);
@@ -69,7 +70,7 @@ fn what_supervisord_wrote_is_written_again() {
             payloads += 1;
         }
     }
-    assert!(envelopes >= 160 && payloads >= 140, "{envelopes} envelopes, {payloads} payloads");
+    assert!(envelopes >= cases(160, 8) && payloads >= cases(140, 7), "{envelopes} envelopes, {payloads} payloads");
 }
 
 // ---- Notifications and replies. ----
@@ -173,7 +174,7 @@ fn action() -> impl Strategy<Value = Action> {
 
 fn script() -> impl Strategy<Value = Script> {
     let rejections = prop_oneof![2 => Just(vec![]), 1 => vec(rejection(), 1..4)];
-    (unit(), 1000usize..2000)
+    (unit(), cases(1000, 5)..cases(2000, 10))
         .prop_flat_map(move |(unit, events)| {
             (Just(unit), Just(events), vec((sent(unit, 80), rejections.clone()), 1..12))
         })
@@ -181,7 +182,7 @@ fn script() -> impl Strategy<Value = Script> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
+    #![proptest_config(ProptestConfig::with_cases(cases(16, 2) as u32))]
 
     #[test]
     fn the_two_ends_never_get_stuck(

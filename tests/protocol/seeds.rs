@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::cases;
 use crate::fuzz::TARGETS;
 
 #[test]
@@ -10,12 +11,13 @@ fn every_seed_keeps_the_invariant_of_its_target() {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
     for (target, check) in TARGETS {
         let mut count = 0;
-        for entry in fs::read_dir(seeds.join(target)).unwrap() {
+        let entries = fs::read_dir(seeds.join(target)).unwrap();
+        for entry in entries.take(cases(usize::MAX, 2)) {
             let path = entry.unwrap().path();
             let checked = std::panic::catch_unwind(|| check(&fs::read(&path).unwrap()));
             assert!(checked.is_ok(), "{}", path.display());
             count += 1;
         }
-        assert!(count >= 10, "{target}: {count} inputs");
+        assert!(count >= cases(10, 2), "{target}: {count} inputs");
     }
 }

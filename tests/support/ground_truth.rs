@@ -22,20 +22,22 @@ pub struct Recording {
     pub description: Value,
 }
 
-/// All recorded streams: those of supervisor 4.3.0, then those of other servers.
+/// All recorded streams: those of supervisor 4.3.0, then those of other servers. Under Miri, which is slow, only those of
+/// up to 600 bytes.
 pub fn recordings() -> Vec<Recording> {
     let streams = recordings_in("streams");
     let others = recordings_in("other-servers");
     assert!(streams.len() >= 34 && others.len() >= 4, "recordings are missing");
-    streams.into_iter().chain(others).collect()
+    let is_chosen = |path: &PathBuf| !cfg!(miri) || fs::metadata(path).unwrap().len() <= 600;
+    streams.into_iter().chain(others).filter(is_chosen).map(|path| Recording::read(&path)).collect()
 }
 
 /// The recordings in one folder, in the order of their names.
-fn recordings_in(folder: &str) -> Vec<Recording> {
+fn recordings_in(folder: &str) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> =
         fs::read_dir(path(folder)).unwrap().map(|entry| entry.unwrap().path()).filter(|path| is_stream(path)).collect();
     paths.sort();
-    paths.iter().map(|path| Recording::read(path)).collect()
+    paths
 }
 
 fn is_stream(path: &Path) -> bool {
