@@ -21,7 +21,7 @@ listener reads from its standard input.
 
 Usage: decode [OPTIONS] [FILE]...
 
-Without FILE, or where FILE is -, decode reads standard input.
+Without FILE, or if FILE is -, decode reads standard input.
 
 Options:
       --length-unit UNIT   what 'len' counts: code-points (supervisor 4) or bytes (supervisor 3, and servers that are
@@ -32,17 +32,17 @@ Options:
 
 Output:
   file         the name of the file, if more than one was given
-  offset       where the event begins in its stream, in bytes
+  offset       the offset of the event in its stream, in bytes
   header       the header's tokens
   event        the typed payload; null if there is none, and event_error says why
-  payload      the payload as it came: text, or an array of bytes if it is not UTF-8
+  payload      the payload unchanged: text, or an array of bytes if it is not UTF-8
   omitted      how many bytes --max-payload cut off, if any; standard error says so, too
 
   Control characters and marks that change the direction of text are escaped: the output is safe to print on a
   terminal.
 
 Exit codes:
-  0  every stream ended between two events, or the output's reader has gone
+  0  every stream ended between two events, or the reader of the output is gone
   1  a stream is malformed, ends inside an event or cannot be read (the other files are still read), or the output
      cannot be written
   2  the command line is wrong
@@ -69,7 +69,7 @@ fn main() -> ExitCode {
         match settings.decode_file(file, &mut output) {
             Ok(()) => {}
             Err(Failure::Input(error)) => {
-                // What precedes the error is printed before it.
+                // Events before the error are printed before it.
                 if let Err(error) = output.flush() {
                     return finish(Err(error), false);
                 }
@@ -84,7 +84,7 @@ fn main() -> ExitCode {
 
 fn finish(written: io::Result<()>, clean: bool) -> ExitCode {
     match written {
-        // Whoever reads the output has seen enough.
+        // A broken pipe means that the reader of the output has seen enough.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             complain("error", format_args!("cannot write to standard output: {error}"));
             ExitCode::FAILURE
@@ -151,7 +151,7 @@ impl Settings {
         let mut header = Value::Null;
         let mut payload = Payload { bytes: Vec::new(), limit: self.max_payload, omitted: 0 };
         loop {
-            // The next read may wait: what is complete is printed first.
+            // The next read may wait, so complete events are printed first.
             output.flush().map_err(Failure::Output)?;
             let read = match input.read(&mut buffer) {
                 Ok(0) => return decoder.end().map_err(Failure::input),
@@ -212,7 +212,7 @@ impl Payload {
         self.omitted += (piece.len() - kept.len()) as u64;
     }
 
-    /// Drops a character that the limit cut in two: what is left of a text is a text.
+    /// Drops a character that the limit cut in two, so that the rest of a text is still text.
     fn complete(&mut self) {
         if self.omitted != 0
             && let Err(error) = str::from_utf8(&self.bytes)
@@ -225,7 +225,7 @@ impl Payload {
 
     fn print(&self, file: Option<&str>, offset: u64, header: &Value, mut output: impl Write) -> io::Result<()> {
         let event_type = EventType::from_name(header["eventname"].as_str().unwrap_or_default());
-        // A value that was cut off can look like a whole one. All fields but the data are in the first line.
+        // A truncated value can look like a whole one. All fields but the data are in the first line.
         let event = if self.omitted != 0 && !self.bytes.contains(&b'\n') {
             Err("payload: its first line is cut off".into())
         } else {
@@ -261,12 +261,12 @@ struct Line<'a> {
     omitted: Option<u64>,
 }
 
-/// JSON that no terminal obeys: JSON itself escapes only the control characters below U+0020.
+/// JSON that is safe to print on a terminal: JSON itself escapes only the control characters below U+0020.
 struct TerminalSafe;
 
 impl Formatter for TerminalSafe {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        // The usual case, which is faster than a look at each character.
+        // The usual case, which is faster than examining each character.
         if fragment.is_ascii() && !fragment.contains('\u{7f}') {
             return writer.write_all(fragment.as_bytes());
         }
@@ -293,7 +293,8 @@ fn name(file: &OsStr) -> String {
     if file == "-" { "standard input".into() } else { file.to_string_lossy().into_owned() }
 }
 
-/// Says something on standard error, with whatever a terminal would obey escaped. Nobody can be told if that fails.
+/// Writes a line to standard error, with everything escaped that a terminal would obey. If that fails, there is nobody
+/// to tell.
 fn complain(level: &str, message: impl Display) {
     let mut line = format!("{level}: ");
     for character in message.to_string().chars() {

@@ -1,4 +1,4 @@
-//! Shuts supervisord down when a process that matters is FATAL: in a container, that ends the container.
+//! Shuts supervisord down when a critical process is FATAL: in a container, that ends the container.
 //!
 //! ```ini
 //! [eventlistener:exit_on_fatal]
@@ -10,7 +10,7 @@
 //! stderr_logfile_maxbytes = 0
 //! ```
 //!
-//! Without arguments, every process matters. supervisord then exits with 0.
+//! Without arguments, every process is critical. supervisord exits with 0.
 
 use std::env;
 use std::io::{Write, stderr};
@@ -21,14 +21,14 @@ use supervisor_events::{Event, ProcessState, Reply};
 
 fn main() -> Result<(), ServeError> {
     let critical: Vec<String> = env::args().skip(1).collect();
-    // supervisord tells its children where it can be called.
+    // supervisord tells its children where they can call it.
     let server = env::var("SUPERVISOR_SERVER_URL").unwrap_or_default();
     serve_stdio(|notification| {
         if let Ok(Event::ProcessState(event)) = notification.event()
             && event.state == ProcessState::Fatal
             && (critical.is_empty() || critical.iter().any(|name| *name == *event.processname))
         {
-            writeln!(stderr(), "{} is FATAL: supervisord shuts down", event.processname)?;
+            writeln!(stderr(), "{} is FATAL: shutting supervisord down", event.processname)?;
             // With `?`, the event is rejected and comes again, up to three times.
             Command::new("supervisorctl").args(["--serverurl", &server, "shutdown"]).status()?;
         }

@@ -1,4 +1,4 @@
-//! A supervisor of its own: starts a listener, sends it three events, and prints what it replies.
+//! A small supervisor: starts a listener, sends it three events, and prints its replies.
 //!
 //! ```sh
 //! cargo run --example own_supervisor -- python3 my_listener.py

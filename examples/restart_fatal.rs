@@ -1,4 +1,4 @@
-//! Notes in a file which process is FATAL, and starts it again: without end, if it cannot run at all.
+//! Notes in a file which process is FATAL, and starts it again: endlessly, if it cannot run at all.
 //!
 //! ```ini
 //! [eventlistener:restart_fatal]
@@ -19,7 +19,7 @@ use supervisor_events::{Event, Reply};
 
 fn main() -> Result<(), ServeError> {
     let path = env::args().nth(1).unwrap_or_else(|| "fatal.log".into());
-    // supervisord tells its children where it can be called.
+    // supervisord tells its children where they can call it.
     let server = env::var("SUPERVISOR_SERVER_URL").unwrap_or_default();
     serve_stdio(|notification| {
         if let Ok(Event::ProcessState(event)) = notification.event() {

@@ -1,4 +1,4 @@
-//! Ends at SIGTERM without losing an event: the one at hand is answered first.
+//! Ends at SIGTERM without losing an event: it answers the current one first.
 //!
 //! ```ini
 //! [eventlistener:stop_on_signal]
@@ -9,8 +9,8 @@
 //! stderr_logfile = /var/log/stop_on_signal.log
 //! ```
 //!
-//! The argument is what the server's `len` counts: `code-points` (supervisor 4) or `bytes` (supervisor 3, and servers
-//! that are not written in Python).
+//! The argument tells what the server's `len` counts: `code-points` (supervisor 4) or `bytes` (supervisor 3, and
+//! servers that are not written in Python).
 
 use std::env;
 use std::error::Error;
@@ -24,7 +24,7 @@ use supervisor_events::{LengthUnit, Reply};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let unit: LengthUnit = env::args().nth(1).as_deref().unwrap_or("code-points").parse()?;
-    // The signal's handler writes to one end, and the loop sees it at the other.
+    // The signal handler writes to one end, and the loop sees that at the other.
     let (stop, signal) = UnixStream::pair()?;
     signal_hook::low_level::pipe::register(SIGTERM, signal)?;
     Serve::new().length_unit(unit).stop_on(stop.as_fd()).stdio(|event| {

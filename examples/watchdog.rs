@@ -1,7 +1,7 @@
 //! Waits for an event or a deadline, whichever comes first, without threads and without an executor.
 //!
-//! supervisord sends TICK_5 every 5 seconds. When none has come for a while, it hangs, or its machine does, and somebody
-//! should know.
+//! supervisord sends TICK_5 every 5 seconds. If none arrives for a while, supervisord or its machine hangs, and
+//! somebody should know.
 //!
 //! ```ini
 //! [eventlistener:watchdog]
@@ -11,7 +11,7 @@
 //! stderr_logfile = /var/log/watchdog.log
 //! ```
 //!
-//! The argument is how many seconds there may be between two ticks.
+//! The argument is how many seconds may pass between two ticks.
 
 use std::env;
 use std::error::Error;
@@ -37,9 +37,9 @@ fn main() -> Result<(), Box<dyn Error>> {
                 events.reply(&Reply::OK)?;
             }
             Wake::Deadline => {
-                // Not `eprintln!`: it panics if standard error is full or closed, and then nobody watches.
+                // Not `eprintln!`: it panics if standard error is full or closed, and that would end the watchdog.
                 let _ = writeln!(io::stderr(), "WARNING: no TICK_5 for {:.1} s", last.elapsed().as_secs_f64());
-                // Once in a while is enough.
+                // One warning per period is enough.
                 deadline = Instant::now() + patience;
             }
             Wake::End => return Ok(()),

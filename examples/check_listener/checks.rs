@@ -1,8 +1,8 @@
-//! The checks, as a table: each a small function that starts a listener of its own.
+//! The checks, as a table: each is a small function that starts a listener of its own.
 //!
-//! A check goes up in steps: each adds one difficulty to what the listener has mastered before, in the same pieces. So
-//! the cause that is reported is the true one: an event that is not ASCII and comes in pieces follows one that is ASCII
-//! and comes in the same pieces.
+//! A check proceeds in steps. Each step adds one difficulty to what the listener has mastered before, so the reported
+//! cause is the true one: an event that is not ASCII and arrives in pieces follows an ASCII one that arrived in the
+//! same pieces.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ pub struct Check {
     kind: Kind,
 }
 
-/// What a check needs among the events that the listener subscribes to.
+/// The kind of event that a check needs the listener to subscribe to.
 enum Need {
     AnyEvent,
     /// An event with a payload.
@@ -33,19 +33,19 @@ enum Need {
     Process,
     /// An event with data.
     Data,
-    /// An event that can be without a payload, or without data.
+    /// An event that can have no payload, or no data.
     Empty,
     Everything,
 }
 
 enum Kind {
-    /// Something to do with a listener that is READY.
+    /// Steps for a listener that is READY.
     Ready(fn(&mut Subject) -> Checked),
-    /// Events from a supervisord with this identifier, and what it shows if they fail.
+    /// Events from a supervisord with this identifier, and the cause if they fail.
     Identifier(&'static str, &'static Cause),
-    /// Events of a process with this name, and what it shows if they fail.
+    /// Events of a process with this name, and the cause if they fail.
     ProcessName(&'static str, &'static Cause),
-    /// What needs more than one listener.
+    /// A check that needs more than one listener.
     Bench(fn(&Bench) -> Vec<Finding>),
 }
 
@@ -67,12 +67,12 @@ impl Check {
     }
 }
 
-/// The first one comes first; the others may be made at the same time, in any order.
+/// The first one is made first; the others may be made at the same time, in any order.
 pub const CHECKS: &[Check] = &[
     check("basic", "READY, answers, READY again, and nothing else", basic),
     Check { name: "event-types", about: "every type of event", needs: Need::AnyEvent, kind: Kind::Bench(event_types) },
     check("waits-for-payload", "no answer before the payload's last byte", waits_for_payload).needs(Need::Payload),
-    check("quiet-while-ready", "nothing is said while there is no event", quiet_while_ready),
+    check("quiet-while-ready", "no output while there is no event", quiet_while_ready),
     check("several-lines", "payloads of several lines, and control characters", several_lines).needs(Need::Data),
     check("non-ascii", "payloads that are not ASCII, with `len` in code points", non_ascii).needs(Need::Text),
     check("empty-payload", "payloads of no bytes, and without data", empty_payload).needs(Need::Empty),
@@ -83,22 +83,22 @@ pub const CHECKS: &[Check] = &[
     identifier("identifier-colon", "an identifier with colons", "host:9001", causes::SPLIT_ON_EVERY_COLON),
     identifier("identifier-empty", "an empty identifier", "", causes::EMPTY_IDENTIFIER),
     identifier("identifier-non-ascii", "an identifier that is not ASCII", "zürich", causes::NON_ASCII_IDENTIFIER),
-    check("byte-by-byte", "an event that comes one byte at a time", byte_by_byte),
-    check("split-everywhere", "events in two pieces, split at every place", split_everywhere),
-    check("slow", "an event that comes slowly", slow),
-    check("redelivery", "events that come again, and numbers that jump", redelivery),
-    check("unknown-types", "events of types that nobody knows", unknown_types).needs(Need::Everything),
-    check("unknown-tokens", "tokens that nobody knows, in header and payload", unknown_tokens),
-    check("flood", "10,000 events, one after the other", flood),
+    check("byte-by-byte", "an event that arrives one byte at a time", byte_by_byte),
+    check("split-everywhere", "events in two pieces, split at every offset", split_everywhere),
+    check("slow", "an event that arrives slowly", slow),
+    check("redelivery", "redelivered events, and numbers that jump", redelivery),
+    check("unknown-types", "events of unknown types", unknown_types).needs(Need::Everything),
+    check("unknown-tokens", "unknown tokens, in header and payload", unknown_tokens),
+    check("flood", "10,000 events in a row", flood),
     check("end-between", "the end of input between two events", end_between),
-    check("end-within-header", "the end of input in a header", end_within_header),
-    check("end-within-payload", "the end of input in a payload", end_within_payload).needs(Need::Payload),
+    check("end-within-header", "the end of input inside a header", end_within_header),
+    check("end-within-payload", "the end of input inside a payload", end_within_payload).needs(Need::Payload),
     check("sigterm-ready", "SIGTERM while READY", sigterm_ready),
     check("sigterm-busy", "SIGTERM while BUSY", sigterm_busy),
 ];
 
 impl Need {
-    /// Why these events are not enough, if they are not.
+    /// The reason why these events are not enough; `None` if they are.
     fn unmet(&self, events: &Subscription) -> Option<&'static str> {
         let has = |is_right: fn(&Sample) -> bool| events.first(PLAIN, is_right).is_some();
         let (met, without) = match self {
@@ -117,20 +117,20 @@ impl Need {
 }
 
 impl Check {
-    /// Why the check cannot be made with what the listener subscribes to.
+    /// The reason why the check cannot be made with these events; `None` if it can.
     pub fn unmet(&self, events: &Subscription) -> Option<&'static str> {
         self.needs.unmet(events)
     }
 
-    /// Makes the check, and says what it found.
+    /// Makes the check, and returns its findings.
     pub fn run(&self, bench: &Bench) -> Vec<Finding> {
         let mut findings = self.run_once(bench);
         if findings.iter().any(Finding::may_be_load) {
-            // Was it the listener, or a machine that has too much to do? Once more.
+            // Was it the listener, or a busy machine? Try again.
             findings = self.run_once(bench);
         }
         if WRITERS_CAN_BE_TOLD && !bench.watch_writers && findings.iter().any(Finding::may_be_foreign) {
-            // Was it the listener itself? Once more, with an eye on who writes.
+            // Was it the listener itself? Try again, and watch which process writes.
             let again = self.run_once(&Bench { watch_writers: true, ..bench.clone() });
             if again.iter().any(|finding| finding.cause == causes::INHERITED_STDOUT) {
                 return again;
@@ -145,8 +145,8 @@ impl Check {
         findings
     }
 
-    /// Did something come because the input had ended, or was it late? Once more: what a listener holds back until the end
-    /// comes earlier if the input ends earlier.
+    /// Did output appear because the input had ended, or was it just late? Tries again: output that a listener holds
+    /// back until the end appears earlier if the input ends earlier.
     fn tell_late_from_flushed(&self, bench: &Bench, findings: Vec<Finding>) -> Vec<Finding> {
         if findings.iter().all(|finding| finding.came_at_end().is_none()) {
             return findings;
@@ -191,8 +191,8 @@ fn with_listener(bench: &Bench, make: impl FnOnce(&mut Subject) -> Checked) -> V
     findings
 }
 
-/// Only some types have payloads of several lines, or empty ones. Was it the type? To find out, sends the same type
-/// without the lines, or another type that is empty.
+/// Whether the type of the event is the cause, and not its several lines or its empty payload, which only some types
+/// have. To find out, sends the same type without the lines, or another type whose payload is empty.
 fn is_about_type(finding: &Finding, bench: &Bench) -> bool {
     let Some(eventname) = finding.trouble.eventname.as_deref() else { return false };
     let is_passable = |finding: &Finding| finding.may_be_load() || finding.can_go_on();
@@ -215,7 +215,7 @@ const LINES: Topic = Topic::one(causes::SEVERAL_LINES);
 const PIECES: Topic = Topic::one(causes::CHUNKING);
 const EMPTY: Topic = Topic::one(causes::EMPTY_PAYLOAD);
 
-/// The difficulty of an event that comes in one piece.
+/// The difficulty of an event that arrives in one piece.
 fn topic_of(event: &Sample) -> Topic {
     match event {
         _ if event.payload.is_empty() => EMPTY,
@@ -224,14 +224,14 @@ fn topic_of(event: &Sample) -> Topic {
     }
 }
 
-/// An event, and a usual one, which shows whether the first was read to its end.
+/// Delivers an event, and then a usual one, which shows whether the first was read to its end.
 fn step(subject: &mut Subject, topic: Topic, event: &Sample) -> Checked {
     subject.topic = topic;
     subject.deliver(event)?;
     subject.deliver(&subject.bench.events.usual())
 }
 
-/// The same in pieces: cut at these places, with time for the listener to say something.
+/// The same in pieces: split at these offsets, with time for the listener to react.
 fn step_in_pieces(
     subject: &mut Subject,
     topic: Topic,
@@ -285,7 +285,7 @@ fn basic(subject: &mut Subject) -> Checked {
     subject.stays_quiet()
 }
 
-/// Every type has its turn, whatever the listener makes of the others.
+/// Tries every type, whatever the listener makes of the others.
 fn event_types(bench: &Bench) -> Vec<Finding> {
     let samples = events::samples(PLAIN);
     let tested = |of: &EventType<'_>| samples.iter().any(|sample| sample.eventname == of.name());
@@ -303,7 +303,7 @@ fn event_types(bench: &Bench) -> Vec<Finding> {
                 step(subject, topic_of(event), event)
             })
         }));
-        // Waiting for the other types to fail as well would take long, and tell little.
+        // Waiting for the other types to fail as well would take long, and show little.
         let stop = |finding: &Finding| {
             finding.trouble.signal.is_none() && !matches!(finding.trouble.seen, Seen::Ended { .. } | Seen::Found(_))
         };
@@ -315,7 +315,7 @@ fn event_types(bench: &Bench) -> Vec<Finding> {
 }
 
 fn waits_for_payload(subject: &mut Subject) -> Checked {
-    // One that most listeners do not want, and are tempted to answer at once, comes first.
+    // The first is a type that most listeners ignore, and so are tempted to answer at once.
     for eventname in ["PROCESS_GROUP_ADDED", "PROCESS_STATE_STOPPED", "PROCESS_LOG_STDOUT", "REMOTE_COMMUNICATION"] {
         let Some(event) = subject.bench.events.first(PLAIN, |event| event.eventname == eventname) else { continue };
         step(subject, topic_of(&event), &event)?;
@@ -347,15 +347,15 @@ fn several_lines(subject: &mut Subject) -> Checked {
 const NON_ASCII: Topic =
     Topic { ended: causes::CRASH_ON_NON_ASCII, silent: causes::HANG_ON_NON_ASCII, early: causes::LENGTH_IN_BYTES };
 
-/// A character that comes in two pieces, after the same pieces in ASCII.
+/// A character that arrives in two pieces, after the same pieces in ASCII.
 const SPLIT: Topic = Topic { early: causes::LENGTH_IN_BYTES, ..Topic::one(causes::SPLIT_CHARACTER) };
 
-/// What is left of a payload precedes the next event, or is taken for one. Who answers early whatever is sent, has done so
-/// before.
+/// Unread bytes of a payload precede the next event, or are taken for one. A listener that always answers early has
+/// done so before.
 const AFTER_NON_ASCII: Topic = Topic { early: causes::LENGTH_IN_BYTES, ..Topic::one(causes::LENGTH_IN_BYTES) };
 
-/// In one piece, and as header, payload and last byte: an event in ASCII, then the same with other text. A listener that
-/// counts bytes has enough of them before the last one.
+/// An event in ASCII, then the same with other text: in one piece, and as header, payload and last byte. A listener
+/// that counts bytes has enough of them before the last byte.
 fn step_to_non_ascii(subject: &mut Subject, twin: &Sample, event: &Sample) -> Checked {
     let last = twin.payload.len().saturating_sub(1);
     step_in_pieces(subject, PIECES, twin, |header| vec![header, header + last])?;
@@ -379,7 +379,7 @@ fn step_to_whole_non_ascii(subject: &mut Subject, data: &str) -> Checked {
     subject.topic = NON_ASCII;
     subject.deliver(&event)?;
     subject.topic = AFTER_NON_ASCII;
-    // What is left may hold a newline: then it is answered, too.
+    // The unread bytes may hold a newline, and be answered as well.
     subject.stays_quiet()?;
     subject.deliver(&subject.bench.events.usual())?;
     subject.stays_quiet()
@@ -395,7 +395,7 @@ fn non_ascii_with(subject: &Subject, data: &str) -> Option<(Sample, Sample)> {
 
 fn non_ascii(subject: &mut Subject) -> Checked {
     let names = Words { process: "zähler", group: "zähler", data: "" };
-    // As many bytes as `len` says end between two characters: who counts bytes is content.
+    // `len` bytes of this payload end between two characters: a listener that counts bytes notices nothing.
     if let Some(event) = subject.bench.events.first(names, |event| has_text(event) && !event.has_lines())
         && let Some(twin) = events::sample(event.eventname, PLAIN)
     {
@@ -450,13 +450,13 @@ fn large_payload(subject: &mut Subject) -> Checked {
         }
         let line = events::sample(twin.eventname, Words { data: "", ..PLAIN }).unwrap_or(twin.clone());
         let payload = [line.payload, text.repeat(200_000 / text.len()).into_bytes()].concat();
-        // More than a pipe holds is written before the pause.
+        // The first piece is more than a pipe holds.
         step_in_pieces(subject, large, &Sample { payload, ..twin }, |_| vec![150_000])?;
     }
     Ok(())
 }
 
-/// Each type has its turn with a usual name before it has the odd one.
+/// Each type comes with a usual name before it comes with the odd one.
 fn named_process(subject: &mut Subject, name: &str, cause: &'static Cause) -> Checked {
     let words = Words { process: name, ..PLAIN };
     for event in subject.bench.events.samples(words).iter().filter(|event| is_of_process(event)) {
@@ -490,8 +490,8 @@ fn one_by_one(subject: &mut Subject, topic: Topic, event: &Sample) -> Checked {
     subject.deliver(&subject.bench.events.usual())
 }
 
-/// What answers early takes the rest for the next header, which shows later or never. So: a look after each piece, and a
-/// longer one where the payload has begun, and where its last byte is missing.
+/// A listener that answers early takes the rest for the next header, which shows later or never. So this checks after
+/// each piece for an answer, and waits longer at the start of the payload and before its last byte.
 fn not_yet_answered(subject: &mut Subject, written: usize, event: &Sample, bytes: &[u8]) -> Checked {
     let missing = bytes.len().saturating_sub(written);
     let is_telling = missing == 1 || missing.saturating_add(1) == event.payload.len();
@@ -530,7 +530,7 @@ fn at_every_place(subject: &mut Subject, topic: Topic, event: &Sample) -> Checke
     }
 }
 
-/// A listener that does real work may be slow: it need not get all of many events.
+/// A listener that does real work may be slow: it need not get all of the events.
 fn is_enough(subject: &Subject, since: Instant) -> bool {
     since.elapsed() > 3 * subject.bench.patience
 }
@@ -542,7 +542,7 @@ fn slow(subject: &mut Subject) -> Checked {
     let step = bytes.len().div_ceil(5);
     for piece in bytes.chunks(step) {
         subject.write(piece);
-        // Two pieces in one read would make it another event than the slow one.
+        // Two pieces in one read would not be the pieces of the slow event below.
         subject.let_read_for(subject.bench.patience);
     }
     subject.answered()?;
@@ -552,7 +552,7 @@ fn slow(subject: &mut Subject) -> Checked {
 fn redelivery(subject: &mut Subject) -> Checked {
     let Sample { eventname, payload } = subject.bench.events.usual();
     let last = u64::MAX >> 1;
-    // The same one three times; a jump, as after an overflow; the highest number, and again from 0.
+    // The same event three times; a jump, as after an overflow; the highest number, and 0 after it.
     for (serial, poolserial) in [(6, 2), (7, 3), (7, 3), (7, 3), (50, 20), (8, 4), (last, last), (0, 0)] {
         subject.topic = match serial {
             6 => Topic::GENERAL,
@@ -579,7 +579,7 @@ fn unknown_types(subject: &mut Subject) -> Checked {
     step(subject, unknown, &event("SOMETHING_NEW", b"size:12"))?;
     step(subject, unknown, &event("PROCESS", b"no tokens, but text"))?;
     step(subject, unknown, &event("PROCESS_STATE_PAUSED", &usual.payload))?;
-    // An event that nobody registered is `None` by name. An empty one of a known type comes first.
+    // An unregistered event is called `None`. An empty one of a known type comes first.
     if let Some(empty) = subject.bench.events.first(PLAIN, |event| event.payload.is_empty()) {
         step(subject, EMPTY, &empty)?;
     }
@@ -607,7 +607,7 @@ fn flood(subject: &mut Subject) -> Checked {
     let since = Instant::now();
     for _ in 0..10_000 {
         subject.deliver(&usual)?;
-        // On a busy machine, fewer have to do.
+        // On a busy machine, fewer are enough.
         if since.elapsed() > subject.bench.patience.min(LONGEST_FLOOD) {
             break;
         }
@@ -629,7 +629,7 @@ fn end_between(subject: &mut Subject) -> Checked {
     Ok(())
 }
 
-/// Waits for the process to end without another word.
+/// Waits for the process to end without further output.
 fn ended(subject: &mut Subject, heard: usize) -> Result<std::process::ExitStatus, Box<Finding>> {
     let status = subject.exited();
     if subject.heard() > heard {
@@ -673,7 +673,7 @@ fn sigterm_ready(subject: &mut Subject) -> Checked {
     }
 }
 
-/// It may end at once, and supervisord sends the event again, or answer first.
+/// It may end at once, so that supervisord sends the event again, or answer first.
 fn sigterm_busy(subject: &mut Subject) -> Checked {
     let bytes = subject.begin(&subject.bench.events.usual())?;
     let (first, second) = bytes.split_at_checked(bytes.len().saturating_sub(10)).unwrap_or_default();

@@ -1,11 +1,11 @@
-//! The events that listeners are tried with, and which of them a listener subscribes to.
+//! The events that the checks send, and which of them a listener subscribes to.
 
 use supervisor_events::{
     Channel, Data, Event, EventType, GroupChange, ProcessCommunicationEvent, ProcessGroupEvent, ProcessLogEvent,
     ProcessState, ProcessStateEvent, RemoteCommunicationEvent, SupervisorState, Text, TickEvent,
 };
 
-/// An event to be sent.
+/// An event to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
     pub eventname: &'static str,
@@ -13,12 +13,12 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Whether the payload goes on after a first line.
+    /// Whether the payload continues after its first line.
     pub fn has_lines(&self) -> bool {
         self.payload.trim_ascii().contains(&b'\n')
     }
 
-    /// An event of which only one thing may be hard: nothing, if it has a payload of one line.
+    /// Whether the payload is one line, so that nothing about it is difficult.
     pub fn is_plain(&self) -> bool {
         !self.payload.is_empty() && !self.payload.contains(&b'\n')
     }
@@ -49,7 +49,7 @@ fn process_states(words: Words<'_>) -> [Event<'_>; 9] {
     use ProcessState::*;
     let pid = Some(2766);
     [
-        // One that most listeners have no reason to act on comes first.
+        // The first is a state that most listeners have no reason to act on.
         (Running, Starting, None, None, pid),
         (Starting, Stopped, Some(0), None, None),
         (Backoff, Starting, Some(1), None, None),
@@ -68,7 +68,7 @@ fn process_states(words: Words<'_>) -> [Event<'_>; 9] {
     })
 }
 
-/// The time, and what happens to groups and to supervisord itself.
+/// Ticks, and what happens to groups and to supervisord itself.
 fn supervisors_own(words: Words<'_>) -> [Event<'_>; 7] {
     let tick = |period, when| {
         let mut event = TickEvent::new(period);
@@ -91,7 +91,7 @@ fn supervisors_own(words: Words<'_>) -> [Event<'_>; 7] {
     ]
 }
 
-/// What processes and people say.
+/// The output and messages of processes, and messages of clients.
 fn outputs(words: Words<'_>) -> [Event<'_>; 5] {
     let (processname, groupname) = (Text::new(words.process), Text::new(words.group));
     let (data, pid) = (Data::new(words.data.as_bytes()), Some(2766));
@@ -121,7 +121,7 @@ pub fn sample(eventname: &str, words: Words<'_>) -> Option<Sample> {
     samples(words).into_iter().find(|sample| sample.eventname == eventname)
 }
 
-/// What the listener subscribes to, as in `events=` of its section in supervisord's configuration.
+/// The types that the listener subscribes to, as in `events=` of its section in supervisord's configuration.
 #[derive(Clone, Debug)]
 pub struct Subscription(Vec<EventType<'static>>);
 
@@ -130,7 +130,7 @@ impl Subscription {
         Self(vec![EventType::Event])
     }
 
-    /// Reads names, separated by commas. supervisord takes them in small letters, too.
+    /// Reads names, separated by commas. supervisord also accepts them in lower case.
     pub fn parse(names: &str) -> Result<Self, String> {
         let known = |name: &str| {
             let name = name.trim().to_ascii_uppercase();
@@ -148,7 +148,7 @@ impl Subscription {
         self.0.iter().any(|of| EventType::from_name(eventname).is_a(*of))
     }
 
-    /// Whether types that nobody knows are among it.
+    /// Whether unknown types are among them.
     pub fn has_everything(&self) -> bool {
         self.0.contains(&EventType::Event)
     }
@@ -164,7 +164,7 @@ impl Subscription {
         self.samples(PLAIN).into_iter().next().expect("each type of the table has a sample")
     }
 
-    /// The first type whose payload is as asked for.
+    /// The first type whose event passes the test.
     pub fn first(&self, words: Words<'_>, is_right: impl Fn(&Sample) -> bool) -> Option<Sample> {
         self.samples(words).into_iter().find(is_right)
     }

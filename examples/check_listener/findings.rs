@@ -1,4 +1,4 @@
-//! What a check saw, and which cause that points to.
+//! What a check saw, and the cause that it points to.
 
 use std::fmt;
 use std::process::ExitStatus;
@@ -13,16 +13,16 @@ use crate::causes::*;
 /// What a check saw.
 #[derive(Debug)]
 pub enum Seen {
-    /// Nothing more, while it was due. `at_end`: but something came after the input had been closed, this long after the
-    /// event.
+    /// Nothing more, though something was expected. `at_end`: output appeared only after the input had been closed,
+    /// this long after the event.
     Silence {
         at_end: Option<Duration>,
     },
-    /// Something before the event had been written to its end. `answer`: a whole RESULT.
+    /// Output before all of the event had been written. `answer`: it was a whole RESULT.
     Early {
         answer: bool,
     },
-    /// What was due, this long after the event.
+    /// What was expected, but only this long after the event.
     Late(Duration),
     /// The end of the process. `untouched`: it had not read a byte of the event.
     Ended {
@@ -33,7 +33,7 @@ pub enum Seen {
     Violation(Violation),
     /// A RESULT that never ends.
     Stuck,
-    /// What the check itself is about.
+    /// The cause that the check itself looks for.
     Found(&'static Cause),
 }
 
@@ -45,9 +45,9 @@ pub struct Trouble {
     pub eventname: Option<String>,
     /// What the listener has written since that event, or since its start.
     pub said: Vec<u8>,
-    /// How much of that supervisord took for the event's RESULT, with its data.
+    /// How many of those bytes supervisord took for the event's RESULT, and the data of the RESULT.
     pub answer: Option<(usize, Vec<u8>)>,
-    /// Whether the listener was READY at some time.
+    /// Whether the listener has ever been READY.
     pub was_ready: bool,
     /// Whether more than one process has written.
     pub foreign: bool,
@@ -58,7 +58,7 @@ pub struct Trouble {
     pub stderr: String,
 }
 
-/// What an end or a silence means in a check that is about one thing.
+/// What the end, the silence or an early answer of the listener means in this step of a check.
 #[derive(Clone, Copy)]
 pub struct Topic {
     pub ended: &'static Cause,
@@ -74,7 +74,7 @@ impl Topic {
     }
 }
 
-/// What is wrong, for people and for programs.
+/// A fault of the listener, for people and for programs.
 #[derive(Debug)]
 pub struct Finding {
     pub cause: &'static Cause,
@@ -86,7 +86,7 @@ impl Finding {
         Self { cause: trouble.cause(topic), trouble }
     }
 
-    /// The topic was another one.
+    /// Judges the trouble again, under another topic.
     pub fn judge_again(&mut self, topic: Topic) {
         self.cause = self.trouble.cause(topic);
     }
@@ -95,19 +95,19 @@ impl Finding {
         self.cause.severity == Severity::Failed
     }
 
-    /// Whether the listener went on after it.
+    /// Whether the listener can continue after it.
     pub fn can_go_on(&self) -> bool {
         [ODD_PREFIX, ODD_NUMBER, REJECTS, REJECTS_AT_FIRST].contains(&self.cause)
     }
 
-    /// Whether it may be the machine that was slow.
+    /// Whether a slow machine may be the reason.
     pub fn may_be_load(&self) -> bool {
-        // For what comes after the end of the input, see `tell_late_from_flushed`.
+        // For output after the end of the input, see `tell_late_from_flushed`.
         let never_ready = matches!(self.trouble.seen, Seen::Silence { at_end: None }) && !self.trouble.was_ready;
         never_ready || matches!(self.trouble.seen, Seen::Late(_))
     }
 
-    /// How long after the event something came, if it came after the input had been closed.
+    /// How long after the event output appeared, if it appeared after the input had been closed.
     pub fn came_at_end(&self) -> Option<Duration> {
         match self.trouble.seen {
             Seen::Silence { at_end } => at_end,
@@ -115,12 +115,12 @@ impl Finding {
         }
     }
 
-    /// The same, but the end of the input was not why.
+    /// The same finding, if the end of the input was not the reason.
     pub fn into_late(self, after: Duration) -> Self {
         Self { cause: SLOW, trouble: Trouble { seen: Seen::Late(after), ..self.trouble } }
     }
 
-    /// Whether it may be another process that wrote what should not be there.
+    /// Whether another process may have written the unexpected output.
     pub fn may_be_foreign(&self) -> bool {
         [PRINT_IN_HANDLER, OUTPUT_WHILE_READY, TRAILING_NEWLINE, BANNER, ODD_PREFIX].contains(&self.cause)
     }
@@ -170,7 +170,7 @@ impl fmt::Display for Finding {
 }
 
 impl Trouble {
-    /// What was said, escaped; of much only the start and the end.
+    /// The output, escaped; of long output only the start and the end.
     fn excerpt(&self) -> String {
         const SHOWN: usize = 200;
         match self.said.len().checked_sub(SHOWN).filter(|end| *end > SHOWN).map(|end| self.said.split_at(end)) {
@@ -206,13 +206,13 @@ impl Trouble {
             Seen::Early { answer: false } => PRINT_IN_HANDLER,
             Seen::Late(_) => SLOW,
             Seen::Ended { .. } if !self.was_ready => DIED_AT_START,
-            // It took the rest of an event for the next header, perhaps after an early answer.
+            // It took the rest of an event for the next header, possibly after an early answer.
             Seen::Ended { untouched } if topic.ended == LENGTH_IN_BYTES && !self.ended_in_peace(untouched) => {
                 LENGTH_IN_BYTES
             }
             Seen::Ended { .. } if self.answer.is_some() && !self.said.ends_with(READY) => ENDS_AFTER_ANSWER,
             Seen::Ended { .. } if self.answer.is_some() || self.eventname.is_none() => ENDS_WHILE_READY,
-            // It was READY for this event, and did not wait for it.
+            // It was READY for this event, but did not wait for it.
             Seen::Ended { untouched: true } => ENDS_WHILE_READY,
             Seen::Ended { .. } => topic.ended,
             Seen::Silence { at_end } => self.silence(at_end.is_some(), topic),
@@ -245,7 +245,7 @@ impl Trouble {
     }
 
     fn violation(&self, violation: Violation) -> &'static Cause {
-        // What was said where READY was due, or at the start.
+        // The output where READY was expected, or from the start.
         let rest = match &self.answer {
             Some((len, _)) => self.said.get(*len..).unwrap_or_default(),
             None => &self.said,
@@ -263,7 +263,7 @@ impl Trouble {
                 more if more.starts_with(READY) => READY_TWICE,
                 _ => OUTPUT_WHILE_READY,
             },
-            // Either a second READY crossed the event, which was answered later, or READY is all that came.
+            // Either a second READY crossed the event, which was answered later, or nothing but READY was written.
             Violation::BadResultLine if self.said.starts_with(READY) => {
                 if find(&self.said, b"RESULT ") {
                     READY_TWICE
@@ -279,7 +279,7 @@ impl Trouble {
         }
     }
 
-    /// What follows a RESULT instead of READY: `rest`, of which `bytes` are the first six.
+    /// The cause if `rest` follows a RESULT instead of READY; `bytes` are its first six.
     fn not_ready_again(&self, bytes: [u8; 6], rest: &[u8]) -> &'static Cause {
         let (_, data) = self.answer.clone().unwrap_or_default();
         let more = rest.strip_suffix(READY).unwrap_or(rest);
@@ -300,7 +300,7 @@ fn name_of_signal(signal: i32) -> String {
     signal_name(signal).map_or_else(|| signal.to_string(), str::to_owned)
 }
 
-/// Whether these bytes are right but for newlines around READY.
+/// Whether these bytes are correct except for newlines around READY.
 fn newline_only(bytes: &[u8]) -> bool {
     let without: Vec<u8> = bytes.iter().copied().filter(|byte| !b"\r\n".contains(byte)).collect();
     bytes != READY && !bytes.is_empty() && (without.is_empty() || without == b"READY")

@@ -1,6 +1,6 @@
-//! Judges what a listener wrote, from a file, as supervisord judges it: a line for each step.
+//! Judges the recorded output of a listener as supervisord would: a line for each step.
 //!
-//! The log holds one direction only, so an event is taken to be sent whenever the listener is READY.
+//! The recording holds only one direction, so this assumes that an event was sent whenever the listener was READY.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -14,10 +14,10 @@ use supervisor_events::{
 
 use crate::report::say;
 
-/// How much of a step's bytes is shown.
+/// How many bytes of a step are shown.
 const SHOWN: usize = 100;
 
-/// What was made of some bytes of the log.
+/// A step, and the bytes of the log that make it up.
 struct Step<'a> {
     offset: u64,
     len: u64,
@@ -43,7 +43,7 @@ impl Step<'_> {
     }
 }
 
-/// Exit code 1: supervisord would not have taken all of it.
+/// Returns exit code 1 if supervisord would not have accepted all of it.
 pub fn run(path: &OsStr, as_json: bool, result_handler: bool) -> Result<ExitCode, String> {
     let named = |error: io::Error| format!("{}: {error}", path.to_string_lossy());
     let mut log: Box<dyn Read> =
@@ -68,10 +68,10 @@ pub fn run(path: &OsStr, as_json: bool, result_handler: bool) -> Result<ExitCode
 
 struct Judge {
     supervisor: Supervisor,
-    /// Where the next step begins, and how many bytes of it have come.
+    /// Where the next step begins, and how many of its bytes have been read.
     offset: u64,
     len: u64,
-    /// As many of them as are shown.
+    /// The first of them, to be shown.
     start: Vec<u8>,
     failed: bool,
     as_json: bool,
@@ -88,7 +88,7 @@ impl Judge {
         if self.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
 
-    /// `false`: nobody reads the verdicts any more.
+    /// Returns `false` if nobody reads the verdicts any longer.
     fn hear(&mut self, piece: &[u8]) -> io::Result<bool> {
         let mut input = piece;
         while !input.is_empty() {
@@ -103,7 +103,7 @@ impl Judge {
             }
             self.send_event();
         }
-        // All data of a RESULT may be there.
+        // The data of a RESULT may be complete now.
         while let Some(heard) = self.supervisor.advance(&mut input) {
             if !self.tell(heard)? {
                 return Ok(false);
@@ -155,7 +155,7 @@ impl Judge {
     }
 
     fn end(&mut self) -> io::Result<bool> {
-        let ignored = "supervisord does not look at what follows";
+        let ignored = "supervisord ignores these bytes";
         let between = self.len == 0;
         match self.supervisor.state() {
             ListenerState::Unknown if !between => self.step("ignored", ignored)?,
@@ -176,17 +176,17 @@ impl Judge {
 fn remark_on_quirk(quirk: Quirk) -> &'static str {
     match quirk {
         Quirk::Prefix => "accepted, though it does not begin with `RESULT `",
-        _ => "accepted, though the number is more than decimal digits",
+        _ => "accepted, though the number is not a plain decimal number",
     }
 }
 
 fn remark_on_violation(violation: Violation) -> &'static str {
     match violation {
-        Violation::NotReady(_) => "READY was due: the listener is UNKNOWN from here on",
+        Violation::NotReady(_) => "READY was expected: the listener is UNKNOWN from here on",
         Violation::BadResultLine => {
-            "a RESULT was due, or nothing: the listener is UNKNOWN from here on, unless it was started anew here"
+            "a RESULT was expected, or nothing: the listener is UNKNOWN from here on, unless it was restarted here"
         }
-        _ => "nothing was due: the listener is UNKNOWN from here on",
+        _ => "nothing was expected: the listener is UNKNOWN from here on",
     }
 }
 

@@ -1,10 +1,10 @@
-//! Starts an event listener, in whatever language, and tries it as supervisord would, and harder.
+//! Starts an event listener, written in any language, and tests it as supervisord would use it, and harder.
 //!
-//! Every check starts the listener anew. What is wrong is shown with the bytes that tell so, and how to mend it. With
-//! `--judge`, it reads what a listener once wrote instead. `--help` shows the options and exit codes.
+//! Every check starts the listener anew. A mistake is shown with the bytes that prove it, and how to fix it. With
+//! `--judge`, it reads the recorded output of a listener instead. `--help` shows the options and exit codes.
 //!
-//! The listener really handles the events: give it a configuration in which that does no harm. No supervisord answers it
-//! but the one that SUPERVISOR_SERVER_URL names, if that is set.
+//! The listener really handles the events: give it a configuration in which that does no harm. If it calls supervisord
+//! back, only the one in SUPERVISOR_SERVER_URL answers, if that is set.
 
 mod causes;
 mod checks;
@@ -39,33 +39,34 @@ usage: check_listener [OPTION]... -- COMMAND [ARGUMENT]...
        check_listener --list";
 
 const HELP: &str = "
-Starts an event listener, in whatever language, and tries it as supervisord would, and harder. Shows what is wrong, the
-bytes that tell so, and how to mend it. The listener really handles the events: start it so that this does no harm.
+Starts an event listener, written in any language, and tests it as supervisord would use it, and harder. Shows each
+mistake, the bytes that prove it, and how to fix it. The listener really handles the events: start it in a way that does
+no harm.
 
-  --events NAME[,NAME]...  what the listener subscribes to, as in its section of supervisord.conf; nothing else is sent
-                           to it, and checks that need something else are skipped (default: EVENT, which is everything)
-  --result-handler         the pool has a result_handler of its own: answers other than OK are right
+  --events NAME[,NAME]...  what the listener subscribes to, as in its section of supervisord.conf; it gets no other
+                           events, and checks that need others are skipped (default: EVENT, which is everything)
+  --result-handler         the pool has a result_handler of its own: answers other than OK are correct
   --timeout SECONDS        how long to wait for READY, an answer, or the end of the listener (default: 5)
-  --jobs N                 how many instances of the listener run at the same time at most (default: 4); where a second
-                           one does not start while one runs, it is 1 by itself, and the report says so
-  --only CHECK             make this check only; may be repeated
-  --list                   show all checks
-  --judge FILE             start nothing, but judge what a listener has written to its standard output: a line for each
-                           step, with its offset; `-` is standard input
-  --json                   write JSON: one object, or one a step for --judge
-  -h, --help               show this
+  --jobs N                 how many instances of the listener may run at the same time (default: 4); if a second one
+                           does not start while another is running, only one runs at a time, and the report says so
+  --only CHECK             run only this check; may be repeated
+  --list                   list all checks
+  --judge FILE             start nothing; judge what a listener wrote to its standard output, in a line for each step,
+                           with its offset; `-` is standard input
+  --json                   write JSON: one object, or with --judge one for each step
+  -h, --help               print this help
   -V, --version            print the version
 
 exit codes:
   0  nothing failed; there may be warnings
-  1  something failed, or supervisord would not have taken all of FILE
-  2  it could not be tried: wrong usage, the command cannot be started, FILE cannot be read
+  1  something failed, or supervisord would not have accepted all of FILE
+  2  nothing could be tested: wrong usage, the command cannot be started, FILE cannot be read
 ";
 
-/// Checks that go on at the same time, unless asked for others. They wait more than they work.
+/// How many checks run at the same time by default. They wait more than they work.
 const AT_A_TIME: usize = 4;
 
-/// How much longer than the timeout the first check waits at most, to tell a slow listener from a silent one.
+/// How long the first check may wait after the timeout, to tell a slow listener from a silent one.
 const LONGEST_GRACE: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
@@ -77,17 +78,17 @@ fn main() -> ExitCode {
         _ => run(),
     };
     result.unwrap_or_else(|error| {
-        // Nobody may read this.
+        // Standard error may be closed.
         let _ = writeln!(io::stderr(), "error: {error}");
         ExitCode::from(2)
     })
 }
 
-/// What the command line asks for.
+/// The command line.
 struct Options {
     as_json: bool,
     list: bool,
-    /// To be printed instead of anything else.
+    /// Printed instead of running anything.
     text: Option<String>,
     only: Vec<String>,
     judge: Option<OsString>,
@@ -199,7 +200,7 @@ fn make(check: &Check, bench: &Bench) -> Outcome {
 }
 
 fn run_all(bench: &Bench, checks: &[&'static Check], jobs: usize) -> Results {
-    // A listener that fails the first check would only time out in all others.
+    // A listener that fails the first check would only time out in all the others.
     let Some((first, others)) = checks.split_first() else {
         return Results { outcomes: Vec::new(), notes: Vec::new() };
     };
@@ -221,10 +222,10 @@ fn run_all(bench: &Bench, checks: &[&'static Check], jobs: usize) -> Results {
     Results { outcomes: iter::once(first).chain(others).collect(), notes }
 }
 
-const RUNS_ONCE: &str = "The listener can only run once at a time: a second instance does not start while one runs. So \
-                         the checks were made one after the other.";
-const DIES_BESIDE_OTHERS: &str = "The listener died at its start while several instances of it ran, and not when it was \
-                                  alone. So these checks were made again, one after the other.";
+const RUNS_ONCE: &str = "Only one instance of the listener can run at a time: a second one does not start while the \
+                         first is running. So the checks ran one by one.";
+const DIES_BESIDE_OTHERS: &str = "The listener died at its start while other instances of it were running, but not when \
+                                  it was alone. So these checks ran again, one by one.";
 
 fn run_others(bench: &Bench, checks: &[&Check], jobs: usize) -> (Vec<Outcome>, Vec<&'static str>) {
     let jobs = jobs.min(checks.len());
@@ -244,7 +245,7 @@ fn run_others(bench: &Bench, checks: &[&Check], jobs: usize) -> (Vec<Outcome>, V
     (outcomes, notes)
 }
 
-/// Makes so many checks at the same time.
+/// Runs the checks, `jobs` of them at a time.
 fn run_at_once(bench: &Bench, checks: &[&Check], jobs: usize) -> Vec<Outcome> {
     let next = AtomicUsize::new(0);
     let made = Mutex::new(Vec::new());

@@ -1,9 +1,10 @@
-//! The process between the checker and the listener: the listener's parent, as supervisord is.
+//! The process between the checker and the listener: the listener's parent, in the place of supervisord.
 //!
-//! Some listeners signal their parent, to end or to reload supervisord. Here such a signal hits this process, which has
-//! a session of its own, and reports it. It is this program itself, started with [`ROLE`] as its first argument. Its
-//! standard input is a socket. The listener's three streams arrive over it; after that, each byte is a question, and is
-//! answered with a line of two numbers: the signal that was received, or 0, and the listener's wait status, or -1.
+//! Some listeners signal their parent, to end or to reload supervisord. Here such a signal hits this process, which
+//! runs in a session of its own and reports the signal. It is this same program, started with [`ROLE`] as its first
+//! argument. Its standard input is a socket, over which it receives the listener's three streams. After that, each byte
+//! is a question, answered with a line of two numbers: the signal that was received, or 0, and the listener's wait
+//! status, or -1.
 
 use std::env;
 use std::ffi::OsString;
@@ -76,7 +77,7 @@ impl Parent {
         self.listener
     }
 
-    /// The signal that the listener has sent to its parent so far. Signals sent before this call are seen by it.
+    /// The signal that the listener has sent to its parent. Every signal that was sent before this call counts.
     pub fn signal(&mut self) -> Option<i32> {
         self.ask();
         self.signal
@@ -104,7 +105,7 @@ impl Parent {
                     return;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    // It is late, unless it is stopped.
+                    // It is late, or stopped.
                     self.signal = self.signal.or_else(|| self.fate(WaitOptions::NOHANG));
                 }
                 _ => {
@@ -118,14 +119,14 @@ impl Parent {
         }
     }
 
-    /// The signal that has ended or stopped the parent. It has handlers for all that can be handled.
+    /// The signal that has ended or stopped the parent. Only one that cannot be handled can do that.
     fn fate(&self, options: WaitOptions) -> Option<i32> {
         let pid = Pid::from_child(&self.process);
         let (_, status) = rustix::process::waitpid(Some(pid), options | WaitOptions::UNTRACED).ok()??;
         status.terminating_signal().or(status.stopping_signal())
     }
 
-    /// Ends the listener with all that it has started, unless it has left nothing.
+    /// Ends the listener and all that it started, unless it has ended and left nothing behind.
     pub fn end(&mut self, leaves_something: bool) {
         if self.status().is_none() || leaves_something {
             let _ = rustix::process::kill_process_group(self.listener, Signal::KILL);
@@ -149,7 +150,7 @@ fn read_numbers(mut control: &UnixStream) -> io::Result<Option<[i32; 2]>> {
 
 // ---- In the parent. ----
 
-/// Starts the listener, and answers questions about it until the checker has no more.
+/// Starts the listener, and answers questions about it until the checker has no more of them.
 pub fn run(listener: &[OsString]) -> io::Result<()> {
     rustix::process::setsid()?;
     let_sigsegv_end_us()?;
@@ -178,9 +179,10 @@ pub fn run(listener: &[OsString]) -> io::Result<()> {
     listener.wait().map(drop)
 }
 
-/// Rust's handler forgives one SIGSEGV that is no fault, and leaves the next one to the system, which ends this process.
+/// Rust's own handler survives one SIGSEGV that is not a real fault, and leaves the next one to the system, which ends
+/// this process. So this spends the first one.
 fn let_sigsegv_end_us() -> io::Result<()> {
-    // Elsewhere there may be no such handler.
+    // Other systems may have no such handler.
     if cfg!(any(target_os = "linux", target_os = "macos", target_os = "freebsd")) {
         signal_hook::low_level::raise(SIGSEGV)?;
     }

@@ -7,13 +7,13 @@ use serde_json::json;
 use crate::findings::Finding;
 use crate::subject::Bench;
 
-/// A check that was made, or was not.
+/// A check that was made or skipped.
 pub struct Outcome {
     pub check: &'static str,
     pub result: Result<Vec<Finding>, Skipped>,
 }
 
-/// All checks, and what else is to be said.
+/// All checks, and notes on how they were made.
 pub struct Results {
     pub outcomes: Vec<Outcome>,
     pub notes: Vec<&'static str>,
@@ -22,9 +22,9 @@ pub struct Results {
 /// Why a check was not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skipped {
-    /// Another one has shown that it would tell nothing.
+    /// Another check has shown that this one would show nothing.
     Pointless,
-    /// The listener does not subscribe to what it needs.
+    /// The listener does not subscribe to the events that it needs.
     NoEvent(&'static str),
 }
 
@@ -51,7 +51,7 @@ impl Outcome {
         self.result.iter().flatten()
     }
 
-    /// What stands beside the name: the causes, or why it was skipped.
+    /// The text after the name: the causes, or why the check was skipped.
     fn remark(&self) -> String {
         match self.result {
             Err(skipped) => skipped.reason().into(),
@@ -85,7 +85,7 @@ pub fn as_object(bench: &Bench, Results { outcomes, notes }: &Results) -> serde_
     json!({"command": command, "checks": checks, "summary": summary, "notes": notes})
 }
 
-/// A line for each check, and below them every finding once.
+/// A line for each check, and below them every cause once.
 pub fn as_text(Results { outcomes, notes }: &Results) -> String {
     let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let paint = |verdict: &str| {
@@ -120,7 +120,7 @@ pub fn as_text(Results { outcomes, notes }: &Results) -> String {
         .collect();
     text += &format!("\nchecks: {}\n", counts.join(", "));
     if outcomes.iter().any(|outcome| outcome.result.as_ref().is_err_and(|skipped| *skipped == Skipped::Pointless)) {
-        text += "The listener did not get through the first check, so the others were skipped.\n";
+        text += "The listener did not pass the first check, so the others were skipped.\n";
     }
     for note in notes {
         text += &format!("{note}\n");
@@ -128,7 +128,7 @@ pub fn as_text(Results { outcomes, notes }: &Results) -> String {
     text
 }
 
-/// Writes to standard output. `false`: whoever reads it has seen enough.
+/// Writes to standard output. Returns `false` if its reader has seen enough.
 pub fn say(text: &str) -> io::Result<bool> {
     let mut output = io::stdout();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {

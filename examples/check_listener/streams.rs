@@ -1,4 +1,4 @@
-//! The listener's streams, each with a thread of its own: nothing that the listener does keeps the checker waiting.
+//! The listener's streams, each with a thread of its own, so that nothing the listener does can block the checker.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -10,7 +10,7 @@ use std::thread;
 
 use rustix::process::Pid;
 
-/// What was read at once, and who wrote it.
+/// The bytes of one read, and the process that wrote them.
 pub type Piece = (Vec<u8>, Option<Pid>);
 
 /// How much is kept of the end of standard error.
@@ -42,11 +42,11 @@ impl Input {
 
     pub fn write(&mut self, bytes: &[u8]) {
         self.sent = self.sent.saturating_add(bytes.len());
-        // The end of a listener's output tells that it has gone.
+        // If the listener is gone, the end of its output shows that.
         let _ = self.sender.send(bytes.into());
     }
 
-    /// Whether all was written, or never will be.
+    /// Whether everything was written, or never will be.
     pub fn is_settled(&self) -> bool {
         // The thread's copy goes with the thread.
         self.written.load(Ordering::Acquire) == self.sent || Arc::strong_count(&self.written) == 1
@@ -59,7 +59,7 @@ impl Input {
     }
 }
 
-/// Reads standard output: a piece for each read.
+/// Reads standard output, and sends a piece for each read.
 pub fn reader(mut read: impl FnMut(&mut [u8]) -> io::Result<(usize, Option<Pid>)> + Send + 'static) -> Receiver<Piece> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
@@ -80,7 +80,7 @@ pub fn reader(mut read: impl FnMut(&mut [u8]) -> io::Result<(usize, Option<Pid>)
     receiver
 }
 
-/// Keeps the end of what is written to standard error. The receiver is told when that has ended.
+/// Keeps the last bytes of standard error. The receiver is disconnected at its end.
 pub fn collect(mut stderr: impl Read + Send + 'static, kept: Arc<Mutex<Vec<u8>>>) -> Receiver<()> {
     let (ended, receiver) = mpsc::channel();
     thread::spawn(move || {
@@ -96,7 +96,7 @@ pub fn collect(mut stderr: impl Read + Send + 'static, kept: Arc<Mutex<Vec<u8>>>
     receiver
 }
 
-/// Linux says who wrote to a socket.
+/// Linux tells which process wrote to a socket.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod writers {
     use super::*;
@@ -104,7 +104,7 @@ mod writers {
 
     pub const CAN_BE_TOLD: bool = true;
 
-    /// Our end and the listener's.
+    /// The checker's end and the listener's.
     pub fn socket() -> io::Result<(UnixStream, UnixStream)> {
         let (ours, theirs) = UnixStream::pair()?;
         net::sockopt::set_socket_passcred(&ours, true)?;

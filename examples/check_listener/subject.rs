@@ -1,7 +1,7 @@
-//! The listener under test: its process, the supervisor's end for it, and whatever it says.
+//! The listener under test: its process, the supervisor's end for it, and its output.
 //!
-//! The simulator delivers whole events. Here they are written piece by piece, and the listener is watched in between;
-//! what its bytes mean is left to [`Supervisor`] all the same.
+//! The simulator delivers whole events. Here they are written piece by piece, and the listener is watched in between.
+//! As in the simulator, [`Supervisor`] decides what the listener's bytes mean.
 
 use std::env;
 use std::ffi::OsString;
@@ -23,22 +23,22 @@ use crate::findings::{Finding, Seen, Topic, Trouble};
 use crate::parent::Parent;
 use crate::streams::{self, Input, Piece};
 
-/// How much is kept of what a listener says to one event.
+/// How many bytes of a listener's output are kept for one event.
 const KEPT: usize = 1 << 20;
 
-/// How often supervisord's redelivery of a rejected event is tried.
+/// How often a rejected event is sent again.
 const REDELIVERIES: usize = 2;
 
-/// How much longer than the slowest answer a listener must say nothing to count as quiet, and how long at least.
+/// A listener counts as quiet if it writes nothing for this many times its slowest answer, and for this long at least.
 const SLOWEST_ANSWERS: u32 = 8;
 const QUIET_AT_LEAST: Duration = Duration::from_millis(100);
 
-/// What supervisord tells its listeners, unless the caller's environment does.
+/// The variables that supervisord sets for its listeners; those that are set already are kept.
 const ENVIRONMENT: [(&str, &str); 4] = [
     ("SUPERVISOR_ENABLED", "1"),
     ("SUPERVISOR_PROCESS_NAME", "listener"),
     ("SUPERVISOR_GROUP_NAME", "listener"),
-    // Nobody is there: whoever calls back finds a supervisord that has gone.
+    // Nobody answers there: a listener that calls back finds supervisord gone.
     ("SUPERVISOR_SERVER_URL", "unix:///nonexistent/supervisor.sock"),
 ];
 
@@ -47,7 +47,8 @@ fn environment() -> impl Iterator<Item = (&'static str, &'static str)> {
     missing.chain(needs_utf8_locale().then_some(("LC_CTYPE", "C.UTF-8")))
 }
 
-/// supervisord's Python (3.7 and later) leaves the C locale for C.UTF-8, and its children inherit that. LC_ALL wins.
+/// supervisord's Python (3.7 and later) replaces the C locale by C.UTF-8, and its children inherit that, unless LC_ALL
+/// is set.
 fn needs_utf8_locale() -> bool {
     let value = |name| env::var_os(name).filter(|value| !value.is_empty());
     value("LC_ALL").is_none() && value("LC_CTYPE").is_none_or(|locale| locale == "C" || locale == "POSIX")
@@ -62,15 +63,15 @@ pub struct Bench {
     pub command: Vec<OsString>,
     /// What the listener subscribes to.
     pub events: Subscription,
-    /// How long to wait for what is due.
+    /// How long to wait for what is expected.
     pub patience: Duration,
     /// How long to wait after that, to tell a slow listener from a silent one.
     pub grace: Duration,
-    /// The pool has a `result_handler` of its own: any answer is right.
+    /// The pool has a `result_handler` of its own: any answer is correct.
     pub result_handler: bool,
-    /// What was found before, and need not be reported again.
+    /// Causes that were found before, and are not reported again.
     pub known: Vec<&'static Cause>,
-    /// Watch which process writes. The listener's output is a socket then, which it is not under supervisord.
+    /// Watch which process writes. This makes the listener's output a socket, which it is not under supervisord.
     pub watch_writers: bool,
 }
 
@@ -88,12 +89,12 @@ impl Bench {
         Ok(subject)
     }
 
-    /// Whether a second instance starts while a first one runs. Some hold a port, or a lock.
+    /// Whether a second instance starts while a first one is running. Some listeners hold a port, or a lock.
     pub fn starts_twice(&self) -> bool {
         let Ok(first) = self.start() else { return true };
         let Ok(mut second) = Subject::spawn(self) else { return true };
         let beside = second.reaches(ListenerState::Ready, self.patience);
-        // Was it the first one that was in its way?
+        // Was the first one in its way?
         drop(first);
         match beside {
             Ok(true) => true,
@@ -106,11 +107,11 @@ impl Bench {
 /// A listener's process.
 pub struct Subject<'b> {
     pub bench: &'b Bench,
-    /// What an end or a silence is to mean from now on.
+    /// What an end or a silence means from now on.
     pub topic: Topic,
-    /// Where events come from: names and numbers.
+    /// The source of the events' names and numbers.
     pub pool: Pool,
-    /// Findings that the listener can go on after.
+    /// Findings after which the listener can continue.
     pub noted: Vec<Finding>,
     parent: Parent,
     supervisor: Supervisor,
@@ -118,7 +119,7 @@ pub struct Subject<'b> {
     output: Receiver<Piece>,
     stderr: Receiver<()>,
     stderr_text: Arc<Mutex<Vec<u8>>>,
-    /// When the listener was started, or was last given an event.
+    /// When the listener was started, or was last sent an event.
     since: Instant,
     /// When something was last written to it.
     written: Instant,
@@ -172,7 +173,7 @@ impl<'b> Subject<'b> {
         })
     }
 
-    /// What the listener says, and its end of that.
+    /// The listener's output, and the end that the listener writes to.
     fn output(watch_writers: bool) -> io::Result<(Receiver<Piece>, OwnedFd)> {
         if watch_writers {
             let (ours, theirs) = streams::socket()?;
@@ -182,12 +183,12 @@ impl<'b> Subject<'b> {
         Ok((streams::reader(move |buffer| Ok((ours.read(buffer)?, None))), theirs.into()))
     }
 
-    /// How long to wait for what need not come: 250 ms unless asked for more patience.
+    /// How long to wait for something that need not happen: 250 ms with the default timeout.
     fn short_while(&self) -> Duration {
         self.bench.patience / 20
     }
 
-    /// How long a listener must say nothing to count as quiet. What is said too early takes no longer than an answer, and
+    /// How long a listener must write nothing to count as quiet. Premature output takes no longer than an answer, and
     /// both take longer on a busy machine.
     fn quiet(&self) -> Duration {
         let longest = self.short_while();
@@ -203,16 +204,16 @@ impl<'b> Subject<'b> {
         self.answered()
     }
 
-    /// Makes an event: READY → BUSY. The bytes are for the check to write, in its own way.
+    /// Makes an event: READY → BUSY. The check writes its bytes, in its own way.
     pub fn begin(&mut self, event: &Sample) -> Result<Vec<u8>, Box<Finding>> {
         self.pool.accept(event.eventname, &event.payload);
         let event = self.pool.next_event().expect("it was put in just now");
         self.begin_event(&event)
     }
 
-    /// As [`begin`](Self::begin), for an event that is there already.
+    /// Like [`begin`](Self::begin), for an event that exists already.
     pub fn begin_event(&mut self, event: &PoolEvent) -> Result<Vec<u8>, Box<Finding>> {
-        // supervisord looks at what was said before it sends anything.
+        // supervisord reads all output before it sends anything.
         while let Ok(piece) = self.output.try_recv() {
             self.hear(piece)?;
         }
@@ -221,7 +222,7 @@ impl<'b> Subject<'b> {
         let header = self.supervisor.notify_header(&envelope, &mut buffer).expect("READY, and names are short");
         let bytes = [header, &event.payload].concat();
         self.event = Some((event.clone(), 0));
-        // What was said before is over.
+        // Earlier output no longer matters.
         self.since = Instant::now();
         self.said.clear();
         self.heard = 0;
@@ -241,7 +242,7 @@ impl<'b> Subject<'b> {
         self.written = Instant::now();
     }
 
-    /// Waits until the listener has read all that was written, but not for long: not every one reads on at once.
+    /// Waits until the listener has read everything that was written, but not for long: some listeners read only later.
     pub fn let_read(&mut self) {
         self.let_read_for(self.short_while());
     }
@@ -290,13 +291,13 @@ impl<'b> Subject<'b> {
         Ok(())
     }
 
-    /// Notes something that the listener can go on after.
+    /// Notes a cause after which the listener can continue.
     pub fn note(&mut self, cause: &'static Cause) {
         let finding = self.finding(Seen::Found(cause));
         self.add(*finding);
     }
 
-    /// Once for each type of event, and not what was found before.
+    /// Adds a finding once for each type of event, unless its cause is known already.
     fn add(&mut self, finding: Finding) {
         let same =
             |noted: &Finding| noted.cause == finding.cause && noted.trouble.eventname == finding.trouble.eventname;
@@ -305,7 +306,7 @@ impl<'b> Subject<'b> {
         }
     }
 
-    /// Nothing is due: looks for a while whether something comes all the same.
+    /// Watches for a while whether the listener writes something, though nothing is expected.
     pub fn stays_quiet(&mut self) -> Checked {
         self.stays_quiet_for(self.quiet())
     }
@@ -342,7 +343,7 @@ impl<'b> Subject<'b> {
         }
     }
 
-    /// Waits until the process has ended, and at least what it wrote itself is heard. `None` if it runs on.
+    /// Waits until the process has ended and its own output has been read. `None` if it keeps running.
     pub fn exited(&mut self) -> Result<Option<ExitStatus>, Box<Finding>> {
         self.exits_within(self.bench.patience)?;
         if self.parent.status().is_none() {
@@ -352,7 +353,7 @@ impl<'b> Subject<'b> {
             }
         }
         let status = self.parent.status();
-        // The output ends with the process, unless somebody else holds it.
+        // The output ends with the process, unless another process holds it.
         let since = Instant::now();
         while status.is_some() && !self.output_ended && since.elapsed() < self.bench.patience {
             if let Some(piece) = self.next_piece(Duration::from_millis(50)) {
@@ -377,7 +378,7 @@ impl<'b> Subject<'b> {
         Ok(())
     }
 
-    /// Whether somebody else holds the output of a process that has ended.
+    /// Whether another process holds the output of a listener that has ended.
     pub fn output_is_held(&mut self) -> bool {
         self.parent.status().is_some() && !self.output_ended
     }
@@ -387,7 +388,7 @@ impl<'b> Subject<'b> {
         self.answer.is_some()
     }
 
-    /// How many bytes were said since the last event was begun.
+    /// How many bytes the listener has written since the last event was begun.
     pub fn heard(&self) -> usize {
         self.heard
     }
@@ -397,7 +398,7 @@ impl<'b> Subject<'b> {
         self.parent.signal().is_some()
     }
 
-    // ---- What the listener says. ----
+    // ---- The listener's output. ----
 
     fn next_piece(&mut self, time: Duration) -> Option<Piece> {
         match self.output.recv_timeout(time) {
@@ -427,7 +428,7 @@ impl<'b> Subject<'b> {
         let since = Instant::now();
         while self.supervisor.state() != state {
             let left = time.saturating_sub(since.elapsed());
-            // In slices: the process may end while somebody else holds its output.
+            // In short waits: the process may end while another process holds its output.
             match self.next_piece(left.min(Duration::from_millis(50))) {
                 Some(piece) => self.hear(piece)?,
                 None if self.output_ended => return Err(self.gone()),
@@ -485,14 +486,14 @@ impl<'b> Subject<'b> {
         self.writers.len() > 1
     }
 
-    /// Waits for what tells one cause of a violation from another, and takes what else is said, to show it.
+    /// Waits for the bytes that tell one cause of a violation from another, and keeps all further output, to show it.
     fn see_it_through(&mut self, violation: Violation) {
         let awaited: &[u8] = match violation {
-            // These bytes tell enough.
+            // These bytes are enough.
             Violation::NotReady(bytes) if bytes.starts_with(b"READY\r") => return self.linger(),
-            // A listener that greets, or a program that is no listener? And what is the rest of an answer?
+            // Is it a listener with a banner, or not a listener at all? And what is the rest of an answer?
             Violation::NotReady(_) => READY,
-            // Is it said instead of the RESULT, or before it?
+            // Was it written instead of the RESULT, or before it?
             Violation::BadResultLine if !self.said.starts_with(b"RESULT") => b"RESULT ",
             _ => return self.linger(),
         };
@@ -543,7 +544,7 @@ impl<'b> Subject<'b> {
         self.finding(Seen::Ended { untouched })
     }
 
-    /// What is still in a buffer of the listener's comes out when it ends.
+    /// Closes the input: output that is still in a buffer of the listener appears when it ends.
     fn silent(&mut self) -> Box<Finding> {
         let before = self.heard;
         let due = self.since;
@@ -563,11 +564,11 @@ impl<'b> Subject<'b> {
 
     /// A finding about this moment.
     pub fn finding(&mut self, seen: Seen) -> Box<Finding> {
-        // A silent listener has ended, if it has, because its input was closed.
+        // If a silent listener has ended, then because its input was closed.
         let status = self.parent.status().filter(|_| !matches!(seen, Seen::Silence { .. }));
         let signal = self.parent.signal();
         if status.is_some() {
-            // Its last words, if nobody else holds the stream.
+            // The end of its standard error, unless another process holds that.
             let _ = self.stderr.recv_timeout(self.bench.patience);
         }
         let stderr = String::from_utf8_lossy(&self.stderr_text.lock().unwrap()).into_owned();

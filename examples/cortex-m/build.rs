@@ -1,4 +1,4 @@
-//! Tells the linker where the memory is, and where the log's texts go.
+//! Tells the linker where the memory is, and where to put the log's texts.
 
 fn main() {
     let here = std::env::var("CARGO_MANIFEST_DIR").unwrap();

@@ -1,5 +1,5 @@
-//! Shows a monitor at work: a simulated supervisord sends it the events of a bad day, and each is printed with what the
-//! monitor says about it and what it replies. Both run in this process, and need nothing but this crate.
+//! Shows a monitor at work: a simulated supervisord sends it the events of a bad day, and each is printed with the
+//! monitor's comment and its reply. Both run in this process, and need nothing but this crate.
 //!
 //! [`watch`] is the monitor. Under a real supervisord, `host::std_io::serve_stdio` would call it.
 
@@ -24,15 +24,15 @@ Options:
   -V, --version  print the version
 
 Exit codes:
-  0  the monitor answered every event, or the output's reader has gone
+  0  the monitor answered every event, or the reader of the output is gone
   1  it did not, or the output cannot be written
   2  the command line is wrong
 
 Environment:
-  NO_COLOR  if it is set, the output has no colours; it has none either where it is not a terminal
+  NO_COLOR  if set, the output has no colours; they are also off if the output is not a terminal
 ";
 
-/// What supervisord would send. One name is odd on purpose: supervisord allows it.
+/// The events that supervisord would send. One name is odd on purpose: supervisord allows it.
 const EVENTS: [(&str, &str); 5] = [
     ("PROCESS_STATE_EXITED", "processname:backtest groupname:research from_state:RUNNING expected:1 pid:2701"),
     ("PROCESS_STATE_EXITED", "processname:engine groupname:trading from_state:RUNNING expected:0 pid:2766"),
@@ -72,7 +72,7 @@ fn main() -> ExitCode {
         None => show(),
     };
     match done {
-        // Whoever reads the output has seen enough.
+        // A broken pipe means that the reader of the output has seen enough.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => fail(1, error.to_string()),
         _ => ExitCode::SUCCESS,
     }
@@ -84,7 +84,7 @@ fn fail(code: u8, message: String) -> ExitCode {
 }
 
 fn show() -> io::Result<()> {
-    // The monitor's standard input and output, and what would go to its standard error.
+    // The monitor's standard input and output, and in the place of its standard error, a channel.
     let (input, to_monitor) = io::pipe()?;
     let (from_monitor, output) = io::pipe()?;
     let (say, said) = mpsc::channel();
@@ -106,7 +106,7 @@ fn show() -> io::Result<()> {
     screen.line(SAID, "monitor", "what the monitor says about it")?;
     screen.line(REPLY, "reply", "what the monitor writes to its standard output")?;
     while simulator.pool.waiting() != 0 || simulator.state() != ListenerState::Ready {
-        // A step sends one event at most: what the monitor says before it replies is about that one.
+        // A step sends at most one event, so the monitor's lines before its reply are about that one.
         for report in simulator.step(Duration::from_secs(60)) {
             match report {
                 Report::Sent(event) => screen.sent(&simulator, &event)?,
@@ -115,7 +115,7 @@ fn show() -> io::Result<()> {
                     screen.reply(&data, accepted)?;
                 }
                 Report::State { .. } => {}
-                other => return Err(io::Error::other(format!("the monitor does not do as it should: {other:?}"))),
+                other => return Err(io::Error::other(format!("the monitor does not behave: {other:?}"))),
             }
         }
     }
@@ -129,7 +129,7 @@ fn show() -> io::Result<()> {
     screen.text("supervisord closes the monitor's standard input, and the monitor ends.")
 }
 
-/// A terminal's colours.
+/// Terminal colours.
 const SENT: u8 = 36;
 const SAID: u8 = 33;
 const REPLY: u8 = 32;

@@ -1,4 +1,4 @@
-//! The example `check_listener` as a program: good listeners pass, and every known mistake is told from the others.
+//! The example `check_listener` as a program: good listeners pass, and every known mistake is recognised.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -17,10 +17,10 @@ use tempfile::TempDir;
 /// The machine may be busy with other tests: what is late is not wrong.
 const PATIENT: &[&str] = &["--timeout", "15"];
 
-/// Some listeners say nothing where they fail. This is still enough for a busy machine.
+/// Some listeners fail by staying silent, which takes the whole timeout. This is still enough for a busy machine.
 const LESS_PATIENT: &[&str] = &["--timeout", "8"];
 
-/// Checks that there are.
+/// The number of checks.
 const CHECKS: usize = 26;
 
 fn check_listener(arguments: &[&str], command: &[impl AsRef<OsStr>]) -> Output {
@@ -32,7 +32,7 @@ fn check_listener(arguments: &[&str], command: &[impl AsRef<OsStr>]) -> Output {
 fn program() -> Command {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     let mut process = Command::new(PROGRAM.get_or_init(|| examples::example("check_listener")));
-    // What would make a listener in Python a better or a worse one than it is by itself.
+    // These variables would make a listener in Python better or worse than it is.
     process.env_remove("PYTHONUNBUFFERED").env("PYTHONUTF8", "1").env_remove("SUPERVISOR_SERVER_URL");
     process
 }
@@ -85,7 +85,7 @@ fn report_with(arguments: &[&str], python: &Path, name: &str) -> Report {
     Report::of(arguments, &[interpreter, &path])
 }
 
-/// Our listeners, and their arguments. Each process has a directory of its own.
+/// The crate's own listeners, and their arguments. Each process gets a directory of its own.
 const OURS: [(&str, &[&str]); 4] =
     [("exit_on_fatal", &[]), ("restart_fatal", &[]), ("stop_on_signal", &["code-points"]), ("watchdog", &[])];
 
@@ -93,7 +93,7 @@ const OURS: [(&str, &[&str]); 4] =
 fn our_listeners_pass() {
     for (name, arguments) in OURS {
         let directory = TempDir::new().unwrap();
-        // What the first two call.
+        // The first two call it.
         std::os::unix::fs::symlink("/usr/bin/true", directory.path().join("supervisorctl")).unwrap();
         let change = ["sh", "-c", r#"mkdir -p "$0/$$" && cd "$0/$$" && PATH="$0:$PATH" exec "$@""#].map(OsString::from);
         let mut command = [&change[..], &[directory.path().into()]].concat();
@@ -116,7 +116,7 @@ fn a_good_one_in_python_passes() {
     );
 }
 
-/// The listeners that are wrong in one way, which is their name; and what else fails for it.
+/// Listeners with one mistake, which is their name, and the other findings that it causes.
 const BAD: [(&str, &[&str]); 16] = [
     // These take longest.
     ("never-answers", &[]),
@@ -148,14 +148,14 @@ fn every_mistake_is_told_from_the_others() {
         }
         let report = report_with(LESS_PATIENT, &python, id);
         let mut failed = report.ids("failed");
-        // What was said before the end of the input, and what not, is a matter of chance here.
+        // How much it wrote before the end of the input is a matter of chance here.
         failed.remove("output-after-end");
         let expected = others.iter().copied().chain([*id]).collect();
         assert_eq!(failed, expected, "{id}: {:#}", report.0);
     });
 }
 
-/// Which checks fail for a cause.
+/// The checks that a cause makes fail.
 enum In {
     /// The first one; the others are skipped.
     First,
@@ -203,7 +203,7 @@ const WITH_MANY_EVENTS: In =
     In::Checks(&["event-types", "non-ascii", "name-space", "name-colon", "split-everywhere", "flood"]);
 const WITH_FATAL: In = In::Checks(&["event-types", "name-space", "name-colon"]);
 
-/// Listeners that are wrong in one way: its cause, and where it shows.
+/// Listeners with one mistake: its cause, and the checks that show it.
 const CAUSES: [(&str, &str, In); 27] = [
     // This one takes longest.
     ("needs-one-read", "chunking", WITH_PIECES),
@@ -276,7 +276,7 @@ fn a_signal_to_the_parent_is_named() {
         let finding = &report.check("event-types")["findings"][0];
         assert_eq!((&finding["signal"], &finding["eventname"]), (&json!(signal), &json!("PROCESS_STATE_FATAL")));
     }
-    // Of what it does not subscribe to, it is sent nothing.
+    // It gets no events that it does not subscribe to.
     let report =
         report_with(&["--timeout", "15", "--events", "process_state_running,TICK"], &python, "kills-its-parent");
     assert_eq!(report.ids("failed"), [].into(), "{:#}", report.0);
@@ -306,7 +306,7 @@ fn a_slow_one_is_told_from_a_silent_one() {
     let finding = &report.check("basic")["findings"][0];
     assert!(finding["advice"].as_str().unwrap().contains("--timeout"));
     assert!(finding["seconds"].as_f64().unwrap() > 1.0);
-    // What comes soon after the patience is over is late, too, whatever became of the input.
+    // An answer soon after the timeout is late, too, whatever happened to the input.
     for (check, name) in [("event-types", "slow-at-fatal"), ("flood", "slow-second-start")] {
         let directory = TempDir::new().unwrap();
         let (directory, script) = (directory.path().to_str().unwrap(), script(name));
@@ -325,12 +325,12 @@ fn a_slow_one_is_told_from_a_silent_one() {
 fn one_that_runs_only_once_is_tried_alone() {
     let Some(python) = python::python() else { return };
     let some = ["basic", "quiet-while-ready", "byte-by-byte", "flood"].map(|check| ["--only", check]).concat();
-    let once = Some("The listener can only run once at a time");
-    // Whether three of two places are asked for at the same time is a matter of chance.
+    let once = Some("Only one instance of the listener can run at a time");
+    // Whether three processes compete for the two places at the same time is a matter of chance.
     for (name, places, jobs, note) in [
         ("dies-beside-others", "1", "4", once),
         ("dies-beside-others", "1", "1", None),
-        ("dies-beside-others", "2", "4", Some("The listener died at its start while several")),
+        ("dies-beside-others", "2", "4", Some("The listener died at its start while other instances")),
         ("waits-for-another", "", "4", once),
     ] {
         let directory = TempDir::new().unwrap();
@@ -350,7 +350,7 @@ fn a_rejection_is_right_for_another_result_handler() {
     let Some(python) = python::python() else { return };
     let report = report_with(&["--timeout", "15", "--result-handler"], &python, "rejects-everything");
     assert_eq!(report.ids("failed"), [].into(), "{:#}", report.0);
-    // One that comes again and is accepted costs little.
+    // An event that is rejected once and then accepted costs little.
     let report = report_with(&["--timeout", "15", "--only", "basic"], &python, "rejects-at-first");
     assert_eq!((report.ids("failed"), report.ids("warned")), ([].into(), ["rejects-at-first"].into()));
 }
@@ -533,12 +533,12 @@ fn usage() {
     assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), CHECKS);
 }
 
-/// What `docs/known-listeners.md` says.
+/// `docs/known-listeners.md` says this.
 #[test]
 fn listeners_of_other_people() {
     let Some(python) = python::programs().map(|programs| programs.join("python")) else { return };
     let script = script("childutils");
-    // The end of a connection holds its port: nobody can listen there.
+    // The client end of a connection holds its port, so nobody can listen there.
     let other_end = TcpListener::bind("127.0.0.1:0").unwrap();
     let held = TcpStream::connect(other_end.local_addr().unwrap()).unwrap();
     let nobody = format!("http://{}/", held.local_addr().unwrap());
@@ -557,7 +557,7 @@ fn listeners_of_other_people() {
         let reads_payload = arguments.contains(&"superlance.crashmail");
         assert_eq!(failed.contains("space-in-process-name"), reads_payload, "{arguments:?}: {:#}", report.0);
         assert_eq!(failed.contains("colon-in-process-name"), reads_payload, "{arguments:?}: {:#}", report.0);
-        // At a TICK, with nobody to call.
+        // At a TICK, when nobody answers the call.
         assert_eq!(failed.contains("died"), calls_back, "{arguments:?}: {:#}", report.0);
         for passed in ["basic", "non-ascii", "large-payload", "split-everywhere", "flood"] {
             assert_eq!(report.check(passed)["verdict"], "passed", "{arguments:?}: {:#}", report.0);

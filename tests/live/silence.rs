@@ -1,4 +1,4 @@
-//! What cannot continue says so, once, with the cure.
+//! A listener that cannot continue reports it, once, with what to do about it.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -28,7 +28,7 @@ fn failed(output: &Output) -> String {
 
 const STATE: &str = "processname:zähler groupname: from_state:Stopped tries:0";
 
-/// Waits until the process ends by itself.
+/// Waits until the process ends on its own.
 fn end(simulator: &mut Simulator) -> ExitStatus {
     simulator.wait(PATIENCE).unwrap().expect("it ends")
 }
@@ -99,7 +99,7 @@ fn an_event_that_is_rejected_for_good_is_accepted_and_reported() {
     let Some(supervisord) = Supervisord::start("s", &sections) else { return };
     supervisord.wait_for("said", "could not be handled, and is rejected: No such file or directory", 3);
     supervisord.wait_for("said", "(PROCESS_STATE_FATAL) was rejected 3 times, and is accepted now", 1);
-    // The next event comes all the same, and now it can be handled.
+    // The next event still comes, and now it can be handled.
     fs::create_dir(supervisord.directory().join("missing")).unwrap();
     supervisord.ctl(&["start", "two"]);
     supervisord.wait_for("missing/fatal.log", "two:two", 1);
@@ -129,18 +129,18 @@ fn a_fatal_process_that_matters_ends_supervisord() {
     );
     let Some(mut supervisord) = Supervisord::start("s", &sections) else { return };
     supervisord.ctl(&["start", "other"]);
-    // Nothing comes of that, or the next call would not be answered.
+    // That one has no effect; otherwise nobody would answer the next call.
     supervisord.wait_for("supervisord.log", "exit_on_fatal: event was processed", 1);
     assert_eq!(supervisord.status("other"), "FATAL");
     supervisord.ctl(&["start", "web"]);
     assert_eq!(supervisord.ends().code(), Some(0));
-    // What supervisorctl says may come too late for supervisord to read it.
-    assert_eq!(supervisord.file("said").lines().next(), Some("web is FATAL: supervisord shuts down"));
+    // The output of supervisorctl may come too late for supervisord to read it.
+    assert_eq!(supervisord.file("said").lines().next(), Some("web is FATAL: shutting supervisord down"));
 }
 
 // ---- Events that are lost. ----
 
-/// A listener of all events, alone in its pool, whose buffer is small.
+/// A listener that is alone in its pool, with a small buffer.
 fn small_buffer() -> String {
     format!(
         "[eventlistener:small]\ncommand = \"{}\"\nevents = PROCESS_STATE,SUPERVISOR_STATE_CHANGE\nbuffer_size = 2\n\
@@ -158,7 +158,7 @@ fn number(digits: &str) -> u64 {
 fn lost_events_are_counted() {
     let Some(supervisord) = Supervisord::start("s", &small_buffer()) else { return };
     supervisord.wait_for("supervisord.log", "small entered RUNNING state", 1);
-    // Stopped, the listener is busy with the first event while others come.
+    // While it is stopped, the listener is BUSY with the first event, and others queue up.
     let pid = Pid::from_raw(supervisord.pid("small") as i32).unwrap();
     kill_process(pid, Signal::STOP).unwrap();
     for _ in 0..3 {
@@ -166,10 +166,10 @@ fn lost_events_are_counted() {
         supervisord.ctl(&["stop", "cat"]);
     }
     kill_process(pid, Signal::CONT).unwrap();
-    // Nothing else happens: the time has to come by itself.
+    // Nothing else happens: only the time limit can trigger the report.
     supervisord.wait_for("said", "lost: poolserial", 1);
     let said = supervisord.file("said");
-    // What was discarded before the listener was there, it cannot know of.
+    // The listener cannot know of events that were discarded before it started.
     let first = said.split_once(" serial:").unwrap().1.split(' ').next().unwrap();
     let log = supervisord.log();
     let discarded = log.split("event buffer overflowed, discarding event ").skip(1);
@@ -180,7 +180,7 @@ fn lost_events_are_counted() {
 }
 
 #[test]
-fn a_reload_and_a_shutdown_are_no_losses() {
+fn a_reload_and_a_shutdown_lose_nothing() {
     let sections = small_buffer().replace("buffer_size = 2", "buffer_size = 100").replace("autostart = false\n", "");
     let Some(mut supervisord) = Supervisord::start("s", &sections) else { return };
     // Each time, the listener has had an event, and others may be under way.
@@ -244,7 +244,7 @@ fn a_terminal_is_refused() {
     let output = listener.output().unwrap();
     let said = failed(&output);
     assert!(said.contains("its standard input is a terminal: supervisord has to start it"), "{said}");
-    assert_eq!(output.stdout, b"", "no READY that nobody waits for");
+    assert_eq!(output.stdout, b"", "no READY for nobody to read");
 }
 
 #[test]
@@ -289,20 +289,19 @@ fn output_in_a_buffer_goes_to_standard_error() {
     let file = File::create(&path).unwrap();
     let name = "silence::output_in_a_buffer_goes_to_standard_error";
     let Some(output) = in_another_process(name, file.into(), || {
-        print!("no line end");
+        print!("no newline");
         let (_, mut output) = take_stdio()?;
         Ok(output.write_all(b"READY\n")?)
     }) else {
         return;
     };
     assert!(output.status.success(), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("no line end"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no newline"));
     let written = fs::read_to_string(path).unwrap();
-    assert!(written.ends_with("READY\n") && !written.contains("no line end"), "{written}");
+    assert!(written.ends_with("READY\n") && !written.contains("no newline"), "{written}");
 }
 
-/// Runs `program` in a process of its own, which is this test once more, with two lines as its input. None in that
-/// process.
+/// Runs `program` in a process of its own: the same test again, with two lines as its input. `None` in that process.
 fn in_another_process(name: &str, stdout: Stdio, program: impl FnOnce() -> Result<(), ServeError>) -> Option<Output> {
     const MARK: &str = "IN_ANOTHER_PROCESS";
     if std::env::var_os(MARK).is_some() {

@@ -1,5 +1,5 @@
-//! The board, an Arm MPS2 with the image AN386 (QEMU's `mps2-an386`): all that is to be changed for another one. The
-//! only module with `unsafe` in it, for registers and interrupts.
+//! The board, an Arm MPS2 with the image AN386 (QEMU's `mps2-an386`). For another board, change this module alone. It
+//! is the only one with `unsafe` code, for registers and interrupts.
 
 #![allow(unsafe_code)]
 
@@ -28,23 +28,23 @@ const CTRL_TX_RX_AND_RX_INTERRUPT: u32 = 1 << 0 | 1 << 1 | 1 << 3;
 const INT_RX: u32 = 1 << 1;
 const UART_RX: Interrupt = Interrupt(0);
 
-/// GPIO0, whose pin 0 is the kill line, and a LED that shows the same. QEMU has the LED, and not the pin.
+/// GPIO0, whose pin 0 is the kill line, and an LED that shows its level. QEMU has the LED, but not the pin.
 const GPIO_DATAOUT: Register = Register(0x4001_0004);
 const GPIO_OUTENSET: Register = Register(0x4001_0010);
 const LED: Register = Register(0x4002_8000);
 
-/// Sets up the serial line and the timer. Called once, before all the others but [`kill_line`].
+/// Sets up the serial line and the timer. Called once, before all other functions except [`kill_line`].
 pub fn start() {
     UART_BAUDDIV.write(CLOCK_HERTZ / BAUD);
     UART_CTRL.write(CTRL_TX_RX_AND_RX_INTERRUPT);
-    // SAFETY: nobody else has the timer.
+    // SAFETY: nothing else uses the timer.
     let mut timer: SYST = unsafe { cortex_m::Peripherals::steal() }.SYST;
     timer.set_clock_source(SystClkSource::Core);
     timer.set_reload(CLOCK_HERTZ / TIMER_HERTZ - 1);
     timer.clear_current();
     timer.enable_interrupt();
     timer.enable_counter();
-    // SAFETY: no critical section is built on this interrupt being masked.
+    // SAFETY: no critical section relies on this interrupt being masked.
     unsafe { NVIC::unmask(UART_RX) };
 }
 
@@ -64,17 +64,17 @@ pub fn send(byte: u8) {
 
 /// The byte that arrived, if one did.
 pub fn received() -> Option<u8> {
-    // Before the look: what arrives after it is another interrupt.
+    // Cleared first: a byte that arrives after that raises another interrupt.
     UART_INTCLEAR.write(INT_RX);
     (UART_STATE.read() & STATE_RX_FULL != 0).then(|| UART_DATA.read() as u8)
 }
 
-/// Whether a byte was lost because nobody took the one before.
+/// Whether a byte was lost because the one before it had not been read.
 pub fn overrun() -> bool {
     UART_STATE.read() & STATE_RX_OVERRUN != 0
 }
 
-/// The end: the kill line is asserted, and stays so until a reset.
+/// Stops the firmware: the kill line is asserted, and stays asserted until a reset.
 pub fn fail() -> ! {
     cortex_m::interrupt::disable();
     kill_line(true);
@@ -110,7 +110,7 @@ struct Register(usize);
 
 impl Register {
     fn read(&self) -> u32 {
-        // SAFETY: only the registers above are made, and none of them is memory.
+        // SAFETY: only the registers above exist, and none of them is memory.
         unsafe { (self.0 as *const u32).read_volatile() }
     }
 
@@ -123,7 +123,7 @@ impl Register {
 #[derive(Clone, Copy)]
 struct Interrupt(u16);
 
-// SAFETY: only the number above is made, and it does not change.
+// SAFETY: only the number above exists, and it does not change.
 unsafe impl InterruptNumber for Interrupt {
     fn number(self) -> u16 {
         self.0

@@ -1,11 +1,11 @@
-//! The heartbeat: supervisord's TICK_5. Where it stops, the timer's interrupt asserts the kill line, whatever the rest of
+//! The heartbeat: supervisord's TICK_5. If it stops, the timer interrupt asserts the kill line, whatever the rest of
 //! the firmware is doing.
 
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crate::{board, kill_line};
 
-/// How long a silence is borne. By default two heartbeats may be late or lost.
+/// How long the heartbeat may be missing. By default, two beats may be late or lost.
 const SECONDS: u32 = match option_env!("KILL_SWITCH_HEARTBEAT_SECONDS") {
     None => 12,
     Some(text) => match u32::from_str_radix(text, 10) {
@@ -18,7 +18,7 @@ const SECONDS: u32 = match option_env!("KILL_SWITCH_HEARTBEAT_SECONDS") {
 static FIRED: AtomicU32 = AtomicU32::new(0);
 defmt::timestamp!("{=u32:ts}", FIRED.load(Relaxed) / board::TIMER_HERTZ);
 
-/// How many times it may still fire before the next heartbeat.
+/// How many times the timer may still fire before the next heartbeat.
 static LEFT: AtomicU32 = AtomicU32::new(0);
 
 /// supervisord is alive.
@@ -27,7 +27,7 @@ pub fn beat() {
     kill_line::release(kill_line::NO_HEARTBEAT);
 }
 
-/// The timer fired. Called from its interrupt, which nothing here interrupts.
+/// The timer has fired. Called from its interrupt, which nothing here interrupts.
 pub fn timer() {
     FIRED.store(FIRED.load(Relaxed).wrapping_add(1), Relaxed);
     match LEFT.load(Relaxed) {

@@ -6,17 +6,17 @@ use critical_section::Mutex;
 
 use crate::board;
 
-/// The reason that is not a process's. Those take the bits from 0 on.
+/// The reason that is not a process. Processes have the bits from 0 on.
 pub const NO_HEARTBEAT: u32 = 1 << 31;
 
 static REASONS: Mutex<Cell<u32>> = Mutex::new(Cell::new(0));
 
-/// There is this reason to assert the line.
+/// Asserts the line for this reason.
 pub fn assert(reason: u32) {
     change(|reasons| reasons | reason);
 }
 
-/// This reason is gone. Others may hold the line.
+/// Removes this reason. Others may keep the line asserted.
 pub fn release(reason: u32) {
     change(|reasons| reasons & !reason);
 }
@@ -26,7 +26,8 @@ pub fn is_asserted() -> bool {
 }
 
 fn change(change: impl FnOnce(u32) -> u32) {
-    // The pin is set in here as well: between reasons and pin the timer must not find a reason of its own.
+    // The pin is set inside the critical section, too: the timer must not change the reasons before the pin follows
+    // them.
     critical_section::with(|token| {
         let reasons = REASONS.borrow(token);
         reasons.set(change(reasons.get()));

@@ -1,4 +1,4 @@
-//! Where the log goes: to QEMU, or to memory for a debug probe.
+//! The log's destination: QEMU, or memory for a debug probe.
 
 #[cfg(not(feature = "semihosting"))]
 mod rtt {
@@ -14,7 +14,7 @@ mod semihosting {
     use embedded_io::{ErrorType, Write};
     use semihosting::sys::arm_compat::sys_writec;
 
-    /// QEMU's semihosting console. Not its `:tt`, which is QEMU's own standard output, and here that is the serial line.
+    /// QEMU's semihosting console. Not `:tt`, which is QEMU's own standard output: here, that is the serial line.
     struct Console;
 
     impl ErrorType for Console {

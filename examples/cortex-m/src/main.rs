@@ -1,7 +1,6 @@
-//! A hardware kill switch: an event listener of supervisord's on a microcontroller, with its standard input and output
-//! on the other end of a serial line.
+//! A hardware kill switch: an event listener on a microcontroller, connected to supervisord by a serial line.
 //!
-//! It asserts its kill line while a critical process is lost, and while supervisord's heartbeat is.
+//! It asserts its kill line while a critical process is lost, or supervisord's heartbeat is missing.
 
 #![no_std]
 #![no_main]
@@ -18,18 +17,18 @@ use supervisor_events::host::driver::{Driver, DriverError, Next};
 use supervisor_events::{LengthUnit, Reply};
 use switch::Switch;
 
-/// Room for one event. A longer payload is cut, and the event answered all the same. A header has to fit, and with it
+/// Room for one event. A longer payload is truncated, and the event is still answered. A header has to fit, including
 /// supervisord's identifier.
 const ROOM: usize = 1024;
 
-/// Why the firmware cannot go on. None of these is mended by going on.
+/// Why the firmware cannot continue.
 #[derive(defmt::Format)]
 enum Fault {
-    /// supervisord's bytes make no sense.
+    /// The input is not what supervisord sends.
     Driver(DriverError),
-    /// They came faster than they were taken.
+    /// Bytes arrived faster than they were read.
     Overrun,
-    /// There are no more of them. A serial line has no end.
+    /// The input has ended, which a serial line cannot do.
     Ended,
 }
 
@@ -42,7 +41,7 @@ impl From<DriverError> for Fault {
 #[cortex_m_rt::entry]
 fn main() -> ! {
     static mut BUFFER: [u8; ROOM] = [0; ROOM];
-    // Until supervisord is heard, it may as well not be there.
+    // Until the first heartbeat, supervisord counts as lost.
     kill_line::assert(kill_line::NO_HEARTBEAT);
     log::start();
     board::start();
@@ -65,10 +64,10 @@ fn serve(driver: &mut Driver<&mut [u8; ROOM]>) -> Result<(), Fault> {
                 let written = bytes.len();
                 driver.written(written);
             }
-            // What is written is sent.
+            // `uart::write` has sent everything.
             Next::Flush => driver.flushed(),
             Next::Read(space) => match uart::read(space).map_err(|uart::Overrun| Fault::Overrun)? {
-                // An interrupt ended the wait. To the driver, 0 bytes are the end of the input.
+                // An interrupt ended the wait. The driver must not see 0 bytes: that would mean the end of the input.
                 0 => {}
                 read => driver.received(read),
             },
@@ -78,7 +77,7 @@ fn serve(driver: &mut Driver<&mut [u8; ROOM]>) -> Result<(), Fault> {
             }
             Next::End => return Ok(()),
         }
-        // The timer moves the line as well, and has no time to tell.
+        // The timer interrupt changes the line as well, but cannot log.
         if kill_line::is_asserted() != asserted {
             asserted = !asserted;
             match asserted {
@@ -89,7 +88,7 @@ fn serve(driver: &mut Driver<&mut [u8; ROOM]>) -> Result<(), Fault> {
     }
 }
 
-/// Nothing here panics. If it does all the same, the switch has failed, and trips.
+/// Nothing here panics. If it did, the switch would have failed, and has to trip.
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     board::fail()

@@ -1,16 +1,16 @@
-//! What the switch makes of an event.
+//! The switch: what it does at each event.
 
 use supervisor_events::{Event, Notification, ProcessState, ProcessStateEvent, SequenceAudit, TickEvent};
 
 use crate::{heartbeat, kill_line};
 
-/// The processes without which there must be no trading. The place in the table is the bit in the kill line's reasons.
+/// The processes without which there must be no trading. The index in the table is the bit in the kill line's reasons.
 const CRITICAL: [&str; 3] = ["risk_manager", "order_executor", "hyperliquid_feed"];
 
-/// What it remembers from one event to the next.
+/// The state that it keeps from one event to the next.
 pub struct Switch {
     audit: SequenceAudit,
-    /// Of each critical process, the number of the event that it was last judged by.
+    /// For each critical process, the serial of the last event about it.
     judged: [u64; CRITICAL.len()],
     beats: u32,
 }
@@ -33,7 +33,7 @@ impl Switch {
                 heartbeat::beat();
             }
             Ok(Event::ProcessState(event)) => self.judge(&event, notification.header.serial()),
-            // Not subscribed to, but another pool's rejected events come here as well.
+            // The listener does not subscribe to these, but events that another pool rejects come here as well.
             Ok(_) => {}
             Err(error) => defmt::warn!("{}: {}", notification.header.eventname(), error),
         }
@@ -42,7 +42,7 @@ impl Switch {
     fn judge(&mut self, event: &ProcessStateEvent<'_>, serial: u64) {
         let named = CRITICAL.iter().zip(&mut self.judged).zip(0..).find(|((name, _), _)| **name == event.processname);
         let Some(((name, judged), bit)) = named else { return };
-        // An event that another pool rejected comes again, and late: it says nothing about now.
+        // An event that another pool rejected comes late: it says nothing about the present.
         if serial < *judged {
             return;
         }
@@ -56,7 +56,7 @@ impl Switch {
                 defmt::info!("{} is there: {}", name, event.state);
                 kill_line::release(1 << bit);
             }
-            // Between the two nothing is decided: supervisord is still trying.
+            // In any other state nothing is decided: supervisord is still trying.
             _ => {}
         }
     }

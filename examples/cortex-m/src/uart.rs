@@ -1,4 +1,4 @@
-//! The serial line. What arrives is kept by the interrupt until it is asked for; what is sent is waited for.
+//! The serial line. The interrupt keeps the bytes that arrive until they are read; writing waits until all is sent.
 
 use core::cell::RefCell;
 
@@ -7,8 +7,8 @@ use heapless::Deque;
 
 use crate::board;
 
-/// What has arrived. supervisord sends an event only when the one before is answered, so more than one never waits
-/// here, and of that one only what comes in while the one before is being acted on.
+/// Bytes that have arrived. supervisord sends an event only once the previous one is answered, so there is never more
+/// than one event in here.
 static ARRIVED: Mutex<RefCell<Arrived>> = Mutex::new(RefCell::new(Arrived { bytes: Deque::new(), overrun: false }));
 
 struct Arrived {
@@ -19,13 +19,13 @@ struct Arrived {
 /// Bytes were lost.
 pub struct Overrun;
 
-/// Moves what has arrived to the start of `space`, and returns how much that is. Sleeps first if nothing is there, until
-/// the next interrupt; that may be the timer's, and nothing be there still.
+/// Moves the bytes that have arrived to the start of `space`, and returns their number. If there are none, sleeps until
+/// the next interrupt first; after a timer interrupt, there may still be none.
 pub fn read(space: &mut [u8]) -> Result<usize, Overrun> {
     critical_section::with(|token| {
         if ARRIVED.borrow_ref(token).bytes.is_empty() {
-            // An interrupt ends the sleep in here too, and is served on the way out. Outside, it could come between the
-            // look and the sleep, and its byte would wait for the next one.
+            // An interrupt ends the sleep inside the critical section, too, and is served after it. Outside, it could
+            // come between the check and the sleep, and its byte would wait for the next interrupt.
             cortex_m::asm::wfi();
         }
     });
@@ -39,12 +39,12 @@ pub fn read(space: &mut [u8]) -> Result<usize, Overrun> {
     })
 }
 
-/// Sends all of it.
+/// Sends all the bytes.
 pub fn write(bytes: &[u8]) {
     bytes.iter().for_each(|byte| board::send(*byte));
 }
 
-/// Something arrived. Called from the interrupt.
+/// Keeps the bytes that have arrived. Called from the interrupt.
 pub fn arrived() {
     critical_section::with(|token| {
         let mut arrived = ARRIVED.borrow_ref_mut(token);

@@ -1,14 +1,14 @@
-//! The smallest firmware that uses the crate, to see what it costs. It is linked and measured, not run: its input
-//! comes from nowhere, and what it makes of it goes nowhere.
+//! The smallest firmware that uses the crate, to measure its cost. It is linked and measured, not run: it has no input
+//! and no output.
 //!
-//! Without features it is an empty loop; a feature says which part of the crate is in it.
+//! Without features it is an empty loop; each feature adds a part of the crate.
 
 #![no_std]
 #![no_main]
 
 use core::hint::black_box;
 
-/// The linker finds no such function: a panic that can be reached is a link error.
+/// The linker finds no such function, so a panic that can be reached is a link error.
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     unsafe extern "C" {
@@ -28,8 +28,8 @@ pub extern "C" fn _start() -> ! {
     }
 }
 
-/// The compiler's own functions that copy, fill, clear and compare memory: every firmware has them, and they are no part
-/// of what is measured.
+/// The compiler's own functions that copy, fill, clear and compare memory. Every firmware has them, so they are not
+/// part of what is measured.
 #[inline(never)]
 fn memory() {
     let (mut one, two) = (black_box([1u8; 200]), black_box([2u8; 200]));
@@ -47,8 +47,8 @@ fn memory() {
     black_box((*black_box(&words), *black_box(&long_words)));
 }
 
-/// What a listener keeps besides the buffer for a header that comes in pieces. Bounded, and as a symbol, whose size can be
-/// read from the binary.
+/// The size of a listener without the buffer for a header that arrives in pieces: limited here, and a symbol, so that
+/// `measure` can read it from the binary.
 #[cfg(feature = "listener")]
 mod state {
     const BUFFER: usize = 512;
@@ -60,8 +60,8 @@ mod state {
     static mut LISTENER_BESIDES_BUFFER: [u8; BESIDES_BUFFER] = [0; BESIDES_BUFFER];
 }
 
-// The machines' memory is behind a pointer, as that of statics and fields is, and all that they return is looked at where
-// it lies: what is measured are the machines, not the ways of this file.
+// The machines are used through a pointer, as statics and fields are, and their results are used where they lie, so
+// that the machines are measured, and not the code of this file.
 
 #[cfg(feature = "listener")]
 #[inline(never)]
@@ -93,7 +93,7 @@ fn piece_by_piece() {
     }
 }
 
-/// With the feature `stack` a function by itself, whose stack can be told from its caller's.
+/// With the feature `stack`, this is a function of its own, whose stack can be told from its caller's.
 #[cfg(feature = "listener")]
 #[cfg_attr(feature = "stack", inline(never))]
 fn advance<'a, 'i: 'a>(

@@ -6,8 +6,8 @@
 //! events = PROCESS_STATE
 //! ```
 //!
-//! Counts what happens to the processes, and says so once a minute. `Host::next` can be dropped whenever another branch
-//! is ready first: what it has read and written is kept in the host.
+//! Counts the events, and logs the counts once a minute. `Host::next` can be dropped whenever another branch is ready
+//! first: the host keeps what was read and written.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -23,7 +23,7 @@ use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{interval, timeout};
 
-/// supervisord gives this listener nothing else while it handles an event.
+/// While this listener handles an event, supervisord sends it no other.
 const LIMIT: Duration = Duration::from_secs(10);
 const PERIOD: Duration = Duration::from_secs(60);
 
@@ -49,7 +49,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 }
                 host.reply(&Reply::OK)?;
             }
-            // An event that has begun to arrive is read and answered first. Without READY no other one comes.
+            // An event that has begun to arrive is read and answered first. Without READY, no other event comes.
             _ = terminate.recv() => host.stop(),
             _ = interrupt.recv() => host.stop(),
             _ = summary.tick() => say(format_args!("so far: {counts:?}")),
@@ -59,12 +59,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Not `eprintln!`: it panics if standard error is full or closed, and nobody would be listening any more.
+/// Not `eprintln!`: it panics if standard error is full or closed, and that would end the listener.
 fn say(line: Arguments<'_>) {
     let _ = writeln!(stderr(), "{line}");
 }
 
-/// Whatever takes its time: a request, a query. Dropped where it waits if it takes too long.
+/// Stands in for slow work, such as a request or a query. If it takes too long, it is dropped where it waits.
 async fn handle(notification: &Notification<'_>, counts: &mut BTreeMap<String, u64>) {
     *counts.entry(notification.header.eventname().to_owned()).or_default() += 1;
     tokio::task::yield_now().await;

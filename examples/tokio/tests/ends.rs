@@ -1,4 +1,4 @@
-//! Both programs answer events, and end at a signal when no event is at hand.
+//! Both programs answer events, and end at a signal while no event is under way.
 
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
@@ -30,7 +30,7 @@ fn events_are_answered_and_a_signal_ends_the_program() {
             drop(input);
             let mut rest = Vec::new();
             output.read_to_end(&mut rest).unwrap();
-            assert_eq!(rest, b"", "nothing is said after the last answer");
+            assert_eq!(rest, b"", "nothing is written after the last answer");
         }
     }
 }
