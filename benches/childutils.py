@@ -1,8 +1,8 @@
-"""Handles recorded events as Python's supervisor.childutils has it, and prints the median nanoseconds per event.
+"""Handles recorded events with Python's supervisor.childutils, and prints the median nanoseconds per event.
 
     childutils.py ROUNDS STREAM...
 
-Per event: READY, the header line read and taken apart, the payload read and taken apart, RESULT. All is in memory.
+Per event: READY, read and split the header line, read and split the payload, RESULT. Everything is in memory.
 """
 
 import io
@@ -19,12 +19,12 @@ def take_apart(payload):
             return childutils.eventdata(payload)
         return childutils.get_headers(payload)
     except ValueError:
-        # A name with a space or a colon: childutils cannot read it. A listener would end here; this one goes on.
+        # A name with a space or a colon: childutils cannot read it. A listener would end here; this one continues.
         return None
 
 
 def handle(stream):
-    # No newline translation: with it, as on the real sys.stdin, the reader loses its place at the first CR LF.
+    # No newline translation: with it, as on the real sys.stdin, the reader loses its position at the first CR LF.
     stdin = io.TextIOWrapper(io.BytesIO(stream), encoding="utf-8", newline="\n")
     stdout = io.StringIO()
     wait, ok = childutils.listener.wait, childutils.listener.ok

@@ -1,19 +1,20 @@
-//! Does one thing N times, for a tool that counts instructions: `driver WHAT N [LENGTH]`. See `benches/instructions`.
+//! Does one operation N times, for a tool that counts instructions: `driver WHAT N [LENGTH]`. See
+//! `benches/instructions`.
 //!
-//! | WHAT | does |
+//! | WHAT | operation |
 //! |---|---|
 //! | `header` | one header of 110 bytes |
-//! | `spaced-header` | the same with a space in the identifier, at which the short cut ends |
+//! | `spaced-header` | the same with a space in the identifier, where the short cut gives up |
 //! | `unknown-token` | the same with a token that the crate does not know |
 //! | `other-order` | the same with two tokens swapped, as no known server sends it |
 //! | `event` | one recorded event, to its typed view and the bytes of its reply |
-//! | `step` | one byte of a recorded stream, by itself |
+//! | `step` | a single byte of a recorded stream |
 //! | `code-points` | 1 KiB of a payload with some non-ASCII text |
-//! | `supervisor` | one READY and RESULT, heard by the supervisor's end |
+//! | `supervisor` | one READY and RESULT, read by the supervisor's end |
 //!
 //! The others take input of LENGTH bytes. Whatever the length, a byte must cost the same.
 //!
-//! | WHAT | does |
+//! | WHAT | operation |
 //! |---|---|
 //! | `newlines` | a header's beginning, then nothing but newlines, in one piece; in a decoder and in a session |
 //! | `newlines-apart` | a header whose identifier holds 16 newlines, far apart |
@@ -25,6 +26,8 @@
 //! | `bytes-spaces` | the same with spaces in the identifier |
 //! | `bytes-newlines` | the same with 16 newlines in the identifier |
 //! | `session-bytes-word`, … | the same three by a session |
+
+mod recorded;
 
 use std::hint::black_box;
 
@@ -41,7 +44,7 @@ const UNKNOWN_TOKEN: &[u8] = b"ver:3.0 server:supervisor serial:21 zone:a pool:l
     eventname:PROCESS_COMMUNICATION_STDOUT len:58\n";
 const OTHER_ORDER: &[u8] = b"ver:3.0 server:supervisor pool:listener serial:21 poolserial:10 \
     eventname:PROCESS_COMMUNICATION_STDOUT len:58\n";
-const STREAM: &[u8] = include_bytes!("../tests/ground-truth/streams/all_states__rec-1.bin");
+const STREAM: &[u8] = recorded::STREAMS[0];
 
 fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
@@ -103,12 +106,12 @@ fn headers(line: &[u8], times: usize) {
     }
 }
 
-/// The recorded events, one after the other and over again.
+/// The recorded events, one by one, over and over.
 fn events(times: usize) {
     let mut session = Session::new(vec![0; 65_536], LengthUnit::CodePoints);
     session.ready().expect("it is due");
     let mut buffer = [0; 32];
-    let events = split();
+    let events = recorded::split(STREAM);
     for event in events.iter().cycle().take(times) {
         session.space()[..event.len()].copy_from_slice(event);
         let notification = session.received(event.len()).expect("it was recorded").expect("it is whole");
@@ -116,19 +119,6 @@ fn events(times: usize) {
         let answer = session.reply_and_ready(&Reply::OK).expect("it is due");
         black_box(answer.write_to(&mut buffer).expect("there is room"));
     }
-}
-
-fn split() -> Vec<&'static [u8]> {
-    let mut decoder = Decoder::new(LengthUnit::default());
-    let (mut input, mut start, mut events) = (STREAM, 0, Vec::new());
-    while let Some(step) = decoder.advance(&mut input).expect("it was recorded") {
-        if step == Step::Complete {
-            let end = decoder.offset() as usize;
-            events.push(&STREAM[start..end]);
-            start = end;
-        }
-    }
-    events
 }
 
 fn steps(times: usize) {
@@ -176,7 +166,7 @@ fn supervisor(times: usize) {
 
 const PAYLOAD: &[u8] = b"processname:p groupname:g from_state:RUNNING expected:0 pid:7";
 
-/// More than any header here.
+/// Larger than any header here.
 const LARGE: usize = 1 << 17;
 
 fn newlines(times: usize, length: usize) {
@@ -186,11 +176,11 @@ fn newlines(times: usize, length: usize) {
     let mut buffer = stream.clone();
     for _ in 0..times {
         let mut decoder = Decoder::<LARGE>::default();
-        refused(decoder.advance(&mut black_box(&stream[..])).expect_err("no header is of so many lines"));
-        // What is read into the buffer is there already.
+        refused(decoder.advance(&mut black_box(&stream[..])).expect_err("a header has fewer lines"));
+        // The buffer holds the bytes already, as after a read.
         let mut session = Session::new(black_box(&mut buffer[..]), LengthUnit::CodePoints);
         session.ready().expect("it is due");
-        refused(session.received(length).expect_err("no header is of so many lines"));
+        refused(session.received(length).expect_err("a header has fewer lines"));
     }
 }
 
@@ -208,7 +198,7 @@ fn pool_of_words(length: usize) -> Vec<u8> {
     format!("ver:3.0 server:s serial:1 pool:{words}poolserial:2 eventname:TICK_5 len:3 last:1").into_bytes()
 }
 
-/// A payload of `length` bytes: a group with a name of two words with colons, and what follows it.
+/// A payload of `length` bytes: a long group's name with a colon, and words with colons after it.
 fn group_with_colon(length: usize) -> Vec<u8> {
     let (name, words) = ("g".repeat(length / 2), "a:b ".repeat(length / 8));
     format!("processname:p groupname:{name}:x {words}from_state:RUNNING expected:0 pid:7 last:1").into_bytes()

@@ -1,10 +1,10 @@
-//! Whole events, from the bytes that arrive to the bytes of the reply, and the parts of that.
+//! Whole events, from the bytes that arrive to the bytes of the reply, and parts of that.
 //!
-//! * `event`: all recorded events of the mix once. `supervisor-events` copies each into a session's buffer, as a read
-//!   does, takes it apart to its typed view, and writes RESULT and READY. `std-hashmap` does what listeners often do.
-//! * `payload`: one payload of each type, to its typed view.
+//! * `event`: all recorded events of the mix, once. `supervisor-events` copies each into a session's buffer, as a read
+//!   does, parses it to its typed view, and writes RESULT and READY. `std-hashmap` does what listeners often do.
+//! * `payload`: one payload of each type, parsed to its typed view.
 //! * `reply`: RESULT and READY, and a RESULT with data.
-//! * `supervisor`: the other end: a notification written, a RESULT and READY heard.
+//! * `supervisor`: the other end: writes a notification, reads RESULT and READY.
 
 mod recorded;
 
@@ -43,7 +43,7 @@ fn event(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// An event as many listeners read it. It takes `len` for bytes and names for words, so it gets some of these wrong.
+/// An event as many listeners read it. It takes `len` for bytes and names for words, so it reads some events wrongly.
 fn std_hashmap(mut stdin: &[u8]) -> String {
     let mut line = String::new();
     stdin.read_line(&mut line).expect("a slice can be read");

@@ -1,11 +1,11 @@
-//! One header line of 110 bytes, from bytes in memory to its seven values, beside what else one might use. The lines
-//! stand at the start of a buffer, as after a read.
+//! One header line of 110 bytes, from bytes in memory to its seven values, compared with alternatives. The lines are at
+//! the start of a buffer, as after a read.
 //!
-//! * `supervisor-events`: the header's end found, UTF-8 checked, the line taken apart, its numbers read.
+//! * `supervisor-events`: finds the end of the header, checks UTF-8, splits the line, reads its numbers.
 //! * `spaced`: the same line with a space in the identifier, which the grammar reads without the short cut.
-//! * `httparse`: a request of the same length with seven fields, taken apart; the values stay bytes.
-//! * `memchr-newline`: the line's end found, and no more. Whatever looks for it cannot be faster.
-//! * `std-hashmap`: `read_line`, and each `key:value` as two `String`s in a `HashMap`, as listeners often have it.
+//! * `httparse`: splits a request of the same length with seven fields; the values stay bytes.
+//! * `memchr-newline`: only finds the end of the line. No parser that looks for it can be faster.
+//! * `std-hashmap`: `read_line`, and each `key:value` as two `String`s in a `HashMap`, as listeners often do.
 
 use std::collections::HashMap;
 use std::hint::black_box;

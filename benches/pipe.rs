@@ -1,8 +1,8 @@
-//! The loop over real pipes, with a thread at the other end that behaves as supervisord does: it writes a notification,
-//! and waits for RESULT and READY before it writes the next.
+//! The loop over real pipes. A thread at the other end behaves like supervisord: it writes a notification, and waits
+//! for RESULT and READY before it writes the next.
 //!
-//! * `supervisor-events`: `Serve::run`, with a handler that looks at the typed event.
-//! * `bare-pipe`: the same bytes to and fro, and nobody looks at them.
+//! * `supervisor-events`: `Serve::run`, with a handler that parses the typed event.
+//! * `bare-pipe`: the same bytes back and forth, without parsing.
 
 mod recorded;
 
@@ -17,8 +17,8 @@ use supervisor_events::host::std_io::Serve;
 
 const ANSWER: &[u8] = b"RESULT 2\nOKREADY\n";
 
-/// Runs `listener` with as many events as asked for, and returns the time from the first notification to the last
-/// answer. It is measured at supervisord's end.
+/// Runs `listener` with this many events, and returns the time from the first notification to the last answer, measured
+/// at supervisord's end.
 fn exchange(events: u64, notifications: &[&[u8]], listener: impl FnOnce(PipeReader, PipeWriter)) -> Duration {
     let (listener_input, mut to_listener) = pipe().expect("a pipe");
     let (mut from_listener, listener_output) = pipe().expect("a pipe");

@@ -2,8 +2,8 @@
 //!
 //! * `stream`: a recorded stream of 114 events, all at once, in pieces of 64 bytes, and byte by byte.
 //! * `stream-10x`: the same ten times over, byte by byte: the time per byte must not depend on the stream's length.
-//! * `payload-1MiB`: an event of that size with some non-ASCII text, measured in code points and in bytes, beside a
-//!   copy of it. In bytes there is nothing to count: `payload-64KiB` and `payload-16MiB` must take the same time.
+//! * `payload-1MiB`: an event of that size with some non-ASCII text, in code points and in bytes, compared with copying
+//!   it. In bytes there is nothing to count: `payload-64KiB` and `payload-16MiB` must take the same time.
 
 mod recorded;
 

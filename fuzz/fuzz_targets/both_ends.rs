@@ -1,4 +1,4 @@
-//! Invariant: two ends with bounded pipes between them go on until each event is answered.
+//! Invariant: two ends with bounded pipes between them continue until each event is answered.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Invariant: how a stream is cut into pieces is invisible.
+//! Invariant: chunking is invisible.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Invariant: what the machines tell, put together, is what they took: nothing is lost, and nothing is told twice.
+//! Invariant: the output of the machines, concatenated, is their input: nothing is lost, and nothing comes twice.
 
 #![no_main]
 

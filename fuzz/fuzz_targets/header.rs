@@ -1,4 +1,4 @@
-//! Invariant: what is read of a header or a payload is in it, where it says, and an error points at the place.
+//! Invariant: everything read from a header or a payload is in it, and an error has the right offset.
 
 #![no_main]
 

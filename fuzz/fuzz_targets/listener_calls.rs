@@ -1,5 +1,4 @@
-//! Invariant: whatever is called, in turn or out of it, `Listener`, `Session` and `Driver` do what a plain model
-//! does.
+//! Invariant: `Listener`, `Session` and `Driver` behave like a plain model, whatever is called, in turn or out of turn.
 
 #![no_main]
 

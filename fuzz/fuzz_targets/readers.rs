@@ -1,7 +1,7 @@
 //! Invariant: all readers of a line agree.
 //!
-//! For any bytes, taken for a header's line and for the payload of every type: what the short cut reads, the grammar
-//! reads so too; and what the grammar of headers reads in the usual order, the reader for any order reads so too.
+//! For any bytes, read as a header line and as a payload of every type: if the short cut reads them, the grammar gives
+//! the same result; if the grammar reads a header in the usual order, so does the reader for any order.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Invariant: whatever a listener writes, the supervisor's end makes of it what a plain model of supervisord does.
+//! Invariant: whatever a listener writes, the supervisor's end judges it like a plain model of supervisord.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! Both ends of the protocol with bounded pipes between them: whatever the order in which they get their turns, each
-//! event is answered, a rejected one comes again, and neither end waits for the other while there is something to do.
+//! Both ends of the protocol with bounded pipes between them. In whatever order they act, each event is answered, a
+//! rejected one comes again, and neither end waits for the other while there is something to do.
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,7 @@ use supervisor_events::{LengthUnit, ListenerState};
 use super::ends::{Ear, Machine, Said, Sent, result};
 use super::stream::shorten;
 
-/// A script and a schedule, made of any bytes.
+/// A script and a schedule, made from any bytes.
 #[derive(Debug, Arbitrary)]
 pub struct Input {
     bytes: bool,
@@ -32,12 +32,12 @@ struct Kind {
 }
 
 impl Input {
-    /// Checks that the two ends come to their end.
+    /// Checks that the two ends finish the script.
     pub fn check(self) {
         let unit = if self.bytes { LengthUnit::Bytes } else { LengthUnit::CodePoints };
         let kinds = [self.kind].into_iter().chain(self.kinds).map(|kind| kind.made_readable(unit)).collect();
         let script = Script { unit, events: usize::from(self.events % 32), kinds };
-        // A pipe has room for something.
+        // A pipe has room for at least one byte.
         let rooms = self.rooms.map(|room| usize::from(room) + 1);
         let mut joined = Joined::new(&script, self.whole, self.at_once, rooms);
         joined.run(&self.schedule);
@@ -46,14 +46,14 @@ impl Input {
 }
 
 impl Kind {
-    /// The event, without what could be read in two ways or does not fit, and its rejections.
+    /// The event and its rejections, reduced to an event that fits and has only one reading.
     fn made_readable(mut self, unit: LengthUnit) -> (Sent, Vec<Vec<u8>>) {
         self.pool.retain(|char| !" :/\n".contains(char));
         self.eventname.retain(|char| !" \n".contains(char));
         if self.eventname.is_empty() {
             self.eventname.push('E');
         }
-        // More newlines are no header.
+        // A header holds no more newlines.
         if Sent::is_ambiguous(&self.server) || self.server.matches('\n').count() > 16 {
             self.server.retain(|char| char != '\n');
         }
@@ -71,14 +71,14 @@ impl Kind {
     }
 }
 
-/// What one of the two does when it is its turn: with at most so many bytes.
+/// What one of the two does when it acts; the number is the most bytes that it moves.
 #[derive(Clone, Copy, Debug, Arbitrary)]
 pub enum Action {
     /// An event happens, and goes to the end of the queue.
     Happen,
-    /// The supervisor writes; the next event, if it is due.
+    /// The supervisor writes, beginning with the next event if the listener is READY.
     Send(u16),
-    /// The listener reads, and has its answer ready.
+    /// The listener reads, and prepares its answer.
     Receive(u16),
     /// The listener writes.
     Answer(u16),
@@ -86,7 +86,7 @@ pub enum Action {
     Hear(u16),
 }
 
-/// A pipe of bounded room, and what its writer has not been able to put into it.
+/// A pipe of bounded room, and the bytes that its writer could not put into it yet.
 struct Pipe {
     unwritten: VecDeque<u8>,
     bytes: VecDeque<u8>,
@@ -114,7 +114,7 @@ impl Pipe {
     }
 }
 
-/// The events, and how the listener answers each time that it gets one: with rejections, then with OK.
+/// The events, and the listener's answers to each: rejections, then OK.
 #[derive(Clone, Debug)]
 pub struct Script {
     pub unit: LengthUnit,
@@ -129,7 +129,7 @@ impl Script {
         Sent { serial: serial as u64, poolserial: serial as u64, ..kind.clone() }
     }
 
-    /// All deliveries in their order, a rejected event again before the next one: the serial and the answer.
+    /// All deliveries in order, with a rejected event again before the next one: the serial and the answer.
     fn deliveries(&self) -> impl Iterator<Item = (usize, &[u8])> {
         (0..self.events).flat_map(|serial| {
             let (_, rejections) = &self.kinds[serial % self.kinds.len()];
@@ -138,20 +138,20 @@ impl Script {
     }
 }
 
-/// Two hosts and what lies between them.
+/// The two ends, and the pipes between them.
 pub struct Joined<'s> {
     script: &'s Script,
     happened: usize,
     queue: VecDeque<usize>,
     ear: Ear,
-    /// What the listener is BUSY with.
+    /// The event that the listener is BUSY with.
     current: Option<usize>,
     down: Pipe,
     machine: Machine,
     /// Whether RESULT and READY are one write.
     at_once: bool,
     up: Pipe,
-    /// What is due next: at the listener, and at the supervisor.
+    /// The deliveries and answers still to come: at the listener, and at the supervisor.
     to_receive: Box<dyn Iterator<Item = (usize, &'s [u8])> + 's>,
     to_hear: Box<dyn Iterator<Item = (usize, &'s [u8])> + 's>,
 }
@@ -173,7 +173,7 @@ impl<'s> Joined<'s> {
         }
     }
 
-    /// Whether the action led to anything.
+    /// Carries out an action; returns whether it had any effect.
     fn act(&mut self, action: Action) -> bool {
         match action {
             Action::Happen => {
@@ -199,7 +199,7 @@ impl<'s> Joined<'s> {
             Action::Receive(most) => {
                 let piece = self.down.read(most.into());
                 if let Some(received) = self.machine.read(&piece) {
-                    let (serial, answer) = self.to_receive.next().expect("an event that was due");
+                    let (serial, answer) = self.to_receive.next().expect("an expected event");
                     let event = self.script.event(serial);
                     let len = event.len(self.script.unit);
                     assert_eq!(received, (event, len));
@@ -221,7 +221,7 @@ impl<'s> Joined<'s> {
                 for said in self.ear.hear(&piece) {
                     let Said::Result { ok, .. } = said else { continue };
                     let answered = self.current.take().expect("an answer to an event");
-                    let (serial, answer) = self.to_hear.next().expect("an answer that was due");
+                    let (serial, answer) = self.to_hear.next().expect("an expected answer");
                     assert_eq!((answered, said), (serial, result(answer)));
                     if !ok {
                         self.queue.push_front(answered);
@@ -232,12 +232,12 @@ impl<'s> Joined<'s> {
         }
     }
 
-    /// Goes on until nobody can do anything any more.
+    /// Repeats the schedule until neither end can do anything.
     pub fn run(&mut self, schedule: &[Action]) {
         use Action::{Answer, Happen, Hear, Receive, Send};
         loop {
             let mut moved = false;
-            // Who is left out by the schedule gets a turn when nobody else can go on.
+            // An action that the schedule leaves out gets its turn when no other one has an effect.
             for turns in [schedule, &[Happen, Send(1), Receive(1), Answer(1), Hear(1)]] {
                 if !moved {
                     turns.iter().for_each(|action| moved |= self.act(*action));
@@ -249,7 +249,7 @@ impl<'s> Joined<'s> {
         }
     }
 
-    /// Checks that all events were answered: an end that waited for the other one would have left some behind.
+    /// Checks that all events were answered: if an end had waited in vain for the other, some would be left.
     pub fn assert_is_done(&mut self) {
         assert_eq!((self.to_receive.next(), self.to_hear.next()), (None, None));
         assert_eq!((self.happened, self.queue.len(), self.current), (self.script.events, 0, None));

@@ -1,5 +1,5 @@
-//! Any sequence of calls, also of those that are out of turn, against a plain model: [`Listener`], [`Session`], and the
-//! hosts' [`Driver`](supervisor_events::host::driver::Driver) ([`driving`](super::driving)).
+//! Any sequence of calls, in turn or out of turn, against a plain model: of [`Listener`], [`Session`], and the hosts'
+//! [`Driver`](supervisor_events::host::driver::Driver) ([`driving`](super::driving)).
 
 use arbitrary::Arbitrary;
 use supervisor_events::{
@@ -9,11 +9,11 @@ use supervisor_events::{
 use super::driving;
 use super::stream::{Event, Stream};
 
-/// What supervisord sends, and what is called.
+/// The stream that supervisord sends, and the calls.
 #[derive(Debug, Arbitrary)]
 pub struct Input {
     bytes: bool,
-    /// Whether something that is no header follows the events.
+    /// Whether bytes that are not a header follow the events.
     garbage: bool,
     buffer: u8,
     events: Vec<Event>,
@@ -27,7 +27,7 @@ enum Call {
     Reply,
     ReplyAndReady,
     End,
-    /// The next bytes, which may be none, and may reach beyond the event.
+    /// The next bytes: possibly none, possibly beyond the end of the event.
     Feed(u8),
     /// The rest of the event.
     FeedEvent,
@@ -47,29 +47,29 @@ impl Input {
     }
 }
 
-/// What can be done to either level.
+/// The calls that both machines have.
 pub trait Machine {
     /// Its state.
     fn state(&self) -> ListenerState;
-    /// How much it has taken.
+    /// How many bytes it has consumed.
     fn offset(&self) -> u64;
     /// How many bytes can be fed at once.
     fn room(&mut self) -> usize;
-    /// Feeds bytes to the end of the next event or of the input; tells whether an event was completed.
+    /// Feeds bytes up to the end of the next event or of the input; returns whether an event was completed.
     fn feed(&mut self, input: &[u8]) -> Result<bool, (u64, ProtocolErrorKind)>;
-    /// Says READY.
+    /// Asks for the bytes of READY.
     fn ready(&mut self) -> Result<Vec<u8>, TurnError>;
     /// Answers OK.
     fn reply(&mut self) -> Result<Vec<u8>, TurnError>;
-    /// Answers OK, and says READY.
+    /// Answers OK, with READY.
     fn reply_and_ready(&mut self) -> Result<Vec<u8>, TurnError>;
     /// Ends the input.
     fn end(&self) -> Result<(), (u64, ProtocolErrorKind)>;
-    /// Makes a buffer larger, if it has one.
+    /// Enlarges the buffer, if there is one.
     fn grow(&mut self, more: usize);
 }
 
-/// All but the feeding and the growing is the same for both.
+/// Everything but `feed`, `room` and `grow` is the same for both.
 macro_rules! machine {
     (impl[$($generics:tt)*] $machine:ty { $($own:item)* }) => {
         impl<$($generics)*> Machine for $machine {
@@ -130,15 +130,15 @@ machine!(impl[] Session<Vec<u8>> {
     }
 });
 
-/// What a listener is, as far as its caller can tell.
+/// A listener as its caller sees it.
 struct Model<'s> {
     stream: &'s Stream,
     state: ListenerState,
-    /// How many bytes of the stream have been taken.
+    /// How many bytes of the stream have been consumed.
     at: usize,
-    /// Whether the event that was taken is waiting for its answer.
+    /// Whether a complete event is waiting for its answer.
     is_due: bool,
-    /// Whether more was read than the event.
+    /// Whether more than the event was read.
     is_unread: bool,
     broken: Option<(u64, ProtocolErrorKind)>,
 }
@@ -147,7 +147,7 @@ impl Model<'_> {
     fn feed(&mut self, input: &[u8]) -> Result<bool, (u64, ProtocolErrorKind)> {
         self.broken.map_or(Ok(()), Err)?;
         if self.state == ListenerState::Acknowledged || self.is_due {
-            // A session has been given the unread bytes already, and says so at once; see `play`.
+            // A session already has the unread bytes, and reports them at once; see `play`.
             return if input.is_empty() { Ok(false) } else { self.fail(self.at, ProtocolErrorKind::OutOfTurn) };
         }
         let Some(place) = self.stream.event_at(self.at) else {
@@ -171,7 +171,7 @@ impl Model<'_> {
         Err((at as u64, kind))
     }
 
-    /// What READY is refused for, where it is.
+    /// Why READY is refused; `None` if it is not.
     fn refuses_ready(&self) -> Option<Refusal> {
         match self.state {
             _ if self.broken.is_some() => Some(Refusal::Broken),
@@ -203,7 +203,7 @@ impl Model<'_> {
     }
 }
 
-/// The caller's faults, without what they carry of the stream's.
+/// The caller's faults, without the stream's error in them.
 #[derive(Debug, PartialEq, Eq)]
 enum Refusal {
     Broken,
@@ -252,7 +252,8 @@ fn play(mut machine: impl Machine, stream: &Stream, calls: &[Call]) {
                 }
             }
             Call::End => assert_eq!(machine.end(), model.end()),
-            // What a session has been given it has, so an empty read tells of it; a listener has to be given it again.
+            // A session already has the unread bytes, so an empty read reports them; a listener has to be fed them
+            // again.
             Call::Feed(0) if model.is_unread => {}
             Call::Feed(count) => feed(&mut machine, &mut model, count.into()),
             Call::FeedEvent => {

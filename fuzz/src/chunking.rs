@@ -1,10 +1,10 @@
-//! How a stream is cut into pieces is invisible: any bytes for the checks of [`runs`](super::runs).
+//! Chunking is invisible: runs the checks of [`runs`](super::runs) on any bytes.
 
 use supervisor_events::LengthUnit;
 
 use super::runs::{Cut, assert_chunking_is_invisible};
 
-/// In both units, with tight and ample limits.
+/// Checks both units, with tight and ample limits.
 pub fn check(Cut { sizes, stream }: Cut<'_>) {
     for unit in [LengthUnit::CodePoints, LengthUnit::Bytes] {
         assert_chunking_is_invisible::<64>(unit, stream, &sizes);

@@ -1,5 +1,5 @@
-//! Nothing is lost and nothing is told twice: what the machines tell, put together, is what they took, in order, and what
-//! they have taken without telling is still to come.
+//! Nothing is lost and nothing comes twice: the output of the machines, concatenated, is the input that they consumed,
+//! and what they hold back is still to come.
 
 use supervisor_events::{
     Decoder, Envelope, LengthUnit, ListenerOutput, ListenerState, Notification, READY, Reply, Session, Step,
@@ -8,13 +8,13 @@ use supervisor_events::{
 
 use super::runs::{Cut, decode, pieces};
 
-/// Feeds it to a decoder, to a session with a tight and an ample buffer, and to the supervisor's end.
+/// Feeds the stream to a decoder, to sessions with a tight and an ample buffer, and to the supervisor's end.
 pub fn check(Cut { sizes, stream }: Cut<'_>) {
     for unit in [LengthUnit::CodePoints, LengthUnit::Bytes] {
         decoder::<64>(unit, stream, &pieces(stream, &sizes, &[]));
         decoder::<1024>(unit, stream, &pieces(stream, &sizes, &[]));
         for buffer in [96, 2048] {
-            // As supervisord sends it: nothing follows an event before its answer.
+            // As supervisord does: it sends nothing after an event before the answer.
             let ends = decode::<1024>(unit, &[stream]).ends();
             session(unit, buffer, stream, &pieces(stream, &sizes, &ends));
         }
@@ -22,7 +22,7 @@ pub fn check(Cut { sizes, stream }: Cut<'_>) {
     supervisor(stream, &pieces(stream, &sizes, &[]));
 }
 
-/// What was told so far is the start of `stream`.
+/// The output so far is the start of `stream`.
 #[track_caller]
 fn assert_told(told: &[u8], stream: &[u8]) {
     assert!(stream.starts_with(told), "{} of {}", told.escape_ascii(), stream.escape_ascii());
@@ -39,8 +39,8 @@ fn decoder<const N: usize>(unit: LengthUnit, stream: &[u8], pieces: &[&[u8]]) {
             taken += before - input.len();
             let step = match step {
                 Ok(Some(step)) => step,
-                Ok(None) => break assert!(input.is_empty(), "input is left, and nothing is told"),
-                Err(error) => return assert!(told.len() as u64 <= error.offset, "{error}: it was told before"),
+                Ok(None) => break assert!(input.is_empty(), "input is left, but there was no step"),
+                Err(error) => return assert!(told.len() as u64 <= error.offset, "{error}: in bytes that came out"),
             };
             match step {
                 Step::Header(header) => {
@@ -51,7 +51,7 @@ fn decoder<const N: usize>(unit: LengthUnit, stream: &[u8], pieces: &[&[u8]]) {
                 Step::Payload(piece) => told.extend_from_slice(piece),
                 Step::Complete => {
                     completed += 1;
-                    assert_eq!(before, input.len(), "it is a moment, and takes nothing");
+                    assert_eq!(before, input.len(), "it consumes nothing");
                 }
             }
             assert!(begun == completed || begun == completed + 1);
@@ -60,7 +60,7 @@ fn decoder<const N: usize>(unit: LengthUnit, stream: &[u8], pieces: &[&[u8]]) {
         }
     }
     assert_eq!((taken, decoder.offset()), (stream.len(), stream.len() as u64));
-    // What is held back is the start of a header.
+    // Only the start of a header is held back.
     assert!(told.len() == taken || begun == completed);
 }
 
@@ -83,10 +83,10 @@ fn session(unit: LengthUnit, buffer: usize, stream: &[u8], pieces: &[&[u8]]) {
                     assert_eq!(session.offset(), at as u64);
                 }
                 Ok(None) => continue,
-                Err(error) => return assert!(at as u64 <= error.offset, "{error}: it was told before"),
+                Err(error) => return assert!(at as u64 <= error.offset, "{error}: in bytes that came out"),
             }
             if session.reply_and_ready(&Reply::OK).is_err() {
-                // Something follows it: the last character of the payload is cut short.
+                // More input follows: the last character of the payload is truncated.
                 return;
             }
         }
@@ -105,7 +105,7 @@ fn supervisor(stream: &[u8], pieces: &[&[u8]]) {
             let heard = supervisor.advance(&mut input);
             taken += before - input.len();
             match heard {
-                None => break assert!(input.is_empty(), "input is left, and nothing is told"),
+                None => break assert!(input.is_empty(), "input is left, but there was no step"),
                 Some(ListenerOutput::Ready) => told.extend_from_slice(READY),
                 Some(ListenerOutput::ResultLine { .. }) => {
                     let line = &stream[told.len()..taken];
@@ -116,7 +116,7 @@ fn supervisor(stream: &[u8], pieces: &[&[u8]]) {
                     assert!(!data.is_empty());
                     told.extend_from_slice(data);
                 }
-                Some(ListenerOutput::Result { .. }) => assert_eq!(before, input.len(), "it takes nothing"),
+                Some(ListenerOutput::Result { .. }) => assert_eq!(before, input.len(), "it consumes nothing"),
                 Some(ListenerOutput::Violation(violation)) => {
                     match violation {
                         Violation::NotReady(bytes) => assert_told(&bytes, &stream[told.len()..]),

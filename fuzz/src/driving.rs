@@ -1,5 +1,5 @@
-//! Any way to carry out what a [`Driver`] says: in pieces of any size, asked again and again, with calls that are out of
-//! turn. What is written and handled is the same.
+//! Any way to carry out the instructions of a [`Driver`]: in pieces of any size, asking again and again, with calls out
+//! of turn. It always writes and handles the same.
 
 use arbitrary::Arbitrary;
 use supervisor_events::host::driver::{Driver, DriverError, Next, Replied};
@@ -7,22 +7,22 @@ use supervisor_events::{LengthUnit, READY, Reply, TurnError};
 
 use super::stream::Stream;
 
-/// What a host does, and what its handler answers.
+/// The acts of a host, and the answers of its handler.
 #[derive(Debug, Arbitrary)]
 pub struct Script {
     max_rejections: u8,
     acts: Vec<Act>,
-    /// For the events as they come, then OK.
+    /// For the events in order, then OK.
     answers: Vec<Answer>,
 }
 
 #[derive(Clone, Copy, Debug, Arbitrary)]
 enum Act {
-    /// Carries out what is next, with so many bytes of what is to be written or read.
+    /// Carries out the next instruction; the number is the most bytes that it writes or reads.
     Step(u8),
-    /// Asks, and does nothing.
+    /// Asks for the next instruction, and does nothing.
     Ask,
-    /// Answers, though nobody asked.
+    /// Answers without having been asked.
     Reply,
     Stop,
 }
@@ -39,7 +39,7 @@ struct Host<'s> {
     stream: &'s Stream,
     answers: std::vec::IntoIter<Answer>,
     max_rejections: u32,
-    /// The event that supervisord sends, and how much of it has been read.
+    /// The event that supervisord is sending, and how many of its bytes have been read.
     event: usize,
     read: usize,
     /// How often that event was rejected.
@@ -50,7 +50,7 @@ struct Host<'s> {
 }
 
 impl Script {
-    /// Carries out the script, and then everything that is left to do.
+    /// Carries out the script, then everything that is left to do.
     pub fn check(self, unit: LengthUnit, stream: &Stream, buffer: usize) {
         let max_rejections = u32::from(self.max_rejections % 4);
         let mut host = Host {
@@ -84,7 +84,7 @@ impl Script {
 }
 
 impl Host<'_> {
-    /// Carries out what is next. False if that is nothing.
+    /// Carries out the next instruction. Returns false at the end.
     fn step(&mut self, most: usize) -> bool {
         match self.driver.next().expect("supervisord keeps to the protocol, and there is room") {
             Next::Write(bytes) => {
@@ -137,13 +137,13 @@ impl Host<'_> {
         self.expected.extend_from_slice(READY);
     }
 
-    /// Until it is carried out, the same instruction comes again.
+    /// An instruction comes again until it is carried out.
     fn ask_twice(&mut self) {
         let once = format!("{:?}", self.driver.next());
         assert_eq!(format!("{:?}", self.driver.next()), once);
     }
 
-    /// Refused, unless an event is waiting for its answer; and then nothing is changed.
+    /// A reply is refused unless an event is waiting for its answer, and a refused one changes nothing.
     fn reply_out_of_turn(&mut self) {
         if !matches!(self.driver.next(), Ok(Next::Handle(_))) {
             let replied = self.driver.reply(&Reply::OK);
@@ -153,7 +153,7 @@ impl Host<'_> {
 
     /// Each event was answered, in order, and nothing else was written.
     fn assert_is_done(&self) {
-        // The last READY is not said once it is to stop.
+        // A stopped driver does not write the last READY.
         let without_ready = self.expected.strip_suffix(READY).expect("it was expected");
         assert!(self.written == self.expected || self.is_stopped && self.written == without_ready);
         assert!(self.is_stopped || self.event == self.stream.places().len());

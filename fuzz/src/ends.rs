@@ -1,4 +1,4 @@
-//! The two ends of the protocol, with what was sent and received in a form that can be compared.
+//! The two ends of the protocol, with everything sent and received in a form that can be compared.
 //!
 //! The fuzz target `both_ends` and `tests/protocol/round_trip.rs` share it.
 
@@ -7,7 +7,7 @@ use supervisor_events::{
     Supervisor,
 };
 
-/// What an envelope is made of, and what is made of it.
+/// An event as it is sent, and as it is received.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sent {
     pub server: String,
@@ -24,14 +24,14 @@ impl Sent {
         Self { server, serial, pool, poolserial, eventname, payload: payload.into() }
     }
 
-    /// Whether a reader of the header may take a newline in the identifier for the header's end: the first one that
-    /// follows both `eventname:` and `len:` is.
+    /// Whether a reader may take a newline in the identifier for the end of the header: the header ends at the first
+    /// newline after both `eventname:` and `len:`.
     pub fn is_ambiguous(server: &str) -> bool {
         let before = server.rfind('\n').map_or("", |newline| &server[..newline]);
         before.contains("eventname:") && before.contains("len:")
     }
 
-    /// As it is given to a `Supervisor`.
+    /// The event for a `Supervisor`.
     pub fn envelope(&self) -> Envelope<'_> {
         let Self { server, serial, pool, poolserial, eventname, payload } = self;
         Envelope { server, serial: *serial, pool, poolserial: *poolserial, eventname, payload }
@@ -54,7 +54,7 @@ fn received(header: Header<'_>, payload: &[u8]) -> Received {
     (Sent::new(texts, [header.serial(), header.poolserial()], payload), header.len())
 }
 
-/// The listener's end: event by event in pieces, or whole.
+/// The listener's end, which gets events in pieces or whole.
 pub enum Machine {
     Pieces(Box<Listener>, Option<Received>),
     Whole(Session<Vec<u8>>),
@@ -105,7 +105,7 @@ impl Machine {
         [head.as_bytes(), data, ready].concat()
     }
 
-    /// Takes a piece of the stream, which ends at an event's end at the latest.
+    /// Takes a piece of the stream that does not extend past the end of an event.
     pub fn read(&mut self, mut piece: &[u8]) -> Option<Received> {
         let mut complete = None;
         match self {
@@ -138,17 +138,17 @@ impl Machine {
     }
 }
 
-/// What the supervisor's end heard; the pieces of a RESULT put together.
+/// What the supervisor's end heard, with the pieces of a RESULT assembled.
 #[derive(Debug, PartialEq)]
 pub enum Said {
     Ready,
     Result { data: Vec<u8>, ok: bool },
 }
 
-/// The supervisor's end, and what it has heard of a RESULT.
+/// The supervisor's end, and the part of a RESULT that it has heard.
 pub struct Ear {
     pub supervisor: Supervisor,
-    /// The length that the line of a RESULT said.
+    /// The length in the line of a RESULT.
     due: Option<u64>,
     data: Vec<u8>,
 }

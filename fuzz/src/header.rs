@@ -1,17 +1,18 @@
-//! What is read of a header or a payload is in it, where it says, and an error points at the place.
+//! Everything read from a header or a payload is in it, and an error has the right offset.
 //!
-//! * `Header::parse` never panics. Its tokens follow each other in the line and cover it, but for the spaces between and
-//!   after them. The seven keys are there once each; the fields are their values; only `server` and `pool` hold spaces.
-//! * A line in supervisord's own order is read as its greedy regular expression reads it ([`reference`]).
-//! * A trailing space leads past the short cut for usual lines, and changes nothing.
-//! * Of several errors, one that is not UTF-8 outranks the others, and then a key that is missing ([`outranks`]).
-//! * `Event::parse` never panics. What it returns is in the payload, and so is the place of an error.
+//! * `Header::parse` never panics. Its tokens are in the order of the line and cover it, except for the spaces between
+//!   and after them. Each of the seven keys occurs once; the fields are their values; only `server` and `pool` hold
+//!   spaces.
+//! * A line in supervisord's own order is read as a greedy regular expression reads it ([`reference`]).
+//! * A trailing space disables the short cut for usual lines, and changes nothing.
+//! * Of several errors, invalid UTF-8 outranks the others, and then a missing key ([`outranks`]).
+//! * `Event::parse` never panics. Everything that it returns is in the payload, and so is the offset of an error.
 
 use supervisor_events::{Event, EventError, EventType, Header, TokenError, TokenErrorKind, Tokens};
 
 const KEYS: [&str; 7] = ["ver", "server", "serial", "pool", "poolserial", "eventname", "len"];
 
-/// Takes the bytes for a header, and for a payload of each type.
+/// Reads the bytes as a header, and as a payload of each type.
 pub fn check(bytes: &[u8]) {
     header(bytes);
     for &event_type in EventType::ALL.iter().chain(&[EventType::from_name("OURS")]) {
@@ -46,10 +47,10 @@ fn covers(header: &Header<'_>) {
     let mut rest = line;
     for (index, (key, value)) in header.tokens().enumerate() {
         let token = rest.trim_start_matches(' ');
-        assert_eq!(index > 0, token.len() < rest.len(), "spaces stand between tokens, and only there");
+        assert_eq!(index > 0, token.len() < rest.len(), "spaces separate tokens, and only tokens");
         assert!(!key.is_empty() && !key.contains([' ', ':']));
         let after = token.strip_prefix(key).and_then(|token| token.strip_prefix(':')).expect("the key is next");
-        assert_eq!(after.as_ptr(), value.as_ptr(), "the value is borrowed from its place");
+        assert_eq!(after.as_ptr(), value.as_ptr(), "the value is borrowed from the line");
         rest = &after[value.len()..];
         assert!(matches!(key, "server" | "pool") || !value.contains(' '));
         let first = header.tokens().find(|token| token.0 == key).map(|token| token.1);
@@ -79,7 +80,7 @@ fn fields(header: &Header<'_>) {
     }
 }
 
-/// What comes first of the things that are wrong with a line that begins like a header.
+/// Which error is reported for a line that begins like a header.
 fn outranks(parsed: &Result<Header<'_>, TokenError>, line: &[u8]) {
     if !line.starts_with(b"ver:") {
         return assert!(matches!(parsed, Err(TokenError { kind: TokenErrorKind::Missing, .. })));
@@ -97,13 +98,13 @@ fn outranks(parsed: &Result<Header<'_>, TokenError>, line: &[u8]) {
 }
 
 fn points_at_its_place(error: &TokenError, text: &[u8]) {
-    let (before, after) = text.split_at_checked(error.offset).expect("the place is in the text");
+    let (before, after) = text.split_at_checked(error.offset).expect("the offset is in the text");
     let word = after.split(|byte| b" \n".contains(byte)).next().unwrap();
     let token = format!("{}:", error.key).into_bytes();
     let is_there = match error.kind {
-        // At the end of a line of tokens, or at the start, where the first key is due.
+        // At the end of a line of tokens, or at its start, where the first key is expected.
         TokenErrorKind::Missing => before.is_empty() || matches!(after, [] | [b' ' | b'\r' | b'\n', ..]),
-        // The later one.
+        // At the second one.
         TokenErrorKind::Duplicate => {
             before.ends_with(b" ") && after.starts_with(&token) && before.windows(token.len()).any(|part| part == token)
         }
@@ -128,7 +129,7 @@ fn reference(line: &str) -> Option<[&str; 7]> {
     let (rest, eventname) = rest.rsplit_once(" eventname:").filter(|found| word(found.1))?;
     let (rest, poolserial) = rest.rsplit_once(" poolserial:").filter(|found| digits(found.1))?;
     let (ver, rest) = rest.strip_prefix("ver:")?.split_once(" server:").filter(|found| word(found.0))?;
-    // The more `server` takes, the better: of all places that match, the last.
+    // `server` is greedy: of all matches, the last.
     let (server, serial, pool) = rest.rmatch_indices(" serial:").find_map(|(at, key)| {
         let (serial, pool) = rest[at + key.len()..].split_once(" pool:").filter(|found| digits(found.0))?;
         Some((&rest[..at], serial, pool))
@@ -137,7 +138,8 @@ fn reference(line: &str) -> Option<[&str; 7]> {
 }
 
 fn agrees_with_reference(parsed: &Result<Header<'_>, TokenError>, line: &str) {
-    // supervisord refuses a colon in the name of a pool: a word with one, behind the first, is a token of its own.
+    // supervisord refuses a colon in the name of a pool: after the first word, a word with a colon is a token of its
+    // own.
     let expected = reference(line).filter(|values| values[3].split(' ').skip(1).all(|word| !word.contains(':')));
     match (expected, parsed) {
         (Some(values), Ok(header)) => {
@@ -163,7 +165,7 @@ fn trailing_space(parsed: &Result<Header<'_>, TokenError>, line: &[u8]) {
     match (parsed, Header::parse(&spaced)) {
         (Ok(header), Ok(spaced)) => {
             let mut tokens: Vec<_> = header.tokens().map(|(key, value)| (key, value.to_owned())).collect();
-            // It belongs to a last value that may hold spaces.
+            // The space belongs to the last value if that may hold spaces.
             if let Some(("server" | "pool", value)) = tokens.last_mut() {
                 value.push(' ');
             }

@@ -1,4 +1,4 @@
-//! What the fuzz targets check. Each check is a plain function of bytes, so that `cargo test` can replay the inputs in
+//! The checks of the fuzz targets. Each is a plain function of bytes, so that `cargo test` can replay the inputs in
 //! `fuzz/seeds` with a stable compiler (`tests/protocol/seeds.rs`), and tests with likely inputs can share it.
 
 use arbitrary::{Arbitrary, Unstructured};
@@ -18,7 +18,7 @@ pub mod supervisor_end;
 /// Panics if these bytes break the invariant.
 pub type Check = fn(&[u8]);
 
-/// The targets that are such functions. The other one, `readers`, looks inside the library.
+/// The targets. One is missing: `readers` needs access to the inside of the library.
 pub const TARGETS: [(&str, Check); 7] = [
     ("header", header::check),
     ("chunking", |bytes| structured(bytes, chunking::check)),
@@ -29,7 +29,7 @@ pub const TARGETS: [(&str, Check); 7] = [
     ("both_ends", |bytes| structured(bytes, both_ends::Input::check)),
 ];
 
-/// Checks the input that these bytes make. Too few make none.
+/// Checks the input that these bytes encode. Too few bytes encode none.
 fn structured<'a, T: Arbitrary<'a>>(bytes: &'a [u8], check: fn(T)) {
     if let Ok(input) = T::arbitrary_take_rest(Unstructured::new(bytes)) {
         check(input);

@@ -1,5 +1,5 @@
-//! Typed events: what is parsed is written and parsed again to the same event, and what is written is parsed to what it
-//! was made of, unless it [can be read in two ways](Parts::is_ambiguous).
+//! Typed events: an event that is parsed or made, then written, is parsed to the same event, unless it
+//! [has two readings](Parts::is_ambiguous).
 
 use arbitrary::{Arbitrary, Unstructured};
 use supervisor_events::{
@@ -8,12 +8,12 @@ use supervisor_events::{
     Tokens,
 };
 
-/// A payload of any type, or what one is made of.
+/// A payload of any type, or the parts of one.
 #[derive(Debug, Arbitrary)]
 pub enum Input<'a> {
-    /// As it arrives.
+    /// Bytes that arrive.
     Payload(#[arbitrary(with = concrete)] EventType<'static>, &'a [u8]),
-    /// As it is made.
+    /// An event to send.
     Made(Parts),
 }
 
@@ -42,7 +42,7 @@ fn assert_is_read_as_written(event_type: EventType<'_>, event: Event<'_>) {
     assert_eq!(Event::parse(event_type, written), Ok(event), "{}", written.escape_ascii());
 }
 
-/// All types but the abstract ones.
+/// All types except the abstract ones.
 pub fn concrete_types() -> impl Iterator<Item = EventType<'static>> {
     let is_abstract = |kind: EventType<'_>| EventType::ALL.iter().any(|other| other.parent() == Some(kind));
     EventType::ALL.iter().copied().filter(move |kind| !is_abstract(*kind))
@@ -53,7 +53,7 @@ fn concrete(input: &mut Unstructured<'_>) -> arbitrary::Result<EventType<'static
     input.choose(&types).copied()
 }
 
-/// What an event of any type can be made of.
+/// The parts of an event of any type.
 #[derive(Clone, Debug, Arbitrary)]
 pub struct Parts {
     #[arbitrary(with = concrete)]
@@ -74,7 +74,7 @@ pub struct Parts {
 pub const FIELDS: [&str; 8] = ["processname", "groupname", "from_state", "tries", "expected", "pid", "channel", "when"];
 
 impl Parts {
-    /// What an event is made of, but for its data.
+    /// The parts of an event, without its data.
     fn of(event_type: EventType<'static>, event: Event<'_>) -> Self {
         let mut parts = Self {
             event_type,
@@ -109,7 +109,7 @@ impl Parts {
         parts
     }
 
-    /// The event, of the type that its name says.
+    /// The event, of its `event_type`.
     pub fn event(&self) -> Event<'_> {
         use EventType as T;
         match self.event_type {
@@ -171,13 +171,13 @@ impl Parts {
         (Text::new(&self.processname), Text::new(&self.groupname))
     }
 
-    /// Whether what is written can be read in two ways, or is more than one token.
+    /// Whether the written event has two readings, or a part is more than one token.
     ///
-    /// * supervisord refuses a space, a colon and a slash in a group's name. An end of a line at the name's end may be that
-    ///   of the line.
-    /// * The line of tokens of an event that carries data ends at the first newline after ` groupname:`, which the name of
-    ///   the process may hold.
-    /// * A state is a word, and so are tokens without a field of their own. Ends of lines are cut off the line's end.
+    /// * supervisord refuses a space, a colon and a slash in a group's name. A newline at the end of the name may be
+    ///   that of the line.
+    /// * The line of tokens of an event that carries data ends at the first newline after ` groupname:`, and the name
+    ///   of the process may hold both.
+    /// * A state is a word, and so are tokens without a field of their own. Newlines at the end of a line are cut off.
     pub fn is_ambiguous(&self) -> bool {
         let Self { event_type, processname, groupname, from_state, remote_type, extra, .. } = self;
         let is_word = |text: &str| !text.contains([' ', '\r', '\n']);

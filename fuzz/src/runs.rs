@@ -1,6 +1,7 @@
-//! What the machines make of a stream that comes in pieces, written down in a form that does not tell the pieces.
+//! What the machines make of a stream in pieces, recorded in a form that does not show the pieces.
 //!
-//! The fuzz target `chunking` and `tests/protocol/chunking.rs` share it: the one brings any bytes, the other likely ones.
+//! The fuzz target `chunking` and `tests/protocol/chunking.rs` share it: one runs it on any bytes, the other on likely
+//! ones.
 
 use arbitrary::Arbitrary;
 use supervisor_events::{
@@ -8,21 +9,22 @@ use supervisor_events::{
     Session, Step, TurnError,
 };
 
-/// Any stream, and how it is cut.
+/// Any stream, and how it is split.
 #[derive(Debug, Arbitrary)]
 pub struct Cut<'a> {
     /// The sizes of the pieces, over and over.
     pub sizes: [u8; 8],
-    /// All that is left: so a seed is eight bytes and a recorded stream.
+    /// All remaining bytes, so that a seed is eight bytes and a recorded stream.
     pub stream: &'a [u8],
 }
 
-/// An event as a machine handed it out.
+/// An event as a machine delivered it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// The header's line, without its newline.
+    /// The header line, without its newline.
     pub header: String,
-    /// The payload: all of it, or what came before the stream ended, or what fitted into a session's buffer.
+    /// The payload: all of it, or the part before the end of the stream, or the part that fitted into a session's
+    /// buffer.
     pub payload: Vec<u8>,
     /// How many bytes did not fit.
     pub omitted: u64,
@@ -40,7 +42,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Where the complete events end.
+    /// The offsets at which the complete events end.
     pub fn ends(&self) -> Vec<usize> {
         self.events.iter().filter_map(|event| event.end).map(|end| end as usize).collect()
     }
@@ -63,7 +65,7 @@ impl Outcome {
                 assert_eq!(
                     borrowed,
                     taken == line.len() + 1,
-                    "a header is borrowed from the input if it is there whole"
+                    "a header is borrowed from the input if all of it is there"
                 );
                 self.events.push(Seen { header: line.to_owned(), payload: Vec::new(), omitted: 0, end: None });
             }
@@ -84,8 +86,8 @@ impl Outcome {
     }
 }
 
-/// Cuts `stream` into pieces of these sizes, over and over, and at `cuts` besides. A size of 0 makes an empty piece;
-/// sizes that lead nowhere cut nothing.
+/// Splits `stream` into pieces of these sizes, over and over, and also at `cuts`. A size of 0 makes an empty piece; if
+/// all sizes are 0, only `cuts` split the stream.
 pub fn pieces<'a>(stream: &'a [u8], sizes: &[u8], cuts: &[usize]) -> Vec<&'a [u8]> {
     let whole = sizes.iter().all(|size| *size == 0);
     let mut sizes = sizes.iter().cycle().map(|size| usize::from(*size));
@@ -133,8 +135,8 @@ pub fn decode<const N: usize>(unit: LengthUnit, pieces: &[&[u8]]) -> Outcome {
     Outcome { end: decoder.end(), ..outcome }
 }
 
-/// What a [`Listener`] makes of the pieces when it answers each event. The stream has to be cut where events end, as
-/// supervisord does it: it sends nothing before the answer.
+/// What a [`Listener`] makes of the pieces when it answers each event. The stream has to be split where events end, as
+/// supervisord does: it sends nothing before the answer.
 pub fn listen<const N: usize>(unit: LengthUnit, pieces: &[&[u8]]) -> Outcome {
     let mut listener = Listener::<N>::with_header_limit(unit);
     assert_eq!(listener.ready(), Ok(READY));
@@ -173,7 +175,7 @@ pub fn listen<const N: usize>(unit: LengthUnit, pieces: &[&[u8]]) -> Outcome {
 }
 
 /// What a [`Session`] with a buffer of this size makes of the pieces when it answers each event. The stream has to be
-/// cut where events end.
+/// split where events end.
 pub fn session(unit: LengthUnit, buffer: usize, pieces: &[&[u8]]) -> Outcome {
     let mut session = Session::new(vec![0; buffer], unit);
     assert_eq!(session.ready(), Ok(READY));
@@ -212,9 +214,9 @@ pub fn session(unit: LengthUnit, buffer: usize, pieces: &[&[u8]]) -> Outcome {
     Outcome { end: session.end(), ..outcome }
 }
 
-/// How a stream is cut changes nothing: whole or in pieces of these sizes, a [`Decoder`] sees the same events, and the
-/// same error at the same place; and so do a [`Listener`] and a [`Session`] that answer the events as they come, with
-/// the same limit on headers. Returns what the decoder saw.
+/// Chunking changes nothing: whole or in pieces of these sizes, a [`Decoder`] sees the same events, and the same error
+/// at the same offset. So do a [`Listener`] and a [`Session`] that answer each event, with the same limit on headers.
+/// Returns what the decoder saw.
 pub fn assert_chunking_is_invisible<const N: usize>(unit: LengthUnit, stream: &[u8], sizes: &[u8]) -> Outcome {
     let seen = decode::<N>(unit, &[stream]);
     assert_eq!(decode::<N>(unit, &pieces(stream, sizes, &[])), seen, "a decoder");
@@ -225,19 +227,19 @@ pub fn assert_chunking_is_invisible<const N: usize>(unit: LengthUnit, stream: &[
     assert_eq!(listen::<N>(unit, &cut), listened, "a listener");
     assert_in_turn(&seen, &listened);
 
-    // A session needs one byte more, to read the payload to.
+    // A session needs one byte more, to read the payload into.
     let held = session(unit, N + 1, &by_event);
     assert_eq!(session(unit, N + 1, &cut), held, "a session");
     assert_held(&listened.complete(), &held, N + 1);
     seen
 }
 
-/// A listener sees what the decoder sees, with one exception. Where the last character of a payload is cut short, only
-/// the byte behind it tells that it has ended; so that byte comes before the answer, and is out of turn.
+/// A listener sees what the decoder sees, with one exception. If the last character of a payload is truncated, only the
+/// byte after it shows that the payload has ended. So that byte comes before the answer, and is out of turn.
 fn assert_in_turn(seen: &Outcome, listened: &Outcome) {
     if let Err(ProtocolError { kind: ProtocolErrorKind::OutOfTurn, offset, .. }) = listened.end {
         assert!(seen.events.starts_with(&listened.events));
-        let last = listened.events.last().expect("READY was said before the first event");
+        let last = listened.events.last().expect("READY was sent before the first event");
         assert_eq!(last.end, Some(offset));
         assert!(std::str::from_utf8(&last.payload).is_err());
     } else {
@@ -245,7 +247,7 @@ fn assert_in_turn(seen: &Outcome, listened: &Outcome) {
     }
 }
 
-/// A session hands out the same events as a listener, each as far as it fits.
+/// A session delivers the same events as a listener, each as far as it fits.
 fn assert_held(listened: &Outcome, held: &Outcome, buffer: usize) {
     assert_eq!((held.events.len(), held.end), (listened.events.len(), listened.end));
     for (part, event) in held.events.iter().zip(&listened.events) {

@@ -1,9 +1,9 @@
-//! A stream of events whose places are known, for models of what is made of it.
+//! A stream of events with known offsets, for the models.
 
 use arbitrary::Arbitrary;
 use supervisor_events::{Envelope, LengthUnit};
 
-/// What an event is made of.
+/// The parts of an event.
 #[derive(Clone, Debug, Arbitrary)]
 pub struct Event {
     server: String,
@@ -18,7 +18,7 @@ enum Name {
     Foreign,
 }
 
-/// Where an event is in a stream.
+/// The offsets of an event in a stream.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
     /// Where its header begins.
@@ -29,21 +29,21 @@ pub struct Place {
     pub end: usize,
 }
 
-/// Events, and perhaps something after them that is no header.
+/// Events, and possibly bytes after them that are not a header.
 #[derive(Debug)]
 pub struct Stream {
-    /// All of it.
+    /// All bytes of the stream.
     pub bytes: Vec<u8>,
     unit: LengthUnit,
     places: Vec<Place>,
 }
 
 impl Stream {
-    /// The events with the serials from 0.
+    /// The stream of these events, with serials from 0.
     pub fn new(unit: LengthUnit, events: Vec<Event>, garbage: bool) -> Self {
         let (mut bytes, mut places) = (Vec::new(), Vec::new());
         for (serial, mut event) in (0..).zip(events) {
-            // What a header can hold without being ambiguous, and a listener's limit.
+            // Without newlines, the header has only one reading; its length stays below the listener's limit.
             event.server.retain(|char| char != '\n');
             shorten(&mut event.server, 300);
             let payload = match unit {
@@ -68,23 +68,23 @@ impl Stream {
         Self { bytes, unit, places }
     }
 
-    /// The event that is under way when so many bytes have been taken, or the next one. None after the last.
+    /// The event that is under way once `at` bytes have been consumed, or the next one. `None` after the last.
     pub fn event_at(&self, at: usize) -> Option<Place> {
         self.places.iter().copied().find(|place| at < place.end)
     }
 
-    /// The places of all events.
+    /// The offsets of all events.
     pub fn places(&self) -> &[Place] {
         &self.places
     }
 
-    /// With its newline.
+    /// The length of the longest header, with its newline.
     pub fn longest_header(&self) -> usize {
         self.places.iter().map(|place| place.payload - place.begin).max().unwrap_or(100)
     }
 
-    /// How many units of `len` have not begun to arrive, if the payload is taken up to `at`. The last character counts
-    /// until it is complete.
+    /// How many units of `len` have not begun to arrive if the payload is consumed up to `at`. The last character
+    /// counts until it is complete.
     pub fn missing(&self, place: Place, at: usize) -> u64 {
         let missing = match self.unit {
             LengthUnit::Bytes => place.end - at,
@@ -97,7 +97,7 @@ impl Stream {
     }
 }
 
-/// Cuts a text to at most so many bytes.
+/// Truncates a text to at most `most` bytes.
 pub fn shorten(text: &mut String, most: usize) {
     while text.len() > most {
         text.pop();

@@ -1,15 +1,15 @@
-//! The supervisor's end against a plain model of the rules that were recorded from supervisor 4.3.0: a buffer of what the
-//! listener has written, looked at anew after each write.
+//! The supervisor's end against a plain model of the rules recorded from supervisor 4.3.0: a buffer of the listener's
+//! output, examined anew after each write.
 
 use arbitrary::Arbitrary;
 use supervisor_events::{LengthUnit, ListenerOutput, ListenerState, READY, Supervisor};
 
 use super::conserve::notify;
 
-/// What a listener writes, and when it is sent events.
+/// What a listener writes, and when events are sent to it.
 #[derive(Debug, Arbitrary)]
 pub struct Input<'a> {
-    /// Whether an event is sent after each write that leaves the listener READY; otherwise only where the script says so.
+    /// Whether an event is sent after each write that leaves the listener READY, or only where the script says so.
     always: bool,
     script: Vec<Turn<'a>>,
 }
@@ -18,14 +18,14 @@ pub struct Input<'a> {
 enum Turn<'a> {
     Ready,
     Ok,
-    /// The line of a RESULT, with this for its number.
+    /// The line of a RESULT, with this text as its number.
     Line(&'a str),
     Any(&'a [u8]),
     Event,
 }
 
 impl Input<'_> {
-    /// Plays the script, and then all that was written at once.
+    /// Plays the script.
     pub fn check(self) {
         let mut ends = Ends::default();
         for turn in self.script {
@@ -73,7 +73,7 @@ impl Default for Ends {
 }
 
 impl Ends {
-    /// The listener has written something: both make the same of it.
+    /// Both hear what the listener has written, and must agree.
     pub fn hear(&mut self, bytes: &[u8]) {
         self.model.buffer.extend_from_slice(bytes);
         while self.model.step() {}
@@ -98,7 +98,7 @@ impl Ends {
         assert_eq!(self.supervisor.pending(), self.model.buffer.len() as u64);
     }
 
-    /// An event is sent, if the listener is READY.
+    /// Sends an event if the listener is READY.
     pub fn send(&mut self) {
         if self.model.state == ListenerState::Ready {
             notify(&mut self.supervisor);
@@ -109,9 +109,9 @@ impl Ends {
 
 struct Model {
     state: ListenerState,
-    /// What has not been acted on.
+    /// Bytes that have not been acted on.
     buffer: Vec<u8>,
-    /// How long the RESULT's data is, once its line is complete.
+    /// The length of the RESULT's data, once its line is complete.
     due: Option<Due>,
     data: Vec<u8>,
     heard: Vec<Heard>,
@@ -125,7 +125,7 @@ enum Due {
 }
 
 impl Model {
-    /// Acts on the buffer once. Whether it may act again.
+    /// Acts on the buffer once. Returns whether it may act again.
     fn step(&mut self) -> bool {
         if self.buffer.is_empty() {
             return false;
