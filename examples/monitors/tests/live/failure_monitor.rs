@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 const IDENTIFIER: &str = "trading host één";
 
 /// Settings for a system with the processes worker and other.
-const OTHER_SYSTEM: &str = "--critical-processes worker --risk-manager worker --trading-group other";
+const OTHER_SYSTEM: &str = "--critical-processes worker --risk-manager worker --trading-group other --system photos";
 
 /// The listener with these `arguments` and `url`. It also gets output of processes, which must do no harm.
 fn monitor(name: &str, arguments: &str, url: &str) -> String {
