@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use crate::files;
 use crate::log::{Level, log};
 use crate::settings::{Optional, seconds_or_zero};
 use crate::supervisord::{Supervisord, find, pid_in, signal_to_end};
+use crate::sync::lock;
 
 /// How supervisord ends.
 #[derive(Clone, Debug, Args)]
@@ -93,7 +94,7 @@ impl Ending {
         if self.settings.grace.is_zero() {
             return self.end(full_name);
         }
-        let mut in_grace = self.in_grace.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut in_grace = lock(&self.in_grace);
         if !in_grace.insert(full_name.into()) {
             return;
         }
@@ -103,7 +104,7 @@ impl Ending {
         let (this, name) = (self.clone(), full_name.to_owned());
         let started = thread::Builder::new().name("grace".into()).spawn(move || {
             thread::sleep(this.settings.grace);
-            this.in_grace.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
+            lock(&this.in_grace).remove(&name);
             if this.has_come_back(&name) {
                 log(Level::Info, format!("{name} has come back: supervisord continues"), json!({}));
             } else {

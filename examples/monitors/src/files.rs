@@ -39,6 +39,11 @@ pub fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     options.mode(0o600).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(path)
 }
 
+/// Opens a file like [`open`], to read and write it in place.
+pub fn open_in_place(path: &Path) -> io::Result<File> {
+    open(path, File::options().read(true).write(true).create(true).truncate(false))
+}
+
 /// Appends a suffix to a file's name. `with_extension` would map `audit.log` and `audit.jsonl` to the same name.
 pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut path = path.to_owned().into_os_string();

@@ -2,7 +2,7 @@
 //! stopped.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use crate::run::Context;
 use crate::settings::{Common, number, whole_seconds};
 use crate::state::State;
 use crate::supervisord::{Fault, Process, Supervisord, fault_of};
+use crate::sync::lock;
 
 /// How long a process may take to stop. Its `stopwaitsecs` is usually much shorter.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -163,7 +164,7 @@ impl Guard {
 }
 
 fn update<R>(known: &Kept, change: impl FnOnce(&mut Known) -> R) -> R {
-    known.lock().unwrap_or_else(PoisonError::into_inner).update(change)
+    lock(known).update(change)
 }
 
 fn tell_failure(full_name: &str, error: &Failure, reporter: Option<Reporter>) {

@@ -3,6 +3,7 @@
 #![allow(rustdoc::bare_urls, reason = "the documentation of a setting is its help")]
 
 pub mod alerts;
+pub mod busy;
 pub mod collect;
 pub mod command;
 pub mod dependencies;
@@ -33,6 +34,7 @@ pub mod size;
 pub mod state;
 pub mod status_page;
 pub mod supervisord;
+pub mod sync;
 pub mod trading;
 pub mod trail;
 

@@ -177,7 +177,7 @@ impl List<Limits> {
     }
 
     fn of(&self, process: &Process) -> impl Iterator<Item = &Limits> {
-        self.iter().filter(|limits| limits.pattern.matches(&process.group, &process.name))
+        self.iter().filter(|limits| limits.pattern.names(process))
     }
 }
 

@@ -36,9 +36,7 @@ impl ProcessPattern {
         let fits = |pattern: &Option<String>, text| pattern.as_ref().is_none_or(|pattern| pattern == text);
         fits(&self.group, group) && fits(&self.name, name)
     }
-}
 
-impl ProcessPattern {
     /// Whether the pattern matches this process.
     pub fn names(&self, process: &Process) -> bool {
         self.matches(&process.group, &process.name)

@@ -37,11 +37,7 @@ impl<S: Socket> Until<S> {
 
     fn within<T>(&mut self, act: impl FnOnce(&mut S) -> io::Result<T>) -> io::Result<T> {
         self.socket.set_timeout(time_left(self.deadline)?)?;
-        act(&mut self.socket).map_err(|error| match error.kind() {
-            // How the system reports a socket's timeout.
-            io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
-            _ => error,
-        })
+        act(&mut self.socket).map_err(as_timeout)
     }
 }
 
@@ -66,10 +62,8 @@ pub fn connect_unix(path: &str, deadline: Instant) -> io::Result<Until<UnixStrea
     let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
     // If the server's backlog is full, connecting waits as long as a write may.
     socket.set_write_timeout(Some(time_left(deadline)?))?;
-    match socket.connect(&SockAddr::unix(path)?) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(io::ErrorKind::TimedOut.into()),
-        connected => connected.map(|()| Until::new(OwnedFd::from(socket).into(), deadline)),
-    }
+    socket.connect(&SockAddr::unix(path)?).map_err(as_timeout)?;
+    Ok(Until::new(OwnedFd::from(socket).into(), deadline))
 }
 
 /// Connects to `HOST:PORT`.
@@ -84,9 +78,15 @@ pub fn connect(address: &str, deadline: Instant) -> io::Result<Until<TcpStream>>
     Err(last)
 }
 
-fn time_left(deadline: Instant) -> io::Result<Duration> {
+/// The time until a deadline. Fails with `TimedOut` if it has passed.
+pub fn time_left(deadline: Instant) -> io::Result<Duration> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
+}
+
+/// The system reports a socket's timeout as `WouldBlock`.
+pub fn as_timeout(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::WouldBlock { io::ErrorKind::TimedOut.into() } else { error }
 }
 
 #[cfg(test)]

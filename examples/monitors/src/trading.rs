@@ -120,7 +120,7 @@ impl Trading {
 
 /// Whether all processes that the pattern matches have been running for at least `after`.
 fn has_recovered(risk_manager: &ProcessPattern, processes: &[Process], now: i64, after: Duration) -> bool {
-    let mut named = processes.iter().filter(|process| risk_manager.matches(&process.group, &process.name)).peekable();
+    let mut named = processes.iter().filter(|process| risk_manager.names(process)).peekable();
     let has_run = |process: &Process| {
         process.runs() && now.saturating_sub(process.start.into()) >= i64::try_from(after.as_secs()).unwrap_or(i64::MAX)
     };

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
 use crate::settings::Common;
 use crate::state::State;
+use crate::sync::lock;
 use crate::{Failure, files};
 
 /// The suffix of the files' names.
@@ -41,7 +42,7 @@ impl Tally {
     /// Changes the counts.
     pub fn note(&self, change: impl FnOnce(&mut Counts)) {
         if let Some(counts) = &self.0 {
-            counts.lock().unwrap_or_else(PoisonError::into_inner).update(change);
+            lock(counts).update(change);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Reports the result of an action in an alert of its own, once it is known.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use super::{Alert, Alerts, Severity, Status};
 use crate::log::{Level, log};
 use crate::run::Context;
 use crate::supervisord::{Process, Supervisord, find};
+use crate::sync::lock;
 
 /// When to report that the goal was missed. supervisord kills a process that ignores its stop signal after 10 s by
 /// default.
@@ -57,7 +58,7 @@ impl Alerts {
     /// says so; the alert for reaching the goal may still follow.
     pub fn follow(&self, context: &Context<'_>, goal: &Goal) {
         let goal = goal.clone();
-        if !self.followed.lock().unwrap_or_else(PoisonError::into_inner).insert(goal.wanted.clone()) {
+        if !lock(&self.followed).insert(goal.wanted.clone()) {
             return;
         }
         let (reporter, followed, wanted) =
@@ -72,7 +73,7 @@ impl Alerts {
         };
         let watch = move || {
             watch(&wanted, tell);
-            followed.lock().unwrap_or_else(PoisonError::into_inner).remove(&wanted);
+            lock(&followed).remove(&wanted);
         };
         if let Err(error) = thread::Builder::new().name("follow-up".into()).stack_size(256 << 10).spawn(watch) {
             let message = format!("the result will not be reported, because no thread could be started: {error}");

@@ -16,6 +16,7 @@ use super::unique;
 use crate::forward::message::{ID, Message};
 use crate::forward::spool::{Spool, Stored};
 use crate::log::{Level, log};
+use crate::sync::lock;
 use crate::{Failure, files};
 
 /// The limit in bytes, for the file and for memory separately.
@@ -147,7 +148,7 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -128,7 +128,7 @@ impl Monitor for MemoryGuard {
 
 impl MemoryGuard {
     fn limit(&self, process: &Process) -> Option<f64> {
-        let limit = self.limits.iter().find(|limit| limit.pattern.matches(&process.group, &process.name));
+        let limit = self.limits.iter().find(|limit| limit.pattern.names(process));
         limit.map(|limit| limit.size.0)
     }
 }

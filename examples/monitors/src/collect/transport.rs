@@ -4,11 +4,12 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use socket2::SockRef;
 
 use super::target::{Address, DaemonTarget};
+use crate::net::{as_timeout, time_left};
 
 /// How to reach a daemon, with the socket once it is open.
 pub enum Transport {
@@ -36,11 +37,7 @@ impl Transport {
                 Self::Tcp(_, socket) => drop(socket.take()),
             }
         }
-        sent.map_err(|error| match error.kind() {
-            // How the system reports a socket's timeout.
-            io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
-            _ => error,
-        })
+        sent.map_err(as_timeout)
     }
 
     fn try_send(&mut self, message: &[u8], deadline: Instant) -> io::Result<()> {
@@ -53,7 +50,7 @@ impl Transport {
                     let _ = SockRef::from(&socket).set_send_buffer_size(1 << 20);
                     Ok(socket)
                 })?;
-                socket.set_write_timeout(Some(left(deadline)?))?;
+                socket.set_write_timeout(Some(time_left(deadline)?))?;
                 socket.send(message).map(drop)
             }
             Self::Udp(address, socket) => {
@@ -70,11 +67,11 @@ impl Transport {
                 if socket.as_ref().is_some_and(is_closed) {
                     *socket = None;
                 }
-                let socket = opened(socket, || TcpStream::connect_timeout(&first(address)?, left(deadline)?))?;
+                let socket = opened(socket, || TcpStream::connect_timeout(&first(address)?, time_left(deadline)?))?;
                 // RFC 6587: a message may contain any bytes, so its length comes first. In one write, so that a partial
                 // message is unlikely.
                 let frame = [format!("{} ", message.len()).as_bytes(), message].concat();
-                socket.set_write_timeout(Some(left(deadline)?))?;
+                socket.set_write_timeout(Some(time_left(deadline)?))?;
                 socket.write_all(&frame)
             }
         }
@@ -104,9 +101,4 @@ fn is_closed(mut socket: &TcpStream) -> bool {
 fn first(address: &str) -> io::Result<SocketAddr> {
     let none = || io::Error::new(io::ErrorKind::NotFound, format!("{address} has no address"));
     address.to_socket_addrs()?.next().ok_or_else(none)
-}
-
-fn left(deadline: Instant) -> io::Result<Duration> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }

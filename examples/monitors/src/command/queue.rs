@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::child::End;
 use crate::log::{Level, log};
+use crate::sync::lock;
 
 /// How many bytes of input may wait.
 const MOST_BYTES: usize = 64 << 20;
@@ -137,7 +138,7 @@ impl Drop for Queue {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Starts jobs that may run, each in a thread that then continues with waiting jobs.

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -16,6 +16,7 @@ use crate::alerts::{Alert, Reporter, Severity, Status};
 use crate::log::{Level, log, now};
 use crate::message::Message;
 use crate::state::State;
+use crate::sync::lock;
 
 /// A command that is waiting or running.
 pub struct Task {
@@ -82,7 +83,7 @@ impl Task {
 
     /// Sends the command's own alerts, and alerts about the command.
     fn tell(&self, memory: &Mutex<State<Memory>>, failure: Option<String>, heard: Heard) {
-        let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = lock(memory);
         let changes = match self.kind {
             Kind::Check => memory.update(|memory| memory.found(&self.name, heard.said, failure.is_none())),
             Kind::Event => Changes { news: heard.said, ..Changes::default() },

@@ -137,12 +137,12 @@ impl Known {
         let mut plan = Plan { stop: first(&lost, dependents, processes), ..Plan::default() };
         for Dependent { dependent, needs } in dependents {
             // What is about to be stopped is as good as gone.
-            let is_going = |need: &Need| lost.iter().any(|lost| names(&need.processes, lost));
+            let is_going = |need: &Need| lost.iter().any(|lost| need.processes.names(lost));
             if !needs.iter().all(|need| self.is_met(need, processes, since) && !is_going(need)) {
                 continue;
             }
-            let news = news.iter().copied().find(|news| needs.iter().any(|need| names(&need.processes, news)));
-            for process in processes.iter().filter(|process| names(dependent, process) && process.is_down()) {
+            let news = news.iter().copied().find(|news| needs.iter().any(|need| need.processes.names(news)));
+            for process in processes.iter().filter(|process| dependent.names(process) && process.is_down()) {
                 let is_ours = stops.monitor(process) == Some(monitor);
                 // As far as is known, it has already had its turn.
                 let is_done = knew_nothing && process.state == ProcessState::Exited;
@@ -168,7 +168,7 @@ impl Known {
         let mut news = Vec::new();
         for process in processes {
             let mut needs = dependents.iter().flat_map(|dependent| &dependent.needs);
-            let is_needed = needs.any(|need| names(&need.processes, process) && self.is_met_by(need, process, since));
+            let is_needed = needs.any(|need| need.processes.names(process) && self.is_met_by(need, process, since));
             let run = run(process);
             if is_needed && self.acted_on.insert(process.full_name(), run) != Some(run) {
                 news.push(process);
@@ -233,8 +233,8 @@ fn first<'a>(lost: &[&'a Process], dependents: &[Dependent], processes: &[Proces
 
 /// Whether a process needs another to run.
 fn needs(dependents: &[Dependent], process: &Process, needed: &Process) -> bool {
-    let is_needed = |need: &Need| !need.exited && names(&need.processes, needed);
-    let mut of_process = dependents.iter().filter(|dependent| names(&dependent.dependent, process));
+    let is_needed = |need: &Need| !need.exited && need.processes.names(needed);
+    let mut of_process = dependents.iter().filter(|dependent| dependent.dependent.names(process));
     !ptr::eq(process, needed) && of_process.any(|dependent| dependent.needs.iter().any(is_needed))
 }
 
@@ -245,18 +245,14 @@ fn contains(processes: &[&Process], process: &Process) -> bool {
 /// The runs of all processes that the patterns match, if each pattern matches at least one and all are running.
 pub fn runs(processes: &[Process], named: &[ProcessPattern]) -> Option<BTreeMap<String, Run>> {
     let all_run = named.iter().all(|pattern| all(processes, pattern, Process::runs));
-    let is_named = |process: &&Process| named.iter().any(|pattern| names(pattern, process));
+    let is_named = |process: &&Process| named.iter().any(|pattern| pattern.names(process));
     let runs = processes.iter().filter(is_named).map(|process| (process.full_name(), run(process)));
     all_run.then(|| runs.collect())
 }
 
 fn all(processes: &[Process], pattern: &ProcessPattern, is_so: impl Fn(&Process) -> bool) -> bool {
-    let mut named = processes.iter().filter(|process| names(pattern, process)).peekable();
+    let mut named = processes.iter().filter(|process| pattern.names(process)).peekable();
     named.peek().is_some() && named.all(is_so)
-}
-
-fn names(pattern: &ProcessPattern, process: &Process) -> bool {
-    pattern.matches(&process.group, &process.name)
 }
 
 fn run(process: &Process) -> Run {

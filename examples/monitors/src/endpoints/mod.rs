@@ -11,7 +11,7 @@ mod wireguard;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use crate::Failure;
+use crate::busy::Busy;
 use crate::settings::{List, Optional, number, seconds};
 use checks::Tools;
 pub use notation::Endpoint;
@@ -148,20 +149,5 @@ impl Slot {
         };
         let thread = thread::Builder::new().name("check".into()).stack_size(256 << 10).spawn(run);
         thread.map(drop).map_err(|error| format!("no thread to check it: {error}"))
-    }
-}
-
-/// Marks a check as running until it is dropped, even if its thread could not be started.
-struct Busy(Arc<AtomicBool>);
-
-impl Busy {
-    fn begin(busy: &Arc<AtomicBool>) -> Option<Self> {
-        (!busy.swap(true, Ordering::AcqRel)).then(|| Self(Arc::clone(busy)))
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
     }
 }

@@ -92,7 +92,7 @@ pub fn excused(
             return false;
         };
         let Some(processes) = &*processes else { return true };
-        let mut named = processes.iter().filter(|process| pattern.matches(&process.group, &process.name)).peekable();
+        let mut named = processes.iter().filter(|process| pattern.names(process)).peekable();
         named.peek().is_some() && named.all(|process| excuses(process, condition, when))
     };
     all.iter().map(is_excused).collect()

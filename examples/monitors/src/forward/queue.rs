@@ -15,6 +15,7 @@ use super::message::Message;
 use super::spool::{Spool, Stored};
 use crate::Failure;
 use crate::log::{Level, log};
+use crate::sync::lock;
 
 /// How long to wait before trying the disk again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -210,7 +211,7 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn wait<'a>(&self, state: MutexGuard<'a, State>, time: Duration) -> MutexGuard<'a, State> {

@@ -11,9 +11,9 @@
 //! a valid file, except perhaps for the last record. That event was not answered, and its record is cut off.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -89,8 +89,8 @@ impl Spool {
     }
 
     fn locked(path: PathBuf, bound: u64, lock: File) -> io::Result<Self> {
-        let file = private().read(true).write(true).create(true).truncate(false).open(&path)?;
-        sync_directory(directory_of(&path))?;
+        let file = files::open_in_place(&path)?;
+        files::sync_directory_of(&path)?;
         let (queue, last) = (VecDeque::new(), String::new());
         let mut spool =
             Self { file, path, _lock: lock, end: 0, queue, bound, waiting: 0, last, gap: None, marks_due: 0 };
@@ -241,7 +241,7 @@ impl Spool {
     /// Replaces the file with a new one that contains only the waiting messages.
     fn replace(&mut self, sync: bool) -> io::Result<()> {
         let path = self.path.with_extension("new");
-        let file = private().read(true).write(true).create(true).truncate(true).open(&path)?;
+        let file = files::open(&path, File::options().read(true).write(true).create(true).truncate(true))?;
         let mut end = 0;
         let mut put = |bytes: &[u8]| {
             file.write_all_at(bytes, end)?;
@@ -260,7 +260,7 @@ impl Spool {
         }
         fs::rename(&path, &self.path)?;
         (self.file, self.end, self.queue, self.marks_due) = (file, end, queue, 0);
-        if sync { sync_directory(directory_of(&self.path)) } else { Ok(()) }
+        if sync { files::sync_directory_of(&self.path) } else { Ok(()) }
     }
 }
 
@@ -269,23 +269,8 @@ fn path(directory: &Path, name: &str) -> io::Result<PathBuf> {
     files::make_directory(directory)?;
     let path = directory.join(format!("{name}.spool"));
     // Anyone who can open it can hold the lock.
-    private().append(true).create(true).open(lock::path(&path))?;
+    lock::beside(&path)?;
     Ok(path)
-}
-
-/// Options for files that only this user may read.
-fn private() -> OpenOptions {
-    let mut options = File::options();
-    options.mode(0o600);
-    options
-}
-
-fn directory_of(path: &Path) -> &Path {
-    path.parent().unwrap_or(Path::new("."))
-}
-
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
 }
 
 fn record(kind: u8, rest: &[u8]) -> Vec<u8> {

@@ -5,7 +5,8 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::parent_id;
-use std::process;
+
+use crate::machine;
 
 /// Combines the machine's boot, the process id of the supervisord that started this process, and its start time.
 ///
@@ -29,15 +30,9 @@ fn boot() -> io::Result<String> {
 
 /// When the process was started, in ticks since boot.
 fn start_time(pid: u32) -> io::Result<String> {
-    // In a process namespace, /proc may still belong to the outside, with another process 1.
-    let own = fs::read_link("/proc/self")?;
-    if own.to_str().and_then(|own| own.parse().ok()) != Some(process::id()) {
-        return Err(io::Error::other("/proc belongs to another process namespace"));
-    }
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The second field, the program's name in parentheses, may contain anything. The start time is the 22nd.
-    let start = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(19));
-    start.map(Into::into).ok_or_else(|| io::Error::other("the format of /proc is unknown"))
+    machine::check_proc()?;
+    // The 22nd field; the first two are the id and the name.
+    machine::stat(pid)?.into_iter().nth(19).ok_or_else(machine::unknown_format)
 }
 
 /// When supervisord created its socket: it does that at each start.

@@ -53,7 +53,7 @@ pub struct Progress {
 
 impl Table {
     pub fn open(path: &Path) -> io::Result<Self> {
-        files::open(path, File::options().read(true).write(true).create(true).truncate(false)).map(Self)
+        files::open_in_place(path).map(Self)
     }
 
     /// The file, for its lock.

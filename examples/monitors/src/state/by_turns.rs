@@ -132,8 +132,7 @@ impl ByTurns {
 }
 
 fn open(paths: &[PathBuf; 2]) -> io::Result<[File; 2]> {
-    let open = |path| files::open(path, File::options().read(true).write(true).create(true).truncate(false));
-    Ok([open(&paths[0])?, open(&paths[1])?])
+    Ok([files::open_in_place(&paths[0])?, files::open_in_place(&paths[1])?])
 }
 
 /// The header of a file. `None` if it is empty, or was not written by this module.

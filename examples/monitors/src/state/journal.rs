@@ -11,7 +11,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -70,7 +70,8 @@ impl<T: Apply + Clone + Default + Serialize + DeserializeOwned> Journaled<T> {
         let whole = State::open(settings, name)?;
         let journal = settings.state_dir.as_ref().map(|directory| {
             let path = directory.join(format!("{}{name}.journal.json", files::of_pool()));
-            let file = open(&path).map_err(|error| format!("{path:?} must be a writable file: {error}"))?;
+            let file =
+                files::open_in_place(&path).map_err(|error| format!("{path:?} must be a writable file: {error}"))?;
             Ok::<_, Failure>(Journal { path, file, head: String::new(), end: 0 })
         });
         let journal = journal.transpose()?;
@@ -145,7 +146,7 @@ impl<T: Apply + Clone + Default + Serialize + DeserializeOwned> Journaled<T> {
         // If the file was removed, writes to it would be lost.
         let was_removed = journal.file.metadata()?.nlink() == 0;
         if was_removed {
-            journal.file = open(&journal.path)?;
+            journal.file = files::open_in_place(&journal.path)?;
         }
         lock::itself(&journal.file)?;
         if self.leads || was_removed && !journal.head.is_empty() {
@@ -229,13 +230,11 @@ impl Journal {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    files::open(path, File::options().read(true).write(true).create(true).truncate(false))
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
+
+    use std::path::Path;
 
     use clap::Parser;
     use tempfile::TempDir;

@@ -14,7 +14,7 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -28,6 +28,7 @@ use crate::http::{Request, Response};
 use crate::log::{Level, log};
 use crate::names::ProcessName;
 use crate::supervisord::Process;
+use crate::sync::lock;
 
 /// How many actions may run at the same time.
 const AT_ONCE: usize = 4;
@@ -112,7 +113,7 @@ struct Jobs {
 
 impl Actions {
     fn with<R>(&self, change: impl FnOnce(&mut Jobs) -> R) -> R {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut lock(&self.0))
     }
 
     /// A number for a new action. `None` if too many are running.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::overview::{Change, Difference, Overview, Sighting};
@@ -13,6 +13,7 @@ use crate::alerts::counts::Counts;
 use crate::settings::Common;
 use crate::state::{Journaled, State};
 use crate::supervisord::Process;
+use crate::sync::lock;
 
 /// Shared by the threads of a monitor.
 pub struct Board {
@@ -151,8 +152,4 @@ impl Board {
     fn changed(&self) {
         self.version.fetch_add(1, Ordering::Relaxed);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,7 @@ use crate::alerts::{Url, agent};
 use crate::http::{Request, Response};
 use crate::log::{Level, log};
 use crate::settings::{List, Named, Optional};
+use crate::sync::lock;
 
 /// The deadline for a peer's answer.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -147,13 +148,13 @@ impl Peers {
 
 impl Looking {
     fn now(&self) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        *lock(&self.last) = Some(Instant::now());
         self.changed.notify_all();
     }
 
     /// Waits until somebody looks.
     fn wait(&self) {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = lock(&self.last);
         let nobody = |last: &mut Option<Instant>| last.is_none_or(|last| last.elapsed() > LOOKING);
         drop(self.changed.wait_while(last, nobody));
     }
@@ -161,7 +162,7 @@ impl Looking {
 
 impl Peer {
     fn known(&self) -> Known {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.known).clone()
     }
 
     fn watch(&self, agent: &Agent, url: &Uri, looking: &Looking) {
@@ -177,7 +178,7 @@ impl Peer {
                 };
                 log(level, format!("the status page of {} {how}", self.name), json!({ "url": self.page }));
             }
-            *self.known.lock().unwrap_or_else(PoisonError::into_inner) = after;
+            *lock(&self.known) = after;
             thread::sleep(INTERVAL);
         }
     }

@@ -57,7 +57,7 @@ impl Names<'_> {
     /// Requires each pattern of a setting to match a process.
     pub fn processes<'a>(&mut self, setting: &str, patterns: impl IntoIterator<Item = &'a ProcessPattern>) {
         for pattern in patterns {
-            let is_there = self.processes.iter().any(|process| pattern.matches(&process.group, &process.name));
+            let is_there = self.processes.iter().any(|process| pattern.names(process));
             self.need(is_there, "process", pattern.to_string(), setting);
         }
     }

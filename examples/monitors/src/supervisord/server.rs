@@ -8,7 +8,7 @@ use std::process;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Fault, Supervisord, fault_of};
-use crate::Failure;
+use crate::{Failure, machine};
 
 impl Supervisord {
     /// Tells supervisord to stop all processes and end. It is not an error if it is already ending.
@@ -49,18 +49,14 @@ pub fn signal_to_end(pid: u32) -> Result<(), Failure> {
 
 /// The ancestors of this process. A shell may be among them, if the listener's command uses one.
 fn ancestors() -> io::Result<Vec<u32>> {
-    // In a process namespace, /proc may still belong to the outside.
-    if fs::read_link("/proc/self")?.to_str().and_then(|own| own.parse().ok()) != Some(process::id()) {
-        return Err(io::Error::other("/proc belongs to another process namespace"));
-    }
+    machine::check_proc()?;
     let mut ancestors = Vec::new();
     let mut pid = process::id();
     while pid != 0 && !ancestors.contains(&pid) {
         ancestors.push(pid);
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-        // The second field, the program's name in parentheses, may contain anything. The parent is the fourth.
-        let parent = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(1)?.parse().ok());
-        pid = parent.ok_or_else(|| io::Error::other("the format of /proc is unknown"))?;
+        // The parent is the fourth field; the first two are the id and the name.
+        let parent = machine::stat(pid)?.get(1).and_then(|parent| parent.parse().ok());
+        pid = parent.ok_or_else(machine::unknown_format)?;
     }
     Ok(ancestors)
 }

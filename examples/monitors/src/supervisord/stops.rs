@@ -4,7 +4,7 @@
 //! stopped.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -14,6 +14,7 @@ use crate::Failure;
 use crate::log::{Level, log, monitor};
 use crate::settings::Common;
 use crate::state::State;
+use crate::sync::lock;
 
 /// What monitors stopped: `GROUP:NAME`; or `GROUP:*` or `*:*` if supervisord did not say which processes it stopped.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -115,7 +116,7 @@ impl Supervisord {
 
     fn update_stops<R>(&self, change: impl FnOnce(&mut Stops) -> R) -> R {
         match &self.stops {
-            Some(stops) => stops.lock().unwrap_or_else(PoisonError::into_inner).update(change),
+            Some(stops) => lock(stops).update(change),
             None => change(&mut Stops::default()),
         }
     }

@@ -6,7 +6,7 @@ mod smtp;
 
 use std::fmt::Debug;
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use clap::Args;
@@ -20,6 +20,7 @@ use super::sender::readable;
 use crate::Failure;
 use crate::log::{Level, log};
 use crate::settings::Optional;
+use crate::sync::lock;
 use command::Command;
 use letter::Letter;
 use smtp::Smtp;
@@ -128,7 +129,7 @@ impl Receiver {
                 command.deliver(&self.from.email, &everybody().collect::<Vec<_>>(), &letter, self.timeout)
             }
             Route::Smtp(smtp) => {
-                let mut at_hand = self.at_hand.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut at_hand = lock(&self.at_hand);
                 if at_hand.id != letter.id {
                     *at_hand = AtHand { id: letter.id.clone(), pending: everybody().collect(), taken: false };
                 }

@@ -4,7 +4,7 @@ use std::fmt::{self, Debug};
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -23,6 +23,7 @@ use super::letter::Letter;
 use crate::Failure;
 use crate::alerts::secrets;
 use crate::alerts::tls::Authorities;
+use crate::busy::Busy;
 use crate::machine::host_name;
 
 /// A mail server and the account for it. `Debug` does not show the account.
@@ -131,11 +132,11 @@ impl Smtp {
         let envelope = Envelope::new(Some(from.clone()), to.to_vec());
         let envelope = envelope.map_err(|error| Undelivered::ForGood(error.to_string()))?;
         let for_now = |error: &dyn fmt::Display| Undelivered::ForNow(format!("smtp: {error}"));
-        if self.busy.swap(true, Ordering::Acquire) {
+        let Some(busy) = Busy::begin(&self.busy) else {
             return Err(for_now(&"the previous attempt is still waiting for the server"));
-        }
+        };
         let (transport, bytes) = (self.transport.clone(), letter.bytes.clone());
-        let (busy, (sent, result)) = (Busy(Arc::clone(&self.busy)), sync_channel(1));
+        let (sent, result) = sync_channel(1);
         let send = move || {
             let outcome = transport.send_raw(&envelope, &bytes);
             drop(busy);
@@ -148,15 +149,6 @@ impl Smtp {
             Err(RecvTimeoutError::Timeout) => Err(for_now(&"timed out")),
             Err(RecvTimeoutError::Disconnected) => Err(for_now(&"the sending thread has died")),
         }
-    }
-}
-
-/// Marks an attempt as running until it is dropped, however the attempt ends.
-struct Busy(Arc<AtomicBool>);
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
     }
 }
 
