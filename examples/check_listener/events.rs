@@ -18,6 +18,16 @@ impl Sample {
         self.payload.trim_ascii().contains(&b'\n')
     }
 
+    /// Whether the event is one of a process.
+    pub fn is_of_process(&self) -> bool {
+        self.payload.starts_with(b"processname:")
+    }
+
+    /// Whether the event holds free text: a name, or data.
+    pub fn has_text(&self) -> bool {
+        self.is_of_process() || self.has_lines() || self.payload.starts_with(b"groupname:")
+    }
+
     /// Whether the payload is one line, so that nothing about it is difficult.
     pub fn is_plain(&self) -> bool {
         !self.payload.is_empty() && !self.payload.contains(&b'\n')

@@ -6,6 +6,7 @@
 //! The listener really handles the events: give it a configuration in which that does no harm. If it calls supervisord
 //! back, only the one in SUPERVISOR_SERVER_URL answers, if that is set.
 
+mod bench;
 mod causes;
 mod checks;
 mod events;
@@ -27,11 +28,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use bench::Bench;
 use checks::{CHECKS, Check};
 use events::Subscription;
 use lexopt::ValueExt;
 use report::{Outcome, Results, Skipped, say};
-use subject::Bench;
 
 const USAGE: &str = "\
 usage: check_listener [OPTION]... -- COMMAND [ARGUMENT]...

@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal, Write};
 
 use serde_json::json;
 
+use crate::bench::Bench;
 use crate::findings::Finding;
-use crate::subject::Bench;
 
 /// A check that was made or skipped.
 pub struct Outcome {

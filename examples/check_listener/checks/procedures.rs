@@ -1,213 +1,16 @@
-//! The checks, as a table: each is a small function that starts a listener of its own.
-//!
-//! A check proceeds in steps. Each step adds one difficulty to what the listener has mastered before, so the reported
-//! cause is the true one: an event that is not ASCII and arrives in pieces follows an ASCII one that arrived in the
-//! same pieces.
+//! What each check does with its listener, step by step.
 
 use std::time::{Duration, Instant};
 
 use supervisor_events::EventType;
 use supervisor_events::simulator::PoolEvent;
 
+use super::with_listener;
+use crate::bench::Bench;
 use crate::causes::{self, Cause};
-use crate::events::{self, PLAIN, Sample, Subscription, Words};
+use crate::events::{self, PLAIN, Sample, Words};
 use crate::findings::{Finding, Seen, Topic};
-use crate::streams::WRITERS_CAN_BE_TOLD;
-use crate::subject::{Bench, Checked, Subject};
-
-pub struct Check {
-    pub name: &'static str,
-    pub about: &'static str,
-    needs: Need,
-    kind: Kind,
-}
-
-/// The kind of event that a check needs the listener to subscribe to.
-enum Need {
-    AnyEvent,
-    /// An event with a payload.
-    Payload,
-    /// An event with free text.
-    Text,
-    /// An event of a process.
-    Process,
-    /// An event with data.
-    Data,
-    /// An event that can have no payload, or no data.
-    Empty,
-    Everything,
-}
-
-enum Kind {
-    /// Steps for a listener that is READY.
-    Ready(fn(&mut Subject) -> Checked),
-    /// Events from a supervisord with this identifier, and the cause if they fail.
-    Identifier(&'static str, &'static Cause),
-    /// Events of a process with this name, and the cause if they fail.
-    ProcessName(&'static str, &'static Cause),
-    /// A check that needs more than one listener.
-    Bench(fn(&Bench) -> Vec<Finding>),
-}
-
-const fn check(name: &'static str, about: &'static str, make: fn(&mut Subject) -> Checked) -> Check {
-    Check { name, about, needs: Need::AnyEvent, kind: Kind::Ready(make) }
-}
-
-const fn identifier(name: &'static str, about: &'static str, server: &'static str, cause: &'static Cause) -> Check {
-    Check { name, about, needs: Need::AnyEvent, kind: Kind::Identifier(server, cause) }
-}
-
-const fn process_name(name: &'static str, about: &'static str, process: &'static str, cause: &'static Cause) -> Check {
-    Check { name, about, needs: Need::Process, kind: Kind::ProcessName(process, cause) }
-}
-
-impl Check {
-    const fn needs(self, needs: Need) -> Self {
-        Self { needs, ..self }
-    }
-}
-
-/// The first one is made first; the others may be made at the same time, in any order.
-pub const CHECKS: &[Check] = &[
-    check("basic", "READY, answers, READY again, and nothing else", basic),
-    Check { name: "event-types", about: "every type of event", needs: Need::AnyEvent, kind: Kind::Bench(event_types) },
-    check("waits-for-payload", "no answer before the payload's last byte", waits_for_payload).needs(Need::Payload),
-    check("quiet-while-ready", "no output while there is no event", quiet_while_ready),
-    check("several-lines", "payloads of several lines, and control characters", several_lines).needs(Need::Data),
-    check("non-ascii", "payloads that are not ASCII, with `len` in code points", non_ascii).needs(Need::Text),
-    check("empty-payload", "payloads of no bytes, and without data", empty_payload).needs(Need::Empty),
-    check("large-payload", "payloads of 200 KB", large_payload).needs(Need::Data),
-    process_name("name-space", "a process's name with spaces", "my own program", causes::NAME_WITH_SPACE),
-    process_name("name-colon", "a process's name with colons", "program:1", causes::NAME_WITH_COLON),
-    identifier("identifier-space", "an identifier with spaces", "my own supervisor", causes::CRASH_ON_SPACE),
-    identifier("identifier-colon", "an identifier with colons", "host:9001", causes::SPLIT_ON_EVERY_COLON),
-    identifier("identifier-empty", "an empty identifier", "", causes::EMPTY_IDENTIFIER),
-    identifier("identifier-non-ascii", "an identifier that is not ASCII", "zürich", causes::NON_ASCII_IDENTIFIER),
-    check("byte-by-byte", "an event that arrives one byte at a time", byte_by_byte),
-    check("split-everywhere", "events in two pieces, split at every offset", split_everywhere),
-    check("slow", "an event that arrives slowly", slow),
-    check("redelivery", "redelivered events, and numbers that jump", redelivery),
-    check("unknown-types", "events of unknown types", unknown_types).needs(Need::Everything),
-    check("unknown-tokens", "unknown tokens, in header and payload", unknown_tokens),
-    check("flood", "10,000 events in a row", flood),
-    check("end-between", "the end of input between two events", end_between),
-    check("end-within-header", "the end of input inside a header", end_within_header),
-    check("end-within-payload", "the end of input inside a payload", end_within_payload).needs(Need::Payload),
-    check("sigterm-ready", "SIGTERM while READY", sigterm_ready),
-    check("sigterm-busy", "SIGTERM while BUSY", sigterm_busy),
-];
-
-impl Need {
-    /// The reason why these events are not enough; `None` if they are.
-    fn unmet(&self, events: &Subscription) -> Option<&'static str> {
-        let has = |is_right: fn(&Sample) -> bool| events.first(PLAIN, is_right).is_some();
-        let (met, without) = match self {
-            Self::AnyEvent => (true, ""),
-            Self::Payload => (has(|sample| !sample.payload.is_empty()), "no event with a payload among --events"),
-            Self::Text => (has(has_text), "no event with text among --events"),
-            Self::Process => (has(is_of_process), "no event of a process among --events"),
-            Self::Data => (has(Sample::has_lines), "no event with data among --events"),
-            Self::Empty => {
-                (has(|sample| sample.payload.is_empty() || sample.has_lines()), "no empty event among --events")
-            }
-            Self::Everything => (events.has_everything(), "unknown events are not among --events"),
-        };
-        (!met).then_some(without)
-    }
-}
-
-impl Check {
-    /// The reason why the check cannot be made with these events; `None` if it can.
-    pub fn unmet(&self, events: &Subscription) -> Option<&'static str> {
-        self.needs.unmet(events)
-    }
-
-    /// Makes the check, and returns its findings.
-    pub fn run(&self, bench: &Bench) -> Vec<Finding> {
-        let mut findings = self.run_once(bench);
-        if findings.iter().any(Finding::may_be_load) {
-            // Was it the listener, or a busy machine? Try again.
-            findings = self.run_once(bench);
-        }
-        if WRITERS_CAN_BE_TOLD && !bench.watch_writers && findings.iter().any(Finding::may_be_foreign) {
-            // Was it the listener itself? Try again, and watch which process writes.
-            let again = self.run_once(&Bench { watch_writers: true, ..bench.clone() });
-            if again.iter().any(|finding| finding.cause == causes::INHERITED_STDOUT) {
-                return again;
-            }
-        }
-        findings = self.tell_late_from_flushed(bench, findings);
-        for finding in &mut findings {
-            if is_about_type(finding, bench) {
-                finding.judge_again(Topic::GENERAL);
-            }
-        }
-        findings
-    }
-
-    /// Did output appear because the input had ended, or was it just late? Tries again: output that a listener holds
-    /// back until the end appears earlier if the input ends earlier.
-    fn tell_late_from_flushed(&self, bench: &Bench, findings: Vec<Finding>) -> Vec<Finding> {
-        if findings.iter().all(|finding| finding.came_at_end().is_none()) {
-            return findings;
-        }
-        let again = self.run_once(&Bench { grace: Duration::ZERO, ..bench.clone() });
-        let is_flushed = |finding: &Finding, after: Duration| {
-            let same = |other: &&Finding| other.trouble.eventname == finding.trouble.eventname;
-            let earlier = after.saturating_sub(bench.grace / 2);
-            again.iter().filter(same).filter_map(Finding::came_at_end).any(|again| again < earlier)
-        };
-        let judge = |finding: Finding| match finding.came_at_end() {
-            Some(after) if !is_flushed(&finding, after) => finding.into_late(after),
-            _ => finding,
-        };
-        findings.into_iter().map(judge).collect()
-    }
-
-    fn run_once(&self, bench: &Bench) -> Vec<Finding> {
-        match self.kind {
-            Kind::Ready(make) => with_listener(bench, make),
-            Kind::Identifier(server, cause) => with_listener(bench, |subject| {
-                step(subject, Topic::GENERAL, &bench.events.usual())?;
-                subject.pool.server = server.into();
-                step(subject, Topic::one(cause), &bench.events.usual())
-            }),
-            Kind::ProcessName(name, cause) => with_listener(bench, |subject| named_process(subject, name, cause)),
-            Kind::Bench(make) => make(bench),
-        }
-    }
-}
-
-fn with_listener(bench: &Bench, make: impl FnOnce(&mut Subject) -> Checked) -> Vec<Finding> {
-    let mut subject = match bench.start() {
-        Ok(subject) => subject,
-        Err(finding) => return vec![*finding],
-    };
-    let failure = make(&mut subject).err();
-    let mut findings: Vec<_> = failure.into_iter().map(|finding| *finding).chain(subject.noted.drain(..)).collect();
-    if subject.has_signalled() && findings.iter().all(|finding| finding.trouble.signal.is_none()) {
-        findings.push(*subject.finding(Seen::Found(causes::SIGNALS_PARENT)));
-    }
-    findings
-}
-
-/// Whether the type of the event is the cause, and not its several lines or its empty payload, which only some types
-/// have. To find out, sends the same type without the lines, or another type whose payload is empty.
-fn is_about_type(finding: &Finding, bench: &Bench) -> bool {
-    let Some(eventname) = finding.trouble.eventname.as_deref() else { return false };
-    let is_passable = |finding: &Finding| finding.may_be_load() || finding.can_go_on();
-    let handles =
-        |event: &Sample| with_listener(bench, |subject| step(subject, Topic::GENERAL, event)).iter().all(is_passable);
-    if finding.cause == causes::SEVERAL_LINES {
-        let without_data = events::sample(eventname, Words { data: "", ..PLAIN });
-        return without_data.is_some_and(|event| event.payload.ends_with(b"\n") && !handles(&event));
-    }
-    let is_other = |event: &Sample| event.payload.is_empty() && event.eventname != eventname;
-    let is_empty = events::sample(eventname, PLAIN).is_some_and(|event| event.payload.is_empty());
-    finding.cause == causes::EMPTY_PAYLOAD
-        && is_empty
-        && bench.events.first(PLAIN, is_other).is_some_and(|event| handles(&event))
-}
+use crate::subject::{Checked, Subject};
 
 // ---- The steps. ----
 
@@ -225,7 +28,7 @@ fn topic_of(event: &Sample) -> Topic {
 }
 
 /// Delivers an event, and then a usual one, which shows whether the first was read to its end.
-fn step(subject: &mut Subject, topic: Topic, event: &Sample) -> Checked {
+pub(super) fn step(subject: &mut Subject, topic: Topic, event: &Sample) -> Checked {
     subject.topic = topic;
     subject.deliver(event)?;
     subject.deliver(&subject.bench.events.usual())
@@ -257,20 +60,12 @@ fn in_pieces(subject: &mut Subject, bytes: &[u8], places: &[usize]) -> Checked {
     Ok(())
 }
 
-fn has_text(sample: &Sample) -> bool {
-    is_of_process(sample) || sample.has_lines() || sample.payload.starts_with(b"groupname:")
-}
-
-fn is_of_process(sample: &Sample) -> bool {
-    sample.payload.starts_with(b"processname:")
-}
-
 // ---- The checks. ----
 
 /// Some listeners end after a few events.
 const FIRST_EVENTS: usize = 20;
 
-fn basic(subject: &mut Subject) -> Checked {
+pub(super) fn basic(subject: &mut Subject) -> Checked {
     let usual = subject.bench.events.usual();
     subject.stays_quiet()?;
     subject.deliver(&usual)?;
@@ -286,7 +81,7 @@ fn basic(subject: &mut Subject) -> Checked {
 }
 
 /// Tries every type, whatever the listener makes of the others.
-fn event_types(bench: &Bench) -> Vec<Finding> {
+pub(super) fn event_types(bench: &Bench) -> Vec<Finding> {
     let samples = events::samples(PLAIN);
     let tested = |of: &EventType<'_>| samples.iter().any(|sample| sample.eventname == of.name());
     let abstract_type = |of: &EventType<'_>| EventType::ALL.iter().any(|other| other.parent() == Some(*of));
@@ -314,7 +109,7 @@ fn event_types(bench: &Bench) -> Vec<Finding> {
     findings
 }
 
-fn waits_for_payload(subject: &mut Subject) -> Checked {
+pub(super) fn waits_for_payload(subject: &mut Subject) -> Checked {
     // The first is a type that most listeners ignore, and so are tempted to answer at once.
     for eventname in ["PROCESS_GROUP_ADDED", "PROCESS_STATE_STOPPED", "PROCESS_LOG_STDOUT", "REMOTE_COMMUNICATION"] {
         let Some(event) = subject.bench.events.first(PLAIN, |event| event.eventname == eventname) else { continue };
@@ -327,13 +122,13 @@ fn waits_for_payload(subject: &mut Subject) -> Checked {
     step_in_pieces(subject, PIECES, &usual, |header| vec![header, header + last])
 }
 
-fn quiet_while_ready(subject: &mut Subject) -> Checked {
+pub(super) fn quiet_while_ready(subject: &mut Subject) -> Checked {
     subject.stays_quiet_for(Duration::from_secs(1))?;
     subject.deliver(&subject.bench.events.usual())?;
     subject.stays_quiet_for(Duration::from_secs(1))
 }
 
-fn several_lines(subject: &mut Subject) -> Checked {
+pub(super) fn several_lines(subject: &mut Subject) -> Checked {
     for event in subject.bench.events.samples(PLAIN).iter().filter(|event| event.has_lines()) {
         step(subject, LINES, event)?;
     }
@@ -388,15 +183,15 @@ fn step_to_whole_non_ascii(subject: &mut Subject, data: &str) -> Checked {
 /// The first event with text, in ASCII and not.
 fn non_ascii_with(subject: &Subject, data: &str) -> Option<(Sample, Sample)> {
     let twin = subject.bench.events.first(PLAIN, Sample::has_lines);
-    let twin = twin.or_else(|| subject.bench.events.first(PLAIN, has_text))?;
+    let twin = twin.or_else(|| subject.bench.events.first(PLAIN, Sample::has_text))?;
     let event = events::sample(twin.eventname, Words { process: "zähler", group: "zähler", data })?;
     Some((twin, event))
 }
 
-fn non_ascii(subject: &mut Subject) -> Checked {
+pub(super) fn non_ascii(subject: &mut Subject) -> Checked {
     let names = Words { process: "zähler", group: "zähler", data: "" };
     // `len` bytes of this payload end between two characters: a listener that counts bytes notices nothing.
-    if let Some(event) = subject.bench.events.first(names, |event| has_text(event) && !event.has_lines())
+    if let Some(event) = subject.bench.events.first(names, |event| event.has_text() && !event.has_lines())
         && let Some(twin) = events::sample(event.eventname, PLAIN)
     {
         step_to_non_ascii(subject, &twin, &event)?;
@@ -415,7 +210,7 @@ fn non_ascii(subject: &mut Subject) -> Checked {
     Ok(())
 }
 
-fn empty_payload(subject: &mut Subject) -> Checked {
+pub(super) fn empty_payload(subject: &mut Subject) -> Checked {
     let samples = subject.bench.events.samples(PLAIN);
     for event in samples.iter().filter(|event| event.payload.is_empty()) {
         step(subject, EMPTY, event)?;
@@ -431,14 +226,18 @@ fn empty_payload(subject: &mut Subject) -> Checked {
     {
         step(subject, EMPTY, &event)?;
     }
-    if let Some(event) = subject.bench.events.first(Words { group: "", ..PLAIN }, is_of_process) {
-        step(subject, topic_of(&event), &subject.bench.events.first(PLAIN, is_of_process).unwrap_or(event.clone()))?;
+    if let Some(event) = subject.bench.events.first(Words { group: "", ..PLAIN }, Sample::is_of_process) {
+        step(
+            subject,
+            topic_of(&event),
+            &subject.bench.events.first(PLAIN, Sample::is_of_process).unwrap_or(event.clone()),
+        )?;
         step(subject, Topic::one(causes::EMPTY_GROUP), &event)?;
     }
     Ok(())
 }
 
-fn large_payload(subject: &mut Subject) -> Checked {
+pub(super) fn large_payload(subject: &mut Subject) -> Checked {
     let Some(twin) = subject.bench.events.first(PLAIN, Sample::has_lines) else { return Ok(()) };
     let large = Topic::one(causes::LARGE_PAYLOAD);
     step(subject, LINES, &twin)?;
@@ -457,9 +256,9 @@ fn large_payload(subject: &mut Subject) -> Checked {
 }
 
 /// Each type comes with a usual name before it comes with the odd one.
-fn named_process(subject: &mut Subject, name: &str, cause: &'static Cause) -> Checked {
+pub(super) fn named_process(subject: &mut Subject, name: &str, cause: &'static Cause) -> Checked {
     let words = Words { process: name, ..PLAIN };
-    for event in subject.bench.events.samples(words).iter().filter(|event| is_of_process(event)) {
+    for event in subject.bench.events.samples(words).iter().filter(|event| event.is_of_process()) {
         if let Some(twin) = events::sample(event.eventname, PLAIN) {
             step(subject, topic_of(&twin), &twin)?;
         }
@@ -468,7 +267,7 @@ fn named_process(subject: &mut Subject, name: &str, cause: &'static Cause) -> Ch
     Ok(())
 }
 
-fn byte_by_byte(subject: &mut Subject) -> Checked {
+pub(super) fn byte_by_byte(subject: &mut Subject) -> Checked {
     one_by_one(subject, PIECES, &subject.bench.events.usual())?;
     step_to_whole_non_ascii(subject, "übung 😀")?;
     if let Some((twin, event)) = non_ascii_with(subject, "übung 😀") {
@@ -498,7 +297,7 @@ fn not_yet_answered(subject: &mut Subject, written: usize, event: &Sample, bytes
     if is_telling { subject.stays_quiet() } else { subject.stays_quiet_for(Duration::ZERO) }
 }
 
-fn split_everywhere(subject: &mut Subject) -> Checked {
+pub(super) fn split_everywhere(subject: &mut Subject) -> Checked {
     at_every_place(subject, PIECES, &subject.bench.events.usual())?;
     step_to_whole_non_ascii(subject, "ü😀")?;
     if let Some((twin, event)) = non_ascii_with(subject, "ü😀") {
@@ -535,7 +334,7 @@ fn is_enough(subject: &Subject, since: Instant) -> bool {
     since.elapsed() > 3 * subject.bench.patience
 }
 
-fn slow(subject: &mut Subject) -> Checked {
+pub(super) fn slow(subject: &mut Subject) -> Checked {
     let usual = subject.bench.events.usual();
     subject.topic = PIECES;
     let bytes = subject.begin(&usual)?;
@@ -549,7 +348,7 @@ fn slow(subject: &mut Subject) -> Checked {
     step_in_pieces(subject, Topic::one(causes::SLOW_INPUT), &usual, |_| (1..5).map(|piece| piece * step).collect())
 }
 
-fn redelivery(subject: &mut Subject) -> Checked {
+pub(super) fn redelivery(subject: &mut Subject) -> Checked {
     let Sample { eventname, payload } = subject.bench.events.usual();
     let last = u64::MAX >> 1;
     // The same event three times; a jump, as after an overflow; the highest number, and 0 after it.
@@ -567,7 +366,7 @@ fn redelivery(subject: &mut Subject) -> Checked {
     Ok(())
 }
 
-fn unknown_types(subject: &mut Subject) -> Checked {
+pub(super) fn unknown_types(subject: &mut Subject) -> Checked {
     let unknown = Topic {
         ended: causes::EXIT_AT_UNKNOWN_EVENT,
         silent: causes::IGNORES_UNKNOWN_EVENT,
@@ -586,7 +385,7 @@ fn unknown_types(subject: &mut Subject) -> Checked {
     step(subject, unknown, &event("None", b""))
 }
 
-fn unknown_tokens(subject: &mut Subject) -> Checked {
+pub(super) fn unknown_tokens(subject: &mut Subject) -> Checked {
     let usual = subject.bench.events.usual();
     step(subject, topic_of(&usual), &usual)?;
     subject.topic = Topic::one(causes::UNKNOWN_TOKEN);
@@ -602,7 +401,7 @@ fn unknown_tokens(subject: &mut Subject) -> Checked {
 
 const LONGEST_FLOOD: Duration = Duration::from_secs(5);
 
-fn flood(subject: &mut Subject) -> Checked {
+pub(super) fn flood(subject: &mut Subject) -> Checked {
     let usual = subject.bench.events.usual();
     let since = Instant::now();
     for _ in 0..10_000 {
@@ -615,7 +414,7 @@ fn flood(subject: &mut Subject) -> Checked {
     Ok(())
 }
 
-fn end_between(subject: &mut Subject) -> Checked {
+pub(super) fn end_between(subject: &mut Subject) -> Checked {
     subject.deliver(&subject.bench.events.usual())?;
     let heard = subject.heard();
     subject.close_input();
@@ -641,12 +440,12 @@ fn ended(subject: &mut Subject, heard: usize) -> Result<std::process::ExitStatus
     status?.ok_or_else(|| subject.finding(Seen::Found(causes::RUNS_ON)))
 }
 
-fn end_within_header(subject: &mut Subject) -> Checked {
+pub(super) fn end_within_header(subject: &mut Subject) -> Checked {
     let bytes = subject.begin(&subject.bench.events.usual())?;
     end_within(subject, bytes.get(..40).unwrap_or_default())
 }
 
-fn end_within_payload(subject: &mut Subject) -> Checked {
+pub(super) fn end_within_payload(subject: &mut Subject) -> Checked {
     let bytes = subject.begin(&subject.bench.events.usual())?;
     end_within(subject, bytes.get(..bytes.len().saturating_sub(10)).unwrap_or_default())
 }
@@ -664,7 +463,7 @@ fn end_within(subject: &mut Subject, bytes: &[u8]) -> Checked {
     }
 }
 
-fn sigterm_ready(subject: &mut Subject) -> Checked {
+pub(super) fn sigterm_ready(subject: &mut Subject) -> Checked {
     subject.deliver(&subject.bench.events.usual())?;
     subject.terminate();
     match subject.exited()? {
@@ -674,7 +473,7 @@ fn sigterm_ready(subject: &mut Subject) -> Checked {
 }
 
 /// It may end at once, so that supervisord sends the event again, or answer first.
-fn sigterm_busy(subject: &mut Subject) -> Checked {
+pub(super) fn sigterm_busy(subject: &mut Subject) -> Checked {
     let bytes = subject.begin(&subject.bench.events.usual())?;
     let (first, second) = bytes.split_at_checked(bytes.len().saturating_sub(10)).unwrap_or_default();
     subject.write(first);
