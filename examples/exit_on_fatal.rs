@@ -1,4 +1,5 @@
-//! Shuts supervisord down when a critical process is FATAL: in a container, that ends the container.
+//! Shuts supervisord down when a critical process is FATAL. In a container, that ends the
+//! container.
 //!
 //! ```ini
 //! [eventlistener:exit_on_fatal]
@@ -30,7 +31,7 @@ fn main() -> Result<(), ServeError> {
         {
             writeln!(stderr(), "{} is FATAL: shutting supervisord down", event.processname)?;
             // With `?`, the event is rejected and comes again, up to three times.
-            Command::new("supervisorctl").args(["--serverurl", &server, "shutdown"]).status()?;
+            Command::new("supervisorctl").args(["-s", &server, "shutdown"]).status()?;
         }
         Ok(Reply::OK)
     })

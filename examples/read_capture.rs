@@ -14,9 +14,9 @@ use supervisor_events::host::capture::Notifications;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let path = env::args().nth(1).ok_or("usage: read_capture FILE")?;
-    for notification in Notifications::new(File::open(path)?, LengthUnit::CodePoints) {
-        let notification = notification?;
-        writeln!(stdout(), "{}: {:?}", notification.header().eventname(), notification.event())?;
+    for captured in Notifications::new(File::open(path)?, LengthUnit::CodePoints) {
+        let captured = captured?;
+        writeln!(stdout(), "{}: {:?}", captured.header().eventname(), captured.event())?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Notes in a file which process is FATAL, and starts it again: endlessly, if it cannot run at all.
+//! Notes in a file which process is FATAL, and starts it again: endlessly, if it cannot run.
 //!
 //! ```ini
 //! [eventlistener:restart_fatal]
@@ -26,7 +26,7 @@ fn main() -> Result<(), ServeError> {
             let process = format!("{}:{}", event.groupname, event.processname);
             // With `?`, the event is rejected and comes again, up to three times.
             writeln!(File::options().append(true).create(true).open(&path)?, "{process}")?;
-            Command::new("supervisorctl").args(["--serverurl", &server, "start", &process]).status()?;
+            Command::new("supervisorctl").args(["-s", &server, "start", &process]).status()?;
         }
         Ok(Reply::OK)
     })

@@ -9,8 +9,8 @@
 //! stderr_logfile = /var/log/stop_on_signal.log
 //! ```
 //!
-//! The argument tells what the server's `len` counts: `code-points` (supervisor 4) or `bytes` (supervisor 3, and
-//! servers that are not written in Python).
+//! The argument tells what the server's `len` counts: `code-points` (supervisor 4) or `bytes`
+//! (supervisor 3, and servers that are not written in Python).
 
 use std::env;
 use std::error::Error;

@@ -1,7 +1,7 @@
-//! Waits for an event or a deadline, whichever comes first, without threads and without an executor.
+//! Waits for an event or a deadline, whichever comes first, without threads or an executor.
 //!
-//! supervisord sends TICK_5 every 5 seconds. If none arrives for a while, supervisord or its machine hangs, and
-//! somebody should know.
+//! supervisord sends TICK_5 every 5 seconds. If none arrives for a while, supervisord or its machine
+//! hangs, and somebody should know.
 //!
 //! ```ini
 //! [eventlistener:watchdog]
@@ -37,8 +37,9 @@ fn main() -> Result<(), Box<dyn Error>> {
                 events.reply(&Reply::OK)?;
             }
             Wake::Deadline => {
-                // Not `eprintln!`: it panics if standard error is full or closed, and that would end the watchdog.
-                let _ = writeln!(io::stderr(), "WARNING: no TICK_5 for {:.1} s", last.elapsed().as_secs_f64());
+                let silence = last.elapsed().as_secs_f64();
+                // Not `eprintln!`, which panics if standard error is full or closed.
+                let _ = writeln!(io::stderr(), "WARNING: no TICK_5 for {silence:.1} s");
                 // One warning per period is enough.
                 deadline = Instant::now() + patience;
             }

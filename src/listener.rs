@@ -20,13 +20,18 @@ use crate::wire::reply::{EncodedReply, Reply};
 /// let mut listener = Listener::new(LengthUnit::CodePoints);
 /// out.extend_from_slice(listener.ready()?);
 ///
-/// for read in [&b"ver:3.0 server:s serial:0 pool:p poolserial:0 ev"[..], b"entname:TICK_5 len:6\nwhen:5"] {
+/// // The event comes in two pieces.
+/// let start = &b"ver:3.0 server:s serial:0 pool:p poolserial:0 ev"[..];
+/// let rest = &b"entname:TICK_5 len:6\nwhen:5"[..];
+/// for read in [start, rest] {
 ///     let mut input = read;
 ///     while let Some(step) = listener.advance(&mut input)? {
 ///         match step {
 ///             Step::Header(header) => assert_eq!(header.eventname(), "TICK_5"),
 ///             Step::Payload(piece) => assert_eq!(piece, b"when:5"),
-///             Step::Complete => out.extend(listener.reply_and_ready(&Reply::OK)?.write_to(&mut [0; 32])?),
+///             Step::Complete => {
+///                 out.extend(listener.reply_and_ready(&Reply::OK)?.write_to(&mut [0; 32])?);
+///             }
 ///         }
 ///     }
 /// }

@@ -134,8 +134,14 @@ impl core::error::Error for NotifyError {}
 /// let mut supervisor = Supervisor::new(LengthUnit::CodePoints);
 /// assert_eq!(supervisor.advance(&mut &b"READY\n"[..]), Some(ListenerOutput::Ready));
 ///
-/// let envelope =
-///     Envelope { server: "s", serial: 0, pool: "p", poolserial: 0, eventname: "TICK_5", payload: b"when:5" };
+/// let envelope = Envelope {
+///     server: "s",
+///     serial: 0,
+///     pool: "p",
+///     poolserial: 0,
+///     eventname: "TICK_5",
+///     payload: b"when:5",
+/// };
 /// let mut buffer = [0; 128];
 /// let bytes = supervisor.notify(&envelope, &mut buffer)?;
 /// assert!(bytes.ends_with(b" len:6\nwhen:5"));

@@ -113,11 +113,11 @@ pub struct Position {
 /// ```
 /// use supervisor_events::{Delivery, Header, SequenceAudit};
 ///
-/// let line = |poolserial: u64| {
-///     format!("ver:3.0 server:s serial:{poolserial} pool:p poolserial:{poolserial} eventname:TICK_5 len:6")
+/// let line = |n: u64| {
+///     format!("ver:3.0 server:s serial:{n} pool:p poolserial:{n} eventname:TICK_5 len:6")
 /// };
 /// let mut audit = SequenceAudit::new();
-/// let mut observe = |poolserial| audit.observe(&Header::parse(line(poolserial).as_bytes()).unwrap());
+/// let mut observe = |n| audit.observe(&Header::parse(line(n).as_bytes()).unwrap());
 ///
 /// assert_eq!(observe(0), Delivery::First);
 /// assert_eq!(observe(0), Delivery::Redelivery { times: 1 });
@@ -201,7 +201,8 @@ impl<const N: usize> SequenceAudit<N> {
     /// if let Some(position) = saved {
     ///     audit = audit.resume_from(position);
     /// }
-    /// let header = Header::parse(b"ver:3.0 server:s serial:44 pool:p poolserial:16 eventname:TICK_5 len:15")?;
+    /// let line = b"ver:3.0 server:s serial:44 pool:p poolserial:16 eventname:TICK_5 len:15";
+    /// let header = Header::parse(line)?;
     /// assert_eq!(audit.observe(&header), Delivery::Gap { missing: 3 });
     /// assert_eq!(audit.position(), Some(Position { serial: 44, poolserial: 16 }));
     /// # Ok::<(), supervisor_events::TokenError>(())

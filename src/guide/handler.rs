@@ -19,7 +19,7 @@
 //!         {
 //!             // An error sends the event again, a second later, up to three times.
 //!             let mut log = File::options().append(true).create(true).open("/var/log/exits.log")?;
-//!             writeln!(log, "{}:{} from {}", event.groupname, event.processname, event.from_state)?;
+//!             writeln!(log, "{}:{} has exited", event.groupname, event.processname)?;
 //!         }
 //!         // All other events, too.
 //!         Ok(Reply::OK)

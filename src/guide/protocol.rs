@@ -97,14 +97,15 @@
 //! ```
 //! use supervisor_events::{Event, LengthUnit, ProcessState, Reply, Session};
 //!
-//! let event = "ver:3.0 server:supervisor serial:21 pool:watch poolserial:10 eventname:PROCESS_STATE_EXITED len:66\n\
+//! let event = "ver:3.0 server:supervisor serial:21 pool:watch poolserial:10 \
+//!              eventname:PROCESS_STATE_EXITED len:66\n\
 //!              processname:web groupname:web from_state:RUNNING expected:0 pid:27";
 //! let mut session = Session::new([0; 1024], LengthUnit::CodePoints);
 //! assert_eq!(session.ready()?, b"READY\n");
 //!
 //! session.space()[..event.len()].copy_from_slice(event.as_bytes());
 //! let notification = session.received(event.len())?.expect("it is complete");
-//! let Ok(Event::ProcessState(exited)) = notification.event() else { panic!("it is another event") };
+//! let Event::ProcessState(exited) = notification.event()? else { panic!("it is another event") };
 //! assert_eq!((exited.state, exited.expected), (ProcessState::Exited, Some(false)));
 //!
 //! let mut answer = [0; 32];

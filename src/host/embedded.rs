@@ -99,11 +99,11 @@ impl<R, W, H> From<DriverError> for ServeError<R, W, H> {
 /// use core::convert::Infallible;
 /// use supervisor_events::{LengthUnit, Reply, host::embedded::serve};
 ///
-/// let input = &b"ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:TICK_5 len:6\nwhen:5"[..];
+/// let sent = &b"ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:TICK_5 len:6\nwhen:5"[..];
 /// let mut line = [0; 64];
 /// let mut output = &mut line[..];
 /// let mut ticks = 0;
-/// serve(input, &mut output, &mut [0; 256], LengthUnit::CodePoints, |_| {
+/// serve(sent, &mut output, &mut [0; 256], LengthUnit::CodePoints, |_| {
 ///     ticks += 1;
 ///     Ok::<_, Infallible>(Reply::OK)
 /// })

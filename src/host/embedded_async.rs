@@ -10,9 +10,9 @@
 //! use supervisor_events::{LengthUnit, Reply, host::embedded_async::Host};
 //!
 //! # async fn listen() {
-//! let input = &b"ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:TICK_5 len:6\nwhen:5"[..];
+//! let sent = &b"ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:TICK_5 len:6\nwhen:5"[..];
 //! let mut line = [0; 64];
-//! let mut host = Host::new(input, &mut line[..], [0; 256], LengthUnit::CodePoints);
+//! let mut host = Host::new(sent, &mut line[..], [0; 256], LengthUnit::CodePoints);
 //! let mut ticks = 0;
 //! while let Some(notification) = host.next().await.unwrap() {
 //!     assert_eq!(notification.payload, b"when:5");

@@ -21,7 +21,8 @@ use super::writer::Writer;
 /// let mut buffer = [0; 200];
 /// assert_eq!(
 ///     envelope.write_to(LengthUnit::CodePoints, &mut buffer)?,
-///     "ver:3.0 server:supervisor serial:21 pool:listener poolserial:10 eventname:REMOTE_COMMUNICATION len:11\n\
+///     "ver:3.0 server:supervisor serial:21 pool:listener poolserial:10 \
+///      eventname:REMOTE_COMMUNICATION len:11\n\
 ///      type:t\ndätä".as_bytes(),
 /// );
 /// # Ok::<(), supervisor_events::BufferTooSmall>(())

@@ -20,7 +20,8 @@ use super::writer::Writer;
 /// use supervisor_events::{Event, EventType, ProcessState};
 ///
 /// let payload = b"processname:risk_manager groupname:trading_system from_state:BACKOFF";
-/// let Event::ProcessState(event) = Event::parse(EventType::ProcessStateFatal, payload)? else { panic!() };
+/// let event = Event::parse(EventType::ProcessStateFatal, payload)?;
+/// let Event::ProcessState(event) = event else { panic!("it is another event") };
 /// assert_eq!(event.state, ProcessState::Fatal);
 /// assert_eq!(event.from_state, ProcessState::Backoff);
 /// assert_eq!(event.processname, "risk_manager");

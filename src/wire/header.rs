@@ -19,7 +19,7 @@ use super::token::word_end;
 /// use supervisor_events::Header;
 ///
 /// let header = Header::parse(
-///     b"ver:3.0 server:trading host serial:21 pool:listener poolserial:10 eventname:TICK_5 len:15\n",
+///     b"ver:3.0 server:trading host serial:21 pool:p poolserial:10 eventname:TICK_5 len:15\n",
 /// )?;
 /// assert_eq!(header.server(), "trading host");
 /// assert_eq!((header.serial(), header.len()), (21, 15));

@@ -10,7 +10,8 @@ macro_rules! make_keys {
         /// ```
         /// use supervisor_events::{Header, Key};
         ///
-        /// let error = Header::parse(b"ver:3.0 server:s serial:x pool:p poolserial:0 eventname:TICK_5 len:6").unwrap_err();
+        /// let line = b"ver:3.0 server:s serial:x pool:p poolserial:0 eventname:TICK_5 len:6";
+        /// let error = Header::parse(line).unwrap_err();
         /// assert_eq!(error.key, Key::Serial);
         /// assert_eq!(error.key.name(), "serial");
         /// ```

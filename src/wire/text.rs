@@ -11,7 +11,8 @@ use super::bytes::{subslice, utf8_error};
 /// use supervisor_events::{Event, EventType};
 ///
 /// let payload = b"processname:risk_manager groupname:trading from_state:BACKOFF";
-/// let Event::ProcessState(event) = Event::parse(EventType::ProcessStateFatal, payload)? else { panic!() };
+/// let event = Event::parse(EventType::ProcessStateFatal, payload)?;
+/// let Event::ProcessState(event) = event else { panic!("it is another event") };
 /// assert_eq!(event.groupname, "trading");
 /// assert!(event.processname.starts_with("risk"));
 /// let name: &str = event.processname.as_str();

@@ -14,10 +14,10 @@ use crate::{LengthUnit, Notification, Position, Reply};
 /// ```
 /// use supervisor_events::{Reply, host::std_io::Serve};
 ///
-/// let input = &b"ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:TICK_5 len:6\nwhen:5"[..];
+/// let sent = &b"ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:TICK_5 len:6\nwhen:5"[..];
 /// let mut output = Vec::new();
 /// let mut names = Vec::new();
-/// Serve::new().max_event(1024 * 1024).run(input, &mut output, |notification| {
+/// Serve::new().max_event(1024 * 1024).run(sent, &mut output, |notification| {
 ///     names.push(notification.header.eventname().to_string());
 ///     Ok(Reply::OK)
 /// })?;
