@@ -1,7 +1,7 @@
 //! Waits for an event or a deadline, whichever comes first, without threads or an executor.
 //!
-//! supervisord sends TICK_5 every 5 seconds. If none arrives for a while, supervisord or its machine
-//! hangs, and somebody should know.
+//! supervisord sends TICK_5 every 5 seconds. If none arrives for a while, supervisord or its
+//! machine hangs, and somebody should know.
 //!
 //! ```ini
 //! [eventlistener:watchdog]

@@ -17,11 +17,11 @@ use heapless::Vec;
 use crate::frame::Frame;
 use crate::wire::bytes::{SMALL, subslice};
 use crate::wire::error::{ProtocolError, ProtocolErrorKind};
+use crate::wire::fields::Fields;
 use crate::wire::framing;
 use crate::wire::header::Header;
 use crate::wire::key::Key;
 use crate::wire::length::LengthUnit;
-use crate::wire::places::Places;
 
 /// One piece of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,23 +130,23 @@ impl<const N: usize> Decoder<N> {
         let new = input.get(..N - carried).unwrap_or(input);
         if carried > 0 {
             carry(&mut self.carry, new);
-        } else if let Some((places, len)) = framing::usual_header(new) {
-            // Returned here, so that `places` is not moved once more.
+        } else if let Some((fields, len)) = framing::usual_header(new) {
+            // Returned here, so that `fields` is not moved once more.
             self.offset += len as u64;
-            self.frame.remaining.begin(places.len);
+            self.frame.remaining.begin(fields.len);
             let line = subslice(split_off(input, len), 0, len - 1);
-            return Ok(Some(Step::Header(Header::new(line, places))));
+            return Ok(Some(Step::Header(Header::new(line, fields))));
         }
-        let mut places = Places::NONE;
-        let found = framing::header(if carried > 0 { &self.carry } else { new }, carried, N, &mut places);
+        let mut fields = Fields::NONE;
+        let found = framing::header(if carried > 0 { &self.carry } else { new }, carried, N, &mut fields);
         match found {
             Ok(Some(len)) => {
                 // Bytes after the header stay in the input.
                 split_off(input, len - carried);
                 self.offset += len as u64;
-                self.frame.remaining.begin(places.len);
+                self.frame.remaining.begin(fields.len);
                 let text = if carried > 0 { &self.carry } else { new };
-                Ok(Some(Step::Header(Header::new(subslice(text, 0, len - 1), places))))
+                Ok(Some(Step::Header(Header::new(subslice(text, 0, len - 1), fields))))
             }
             Ok(None) => {
                 if carried == 0 {

@@ -31,7 +31,7 @@ impl Frame {
     /// Breaks the stream at the header that begins, or would begin, at offset `start`.
     pub(crate) fn fail<T>(&mut self, start: u64, kind: ProtocolErrorKind) -> Result<T, ProtocolError> {
         debug_assert!(self.broken.is_none(), "it breaks once");
-        let error = ProtocolError { offset: start + kind.place() as u64, kind };
+        let error = ProtocolError { offset: start + kind.offset() as u64, kind };
         self.broken = Some(error);
         Err(error)
     }

@@ -3,8 +3,8 @@
 use crate::wire::bytes::subslice;
 use crate::wire::error::EventError;
 use crate::wire::event::Event;
+use crate::wire::fields::Fields;
 use crate::wire::header::Header;
-use crate::wire::places::Places;
 
 /// An event as it arrived: its header, and its payload or as much of it as fitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl<'a> Notification<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) struct Held {
-    pub(crate) places: Places,
+    pub(crate) fields: Fields,
     /// Length of the header without its newline.
     pub(crate) line: usize,
     /// The end of the part of the payload that is held.
@@ -51,12 +51,12 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    pub(crate) const NONE: Self = Self { places: Places::NONE, line: 0, end: 0, omitted: 0 };
+    pub(crate) const NONE: Self = Self { fields: Fields::NONE, line: 0, end: 0, omitted: 0 };
 
     /// The offsets of a notification whose payload has not arrived.
     pub(crate) fn of_header(header: &Header<'_>) -> Self {
         let line = header.as_bytes().len();
-        Self { places: header.places(), line, end: line + 1, omitted: 0 }
+        Self { fields: header.fields(), line, end: line + 1, omitted: 0 }
     }
 
     /// Takes the next piece of the payload, of which `room` bytes can be kept. Returns the part to keep, and counts the
@@ -72,6 +72,6 @@ impl Held {
     /// The notification, borrowed from the memory that holds it.
     pub(crate) fn notification<'a>(&self, memory: &'a [u8]) -> Notification<'a> {
         let (line, payload) = (subslice(memory, 0, self.line), subslice(memory, self.line + 1, self.end));
-        Notification { header: Header::new(line, self.places), payload, omitted: self.omitted, retries_left: None }
+        Notification { header: Header::new(line, self.fields), payload, omitted: self.omitted, retries_left: None }
     }
 }

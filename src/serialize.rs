@@ -17,9 +17,9 @@ use crate::notification::Notification;
 use crate::owned::OwnedNotification;
 use crate::wire::data::Data;
 use crate::wire::event::Event;
+use crate::wire::fields;
 use crate::wire::header::Header;
 use crate::wire::key::Key;
-use crate::wire::places;
 use crate::wire::serialize::{Displayed, is_first};
 
 /// `header`, `event`, `payload`, and `omitted` if bytes were omitted. If the payload has no typed view, `event` is null
@@ -54,7 +54,7 @@ impl Serialize for Header<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         for (index, (key, value)) in self.tokens().enumerate() {
-            match places::KEYS.find(key.as_bytes()) {
+            match fields::KEYS.find(key.as_bytes()) {
                 Some(Key::Serial) => map.serialize_entry(key, &self.serial())?,
                 Some(Key::Poolserial) => map.serialize_entry(key, &self.poolserial())?,
                 Some(Key::Len) => map.serialize_entry(key, &self.len())?,

@@ -206,11 +206,11 @@ impl Core {
             let text = subslice(buffer, 0, self.filled.min(limit));
             let usual = if new == 0 { framing::usual_header(text) } else { None };
             let found = match usual {
-                Some((places, len)) => {
-                    self.held.places = places;
+                Some((fields, len)) => {
+                    self.held.fields = fields;
                     Ok(Some(len))
                 }
-                None => framing::header(text, new, limit, &mut self.held.places),
+                None => framing::header(text, new, limit, &mut self.held.fields),
             };
             match found {
                 Ok(Some(len)) => {
@@ -232,7 +232,7 @@ impl Core {
     /// The header is complete, and the payload follows.
     fn begin(&mut self, len: usize) {
         self.held.line = len - 1;
-        self.frame.remaining.begin(self.held.places.len);
+        self.frame.remaining.begin(self.held.fields.len);
         self.turn.begin();
     }
 
@@ -252,7 +252,7 @@ impl Core {
         let Some(payload) = (self.dropped + self.filled as u64).checked_sub(self.held.line as u64 + 1) else {
             return false;
         };
-        self.frame.remaining.has_begun() && !self.frame.remaining.is_done() && payload == self.held.places.len
+        self.frame.remaining.has_begun() && !self.frame.remaining.is_done() && payload == self.held.fields.len
     }
 
     const fn is_idle(&self) -> bool {

@@ -296,8 +296,8 @@ impl Supervisor {
     /// ACKNOWLEDGED → READY at the sixth byte, or → UNKNOWN.
     fn byte_of_ready(&mut self, byte: u8) -> Option<ListenerOutput<'static>> {
         let Phase::Acknowledged(bytes, count) = &mut self.phase else { return None };
-        if let Some(place) = bytes.get_mut(usize::from(*count)) {
-            *place = byte;
+        if let Some(slot) = bytes.get_mut(usize::from(*count)) {
+            *slot = byte;
         }
         *count = count.saturating_add(1);
         if usize::from(*count) < bytes.len() {
@@ -331,8 +331,8 @@ impl Supervisor {
         let (data, rest) = input.split_at_checked(missing).unwrap_or((input, b""));
         *input = rest;
         if *ok {
-            let place = OK.get(*read as usize..).unwrap_or_default();
-            *ok = place.starts_with(data);
+            let expected = OK.get(*read as usize..).unwrap_or_default();
+            *ok = expected.starts_with(data);
         }
         *read = read.saturating_add(data.len() as u64);
         Some(ListenerOutput::ResultData(data))

@@ -345,10 +345,10 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
             (self.written, self.output_len) = (0, 0);
         }
         let end = self.output_len.saturating_add(READY.len());
-        let Some(place) = self.session.buffer_mut().as_mut().get_mut(self.output_len..end) else {
+        let Some(slot) = self.session.buffer_mut().as_mut().get_mut(self.output_len..end) else {
             return Err(DriverError::BufferTooSmall(BufferTooSmall { needed: end }));
         };
-        place.iter_mut().zip(READY).for_each(|(place, byte)| *place = *byte);
+        slot.iter_mut().zip(READY).for_each(|(slot, byte)| *slot = *byte);
         self.session.ready().map_err(DriverError::Turn)?;
         (self.output_len, self.flushed) = (end, false);
         Ok(())

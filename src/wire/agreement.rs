@@ -4,10 +4,10 @@
 use super::error::TokenError;
 use super::event::Event;
 use super::event_type::{EventType, Shape};
+use super::fields::Fields;
 use super::grammar::header::{ordered, read};
 use super::grammar::other_order;
 use super::grammar::payload::TokenLine;
-use super::places::Places;
 use super::short_cut::{self, UsualLine};
 
 /// Checks that all readers agree on these bytes, read as a header line and as a payload of every type.
@@ -25,19 +25,19 @@ pub fn check(bytes: &[u8]) {
 /// If the short cut reads a line, the grammar gives the same result. If the grammar reads it in the usual order, so
 /// does the reader for any order, which specifies what a header is.
 fn check_header(input: &[u8]) {
-    if let Some((places, len)) = short_cut::header(input) {
+    if let Some((fields, len)) = short_cut::header(input) {
         let line = input.get(..len).unwrap_or_default();
-        assert_eq!(by(read, line), Ok(places), "the short cut on {}", line.escape_ascii());
+        assert_eq!(by(read, line), Ok(fields), "the short cut on {}", line.escape_ascii());
     }
-    if let Some(places) = ordered(input) {
-        assert_eq!(by(other_order::read, input), Ok(places), "the usual order of {}", input.escape_ascii());
+    if let Some(fields) = ordered(input) {
+        assert_eq!(by(other_order::read, input), Ok(fields), "the usual order of {}", input.escape_ascii());
     }
 }
 
 /// The result of one reader of headers.
-fn by(read: fn(&[u8], &mut Places) -> Result<(), TokenError>, line: &[u8]) -> Result<Places, TokenError> {
-    let mut places = Places::NONE;
-    read(line, &mut places).map(|()| places)
+fn by(read: fn(&[u8], &mut Fields) -> Result<(), TokenError>, line: &[u8]) -> Result<Fields, TokenError> {
+    let mut fields = Fields::NONE;
+    read(line, &mut fields).map(|()| fields)
 }
 
 /// If the short cut reads a payload, the grammar gives the same result.

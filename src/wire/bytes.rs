@@ -125,14 +125,14 @@ fn utf8_error_one_by_one(bytes: &[u8]) -> Option<usize> {
 
 /// Index of `name` in `list`, where each name is followed by a space; `same` compares two names. One list makes smaller
 /// code than a chain of comparisons.
-pub(crate) fn place_in(list: &str, name: &[u8], same: fn(&[u8], &[u8]) -> bool) -> Option<usize> {
+pub(crate) fn index_in(list: &str, name: &[u8], same: fn(&[u8], &[u8]) -> bool) -> Option<usize> {
     let mut rest = list.as_bytes();
-    let mut place = 0;
+    let mut index = 0;
     while let Some((other, after)) = split_once(b' ', rest) {
         if same(other, name) {
-            return Some(place);
+            return Some(index);
         }
-        (rest, place) = (after, place + 1);
+        (rest, index) = (after, index + 1);
     }
     None
 }
@@ -200,8 +200,8 @@ mod tests {
         assert_eq!(find_by_last(b"aba", b"abbabba"), None);
         assert_eq!(split_once(b':', b"a:b:c"), Some((&b"a"[..], &b"b:c"[..])));
         assert_eq!(split_once(b':', b"abc"), None);
-        for (name, place) in [("a", Some(0)), ("bc", Some(1)), ("b", None), ("", None), ("a bc", None)] {
-            assert_eq!(place_in("a bc ", name.as_bytes(), |one, other| one == other), place);
+        for (name, index) in [("a", Some(0)), ("bc", Some(1)), ("b", None), ("", None), ("a bc", None)] {
+            assert_eq!(index_in("a bc ", name.as_bytes(), |one, other| one == other), index);
         }
     }
 

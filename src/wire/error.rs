@@ -144,7 +144,7 @@ pub enum ProtocolErrorKind {
 
 impl ProtocolErrorKind {
     /// Offset of the fault, from where the header begins or would begin.
-    pub(crate) const fn place(&self) -> usize {
+    pub(crate) const fn offset(&self) -> usize {
         match self {
             Self::HeaderTooLong { limit } => *limit,
             Self::Header(error) => error.offset,

@@ -2,7 +2,7 @@
 //!
 //! The hierarchy is supervisor's table, not a matter of prefixes: a plugin may register a name such as `PROCESS`.
 
-use super::bytes::{SMALL, distinct, place_in};
+use super::bytes::{SMALL, distinct, index_in};
 use super::error::UnknownName;
 use super::table::table;
 use super::text::Text;
@@ -66,11 +66,11 @@ macro_rules! make_event_types {
             }
 
             /// The type at an index of the table. A match makes smaller code than the table itself.
-            fn at(place: usize) -> Option<Self> {
-                enum Place { $root, $($variant,)* }
-                match place {
-                    place if place == Place::$root as usize => Some(Self::$root),
-                    $(place if place == Place::$variant as usize => Some(Self::$variant),)*
+            fn at(index: usize) -> Option<Self> {
+                enum Index { $root, $($variant,)* }
+                match index {
+                    index if index == Index::$root as usize => Some(Self::$root),
+                    $(index if index == Index::$variant as usize => Some(Self::$variant),)*
                     _ => None,
                 }
             }
@@ -79,8 +79,8 @@ macro_rules! make_event_types {
                 let bytes = name.as_bytes();
                 if SMALL {
                     let list = concat!($root_name, " ", $($name, " ",)*);
-                    let place = place_in(list, bytes, |one, other| one == other);
-                    return place.and_then(Self::at).unwrap_or(Self::Other(name));
+                    let index = index_in(list, bytes, |one, other| one == other);
+                    return index.and_then(Self::at).unwrap_or(Self::Other(name));
                 }
                 $(if bytes == $name.as_bytes() {
                     return Self::$variant;

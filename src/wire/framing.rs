@@ -2,10 +2,10 @@
 
 use super::bytes::{find, subslice};
 use super::error::{ProtocolErrorKind, TokenErrorKind};
+use super::fields::Fields;
 use super::grammar;
 use super::header;
 use super::key::Key;
-use super::places::Places;
 use super::short_cut;
 use super::token::split_last_word;
 
@@ -16,12 +16,12 @@ const NEWLINES: usize = 16;
 /// The complete usual header at the start of `text`, and its length with its newline. `None` proves nothing: there may
 /// be an unusual header, or the beginning of one.
 #[inline(always)]
-pub(crate) fn usual_header(text: &[u8]) -> Option<(Places, usize)> {
-    let (places, end) = short_cut::header(text)?;
-    (text.get(end) == Some(&b'\n')).then_some((places, end + 1))
+pub(crate) fn usual_header(text: &[u8]) -> Option<(Fields, usize)> {
+    let (fields, end) = short_cut::header(text)?;
+    (text.get(end) == Some(&b'\n')).then_some((fields, end + 1))
 }
 
-/// Reads the header at the start of `text` into `places`, and returns its length with its newline; `None` if it is
+/// Reads the header at the start of `text` into `fields`, and returns its length with its newline; `None` if it is
 /// incomplete. The bytes before offset `new` were there in the previous call; if `new` is 0, the caller has tried
 /// [`usual_header`]. A header may be `limit` bytes long.
 ///
@@ -38,7 +38,7 @@ pub(crate) fn header(
     text: &[u8],
     new: usize,
     limit: usize,
-    places: &mut Places,
+    fields: &mut Fields,
 ) -> Result<Option<usize>, ProtocolErrorKind> {
     let beginning = Key::Ver.tag();
     if !text.starts_with(beginning) && !beginning.starts_with(text) {
@@ -53,7 +53,7 @@ pub(crate) fn header(
         let end = from + newline;
         let line = subslice(text, 0, end);
         // If the whole line is new, the short cut was tried before.
-        let read = if new == 0 { grammar::header::read(line, places) } else { header::read(line, places) };
+        let read = if new == 0 { grammar::header::read(line, fields) } else { header::read(line, fields) };
         match read {
             Ok(()) => return Ok(Some(end + 1)),
             Err(token) if token.kind != TokenErrorKind::Missing || ends_like_a_header(line) => {

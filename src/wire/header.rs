@@ -7,8 +7,8 @@
 use super::bytes::{split_once, subslice};
 use super::error::TokenError;
 use super::event_type::EventType;
+use super::fields::Fields;
 use super::grammar;
-use super::places::Places;
 use super::short_cut;
 use super::text::{Span, Text};
 use super::token::word_end;
@@ -28,7 +28,7 @@ use super::token::word_end;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Header<'a> {
     line: Text<'a>,
-    places: Places,
+    fields: Fields,
 }
 
 impl<'a> Header<'a> {
@@ -41,19 +41,19 @@ impl<'a> Header<'a> {
     /// repeated key is part of the value, as it is for supervisord.
     pub fn parse(line: &'a [u8]) -> Result<Self, TokenError> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
-        let mut places = Places::NONE;
-        read(line, &mut places)?;
-        Ok(Self::new(line, places))
+        let mut fields = Fields::NONE;
+        read(line, &mut fields)?;
+        Ok(Self::new(line, fields))
     }
 
-    /// The header in `line`, from which `places` were read.
+    /// The header in `line`, from which `fields` were read.
     #[inline]
-    pub(crate) fn new(line: &'a [u8], places: Places) -> Self {
-        Self { line: Text::checked(line), places }
+    pub(crate) fn new(line: &'a [u8], fields: Fields) -> Self {
+        Self { line: Text::checked(line), fields }
     }
 
-    pub(crate) const fn places(&self) -> Places {
-        self.places
+    pub(crate) const fn fields(&self) -> Fields {
+        self.fields
     }
 
     fn text(&self, span: Span) -> Text<'a> {
@@ -62,43 +62,43 @@ impl<'a> Header<'a> {
 
     /// The protocol's version: `3.0` from every supervisor so far, whatever their `len` counts.
     pub fn ver(&self) -> &'a str {
-        self.text(self.places.ver).as_str()
+        self.text(self.fields.ver).as_str()
     }
 
     /// supervisord's `identifier`. Any text; may be empty.
     pub fn server(&self) -> &'a str {
-        self.text(self.places.server).as_str()
+        self.text(self.fields.server).as_str()
     }
 
     /// Number of the event in this run of supervisord, counted over all pools from 0; wraps after 2⁶³ − 1.
     pub const fn serial(&self) -> u64 {
-        self.places.serial
+        self.fields.serial
     }
 
     /// The name of the listener's `[eventlistener:…]` section.
     pub fn pool(&self) -> &'a str {
-        self.text(self.places.pool).as_str()
+        self.text(self.fields.pool).as_str()
     }
 
     /// Number of the event in this pool, from 0; wraps after 2⁶³ − 1.
     pub const fn poolserial(&self) -> u64 {
-        self.places.poolserial
+        self.fields.poolserial
     }
 
     /// The name of the event's type. See [`event_type`](Self::event_type).
     pub fn eventname(&self) -> &'a str {
-        self.text(self.places.eventname).as_str()
+        self.text(self.fields.eventname).as_str()
     }
 
     /// The payload's length, in the server's [`LengthUnit`](crate::LengthUnit).
     #[expect(clippy::len_without_is_empty, reason = "the protocol's name for the payload's length")]
     pub const fn len(&self) -> u64 {
-        self.places.len
+        self.fields.len
     }
 
     /// The event's type, by the table of supervisor 4.3.0.
     pub fn event_type(&self) -> EventType<'a> {
-        EventType::from_text(self.text(self.places.eventname))
+        EventType::from_text(self.text(self.fields.eventname))
     }
 
     /// The line that the header was read from, without its newline.
@@ -134,14 +134,14 @@ impl<'a> Header<'a> {
     }
 }
 
-/// Reads a header line, without its newline, into `places`; if it fails, their contents are unspecified.
-pub(crate) fn read(line: &[u8], places: &mut Places) -> Result<(), TokenError> {
+/// Reads a header line, without its newline, into `fields`; if it fails, their contents are unspecified.
+pub(crate) fn read(line: &[u8], fields: &mut Fields) -> Result<(), TokenError> {
     match short_cut::header(line) {
         Some((usual, len)) if len == line.len() => {
-            *places = usual;
+            *fields = usual;
             Ok(())
         }
-        _ => grammar::header::read(line, places),
+        _ => grammar::header::read(line, fields),
     }
 }
 
@@ -165,7 +165,7 @@ pub struct HeaderTokens<'a> {
 impl<'a> HeaderTokens<'a> {
     /// The next token, not yet as text.
     fn next_bytes(&mut self) -> Option<(&'a [u8], &'a [u8])> {
-        let Header { line, places } = &self.header;
+        let Header { line, fields } = &self.header;
         let line = line.as_bytes();
         let mut word = subslice(line, self.at, line.len());
         // Tokens may be separated by more than one space.
@@ -175,7 +175,7 @@ impl<'a> HeaderTokens<'a> {
         let (key, value) = split_once(b':', word)?;
         let from = line.len() - value.len();
         // Only `server` and `pool` may hold spaces; their spans tell where they end.
-        let free = [places.server, places.pool].into_iter().find(|span| span.from as usize == from);
+        let free = [fields.server, fields.pool].into_iter().find(|span| span.from as usize == from);
         self.at = free.map_or_else(|| word_end(line, from), |span| span.to as usize);
         Some((key, subslice(line, from, self.at)))
     }

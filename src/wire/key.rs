@@ -1,6 +1,6 @@
 //! The keys of supervisord's lines of tokens, and sets of them.
 
-use super::bytes::{SMALL, distinct, place_in};
+use super::bytes::{SMALL, distinct, index_in};
 use super::table::table;
 
 macro_rules! make_keys {
@@ -45,8 +45,8 @@ macro_rules! make_keys {
             /// The key with this name.
             pub(crate) fn from_name(name: &[u8]) -> Option<Self> {
                 if SMALL {
-                    let place = place_in(concat!($($name, " ",)*), name, |one, other| one == other)?;
-                    return Self::ALL.get(place).copied();
+                    let index = index_in(concat!($($name, " ",)*), name, |one, other| one == other)?;
+                    return Self::ALL.get(index).copied();
                 }
                 $(if name == $name.as_bytes() {
                     return Some(Self::$variant);

@@ -3,7 +3,7 @@
 //! * [`table`]: every key, state, event type and payload, declared once. [`key`], [`word`], [`event_type`] and
 //!   [`payload`] generate code from it.
 //! * [`grammar`]: parses lines. [`short_cut`]: parses the usual ones faster.
-//! * [`header`]: the line of tokens before every payload. [`places`]: the result of parsing it. [`framing`]: where it
+//! * [`header`]: the line of tokens before every payload. [`fields`]: the result of parsing it. [`framing`]: where it
 //!   ends.
 //! * [`event`]: typed payloads. [`data`], [`text`], [`token`], [`value`]: their parts.
 //! * [`length`]: what `len` counts, and where a payload of that length ends.
@@ -25,13 +25,13 @@ pub mod envelope;
 pub mod error;
 pub mod event;
 pub mod event_type;
+pub(crate) mod fields;
 pub(crate) mod framing;
 mod grammar;
 pub mod header;
 pub mod key;
 pub mod length;
 pub mod payload;
-pub(crate) mod places;
 pub mod reply;
 pub mod result_line;
 #[cfg(feature = "serde")]
@@ -45,4 +45,4 @@ pub mod word;
 mod writer;
 
 const _: () =
-    assert!(key::Keys::of(key::Key::ALL).without(places::KEYS.union(payload::KEYS)).is_empty(), "no line has this key");
+    assert!(key::Keys::of(key::Key::ALL).without(fields::KEYS.union(payload::KEYS)).is_empty(), "no line has this key");

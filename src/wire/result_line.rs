@@ -30,7 +30,7 @@ pub(crate) struct Line {
     pub(crate) len: u64,
     /// Whether the first 7 were `RESULT `.
     usual: bool,
-    place: Place,
+    position: Position,
     negative: bool,
     /// Saturating.
     value: u64,
@@ -41,7 +41,7 @@ pub(crate) struct Line {
 /// The position in the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-enum Place {
+enum Position {
     Before,
     Sign,
     Digit,
@@ -66,7 +66,7 @@ const MOST_DIGITS: u32 = 4300;
 
 impl Line {
     pub(crate) const fn new() -> Self {
-        Self { len: 0, usual: true, place: Place::Before, negative: false, value: 0, digits: 0, plain: true }
+        Self { len: 0, usual: true, position: Position::Before, negative: false, value: 0, digits: 0, plain: true }
     }
 
     /// Takes the next byte of the line, which is not a newline.
@@ -77,33 +77,33 @@ impl Line {
             self.usual &= RESULT.get(at as usize) == Some(&byte);
             return;
         }
-        self.place = match (self.place, byte) {
-            (Place::Before, b'+' | b'-') => {
+        self.position = match (self.position, byte) {
+            (Position::Before, b'+' | b'-') => {
                 self.negative = byte == b'-';
-                Place::Sign
+                Position::Sign
             }
-            (Place::Before | Place::Sign | Place::Digit | Place::Underscore, b'0'..=b'9') => {
+            (Position::Before | Position::Sign | Position::Digit | Position::Underscore, b'0'..=b'9') => {
                 // A leading zero is odd, but accepted.
                 self.plain &= !(self.digits == 1 && self.value == 0);
                 self.digits = self.digits.saturating_add(1);
                 self.value = self.value.saturating_mul(10).saturating_add(u64::from(byte.wrapping_sub(b'0')));
-                Place::Digit
+                Position::Digit
             }
-            (Place::Digit, b'_') => Place::Underscore,
-            (Place::Before, b' ' | 0x09..=0x0d) => Place::Before,
-            (Place::Digit | Place::After, b' ' | 0x09..=0x0d) => Place::After,
-            _ => Place::NotANumber,
+            (Position::Digit, b'_') => Position::Underscore,
+            (Position::Before, b' ' | 0x09..=0x0d) => Position::Before,
+            (Position::Digit | Position::After, b' ' | 0x09..=0x0d) => Position::After,
+            _ => Position::NotANumber,
         };
-        self.plain &= self.place == Place::Digit;
+        self.plain &= self.position == Position::Digit;
     }
 
     /// The number, once the line has ended.
     pub(crate) fn end(&self) -> Number {
-        match self.place {
-            Place::Digit | Place::After if self.digits > MOST_DIGITS => Number::None,
-            Place::Digit | Place::After if self.negative && self.value != 0 => Number::Negative,
-            Place::Digit | Place::After if self.value == u64::MAX => Number::Huge,
-            Place::Digit | Place::After => Number::Is(self.value),
+        match self.position {
+            Position::Digit | Position::After if self.digits > MOST_DIGITS => Number::None,
+            Position::Digit | Position::After if self.negative && self.value != 0 => Number::Negative,
+            Position::Digit | Position::After if self.value == u64::MAX => Number::Huge,
+            Position::Digit | Position::After => Number::Is(self.value),
             _ => Number::None,
         }
     }

@@ -10,9 +10,9 @@ use nom::{IResult, Parser};
 
 use super::bytes::SMALL;
 use super::data::Data;
+use super::fields::Fields;
 use super::grammar::payload::first_line;
 use super::key::{Key, Keys};
-use super::places::Places;
 use super::text::{Span, Text};
 use super::value::{Value, Values};
 
@@ -20,7 +20,7 @@ type Parsed<'a, O> = IResult<&'a [u8], O, ()>;
 
 /// The usual header at the start of `input`, and its length without its newline. The caller checks what follows it.
 #[inline(always)]
-pub(crate) fn header(input: &[u8]) -> Option<(Places, usize)> {
+pub(crate) fn header(input: &[u8]) -> Option<(Fields, usize)> {
     if SMALL {
         return None;
     }
@@ -40,7 +40,7 @@ pub(crate) fn header(input: &[u8]) -> Option<(Places, usize)> {
         return None;
     }
     let ver = Span { from: 4, to: 7 };
-    Some((Places { ver, server, serial, pool, poolserial, eventname, len }, end))
+    Some((Fields { ver, server, serial, pool, poolserial, eventname, len }, end))
 }
 
 /// The line of a payload, read from the left.

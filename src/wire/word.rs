@@ -1,6 +1,6 @@
 //! Words with a fixed set of values: states, channels, changes of a group.
 
-use super::bytes::{SMALL, place_in};
+use super::bytes::{SMALL, index_in};
 use super::error::{TokenErrorKind, UnknownName};
 use super::table::table;
 use super::text::Text;
@@ -43,8 +43,8 @@ macro_rules! make_words {
 
                 pub(crate) fn from_bytes(name: &[u8]) -> Option<Self> {
                     if SMALL {
-                        let place = place_in(concat!($($name, " ",)*), name, <[u8]>::eq_ignore_ascii_case)?;
-                        return Self::ALL.get(place).copied();
+                        let index = index_in(concat!($($name, " ",)*), name, <[u8]>::eq_ignore_ascii_case)?;
+                        return Self::ALL.get(index).copied();
                     }
                     $(if name.eq_ignore_ascii_case($name.as_bytes()) {
                         return Some(Self::$word);

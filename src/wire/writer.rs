@@ -18,9 +18,9 @@ impl<'b> Writer<'b> {
     #[inline]
     pub(crate) fn put(&mut self, bytes: &[u8]) -> &mut Self {
         let room = self.buffer.get_mut(self.len..).unwrap_or_default();
-        if let Some((place, _)) = room.split_at_mut_checked(bytes.len()) {
+        if let Some((slot, _)) = room.split_at_mut_checked(bytes.len()) {
             // `copy_from_slice` may add code for a panic that cannot happen.
-            place.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
+            slot.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = *byte);
         }
         // Saturating: a caller may write the same slice many times.
         self.len = self.len.saturating_add(bytes.len());
@@ -92,7 +92,7 @@ impl Decimal {
     fn push(&mut self, digit: u8) -> bool {
         let Some(from) = self.from.checked_sub(1) else { return false };
         self.from = from;
-        self.digits.get_mut(from).map(|place| *place = b'0' + digit).is_some()
+        self.digits.get_mut(from).map(|slot| *slot = b'0' + digit).is_some()
     }
 
     pub(crate) fn digits(&self) -> &[u8] {

@@ -73,8 +73,8 @@ impl Recording {
             }
         }
         let taken = given.len() - left.len();
-        for (place, byte) in space.iter_mut().zip(self.rest.drain(..taken)) {
-            *place = byte;
+        for (slot, byte) in space.iter_mut().zip(self.rest.drain(..taken)) {
+            *slot = byte;
         }
         taken
     }

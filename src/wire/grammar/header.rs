@@ -9,8 +9,8 @@ use nom::bytes::complete::tag;
 use super::other_order;
 use crate::wire::bytes::{SMALL, find, subslice, utf8_error};
 use crate::wire::error::TokenError;
+use crate::wire::fields::{Fields, KEYS};
 use crate::wire::key::Key;
-use crate::wire::places::{KEYS, Places};
 use crate::wire::text::Span;
 use crate::wire::token::{is_plain, number, split_last_word, split_token};
 
@@ -19,26 +19,26 @@ type Parsed<'a, O> = IResult<&'a [u8], O, ()>;
 
 const NO_MATCH: nom::Err<()> = nom::Err::Error(());
 
-/// Reads a header line, without its newline, into `places`; if it fails, their contents are unspecified. With
+/// Reads a header line, without its newline, into `fields`; if it fails, their contents are unspecified. With
 /// `optimize-for-size`, `other_order` reads all lines: it accepts the usual order too.
-pub(crate) fn read(line: &[u8], places: &mut Places) -> Result<(), TokenError> {
+pub(crate) fn read(line: &[u8], fields: &mut Fields) -> Result<(), TokenError> {
     if !SMALL && let Some(ordered) = ordered(line) {
-        *places = ordered;
+        *fields = ordered;
         return Ok(());
     }
-    other_order::read(line, places)
+    other_order::read(line, fields)
 }
 
 /// Reads a header line in the usual order. `None` means that the line has another order or is not a header.
-pub(crate) fn ordered(line: &[u8]) -> Option<Places> {
+pub(crate) fn ordered(line: &[u8]) -> Option<Fields> {
     if line.len() > Span::MAX {
         return None;
     }
-    let (_, places) = header(line).ok()?;
-    utf8_error(line).is_none().then_some(places)
+    let (_, fields) = header(line).ok()?;
+    utf8_error(line).is_none().then_some(fields)
 }
 
-fn header(line: &[u8]) -> Parsed<'_, Places> {
+fn header(line: &[u8]) -> Parsed<'_, Fields> {
     let (rest, len) = last_number(Key::Len, line)?;
     let (rest, eventname) = last_word(Key::Eventname, rest)?;
     let (rest, poolserial) = last_number(Key::Poolserial, rest)?;
@@ -46,7 +46,7 @@ fn header(line: &[u8]) -> Parsed<'_, Places> {
     let (rest, serial) = last_number(Key::Serial, rest)?;
     let (server, ver) = ver(rest)?;
     let server = Span::new(rest.len() - server.len(), rest.len());
-    Ok((b"", Places { ver, server, serial, pool, poolserial, eventname, len }))
+    Ok((b"", Fields { ver, server, serial, pool, poolserial, eventname, len }))
 }
 
 /// `ver:3.0 server:`, from the left; the identifier is everything after it.

@@ -107,8 +107,8 @@ impl<'a> Line<'a> {
         );
         if self.seen.has(key) {
             self.fail(key, TokenErrorKind::Duplicate, token);
-        } else if let Some(place) = self.values.get_mut(key as usize) {
-            *place = value;
+        } else if let Some(slot) = self.values.get_mut(key as usize) {
+            *slot = value;
             self.seen = self.seen.with(key);
             if self.not_utf8.is_none_or(|offset| value.from as usize <= offset) {
                 self.last_valid = key;
@@ -117,8 +117,8 @@ impl<'a> Line<'a> {
     }
 
     fn extend(&mut self, key: Key, to: usize) {
-        if let Some(place) = self.values.get_mut(key as usize) {
-            *place = Span::new(place.from as usize, to);
+        if let Some(slot) = self.values.get_mut(key as usize) {
+            *slot = Span::new(slot.from as usize, to);
         }
     }
 

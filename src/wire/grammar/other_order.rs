@@ -4,22 +4,22 @@
 use super::line::Line;
 use crate::wire::bytes::{find_subslice, subslice};
 use crate::wire::error::TokenError;
+use crate::wire::fields::{Fields, KEYS};
 use crate::wire::key::{Key, Keys};
-use crate::wire::places::{KEYS, Places};
 use crate::wire::text::Span;
 use crate::wire::token::{known_token, split_last_word};
 
 /// The keys that may be in any order, before or after the identifier.
 const MOVABLE: Keys = KEYS.without(Keys::of(&[Key::Ver, Key::Server]));
 
-/// Reads a header line, without its newline, into `places`; if it fails, their contents are unspecified. `ver` comes
+/// Reads a header line, without its newline, into `fields`; if it fails, their contents are unspecified. `ver` comes
 /// first, then the other tokens in any order.
-pub(crate) fn read(text: &[u8], places: &mut Places) -> Result<(), TokenError> {
+pub(crate) fn read(text: &[u8], fields: &mut Fields) -> Result<(), TokenError> {
     let mut line = Line::new(text, KEYS);
     tokens(&mut line);
     line.check_utf8();
     // Destructured, so that a field that is not read here does not compile.
-    let Places { ver, server, serial, pool, poolserial, eventname, len } = places;
+    let Fields { ver, server, serial, pool, poolserial, eventname, len } = fields;
     *ver = line.plain(Key::Ver);
     *server = line.any(Key::Server);
     *serial = line.value(Key::Serial);

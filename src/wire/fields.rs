@@ -10,7 +10,7 @@ pub(crate) const KEYS: Keys =
 /// A header line, parsed: its numbers, and the spans of its texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub(crate) struct Places {
+pub(crate) struct Fields {
     pub(crate) ver: Span,
     pub(crate) server: Span,
     pub(crate) serial: u64,
@@ -20,7 +20,7 @@ pub(crate) struct Places {
     pub(crate) len: u64,
 }
 
-impl Places {
+impl Fields {
     /// Before any line is read.
     pub(crate) const NONE: Self = Self {
         ver: Span::NONE,
