@@ -114,7 +114,7 @@ impl<const N: usize> Listener<N> {
         Ok(reply.encode())
     }
 
-    /// Answers the event and asks for the next one: BUSY → READY. Returns the bytes to write, in one call.
+    /// Answers the event and asks for the next one: BUSY → READY. Returns the bytes; write them in one call.
     ///
     /// # Errors
     ///

@@ -122,7 +122,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
         Ok(reply.encode())
     }
 
-    /// Answers the event and asks for the next one: BUSY → READY. Returns the bytes to write, in one call. The buffer
+    /// Answers the event and asks for the next one: BUSY → READY. Returns the bytes; write them in one call. The buffer
     /// is free for the next event.
     ///
     /// # Errors

@@ -1,8 +1,8 @@
 //! Messages that a process sends as PROCESS_COMMUNICATION events.
 //!
 //! A process that supervisord runs with `stdout_capture_maxbytes` (or `stderr_capture_maxbytes`) above 0 sends an event
-//! by writing data between two tags to its standard output (or error). Of longer data, supervisord keeps only the last
-//! that many bytes.
+//! by writing data between two tags to its standard output (or error). That value is also a limit in bytes: of longer
+//! data, supervisord keeps only the end.
 //!
 //! ```no_run
 //! use supervisor_events::communication;

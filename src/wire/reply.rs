@@ -117,7 +117,7 @@ impl From<String> for Reply<'_> {
     }
 }
 
-/// The bytes of a RESULT, with or without the next READY. Write nothing between them, and nothing after them.
+/// The bytes of a RESULT, with or without the next READY. Write them in one call, with nothing between or after them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[must_use = "supervisord waits for these bytes"]
 pub struct EncodedReply<'a> {

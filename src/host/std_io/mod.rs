@@ -18,13 +18,13 @@
 //!
 //! # What is reported
 //!
-//! Each failure of the handler, in one line, to a replaceable [sink](Serve::report). And each of these, once and in one
-//! line:
+//! Each of these is one line, sent to a replaceable [sink](Serve::report):
 //!
-//! * a payload that is complete in bytes but not in code points: the server counts bytes;
-//! * an event that did not arrive in full;
-//! * an event that was accepted because it had been rejected too often;
+//! * every failure of the handler;
+//! * every event that was accepted because it had been rejected too often;
 //! * lost events, if this process is its pool's only one (see [`Serve::audit`]);
+//! * once, a payload that is complete in bytes but not in code points (the server counts bytes), or any other event that
+//!   did not arrive in full.
 //!
 //! Standard streams that are not supervisord's are an error at the start: see [`take_stdio`].
 

@@ -68,9 +68,9 @@ fn take() -> io::Result<(File, File)> {
     rustix::stdio::dup2_stdin(null)?;
     rustix::stdio::dup2_stdout(io::stderr())?;
     TAKEN.store(true, Ordering::Relaxed);
-    // To standard error, where descriptor 1 leads now.
+    // Descriptor 1 is standard error now, so this goes there.
     let _ = io::stdout().flush();
-    // Bytes in the buffer were read before this call; an empty buffer is filled from `/dev/null`, with nothing.
+    // Bytes in the buffer were read before this call. If it is empty, it is filled from `/dev/null`: with nothing.
     let read = io::stdin().lock().fill_buf()?.len();
     if read > 0 {
         return Err(refusal(&std::format!(
