@@ -14,7 +14,7 @@ use crate::wire::framing;
 use crate::wire::length::LengthUnit;
 use crate::wire::reply::{EncodedReply, Reply};
 
-/// A listener that hands out whole events from a buffer.
+/// A listener that delivers whole events from a buffer.
 ///
 /// `B` is the caller's memory: an array, a `&mut [u8]`, a `Vec<u8>`. A header must fit into it, with a byte to spare.
 ///

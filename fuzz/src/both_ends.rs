@@ -53,7 +53,7 @@ impl Kind {
         if self.eventname.is_empty() {
             self.eventname.push('E');
         }
-        // A header holds no more newlines.
+        // A header may hold at most 16 newlines.
         if Sent::is_ambiguous(&self.server) || self.server.matches('\n').count() > 16 {
             self.server.retain(|char| char != '\n');
         }

@@ -311,7 +311,9 @@ fn a_slow_one_is_told_from_a_silent_one() {
         let directory = TempDir::new().unwrap();
         let (directory, script) = (directory.path().to_str().unwrap(), script(name));
         let command = [python.to_str().unwrap(), script.to_str().unwrap(), directory];
-        let report = Report::of(&["--timeout", "2", "--only", "basic", "--only", check], &command);
+        // The scripts answer after 10 s: between twice the timeout, when the check closes the input, and three times, when
+        // it gives up.
+        let report = Report::of(&["--timeout", "4", "--only", "basic", "--only", check], &command);
         assert_eq!(report.ids("failed"), ["slower-than-timeout"].into(), "{:#}", report.0);
         assert_eq!(report.check(check)["verdict"], "failed", "{:#}", report.0);
     }

@@ -7,5 +7,5 @@ while True:
     header = sys.stdin.readline() or sys.exit()
     payload = sys.stdin.read(int(header.rsplit(":", 1)[1]))
     if "eventname:PROCESS_STATE_FATAL" in header:
-        time.sleep(5)
+        time.sleep(10)
     print("RESULT 2\nOK", end="", flush=True)

@@ -6,7 +6,7 @@ import time
 handled, slept = pathlib.Path(sys.argv[1], "handled"), pathlib.Path(sys.argv[1], "slept")
 if handled.exists() and not slept.exists():
     slept.touch()
-    time.sleep(5)
+    time.sleep(10)
 while True:
     print("READY", flush=True)
     header = sys.stdin.readline() or sys.exit()

@@ -19,7 +19,7 @@ pub(super) struct Paced<R> {
 #[derive(Debug)]
 struct Recording {
     decoder: Decoder<{ 64 * 1024 }>,
-    /// What was read and not handed out.
+    /// Bytes that were read and not returned yet.
     rest: Vec<u8>,
 }
 
