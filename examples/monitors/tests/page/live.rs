@@ -137,7 +137,7 @@ fn a_keyboard_is_enough() {
         "Skip to the processes",
         "Filter: name, group, state",
         "Failed 0",
-        "Stop all processes that are shown",
+        "Stop all visible processes",
         "Notify me of failures",
         "g2 running",
         "Restart the group g",

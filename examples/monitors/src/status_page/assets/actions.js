@@ -89,7 +89,7 @@ async function request(path, body) {
     let answer = await fetch(beside(path), { method: 'POST', headers, body: JSON.stringify(body), cache: 'no-store' });
     let said = await content(answer);
     while (answer.status === 202) {
-      if (Date.now() - begin > PATIENCE) return { ok: false, text: 'it is not known what became of it' };
+      if (Date.now() - begin > PATIENCE) return { ok: false, text: 'the outcome is unknown' };
       await new Promise((resolve) => setTimeout(resolve, PAUSE));
       answer = await fetch(beside(`actions/${said.id}`), { cache: 'no-store' });
       said = await content(answer);

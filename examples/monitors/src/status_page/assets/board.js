@@ -240,7 +240,7 @@ export class Everything {
     const actions = new Actions({
       path: () => (this.isPart ? 'selection' : 'all'),
       body: () => (this.isPart ? { processes: this.shown.map((row) => row.key) } : {}),
-      of: 'all processes that are shown',
+      of: 'all visible processes',
       ask: (action) => this.question(action),
       done: board.refresh,
     });
@@ -264,8 +264,8 @@ export class Everything {
     if (!this.isPart) {
       const also =
         action === 'start'
-          ? 'also those that a person stopped'
-          : 'the monitors among them, except the one that serves this page';
+          ? 'including those that a person stopped'
+          : 'including the monitors, except the one that serves this page';
       return `${verb} all processes${this.of()}${those}, ${also}?`;
     }
     const names = this.shown.slice(0, NAMED).map((row) => readable(row.key));

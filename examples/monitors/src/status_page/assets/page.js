@@ -57,7 +57,7 @@ async function poll() {
       show(status);
     } else if (answer.status !== 304) {
       const isRefused = answer.status === 401;
-      throw new Error(isRefused ? 'it asks for the token: load the page again' : `HTTP status ${answer.status}`);
+      throw new Error(isRefused ? 'the token is required: load the page again' : `HTTP status ${answer.status}`);
     }
     page.answered = Date.now();
     page.failure = null;
