@@ -14,9 +14,8 @@ use serde_json::{Value, json};
 use supervisor_events::simulator::Simulator;
 use tempfile::TempDir;
 
-use super::programs::{
-    CRASH, Driven, EXITED, FakeSupervisord, STDOUT, THERE, crash_of, levels, program, request, said, server, state,
-};
+use super::fake_supervisord::{FakeSupervisord, THERE};
+use super::programs::{CRASH, Driven, EXITED, STDOUT, crash_of, levels, program, request, said, server, state};
 use crate::support::receiver::{ClosedPort, Collector};
 use crate::support::{PATIENCE, wait_for};
 
@@ -326,7 +325,7 @@ fn with_a_full_disk_alerts_stay_in_memory() {
     receiver.alive.store(true, Ordering::SeqCst);
     receiver.wait_for_keys(10);
     let errors = levels(&monitor.lines(), "ERROR");
-    assert_eq!(errors.iter().filter(|error| error.contains("cannot be kept on the disk")).count(), 1, "{errors:?}");
+    assert_eq!(errors.iter().filter(|error| error.contains("cannot be written to disk")).count(), 1, "{errors:?}");
     monitor.end();
 }
 

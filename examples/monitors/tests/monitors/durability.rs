@@ -13,8 +13,9 @@ use serde_json::Value;
 use supervisor_events::simulator::{Report, Simulator};
 use tempfile::TempDir;
 
+use crate::fake_supervisord::list;
 use crate::programs::{
-    CRASH, Driven, EXITED, STDOUT, levels, list, program, records, request, said, server, state, state_in,
+    CRASH, Driven, EXITED, STDOUT, levels, program, records, request, said, server, state, state_in,
 };
 use crate::support::receiver::Collector;
 use crate::support::{PATIENCE, wait_for};

@@ -15,7 +15,9 @@ use supervisor_monitors::endpoints::watch::{Change, Watched};
 use tempfile::TempDir;
 use tungstenite::Message;
 
-use super::programs::{Driven, FakeSupervisord, heartbeat, levels, program, server};
+use super::endpoints::heartbeat;
+use super::fake_supervisord::FakeSupervisord;
+use super::programs::{Driven, levels, program, server};
 use crate::support::receiver::{ClosedPort, Collector};
 use crate::support::{python, tls, wait_for};
 

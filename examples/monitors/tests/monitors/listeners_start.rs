@@ -2,7 +2,8 @@
 
 use std::process::Stdio;
 
-use super::programs::{FakeSupervisord, program};
+use super::fake_supervisord::FakeSupervisord;
+use super::programs::program;
 use serde_json::Value;
 use tempfile::TempDir;
 

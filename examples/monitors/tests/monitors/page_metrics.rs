@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::durability::SmallDisk;
-use crate::programs::{Driven, FakeSupervisord, levels, state, state_in};
+use crate::fake_supervisord::FakeSupervisord;
+use crate::programs::{Driven, levels, state, state_in};
 use crate::support::{client, wait_for};
 
 const SETTINGS: [&str; 3] = ["--listen=127.0.0.1:0", "--status-interval=0.1", "--state-dir=state"];

@@ -7,7 +7,8 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::programs::{Driven, FakeSupervisord, levels, program};
+use super::fake_supervisord::FakeSupervisord;
+use super::programs::{Driven, levels, program};
 use crate::support::{python, wait_for};
 
 /// A shell that waits for its children, which end with its input.

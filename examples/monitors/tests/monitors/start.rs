@@ -7,7 +7,8 @@ use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use super::programs::{Driven, FakeSupervisord, levels, program, server};
+use super::fake_supervisord::FakeSupervisord;
+use super::programs::{Driven, levels, program, server};
 use serde_json::Value;
 use tempfile::TempDir;
 
