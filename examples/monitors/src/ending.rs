@@ -28,8 +28,8 @@ pub struct EndingSettings {
     /// How supervisord ends: shutdown (a call) or signal (SIGTERM to its process)
     #[arg(long, env, default_value = "shutdown")]
     pub end_by: EndBy,
-    /// supervisord's pidfile: the process to signal if supervisord cannot be called. If empty, supervisord is asked for
-    /// its pid
+    /// The pidfile of supervisord, with the process to signal if supervisord cannot be called. If empty, supervisord is
+    /// asked for its pid
     #[arg(long, env, default_value = "")]
     pub pidfile: Optional<PathBuf>,
     /// The file to write the exit code to, for container-entrypoint. If empty, none is written

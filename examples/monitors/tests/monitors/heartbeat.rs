@@ -501,7 +501,7 @@ fn endpoints_that_make_no_sense_are_refused() {
         ("x=tcp://host", "has x=tcp://host, but it is tcp://HOST:PORT"),
         ("x=http:///path", "has x=http:///path, but "),
         ("x=https://h/#status=2xx", "but status is a status or a range such as 200-299, not \\\"2xx\\\""),
-        ("x=https://h/#status=299-200", "but status is a status or a range of them"),
+        ("x=https://h/#status=299-200", "but status is a status or a range such as 200-299"),
         ("x=https://h/#send=s3cret", "but https:// has no option \\\"send\\\""),
         ("x=ws://h/#status=200", "but ws:// has no option \\\"status\\\""),
         ("x=ws://h/#send=%FF", "but send is not UTF-8"),
