@@ -11,9 +11,9 @@
 //! a valid file, except perhaps for the last record. That event was not answered, and its record is cut off.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -89,7 +89,7 @@ impl Spool {
     }
 
     fn locked(path: PathBuf, bound: u64, lock: File) -> io::Result<Self> {
-        let file = private().read(true).write(true).create(true).truncate(false).open(&path)?;
+        let file = files::open_in_place(&path)?;
         files::sync_directory_of(&path)?;
         let (queue, last) = (VecDeque::new(), String::new());
         let mut spool =
@@ -241,7 +241,7 @@ impl Spool {
     /// Replaces the file with a new one that contains only the waiting messages.
     fn replace(&mut self, sync: bool) -> io::Result<()> {
         let path = self.path.with_extension("new");
-        let file = private().read(true).write(true).create(true).truncate(true).open(&path)?;
+        let file = files::open(&path, File::options().read(true).write(true).create(true).truncate(true))?;
         let mut end = 0;
         let mut put = |bytes: &[u8]| {
             file.write_all_at(bytes, end)?;
@@ -271,13 +271,6 @@ fn path(directory: &Path, name: &str) -> io::Result<PathBuf> {
     // Anyone who can open it can hold the lock.
     lock::beside(&path)?;
     Ok(path)
-}
-
-/// Options for files that only this user may read.
-fn private() -> OpenOptions {
-    let mut options = File::options();
-    options.mode(0o600);
-    options
 }
 
 fn record(kind: u8, rest: &[u8]) -> Vec<u8> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -310,12 +311,17 @@ fn the_oldest_alerts_make_room_and_are_counted() {
     }
 }
 
+/// A file to which nothing can be written at an offset.
+fn unwritable(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
 #[cfg(target_os = "linux")]
 #[test]
-fn with_a_full_disk_alerts_stay_in_memory() {
+fn alerts_that_cannot_be_written_stay_in_memory() {
     let (directory, receiver) = (TempDir::new().unwrap(), Mortal::start());
     fs::create_dir(directory.path().join("state")).unwrap();
-    std::os::unix::fs::symlink("/dev/full", directory.path().join("state/failure_monitor.alerts-0.spool")).unwrap();
+    unwritable(&directory.path().join("state/failure_monitor.alerts-0.spool"));
     let url = receiver.url();
     let settings = ["--state-dir", "state", "--alert-url", &url];
     let mut monitor = Driven::start("failure_monitor", directory.path(), &settings);
@@ -331,7 +337,7 @@ fn with_a_full_disk_alerts_stay_in_memory() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn with_a_full_disk_alerts_of_a_process_that_is_gone_stay_where_they_are() {
+fn alerts_of_a_process_that_is_gone_stay_where_they_are_until_they_can_be_written() {
     let (directory, receiver) = (TempDir::new().unwrap(), Mortal::start());
     let url = receiver.url();
     let settings = ["--state-dir", "state", "--alert-url", &url];
@@ -344,7 +350,7 @@ fn with_a_full_disk_alerts_of_a_process_that_is_gone_stay_where_they_are() {
     let spool = directory.path().join("state/failure_monitor.alerts-0.spool");
     let aside = directory.path().join("aside");
     fs::rename(&spool, &aside).unwrap();
-    std::os::unix::fs::symlink("/dev/full", &spool).unwrap();
+    unwritable(&spool);
     let mut monitor = start();
     monitor.send_as(2, EXITED, &crash_of(2));
     let errors = levels(&monitor.lines(), "ERROR");
@@ -432,4 +438,19 @@ fn signs_of_life_come_with_ticks_as_long_as_alerts_are_delivered() {
     monitor.send("TICK_60", "when:180");
     monitor.end();
     assert!(server.try_recv().unwrap().is_none(), "somebody is told that all is well");
+}
+
+#[test]
+fn a_symbolic_link_in_place_of_the_spool_is_not_followed() {
+    let directory = TempDir::new().unwrap();
+    fs::create_dir(directory.path().join("state")).unwrap();
+    let target = directory.path().join("precious");
+    std::os::unix::fs::symlink(&target, directory.path().join("state/failure_monitor.alerts-0.spool")).unwrap();
+    let mut command = program("failure_monitor");
+    command.args(["--state-dir", "state", "--alert-url", "http://127.0.0.1:9/"]).current_dir(directory.path());
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("must be a writable directory: alerts: "), "{said}");
+    assert!(!target.exists());
 }
