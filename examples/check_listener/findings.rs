@@ -10,6 +10,9 @@ use supervisor_events::{LengthUnit, READY, Violation};
 
 use crate::causes::*;
 
+/// How many lines of standard error are shown. Some languages say what is wrong above the calls that led to it.
+const LAST_WORDS: usize = 15;
+
 /// What a check saw.
 #[derive(Debug)]
 pub enum Seen {
@@ -161,8 +164,8 @@ impl fmt::Display for Finding {
             writeln!(f, "    ended:  {status}")?;
         }
         let lines: Vec<_> = trouble.stderr.lines().collect();
-        for line in lines.iter().skip(lines.len().saturating_sub(5)) {
-            let shown: String = line.chars().map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect();
+        for line in lines.iter().skip(lines.len().saturating_sub(LAST_WORDS)) {
+            let shown: String = line.replace('\t', "    ").chars().map(printable).collect();
             writeln!(f, "    stderr: {shown}")?;
         }
         Ok(())
@@ -294,6 +297,10 @@ impl Trouble {
             PRINT_IN_HANDLER
         }
     }
+}
+
+fn printable(char: char) -> char {
+    if char.is_control() { '\u{fffd}' } else { char }
 }
 
 fn name_of_signal(signal: i32) -> String {

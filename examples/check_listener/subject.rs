@@ -310,6 +310,19 @@ impl<'b> Subject<'b> {
         Ok(())
     }
 
+    /// Whether the process does not end, whatever it says meanwhile.
+    pub fn runs_on(&mut self) -> bool {
+        let since = Instant::now();
+        while self.parent.status().is_none() && since.elapsed() < self.bench.patience {
+            if let Some((bytes, writer)) = self.next_piece(Duration::from_millis(2)) {
+                self.keep(&bytes, writer);
+            } else if self.output_ended {
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+        self.parent.status().is_none()
+    }
+
     /// Whether another process holds the output of a listener that has ended.
     pub fn output_is_held(&mut self) -> bool {
         self.parent.status().is_some() && !self.output_ended

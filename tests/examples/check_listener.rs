@@ -204,9 +204,10 @@ const WITH_MANY_EVENTS: In =
 const WITH_FATAL: In = In::Checks(&["event-types", "name-space", "name-colon"]);
 
 /// Listeners with one mistake: its cause, and the checks that show it.
-const CAUSES: [(&str, &str, In); 27] = [
+const CAUSES: [(&str, &str, In); 28] = [
     // This one takes longest.
     ("needs-one-read", "chunking", WITH_PIECES),
+    ("goes-on-at-the-end", "runs-on-at-end-of-input", In::Checks(&["end-between"])),
     ("ends-after-answer", "ends-after-answer", In::First),
     ("ends-after-ten-answers", "ends-while-ready", In::First),
     ("ends-after-ready", "ends-while-ready", In::First),
@@ -481,6 +482,12 @@ fn what_is_shown() {
     assert!(text.contains("\n    A newline follows READY or the data of RESULT"), "{text}");
     assert!(text.contains("\n    event:  PROCESS_STATE_RUNNING\n    said:   RESULT 2\\nOK\\nREADY\\n\n"), "{text}");
     assert!(text.ends_with("\nchecks: 1 failed\n"), "{text}");
+    // Some languages say what is wrong first, and then where, and where that was called.
+    let trace =
+        r"echo 'panic: no such token' >&2; for at in 1 2 3 4 5; do printf 'f%s()\n\tfile:%s\n' $at $at >&2; done";
+    let output = check_listener(&["--only", "basic"], &["sh", "-c", trace]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("\n    stderr: panic: no such token\n    stderr: f1()\n    stderr:     file:1\n"), "{text}");
 }
 
 #[test]

@@ -434,6 +434,8 @@ fn ended(subject: &mut Subject, heard: usize) -> Result<std::process::ExitStatus
     if subject.heard() > heard {
         return Err(match status {
             Err(finding) if finding.trouble.foreign => finding,
+            // Some take the end for one more event, and the next one.
+            _ if subject.runs_on() => subject.finding(Seen::Found(causes::RUNS_ON)),
             _ => subject.finding(Seen::Found(causes::OUTPUT_AFTER_END)),
         });
     }
