@@ -13,6 +13,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -40,6 +41,13 @@ pub struct Parent {
     status: Option<ExitStatus>,
 }
 
+/// This program, even if its file has been replaced or removed since it was started, as a build does.
+fn this_program() -> io::Result<PathBuf> {
+    // Linux has it.
+    let running = Path::new("/proc/self/exe");
+    if running.exists() { Ok(running.into()) } else { env::current_exe() }
+}
+
 impl Parent {
     /// Starts the listener under a parent of its own.
     pub fn start(
@@ -48,7 +56,7 @@ impl Parent {
         streams: &Streams,
     ) -> io::Result<Self> {
         let (control, theirs) = UnixStream::pair()?;
-        let mut command = Command::new(env::current_exe()?);
+        let mut command = Command::new(this_program()?);
         command.arg(ROLE).args(listener).envs(environment);
         command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null());
         let mut process = command.spawn()?;

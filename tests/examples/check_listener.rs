@@ -542,6 +542,35 @@ fn usage() {
     assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), CHECKS);
 }
 
+/// A build puts another file in its place, for example.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_program_whose_file_is_gone_goes_on() {
+    let Some(python) = python::python() else { return };
+    let directory = TempDir::new().unwrap();
+    let copy = directory.path().join("check_listener");
+    fs::copy(program().get_program(), &copy).unwrap();
+    let mut process = Command::new(&copy);
+    process.args([
+        "--timeout",
+        "15",
+        "--only",
+        "basic",
+        "--only",
+        "flood",
+        "--",
+        "sh",
+        "-c",
+        r#"rm -f "$0"; exec "$@""#,
+    ]);
+    let output = process.arg(&copy).arg(python).arg(script("good")).output().unwrap();
+    assert!(!copy.exists());
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "passed  basic\npassed  flood\n\nchecks: 2 passed, 0 failed\n"
+    );
+}
+
 /// `docs/known-listeners.md` says this.
 #[test]
 fn listeners_of_other_people() {
