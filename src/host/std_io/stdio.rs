@@ -23,7 +23,7 @@ use super::error::ServeError;
 /// * Standard input is a terminal: supervisord starts listeners, not people.
 /// * Standard output and standard error are the same pipe or file (`2>&1`): every line of the log would go to
 ///   supervisord as an answer.
-/// * Standard output is closed, or `/dev/null`.
+/// * Standard input or standard output is closed, or `/dev/null`.
 /// * They were taken before.
 /// * Something was printed before, and supervisord has not read it yet; or something was read from standard input.
 ///
@@ -50,6 +50,12 @@ fn take() -> io::Result<(File, File)> {
         ));
     }
     let null = File::open("/dev/null")?;
+    if is_same(io::stdin().as_fd(), null.as_fd())? {
+        return Err(refusal(
+            "standard input is closed, or '/dev/null': no event would come; supervisord has to start the listener, and \
+             nothing in its command may redirect standard input",
+        ));
+    }
     if is_same(io::stdout().as_fd(), null.as_fd())? {
         return Err(refusal(
             "standard output is closed, or '/dev/null': nobody would see READY, and no event would come; supervisord has \
