@@ -1,6 +1,7 @@
 """Measures listeners under a real supervisord, for `benches/programs`: NAME=COMMAND...
 
-In each round, every listener in turn gets a supervisord of its own, whose debug log tells what it made of each answer:
+In each round, every listener in turn gets a supervisord of its own, whose debug log tells what it made of each answer. Each
+round begins with another listener, so that none always comes after the same one.
 
 * start to READY: from the log's entry that supervisord has forked to the one that READY has come. A mean, since the log
   has whole milliseconds, of the faster half of STARTS starts: other programs delay the rest;
@@ -196,9 +197,10 @@ def cell(values, digits):
 def main(listeners):
     figures = {name: [] for name in listeners}
     for number in range(ROUNDS):
-        for name, command in listeners.items():
+        first = number % len(listeners)
+        for name in [*listeners][first:] + [*listeners][:first]:
             print(f"round {number + 1} of {ROUNDS}: {name}", file=sys.stderr)
-            figures[name].append(measure(command))
+            figures[name].append(measure(listeners[name]))
     print("| listener | start to READY, ms | CPU time per event, µs | memory, KiB | largest event | memory after it, KiB |")
     print("|---|---|---|---|---|---|")
     for name, command in listeners.items():
