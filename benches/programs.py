@@ -1,7 +1,7 @@
 """Measures listeners under a real supervisord, for `benches/programs`: NAME=COMMAND...
 
 In each round, every listener in turn gets a supervisord of its own, whose debug log tells what it made of each answer. Each
-round begins with another listener, so that none always comes after the same one.
+round begins with another listener.
 
 * start to READY: from the log's entry that supervisord has forked to the one that READY has come. A mean, since the log
   has whole milliseconds, of the faster half of STARTS starts: other programs delay the rest;
