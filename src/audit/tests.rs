@@ -194,6 +194,46 @@ fn more_events_may_be_outstanding_than_the_history_holds() {
 }
 
 #[test]
+fn what_is_remembered_is_forgotten_in_time() {
+    // A gap: for twice as many events as the history holds.
+    assert_eq!(observed::<2>(events([0, 2, 3, 4, 5, 1])).1[5], Late);
+    assert_eq!(observed::<2>(events([0, 2, 3, 4, 5, 6, 1])).1[6], Restart);
+    // The numbers before a restart: for as many.
+    assert_eq!(observed::<2>(events([10, 0, 1, 11])).1[3], First);
+    assert_eq!(observed::<2>(events([10, 0, 1, 2, 11])).1[4], Gap { missing: 8 });
+    // An event: the one after a gap is not a part of it.
+    assert_eq!(observed::<1>(events([0, 5, 6, 5])).1[3], Restart);
+}
+
+#[test]
+fn half_the_numbers_are_ahead() {
+    assert_eq!(deliveries(events([0, MASK / 2 + 1]))[1], Gap { missing: MASK / 2 });
+    assert_eq!(deliveries(events([0, MASK / 2 + 2]))[1], Restart);
+}
+
+#[test]
+fn a_resumed_audit_still_reports_what_was_lost_before() {
+    let (mut audit, _) = observed::<16>(events([0, 3]));
+    audit.give_up();
+    let mut resumed = audit.clone().resume_from(audit.position().unwrap());
+    assert_eq!(resumed.take_lost(), lost(2, 1, 2));
+}
+
+#[test]
+fn a_delivery_is_a_phrase() {
+    for (delivery, phrase) in [
+        (First, "delivered for the first time"),
+        (Redelivery { times: 1 }, "delivered again"),
+        (Redelivery { times: 2 }, "delivered again, 2 times"),
+        (Gap { missing: 7 }, "delivered for the first time; 7 before it are missing"),
+        (Late, "delivered late"),
+        (Restart, "the first of a new numbering"),
+    ] {
+        assert_eq!(delivery.to_string(), phrase);
+    }
+}
+
+#[test]
 fn numbers_wrap() {
     let (mut audit, deliveries) = observed::<16>([(1, MASK - 1), (2, MASK), (3, 0), (4, 2)]);
     assert_eq!(deliveries, [First, First, First, Gap { missing: 1 }]);

@@ -515,3 +515,38 @@ fn a_header_is_too_long_with_the_byte_that_fills_the_limit() {
         assert_eq!(fed, LIMIT.div_ceil(size) * size.min(header.len()), "in pieces of {size}");
     }
 }
+
+/// Counted in bytes, the payload would be complete; counted in code points, it is not.
+#[test]
+fn a_payload_is_whole_in_bytes_with_its_last_byte_only() {
+    let header = |server: &str| format!("ver:3.0 server:{server} serial:0 pool:p poolserial:0 eventname:E len:20\n");
+    // The second header is longer than the first one with its payload. Some buffers are too small for the payload.
+    let (first, second) = (header("s"), header(&"s".repeat(40)));
+    for size in [400, second.len() + 9] {
+        let mut session = Session::new(vec![0; size], LengthUnit::CodePoints);
+        session.ready().unwrap();
+        for header in [&first, &second] {
+            let event = header.clone() + &"é".repeat(10) + "0123456789";
+            for (at, byte) in event.bytes().enumerate() {
+                assert_eq!(session.is_whole_in_bytes(), at == header.len() + 20, "byte {at}, a buffer of {size}");
+                session.space()[0] = byte;
+                assert_eq!(session.received(1).unwrap().is_some(), at + 1 == event.len());
+            }
+            // Complete in either unit.
+            assert!(!session.is_whole_in_bytes());
+            assert_eq!(session.reply_and_ready(&Reply::OK).unwrap().len(), 17);
+        }
+    }
+}
+
+#[test]
+fn a_state_is_shown_by_its_name() {
+    for (state, name) in [
+        (ListenerState::Acknowledged, "ACKNOWLEDGED"),
+        (ListenerState::Ready, "READY"),
+        (ListenerState::Busy, "BUSY"),
+        (ListenerState::Unknown, "UNKNOWN"),
+    ] {
+        assert_eq!((state.to_string(), format!("{state:>13}")), (name.to_owned(), format!("{name:>13}")));
+    }
+}
