@@ -102,11 +102,16 @@ pub fn or_skip<T>(what: &str, there: Result<T, String>) -> Option<T> {
         Ok(there) => Some(there),
         Err(error) if env::var_os("CI").is_some() => panic!("no {what}: {error}"),
         Err(error) => {
-            // Not `eprintln!`, which is not shown for a test that passes.
-            let _ = writeln!(io::stderr(), "\nSKIPPED, for want of {what}: {error}\n");
+            say_skipped(what, &error);
             None
         }
     }
+}
+
+/// Says that a test is skipped.
+pub fn say_skipped(what: &str, why: &str) {
+    // Not `eprintln!`, which is not shown for a test that passes.
+    let _ = writeln!(io::stderr(), "\nSKIPPED, for want of {what}: {why}\n");
 }
 
 /// Makes the environment under cargo's target directory, unless it is there and works.

@@ -18,6 +18,9 @@ use super::{python, wait_for, within_patience};
 
 const VERSION: &str = "4.3.0";
 
+/// What its log says at each start.
+const STARTED: &str = "supervisord started with pid";
+
 /// A running supervisord. It and all its processes end with this value.
 pub struct Supervisord {
     child: Child,
@@ -48,7 +51,13 @@ impl Supervisord {
     pub fn start_from(programs: &Path, identifier: &str, sections: &str) -> Self {
         let directory = TempDir::new().unwrap();
         let configuration = directory.path().join("supervisord.conf");
-        let text = format!(
+        fs::write(&configuration, Self::configuration(identifier, sections)).unwrap();
+        Self::run(Setup { programs: programs.into(), directory, configuration, environment: Vec::new() })
+    }
+
+    /// The configuration of one whose files, `supervisord.log` and `socket` among them, are beside it.
+    pub fn configuration(identifier: &str, sections: &str) -> String {
+        format!(
             "[supervisord]\nidentifier = {identifier}\nnodaemon = true\nsilent = true\n\
              logfile = %(here)s/supervisord.log\nlogfile_maxbytes = 0\npidfile = %(here)s/supervisord.pid\n\
              childlogdir = %(here)s\n\
@@ -57,9 +66,7 @@ impl Supervisord {
              [rpcinterface:supervisor]\n\
              supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n\
              {sections}"
-        );
-        fs::write(&configuration, text).unwrap();
-        Self::run(Setup { programs: programs.into(), directory, configuration, environment: Vec::new() })
+        )
     }
 
     /// Starts one with this configuration. The configuration keeps its files, among them `supervisord.log` and
@@ -80,18 +87,41 @@ impl Supervisord {
         }))
     }
 
+    /// The same, with the programs that are in that directory.
+    pub fn configured_from_its_directory(configuration: &Path, (variable, directory): (&str, TempDir)) -> Self {
+        Self::run(Setup {
+            programs: directory.path().into(),
+            configuration: configuration.into(),
+            environment: vec![(variable.into(), directory.path().into())],
+            directory,
+        })
+    }
+
     fn run(setup: Setup) -> Self {
-        let mut command = setup.command("supervisord");
-        command
-            .args(["--loglevel", "debug"])
-            .stderr(File::create(setup.directory.path().join("supervisord.err")).unwrap());
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
-        let mut this = Self { child, ended: None, setup };
-        wait_for("supervisord", || {
-            assert_eq!(this.child.try_wait().unwrap(), None, "supervisord did not start");
-            this.log().contains("supervisord started with pid").then_some(())
-        });
+        let mut this = Self { child: setup.supervisord(), ended: None, setup };
+        this.wait_until_started(1);
         this
+    }
+
+    /// Starts it once more, in the same directory, after its end.
+    pub fn start_again(&mut self) {
+        assert!(self.ended.is_some(), "it still runs");
+        let times = self.log().matches(STARTED).count();
+        self.child = self.setup.supervisord();
+        self.ended = None;
+        self.wait_until_started(times + 1);
+    }
+
+    fn wait_until_started(&mut self, times: usize) {
+        wait_for("supervisord", || {
+            assert_eq!(self.child.try_wait().unwrap(), None, "supervisord did not start");
+            (self.log().matches(STARTED).count() == times).then_some(())
+        });
+    }
+
+    /// The process that was started, which is supervisord itself unless its program is a script.
+    pub fn child(&self) -> Pid {
+        Pid::from_child(&self.child)
     }
 
     /// The directory of its files.
@@ -177,6 +207,14 @@ impl Drop for Supervisord {
 }
 
 impl Setup {
+    fn supervisord(&self) -> Child {
+        let mut command = self.command("supervisord");
+        command
+            .args(["--loglevel", "debug"])
+            .stderr(File::create(self.directory.path().join("supervisord.err")).unwrap());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()
+    }
+
     /// A program of this supervisor, with its directory first on the path, also for supervisord's children.
     fn command(&self, program: &str) -> Command {
         let path = &self.programs;

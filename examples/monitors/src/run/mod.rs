@@ -13,10 +13,12 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
+use rustix::io::Errno;
 use serde_json::json;
-use signal_hook::consts::SIGTERM;
+use signal_hook::consts::{SIGTERM, SIGXFSZ};
 use supervisor_events::host::std_io::Serve;
 use supervisor_events::{Event, EventError, Header, Notification, Reply};
 
@@ -61,14 +63,31 @@ pub struct Context<'a> {
 /// A program's `main`: starts the log, reads the settings and runs `act`. Logs an error.
 pub fn main<S: Parser>(program: &'static str, act: impl FnOnce(S) -> Result<(), Failure>) -> ExitCode {
     log::start(program);
-    let acted = settings::read(program).and_then(|settings| settings.map_or(Ok(()), act));
+    let acted = outlive_file_limits().map_err(Into::into).and_then(|()| settings::read(program));
+    let acted = acted.and_then(|settings| settings.map_or(Ok(()), act));
     match acted {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log(Level::Error, error.to_string(), json!({}));
+            log(Level::Error, with_cure(&error.to_string()), json!({}));
             ExitCode::FAILURE
         }
     }
+}
+
+/// A file that may not grow (RLIMIT_FSIZE) is an error like a full disk, as long as its signal does not end the process.
+fn outlive_file_limits() -> io::Result<()> {
+    signal_hook::flag::register(SIGXFSZ, Arc::default()).map(drop)
+}
+
+/// The error of a process that may not open a file more does not say where the limit is.
+fn with_cure(error: &str) -> String {
+    let is_limit = io::Error::from(Errno::MFILE).to_string();
+    if !error.contains(&is_limit) {
+        return error.to_owned();
+    }
+    format!(
+        "{error}: raise the limit of open files (`ulimit -n`, or LimitNOFILE of supervisord's service) to 64 or more"
+    )
 }
 
 /// A monitor's `main`: creates the monitor, and passes it events until SIGTERM or end of input.

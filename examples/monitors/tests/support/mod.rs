@@ -4,6 +4,9 @@
 
 #[path = "../../../../tests/support/examples.rs"]
 pub mod examples;
+#[cfg(target_os = "linux")]
+pub mod instrumented;
+pub mod named_tests;
 #[path = "../../../../tests/support/parallel.rs"]
 pub mod parallel;
 #[path = "../../../../tests/support/patience.rs"]
