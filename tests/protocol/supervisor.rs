@@ -7,7 +7,8 @@ use crate::fuzz::conserve::notify;
 use crate::ground_truth::recorded_like;
 use crate::judgement::check;
 use supervisor_events::{
-    EndlessResult, Envelope, LengthUnit, ListenerOutput, ListenerState, Quirk, Supervisor, Violation,
+    EndlessResult, Envelope, LengthUnit, Listener, ListenerOutput, ListenerState, Quirk, Reply, Supervisor, TurnError,
+    Violation,
 };
 
 #[test]
@@ -69,6 +70,8 @@ fn a_notification_out_of_turn_is_refused() {
     let mut buffer = [0; 100];
     let mut supervisor = Supervisor::new(LengthUnit::CodePoints);
     assert!(supervisor.notify(&envelope, &mut buffer).is_err());
+    assert!(supervisor.notify_header(&envelope, &mut buffer).is_err());
+    assert_eq!(supervisor.state(), ListenerState::Acknowledged, "a refused one changes nothing");
     supervisor.advance(&mut &b"READY\n"[..]);
     assert!(supervisor.notify(&envelope, &mut [0; 10]).is_err());
     assert_eq!(supervisor.state(), ListenerState::Ready, "a refused call changes nothing");
@@ -94,4 +97,40 @@ fn a_wrong_answer_in_pieces_is_wrong() {
         }
         assert_eq!(last, Some(ListenerOutput::Result { ok: expected }), "{one}, {other}");
     }
+}
+
+#[test]
+fn what_is_wrong_is_said_in_a_sentence() {
+    let violations = [
+        (
+            Violation::NotReady(*b"\nREADY"),
+            "'\\nREADY' instead of READY; the last RESULT was probably printed with a line end",
+        ),
+        (Violation::NotReady(*b"hello\n"), "'hello\\n' instead of READY"),
+        (Violation::Spurious(b'R'), "'R', although no event was sent"),
+        (Violation::BadResultLine, "a line without a length instead of RESULT"),
+        (Violation::HandlerFailed, "the result_handler failed"),
+    ];
+    for (violation, sentence) in violations {
+        assert_eq!(violation.to_string(), sentence);
+    }
+    assert_eq!(EndlessResult::NegativeLength.to_string(), "a RESULT of negative length never ends");
+    assert_eq!(EndlessResult::HugeLength.to_string(), "a RESULT of a length that nobody can write never ends");
+
+    let envelope = Envelope { server: "s", serial: 0, pool: "p", poolserial: 0, eventname: "X", payload: b"" };
+    let mut supervisor = Supervisor::new(LengthUnit::CodePoints);
+    let refused = supervisor.notify(&envelope, &mut [0; 100]).unwrap_err();
+    assert_eq!(refused.to_string(), "an event is not due: the listener is ACKNOWLEDGED");
+    supervisor.advance(&mut &b"READY\n"[..]);
+    let refused = supervisor.notify(&envelope, &mut [0; 10]).unwrap_err();
+    assert!(refused.to_string().starts_with("the buffer is too small: "), "{refused}");
+
+    let mut listener = Listener::new(LengthUnit::CodePoints);
+    let refused = listener.reply(&Reply::OK).unwrap_err();
+    assert_eq!(refused.to_string(), "RESULT is not due: the listener is ACKNOWLEDGED and has no complete event");
+    listener.ready().unwrap();
+    assert_eq!(listener.ready().unwrap_err().to_string(), "READY is not due: the listener is READY");
+    assert_eq!(TurnError::UnreadInput.to_string(), "READY is not due: input is unread");
+    let error = listener.advance(&mut &b"what"[..]).unwrap_err();
+    assert_eq!(listener.ready().unwrap_err().to_string(), error.to_string());
 }
