@@ -104,7 +104,7 @@ fn what_is_wrong_is_said_in_a_sentence() {
     let violations = [
         (
             Violation::NotReady(*b"\nREADY"),
-            "'\\nREADY' instead of READY; the last RESULT was probably printed with a line end",
+            "'\\nREADY' instead of READY; the last RESULT was probably printed with a newline after it",
         ),
         (Violation::NotReady(*b"hello\n"), "'hello\\n' instead of READY"),
         (Violation::Spurious(b'R'), "'R', although no event was sent"),
@@ -120,7 +120,7 @@ fn what_is_wrong_is_said_in_a_sentence() {
     let envelope = Envelope { server: "s", serial: 0, pool: "p", poolserial: 0, eventname: "X", payload: b"" };
     let mut supervisor = Supervisor::new(LengthUnit::CodePoints);
     let refused = supervisor.notify(&envelope, &mut [0; 100]).unwrap_err();
-    assert_eq!(refused.to_string(), "an event is not due: the listener is ACKNOWLEDGED");
+    assert_eq!(refused.to_string(), "no event may be sent: the listener is ACKNOWLEDGED");
     supervisor.advance(&mut &b"READY\n"[..]);
     let refused = supervisor.notify(&envelope, &mut [0; 10]).unwrap_err();
     assert!(refused.to_string().starts_with("the buffer is too small: "), "{refused}");
