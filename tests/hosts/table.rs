@@ -619,7 +619,7 @@ fn a_source_says_nothing_that_the_error_has_said() {
     for (error, said) in alone {
         assert_eq!((error.to_string(), error.source().is_none()), (said.to_string(), true));
     }
-    assert_eq!(Host::WriteZero.to_string(), "cannot write to supervisord: no byte is taken");
+    assert_eq!(Host::WriteZero.to_string(), "cannot write to supervisord: no bytes are accepted");
 }
 
 #[test]

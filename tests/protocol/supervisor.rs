@@ -115,7 +115,7 @@ fn what_is_wrong_is_said_in_a_sentence() {
         assert_eq!(violation.to_string(), sentence);
     }
     assert_eq!(EndlessResult::NegativeLength.to_string(), "a RESULT of negative length never ends");
-    assert_eq!(EndlessResult::HugeLength.to_string(), "a RESULT of a length that nobody can write never ends");
+    assert_eq!(EndlessResult::HugeLength.to_string(), "a RESULT that is longer than any listener can write never ends");
 
     let envelope = Envelope { server: "s", serial: 0, pool: "p", poolserial: 0, eventname: "X", payload: b"" };
     let mut supervisor = Supervisor::new(LengthUnit::CodePoints);
