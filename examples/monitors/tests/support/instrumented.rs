@@ -17,17 +17,17 @@ use super::wait_for;
 pub struct Instrumented(Supervisord);
 
 impl Instrumented {
-    /// Starts one with these sections. `%(here)s/shim.so` is what [`shim`] builds, if there is a compiler. None if there is
-    /// no supervisord to be had.
+    /// Starts one with these sections. `%(here)s/shim.so` is what [`shim`] builds. None if there is no compiler, or no
+    /// supervisord to be had.
     pub fn start(identifier: &str, sections: &str) -> Option<Self> {
-        let directory = prepare(identifier, sections);
+        let directory = prepare(identifier, sections)?;
         let configuration = directory.path().join("supervisord.conf");
         Supervisord::configured(&configuration, ("PYTHONPATH", directory), &[]).map(Self)
     }
 
     /// The same, with programs that `install` puts into its directory.
     pub fn start_with(identifier: &str, sections: &str, install: impl FnOnce(&Path) -> Option<()>) -> Option<Self> {
-        let directory = prepare(identifier, sections);
+        let directory = prepare(identifier, sections)?;
         install(directory.path())?;
         let configuration = directory.path().join("supervisord.conf");
         Some(Self(Supervisord::configured_from_its_directory(&configuration, ("PYTHONPATH", directory))))
@@ -119,7 +119,7 @@ impl DerefMut for Instrumented {
 }
 
 /// A directory with all that an instrumented supervisord needs.
-fn prepare(identifier: &str, sections: &str) -> TempDir {
+fn prepare(identifier: &str, sections: &str) -> Option<TempDir> {
     let directory = TempDir::new().unwrap();
     let path = |name: &str| directory.path().join(name);
     let interface = "[rpcinterface:events]\nsupervisor.rpcinterface_factory = supervisord_events:make\n";
@@ -127,8 +127,8 @@ fn prepare(identifier: &str, sections: &str) -> TempDir {
         .unwrap();
     fs::write(path("supervisord_events.py"), include_str!("supervisord_events.py")).unwrap();
     fs::create_dir(path("stop")).unwrap();
-    shim(directory.path());
-    directory
+    shim(directory.path())?;
+    Some(directory)
 }
 
 fn string(text: &str) -> String {
