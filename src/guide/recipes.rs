@@ -41,7 +41,7 @@
 //! ```
 //!
 //! ```ignore
-//! //! The least that a listener on tokio needs: events, and an end at Ctrl-C or SIGTERM.
+//! //! The smallest useful listener on tokio: it answers events, and ends at Ctrl-C or SIGTERM.
 //!
 //! use std::time::Duration;
 //!
@@ -71,7 +71,7 @@
 //!             _ = terminate.recv() => break,
 //!         }
 //!     }
-//!     // An event that has begun to arrive is answered, if its rest comes.
+//!     // An event that has begun to arrive is answered, if the rest of it arrives.
 //!     host.stop();
 //!     while let Ok(Some(_event)) = timeout(Duration::from_secs(1), host.next()).await? {
 //!         host.reply(&Reply::OK)?;
