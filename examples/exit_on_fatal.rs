@@ -30,8 +30,12 @@ fn main() -> Result<(), ServeError> {
             && (critical.is_empty() || critical.iter().any(|name| *name == *event.processname))
         {
             writeln!(stderr(), "{} is FATAL: shutting supervisord down", event.processname)?;
-            // With `?`, the event is rejected and comes again, up to three times.
-            Command::new("supervisorctl").args(["-s", &server, "shutdown"]).status()?;
+            // An error rejects the event, which comes again, up to three times.
+            let mut shutdown = Command::new("supervisorctl");
+            let status = shutdown.args(["-s", &server, "shutdown"]).status()?;
+            if !status.success() {
+                return Err(format!("supervisorctl: {status}").into());
+            }
         }
         Ok(Reply::OK)
     })

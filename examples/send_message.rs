@@ -4,6 +4,8 @@
 //! [program:strategy]
 //! command = /usr/local/bin/send_message SIGNAL:ENTRY:strategy-7:BTC
 //! stdout_capture_maxbytes = 1MB
+//! ; It ends at once, which is no failure.
+//! startsecs = 0
 //! ```
 
 use std::env;

@@ -10,10 +10,14 @@
 //!
 #![doc = concat!("```no_run\n", include_str!("../../examples/restart_fatal.rs"), "```")]
 //!
-//! Each call starts `supervisorctl`, a Python program. The module `supervisord` of the monitors' package calls
+//! Each call starts `supervisorctl`, a Python program. It has to be in the `PATH` that supervisord was started with (with
+//! supervisor in a virtual environment, it often is not; standard error then says `No such file or directory`), and the
+//! configuration needs a server for it: `[unix_http_server]` and `[rpcinterface:supervisor]`. The module `supervisord` of the monitors' package calls
 //! supervisord itself, typed and with deadlines: [calls to supervisord][calls].
 //!
 //! # End a container
+//!
+//! This one needs `supervisorctl` and the server, too.
 //!
 #![doc = concat!("```no_run\n", include_str!("../../examples/exit_on_fatal.rs"), "```")]
 //!
@@ -24,7 +28,13 @@
 //! # End at a signal
 //!
 //! SIGTERM ends a process that does nothing about it. The event at hand stays unanswered, and the next process gets it.
-//! This listener answers it first:
+//! This listener answers it first. In `Cargo.toml`:
+//!
+//! ```toml
+//! [dependencies]
+//! signal-hook = "0.4"
+//! supervisor-events = "0.1"
+//! ```
 //!
 #![doc = concat!("```no_run\n", include_str!("../../examples/stop_on_signal.rs"), "```")]
 //!
@@ -128,7 +138,33 @@
 //! # Test
 //!
 //! A handler needs no supervisord for its test: [`Serve::run`](crate::host::std_io::Serve::run) takes any reader and
-//! writer, so a slice and a `Vec` do. The feature `simulator` has a supervisord with one listener: see
-//! [`simulator`](crate::simulator).
+//! writer, so a slice and a `Vec` do. [`Envelope`](crate::Envelope) writes an event from its parts:
+//!
+//! ```
+//! use supervisor_events::host::std_io::{HandlerResult, Serve};
+//! use supervisor_events::{Envelope, LengthUnit, Notification, Reply};
+//!
+//! fn handler(notification: &Notification) -> HandlerResult {
+//!     // The handler to be tested.
+//!     Ok(if notification.payload == b"when:5" { Reply::OK } else { Reply::FAIL })
+//! }
+//!
+//! let event = Envelope {
+//!     server: "supervisor",
+//!     serial: 0,
+//!     pool: "my-listener",
+//!     poolserial: 0,
+//!     eventname: "TICK_5",
+//!     payload: b"when:5",
+//! };
+//! let mut buffer = [0; 200];
+//! let input = event.write_to(LengthUnit::CodePoints, &mut buffer)?;
+//! let mut output = Vec::new();
+//! Serve::new().run(&*input, &mut output, handler)?;
+//! assert_eq!(output, b"READY\nRESULT 2\nOKREADY\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The feature `simulator` has a supervisord with one listener: see [`simulator`](crate::simulator).
 //!
 #![doc = include_str!("links.md")]

@@ -27,12 +27,12 @@
 //! # supervisord's log says UNKNOWN
 //!
 //! `has entered the UNKNOWN state and will no longer receive events`: supervisord has read something that is no answer.
-//! `supervisorctl` still shows the listener as RUNNING. Mend the cause and restart it; nothing else helps. What
-//! `stdout_logfile` has tells the cause:
+//! While the process runs, `supervisorctl` still shows it as RUNNING. Mend the cause and restart it; nothing else helps.
+//! What `stdout_logfile` has tells the cause:
 //!
-//! * **A text before READY**: the program printed it before the guard, or a shell in `command` did. If supervisord has not
-//!   read it yet, the start fails, and `stderr_logfile` says `… bytes were printed to standard output before the listener
-//!   started`. Otherwise the listener cannot know.
+//! * **A text before READY**: the program printed it before the guard, or a shell in `command` did. If the guard still
+//!   finds it in the pipe, the start fails, and `stderr_logfile` says `… bytes were printed to standard output before the
+//!   listener started`. If supervisord was faster, the listener cannot know, and stays RUNNING.
 //! * **`standard output and standard error are the same pipe or file`**: there is `2>&1` in `command`. This message is in
 //!   `stdout_logfile` because that is where standard error goes.
 //! * **A newline after `OK`**: a listener by hand that prints its answer with a line end. supervisord accepts that
@@ -52,14 +52,17 @@
 //! * Nothing is logged, and the pool has several processes: another one has them.
 //! * After a reload of supervisord's configuration, `poolserial` begins at 0 again. That is no loss.
 //!
-//! # It restarts again and again
+//! # It restarts again and again, or is FATAL
+//!
+//! It is FATAL if it ended too soon each time. `supervisorctl start` tries again.
 //!
 //! * **`exit status 1`, and `stderr_logfile` has `Error: …`**: that line is the reason: streams that are not supervisord's,
 //!   a stream that is not the protocol, or an error of `main`.
 //! * **`exit status 1`, always at the same event**: `reject_errors(false)`, and an error that stays. Leave it at `true`.
 //! * **`exit status 101`, and `stderr_logfile` has `panicked at`**: the handler panics, and the same event comes again.
 //!   [Never panic](super::handler#never-panic).
-//! * **`exit status 0; not expected`**: its input ended at once, such as `</dev/null` in `command`.
+//! * **`exit status 1`, and `standard input is closed, or '/dev/null'`**: there is `</dev/null` in `command`, for example.
+//! * **`exit status 0; not expected`**: its input ended at once: a command such as `true | my-listener`.
 //! * **`can't find command`**: write the whole path of the program.
 //!
 //! # It has ended and is not restarted
@@ -74,14 +77,14 @@
 //!
 //! # It does not start in a terminal
 //!
-//! `this is an event listener, and its standard input is a terminal`: supervisord starts listeners. To try it, use `check_listener`, the example `own_supervisor`, or a capture as standard
-//! input.
+//! `this is an event listener, and its standard input is a terminal`: supervisord starts listeners. To try it, use
+//! `check_listener`, the example `own_supervisor`, or a capture as standard input.
 //!
 //! # Errors of the stream
 //!
 //! They end the listener, with the offset of the fault in what it has read. supervisord starts it again.
 //!
-//! * **`no header where one was due`, `input before READY was said`**: bytes are left over after a payload. That is the
+//! * **`no header where one was expected`, `input before READY was sent`**: bytes are left over after a payload. That is the
 //!   wrong [length unit](super::protocol#what-len-counts), text that somebody sent to the listener (`supervisorctl fg`,
 //!   `sendProcessStdin`), or a plugin's wrong `len`. A recording needs
 //!   [`Serve::replay`](crate::host::std_io::Serve::replay).

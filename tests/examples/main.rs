@@ -4,6 +4,7 @@
 mod check_listener;
 mod decode;
 mod demo;
+mod guide;
 #[cfg(unix)]
 mod programs;
 

@@ -88,33 +88,29 @@ fn a_capture_is_read_to_its_end() {
     assert!(text(&output.stderr).contains("byte 728"), "{output:?}");
 }
 
-/// `docs/programs.md` gives their sizes.
 #[test]
-fn they_are_as_short_as_the_documentation_says() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let page = std::fs::read_to_string(root.join("docs/programs.md")).unwrap();
-    let rows: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("| [")?.split_once("](../")).collect();
-    assert_eq!(rows.len(), 8);
-    for (name, rest) in rows {
-        let (path, rest) = rest.split_once(')').unwrap();
-        let said: usize = rest.trim_end_matches(" |").rsplit(' ').next().unwrap().parse().unwrap();
-        let text = std::fs::read_to_string(root.join(path)).unwrap();
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//")).count();
-        assert_eq!(lines, said, "{name}");
-    }
-}
+fn an_event_whose_call_fails_is_rejected() {
+    use std::os::unix::fs::PermissionsExt;
 
-/// `examples/tokio` is a package of its own, so its program cannot be included in the guide, which the published crate has.
-#[test]
-fn the_guide_shows_the_example_on_tokio_as_it_is() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
-    let program = read("examples/tokio/src/bin/minimal.rs");
-    let shown: String = program.lines().map(|line| format!("//! {line}").trim_end().to_owned() + "\n").collect();
-    assert!(read("src/guide/recipes.rs").contains(&format!("//! ```ignore\n{shown}//! ```\n")));
-    let dependencies = read("examples/tokio/Cargo.toml");
-    for line in ["embedded-io-adapters = ", "tokio = "] {
-        let line = dependencies.lines().find(|dependency| dependency.starts_with(line)).unwrap();
-        assert!(read("src/guide/recipes.rs").contains(&format!("//! {line}\n")), "{line}");
-    }
+    // A supervisorctl that cannot reach supervisord.
+    let directory = tempfile::tempdir().unwrap();
+    let supervisorctl = directory.path().join("supervisorctl");
+    std::fs::write(&supervisorctl, "#!/bin/sh\nexit 2\n").unwrap();
+    std::fs::set_permissions(&supervisorctl, std::fs::Permissions::from_mode(0o755)).unwrap();
+
+    let mut listener = Command::new(example("exit_on_fatal"))
+        .env("PATH", directory.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let event = "ver:3.0 server:s serial:0 pool:p poolserial:0 eventname:PROCESS_STATE_FATAL len:49\n\
+                 processname:web groupname:web from_state:BACKOFF ";
+    let mut input = listener.stdin.take().unwrap();
+    input.write_all(event.as_bytes()).unwrap();
+    drop(input);
+    let output = listener.wait_with_output().unwrap();
+    assert_eq!(text(&output.stdout), "READY\nRESULT 4\nFAILREADY\n", "{output:?}");
+    assert!(text(&output.stderr).contains("could not be handled, and is rejected: supervisorctl: exit status: 2"));
 }
