@@ -1,9 +1,19 @@
 //! Data that an event carries.
 
+use core::fmt;
+
 /// What a process wrote or a client sent: any bytes.
 ///
 /// If data is not UTF-8, supervisord 4 replaces all of it with a text: `Undecodable: b'\xff'`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+///
+/// `Debug` prints a string, or a byte string if it is not UTF-8:
+///
+/// ```
+/// use supervisor_events::Data;
+/// assert_eq!(format!("{:?}", Data::new("é\n".as_bytes())), r#""é\n""#);
+/// assert_eq!(format!("{:?}", Data::new(b"\xff\n")), r#"b"\xff\n""#);
+/// ```
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Data<'a>(&'a [u8]);
 
 impl<'a> Data<'a> {
@@ -43,6 +53,15 @@ impl<'a> Data<'a> {
         match literal {
             [b'b', quote @ (b'\'' | b'"'), .., end] if quote == end => core::str::from_utf8(literal).ok(),
             _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Data<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.to_str() {
+            Ok(text) => text.fmt(f),
+            Err(_) => write!(f, "b\"{}\"", self.0.escape_ascii()),
         }
     }
 }
