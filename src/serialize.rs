@@ -155,6 +155,8 @@ mod tests {
         assert_eq!(json!(OwnedNotification::<128>::try_from(&tick).unwrap()), json!(tick));
         let Ok(Event::Tick(content)) = tick.event() else { panic!() };
         assert_eq!(json!(content), event);
+        let change = Event::parse(EventType::SupervisorStateChangeStopping, b"").unwrap();
+        assert_eq!(json!(change), json!({ "type": "SUPERVISOR_STATE_CHANGE_STOPPING" }));
 
         (tick.payload, tick.omitted) = (b"wh\xff", 3);
         let written = json!(tick);

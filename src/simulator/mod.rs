@@ -238,10 +238,7 @@ impl Simulator {
             let Some(heard) = self.supervisor.advance(&mut said) else { return };
             match heard {
                 ListenerOutput::Ready => {}
-                ListenerOutput::ResultLine { quirk, .. } => {
-                    self.data.clear();
-                    reports.extend(quirk.map(Report::Quirk));
-                }
+                ListenerOutput::ResultLine { quirk, .. } => reports.extend(quirk.map(Report::Quirk)),
                 ListenerOutput::ResultData(data) => self.data.extend_from_slice(data),
                 ListenerOutput::Result { ok: accepted } => {
                     let serial = self.current.as_ref().map_or(0, |event| event.serial);

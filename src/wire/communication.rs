@@ -142,6 +142,7 @@ mod tests {
             let bytes = [BEGIN, data, END].concat();
             assert_eq!(message.parts().concat(), bytes);
             assert_eq!(message.len(), bytes.len());
+            assert_eq!(alloc::format!("{message:?}"), alloc::format!("EncodedMessage(\"{}\")", data.escape_ascii()));
             let mut buffer = alloc::vec![0; bytes.len()];
             assert_eq!(message.write_to(&mut buffer), Ok(&bytes[..]));
             let needed = bytes.len();

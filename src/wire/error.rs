@@ -270,4 +270,10 @@ mod tests {
             assert_eq!(ProtocolError { offset: 1234, kind }.to_string(), text);
         }
     }
+
+    #[test]
+    fn an_unknown_name_says_what_it_should_have_been() {
+        let error = UnknownName::instead_of("a colour");
+        assert_eq!(alloc::format!("{error} {error:?}"), "not a colour not a colour");
+    }
 }

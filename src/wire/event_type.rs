@@ -180,6 +180,7 @@ impl serde::Serialize for EventType<'_> {
 
 #[cfg(test)]
 mod tests {
+    extern crate alloc;
     use super::*;
 
     #[test]
@@ -188,6 +189,7 @@ mod tests {
         for &event_type in EventType::ALL {
             assert_eq!(EventType::from_name(event_type.name()), event_type);
             assert_eq!(event_type.name().parse(), Ok(event_type));
+            assert_eq!(alloc::format!("{event_type:>40}"), alloc::format!("{:>40}", event_type.name()));
             assert!(event_type.is_a(EventType::Event));
             // supervisor's concrete names begin with their parent's; nothing else may be a kind of that parent.
             let prefix = event_type.name();
