@@ -36,12 +36,25 @@ fn chosen(function: u32) -> u32 {
 """
 
 
+def without_prelude(name, replacement):
+    """cargo-mutants takes names for granted that `#![no_std]` does not have, and some that a constant cannot call."""
+    replacement = re.sub(r"Vec::leak\(Vec::new\(\)\)", "Vec::leak(vec![])", replacement)
+    if "mut [" in name.split(" with ")[0]:
+        replacement = re.sub(r"Vec::leak\(vec!(\[\w*\])\)", r"{ extern crate std; std::vec!\1.leak() }", replacement)
+    else:
+        replacement = re.sub(r"Vec::leak\(vec!(\[\w*\])\)", r"&\1", replacement)
+    return replacement.replace(
+        "Box::leak(Box::new(Default::default()))", "{ extern crate std; std::boxed::Box::leak(Default::default()) }"
+    )
+
+
 class Mutant:
     """A change: the text between two offsets of a file becomes another one."""
 
     def __init__(self, file, function, name, start, end, replacement):
         self.file, self.function, self.name = file, function, name
-        self.start, self.end, self.replacement = start, end, replacement
+        self.start, self.end, self.replacement = start, end, without_prelude(name, replacement)
+        self.error = "does not compile alone"
 
     def apply(self, text, begin, end):
         """The part of the text from `begin` to `end`, changed."""
@@ -149,7 +162,7 @@ def write_switched(tree, texts, functions, numbers):
             nonlocal line
             after = line + piece.count("\n")
             if owner:
-                lines.append((line, after, owner))
+                lines.append((line, after - piece.endswith("\n"), owner))
             pieces.append(piece)
             line = after
 
