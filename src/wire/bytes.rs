@@ -206,6 +206,14 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_occurs_twice_is_found() {
+        assert!(distinct(&[]) && distinct(&["a", "b", "ab", "ba", ""]));
+        for names in [&["a", "a"][..], &["", "b", ""], &["a", "b", "bc", "bc"]] {
+            assert!(!distinct(names), "{names:?}");
+        }
+    }
+
+    #[test]
     fn equal_bytes_are_marked_and_no_others() {
         // Miri is too slow for all of them: a sample is enough there.
         let step = if cfg!(miri) { 13 } else { 1 };
