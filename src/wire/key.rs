@@ -171,5 +171,6 @@ mod tests {
         assert!(in_order(Key::ALL) && in_order(&[]) && in_order(&[Key::Len, Key::Pid]));
         assert!(!in_order(&[Key::Ver, Key::Pid, Key::Len]) && !in_order(&[Key::Pid, Key::Pid]));
         assert_eq!(Keys::of(&[Key::Pid]).union(Keys::of(&[Key::Len])), set);
+        assert_eq!((set.union(set), set.with(Key::Pid)), (set, set));
     }
 }

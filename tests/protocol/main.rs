@@ -19,6 +19,7 @@ mod round_trip;
 mod seeds;
 mod small_world;
 mod supervisor;
+mod texts;
 
 #[path = "../support/events.rs"]
 mod events;
