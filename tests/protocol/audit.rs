@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use crate::cases;
 use crate::events::event;
 use crate::ground_truth::{Recording, recordings};
 use proptest::prelude::*;
@@ -34,7 +35,9 @@ fn nothing_was_lost_in_the_recordings_of_a_listener_that_is_alone() {
         }
     }
     with_gaps.retain(|name| !name.starts_with("supervisor-") && !name.starts_with("ochinchina"));
-    assert_eq!(with_gaps, ["two_listeners__listener-1", "two_listeners__listener-2"]);
+    let expected = ["two_listeners__listener-1", "two_listeners__listener-2"];
+    // Under Miri these two are too large to be chosen.
+    assert_eq!(with_gaps, &expected[..cases(2, 0)]);
 }
 
 /// The recordings of other servers omit most events.
@@ -119,14 +122,14 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 /// Long enough for all that random operations put at the head of a queue.
-const HISTORY: usize = 64;
+const HISTORY: usize = cases(64, 16);
 
 proptest! {
     /// Whatever was discarded is reported once, and nothing else is.
     #[test]
     fn what_is_lost_is_what_the_pool_discarded(
         buffer_size in 1usize..30,
-        ops in prop::collection::vec(op(), 0..400),
+        ops in prop::collection::vec(op(), 0..cases(400, 40)),
         give_up in any::<bool>(),
     ) {
         let mut pool = Pool { buffer_size, ..Pool::default() };

@@ -235,7 +235,7 @@ fn a_stream_that_ends_anywhere() {
         let mut clean = 0;
         for cut in (0..=stream.len()).step_by(cases(1, 60)) {
             let expected = expected(unit, &events(), cut);
-            for size in [1, 7, 255] {
+            for size in [1, 7, 255].into_iter().take(cases(3, 1)) {
                 assert_eq!(
                     assert_chunking_is_invisible::<256>(unit, &stream[..cut], &[size]),
                     expected,
@@ -264,7 +264,7 @@ fn foreign_bytes_between_events() {
                 mutated.splice(at..at, foreign.iter().copied());
                 let error = error(at, ProtocolErrorKind::NotAHeader);
                 let expected = Outcome { events: events[..before].to_vec(), end: Err(error) };
-                for size in [1, 3, 255] {
+                for size in [1, 3, 255].into_iter().take(cases(3, 1)) {
                     let seen = assert_chunking_is_invisible::<256>(unit, &mutated, &[size]);
                     assert_eq!(seen, expected, "{} before event {before}", foreign.escape_ascii());
                 }

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use crate::cases;
-use crate::ground_truth::recorded;
+use crate::ground_truth::vectors;
 use serde_json::Value;
 use supervisor_events::simulator::{Pool, PoolEvent, Report, Simulator};
 use supervisor_events::{EventType, LengthUnit, ListenerOutput, ListenerState, Supervisor};
@@ -52,9 +52,8 @@ impl Host {
 
 #[test]
 fn every_recorded_pool() {
-    let file = recorded("pool.json");
     let mut tested = 0;
-    for vector in file["vectors"].as_array().unwrap().iter().step_by(cases(1, 8)) {
+    for vector in &vectors("pool", cases(1, 8)) {
         // An event that one pool rejects also goes to others; the simulator has only one pool.
         let [setup] = &vector["setup"]["pools"].as_array().unwrap()[..] else { continue };
         // Overlapping subscriptions put one event into the queue several times; the simulator has no subscriptions.

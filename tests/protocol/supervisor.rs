@@ -4,7 +4,7 @@
 
 use crate::cases;
 use crate::fuzz::conserve::notify;
-use crate::ground_truth::recorded_like;
+use crate::ground_truth::vectors;
 use crate::judgement::check;
 use supervisor_events::{
     EndlessResult, Envelope, LengthUnit, Listener, ListenerOutput, ListenerState, Quirk, Reply, Supervisor, TurnError,
@@ -13,14 +13,9 @@ use supervisor_events::{
 
 #[test]
 fn every_recorded_judgement() {
-    let mut tested = 0;
-    for file in recorded_like("listener-output") {
-        for vector in file["vectors"].as_array().unwrap().iter().step_by(cases(1, 20)) {
-            check(vector);
-            tested += 1;
-        }
-    }
-    assert!(tested >= cases(490, 20), "{tested}");
+    let vectors = vectors("listener-output", cases(1, 20));
+    vectors.iter().for_each(check);
+    assert!(vectors.len() >= cases(490, 20), "{}", vectors.len());
 }
 
 fn heard(said: &[u8]) -> Vec<ListenerOutput<'_>> {
