@@ -153,6 +153,12 @@ mod tests {
         let event = json!({ "type": "TICK_5", "when": 5 });
         assert_eq!(json!(tick), json!({ "header": header, "event": event, "payload": "when:5" }));
         assert_eq!(json!(OwnedNotification::<128>::try_from(&tick).unwrap()), json!(tick));
+        #[cfg(feature = "std")]
+        {
+            let stream = std::format!("{line}\nwhen:5");
+            let mut captured = crate::host::capture::Notifications::new(stream.as_bytes(), crate::LengthUnit::Bytes);
+            assert_eq!(json!(captured.next().unwrap().unwrap()), json!(tick));
+        }
         let Ok(Event::Tick(content)) = tick.event() else { panic!() };
         assert_eq!(json!(content), event);
         let change = Event::parse(EventType::SupervisorStateChangeStopping, b"").unwrap();
@@ -239,12 +245,54 @@ mod tests {
                 written.push(serde_json::to_string(&event).unwrap());
             }
             for json in written {
-                let mut distinct = keys(&json);
-                distinct.sort();
-                distinct.dedup();
-                proptest::prop_assert_eq!(distinct.len(), keys(&json).len(), "{}", json);
+                let mut keys = keys(&json);
+                let count = keys.len();
+                keys.sort();
+                keys.dedup();
+                proptest::prop_assert_eq!(keys.len(), count, "{}", json);
             }
         }
+    }
+
+    /// An error of the writer is passed on, wherever it comes.
+    #[test]
+    fn what_does_not_fit_is_an_error() {
+        fn check(value: &impl Serialize) {
+            let whole = serde_json::to_vec(value).unwrap();
+            let mut buffer = vec![0; whole.len()];
+            for room in (0..whole.len()).step_by(if cfg!(miri) { 50 } else { 1 }) {
+                assert!(serde_json::to_writer(&mut buffer[..room], value).is_err(), "{room}");
+            }
+            assert!(serde_json::to_writer(&mut buffer[..], value).is_ok());
+            assert_eq!(buffer, whole);
+        }
+        let line = |name| std::format!("ver:3.0 server:s serial:1 pool:p poolserial:0 eventname:{name} len:6 x:1 y:2");
+        for (name, payload) in [
+            ("PROCESS_STATE_EXITED", &b"processname:p groupname:g from_state:RUNNING expected:1 pid:2 type:t x:1"[..]),
+            ("PROCESS_STATE_STARTING", b"processname:p groupname:g from_state:STOPPED tries:0"),
+            ("PROCESS_LOG_STDOUT", b"processname:p groupname:g pid:1 channel:stdout\nx"),
+            ("PROCESS_COMMUNICATION_STDERR", b"processname:p groupname:g pid:1\nx"),
+            ("REMOTE_COMMUNICATION", b"type:t\nx"),
+            ("SUPERVISOR_STATE_CHANGE_RUNNING", b""),
+            ("TICK_5", b"when:5"),
+            ("PROCESS_GROUP_ADDED", b"groupname:g\n"),
+            ("OURS", b"\xff"),
+        ] {
+            let line = line(name);
+            let mut notification = notification(&line, payload);
+            notification.omitted = 1;
+            check(&notification);
+            check(&OwnedNotification::<256>::try_from(&notification).unwrap());
+            let event = notification.event();
+            assert_eq!(event.is_err(), name == "OURS");
+            if let Ok(event) = event {
+                check(&event);
+            }
+        }
+        check(&[Delivery::First, Delivery::Redelivery { times: 2 }, Delivery::Gap { missing: 3 }, Delivery::Late]);
+        check(&Tokens::new("a:1 b:"));
+        check(&Lost { count: 2, first: 4, last: 7 });
+        check(&Position { serial: 8, poolserial: 3 });
     }
 
     #[test]

@@ -101,6 +101,7 @@ mod tests {
             check_header(line.as_bytes());
         }
         for line in [
+            "xer:3.0 server:s serial:1 pool:p poolserial:2 eventname:E len:3",
             "ver:3.0 x:y server:s serial:1 pool:p poolserial:2 eventname:E len:3",
             "ver:3.0 server:s serial:1 pool:p poolserial:2 len:3 eventname:E",
             "ver:3.0 server:s serial:1 pool:p pool:q poolserial:2 eventname:E len:3",

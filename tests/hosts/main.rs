@@ -1,5 +1,6 @@
 //! The hosts: all of them on the same cases, and the features that only one of them has.
 
+mod faults;
 mod simulator;
 mod std_io;
 mod table;

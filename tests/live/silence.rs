@@ -10,9 +10,9 @@ use crate::support::examples::example;
 use crate::support::supervisord::Supervisord;
 use crate::support::{PATIENCE, events};
 use rustix::process::{Pid, Signal, kill_process};
-use supervisor_events::LengthUnit;
-use supervisor_events::host::std_io::{ServeError, take_stdio};
+use supervisor_events::host::std_io::{ServeError, serve_stdio, take_stdio};
 use supervisor_events::simulator::{Report, Simulator};
+use supervisor_events::{LengthUnit, Reply};
 use tempfile::TempDir;
 
 fn program(name: &str) -> String {
@@ -287,6 +287,20 @@ fn standard_streams_are_taken_once() {
     let Some(output) = in_another_process("silence::standard_streams_are_taken_once", file.into(), || {
         take_stdio()?;
         take_stdio().map(drop)
+    }) else {
+        return;
+    };
+    let said = failed(&output);
+    assert!(said.contains("have been taken before"), "{said}");
+}
+
+#[test]
+fn a_loop_on_standard_streams_that_were_taken_is_refused() {
+    let file = tempfile::tempfile().unwrap();
+    let name = "silence::a_loop_on_standard_streams_that_were_taken_is_refused";
+    let Some(output) = in_another_process(name, file.into(), || {
+        take_stdio()?;
+        serve_stdio(|_| Ok(Reply::OK))
     }) else {
         return;
     };

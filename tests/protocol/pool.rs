@@ -1,13 +1,14 @@
 //! The simulator's pool against the record of supervisor's own pools: order, overflow, rejection, serials.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use crate::cases;
 use crate::ground_truth::vectors;
 use serde_json::Value;
 use supervisor_events::simulator::{Pool, PoolEvent, Report, Simulator};
-use supervisor_events::{EventType, LengthUnit, ListenerOutput, ListenerState, Supervisor};
+use supervisor_events::{EndlessResult, EventType, LengthUnit, ListenerOutput, ListenerState, Supervisor, Violation};
 
 /// A pool and its listeners, as supervisord's main loop runs them.
 struct Host {
@@ -166,4 +167,84 @@ fn a_run_outlasts_a_listener_that_rejects_at_first() {
     let (simulator, reports) = run_with(answers.leak());
     let accepted = reports.iter().filter(|report| matches!(report, Report::Result { accepted: true, .. })).count();
     assert_eq!((accepted, simulator.pool.waiting(), simulator.state()), (2, 0, ListenerState::Ready));
+}
+
+#[test]
+fn a_listener_that_breaks_the_protocol_is_given_no_more() {
+    let (simulator, reports) = run_with(&[b"what?\n"]);
+    assert!(reports.contains(&Report::Violation(Violation::BadResultLine)), "{reports:?}");
+    assert_eq!((simulator.state(), simulator.pool.waiting()), (ListenerState::Unknown, 2));
+    let (_, reports) = run_with(&[b"RESULT -1\n"]);
+    assert!(reports.contains(&Report::EndlessResult(EndlessResult::NegativeLength)), "{reports:?}");
+}
+
+/// Its reads are interrupted once, and then it has ended. Its writes fail. It tells when it is dropped.
+struct Gone {
+    interrupted: bool,
+    _dropped: Sender<()>,
+}
+
+impl Read for Gone {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.interrupted = !self.interrupted;
+        if self.interrupted { Err(io::ErrorKind::Interrupted.into()) } else { Ok(0) }
+    }
+}
+
+impl Write for Gone {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_listener_that_is_gone_has_ended() {
+    let (sender, dropped) = channel();
+    let gone = || Gone { interrupted: false, _dropped: sender.clone() };
+    let mut simulator = Simulator::new(gone(), gone());
+    drop(sender);
+    assert_eq!(simulator.step(Duration::from_secs(60)), [Report::Ended]);
+    simulator.write(b"x");
+    // Both ends are let go.
+    assert!(dropped.recv().is_err());
+}
+
+#[test]
+fn a_simulator_that_is_gone_reads_no_further() {
+    let (from_listener, mut listener_output) = std::io::pipe().unwrap();
+    drop(Simulator::new(from_listener, io::sink()));
+    while listener_output.write_all(b"x").is_ok() {}
+}
+
+#[test]
+fn without_a_process_there_is_nothing_to_end() {
+    let (mut simulator, _) = run_with(&[b"RESULT 2\nOKREADY\n"]);
+    assert_eq!(simulator.step(Duration::ZERO), [], "it is idle");
+    assert!(simulator.pid().is_none() && simulator.take_stderr().is_none());
+    #[cfg(unix)]
+    assert!(simulator.terminate().is_err());
+    assert!(matches!(simulator.wait(Duration::ZERO), Ok(None)));
+}
+
+#[cfg(unix)]
+#[test]
+#[cfg_attr(miri, ignore = "Miri starts no process")]
+fn a_process_that_goes_on_is_waited_for_no_longer_than_asked() {
+    use std::process::Command;
+    assert!(Simulator::spawn(&mut Command::new("/nonexistent/listener")).is_err());
+    let mut simulator = Simulator::spawn(Command::new("sleep").arg("600")).unwrap();
+    assert!(matches!(simulator.wait(Duration::ZERO), Ok(None)));
+    assert!(simulator.pid().is_some());
+}
+
+#[cfg(unix)]
+#[test]
+#[cfg_attr(miri, ignore = "Miri starts no process")]
+fn a_process_may_end_after_its_output() {
+    use std::process::Command;
+    let mut simulator = Simulator::spawn(Command::new("sh").args(["-c", "exec >&-; sleep 0.3"])).unwrap();
+    assert!(simulator.wait(Duration::from_secs(60)).unwrap().unwrap().success());
 }

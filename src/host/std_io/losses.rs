@@ -56,3 +56,24 @@ impl Losses {
 pub(super) fn is_alone() -> bool {
     env::var_os("SUPERVISOR_PROCESS_NAME").is_some_and(|name| env::var_os("SUPERVISOR_GROUP_NAME") == Some(name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_come_in_time_is_lost() {
+        let mut losses = Losses::new(None);
+        for line in [
+            "ver:3.0 server:s serial:1 pool:p poolserial:1 eventname:E len:0",
+            "ver:3.0 server:s serial:3 pool:p poolserial:3 eventname:E len:0",
+        ] {
+            losses.observe(&Header::parse(line.as_bytes()).unwrap());
+        }
+        assert!(losses.until().is_some());
+        assert_eq!(losses.take(), None, "it may still come");
+        losses.until = Some(Instant::now());
+        assert_eq!(losses.take(), Some(Lost { count: 1, first: 2, last: 2 }));
+        assert_eq!((losses.until(), losses.take()), (None, None));
+    }
+}
