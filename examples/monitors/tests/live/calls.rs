@@ -168,6 +168,7 @@ fn control(calls: &Supervisord, at: &str) {
 }
 
 fn many(calls: &Supervisord, at: &str) {
+    becomes(calls, &ALL, ProcessState::Running);
     let both = "\"pair:left OK, pair:right OK\"";
     let all = "\"busy:busy OK, echo:echo OK, pair:left OK, pair:right OK\"";
     run(

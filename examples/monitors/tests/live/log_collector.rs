@@ -50,7 +50,8 @@ fn all_output_is_there_in_whole_lines() {
     supervisord.write("odd.sh", "printf 'latin \\351\\n'; sleep 0.2; printf 'last words'; exit 3\n");
     supervisord.write("tags.sh", "printf '<!--XSUPERVISOR:BEGIN-->one\\ntwo<!--XSUPERVISOR:END-->'\n");
     supervisord.wait_for("supervisord.log", "log_collector: ACKNOWLEDGED -> READY", 1);
-    assert!(supervisord.ctl(&["start", "flood", "slow", "odd", "tags"]).status.success());
+    // Its exit code says nothing: for supervisorctl, a process that ends at once has failed to start.
+    supervisord.ctl(&["start", "flood", "slow", "odd", "tags"]);
     for name in ["flood", "slow", "odd", "tags"] {
         supervisord.wait_for("supervisord.log", &format!("exited: {name} "), 1);
     }
