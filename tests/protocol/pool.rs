@@ -178,7 +178,7 @@ fn a_listener_that_breaks_the_protocol_is_given_no_more() {
     assert!(reports.contains(&Report::EndlessResult(EndlessResult::NegativeLength)), "{reports:?}");
 }
 
-/// Its reads are interrupted once, and then it has ended. Its writes fail. It tells when it is dropped.
+/// Its first read is interrupted, and the next one fails, as its writes do. It tells when it is dropped.
 struct Gone {
     interrupted: bool,
     _dropped: Sender<()>,
@@ -187,7 +187,7 @@ struct Gone {
 impl Read for Gone {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
         self.interrupted = !self.interrupted;
-        if self.interrupted { Err(io::ErrorKind::Interrupted.into()) } else { Ok(0) }
+        Err(if self.interrupted { io::ErrorKind::Interrupted } else { io::ErrorKind::ConnectionReset }.into())
     }
 }
 
