@@ -229,6 +229,8 @@ mod tests {
             let bytes = [head.as_bytes(), data, ready].concat();
             assert_eq!(bytes, alloc::format!("RESULT {len}\n{}", "x".repeat(len)).as_bytes());
             assert_eq!(answer.len(), bytes.len());
+            let mut buffer = alloc::vec![0; bytes.len() + READY.len()];
+            assert_eq!(reply.encode_with_ready().write_to(&mut buffer), Ok(&[&bytes, READY].concat()[..]));
         }
     }
 

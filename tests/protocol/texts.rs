@@ -10,8 +10,8 @@ use crate::events::event;
 use supervisor_events::host::capture::{CaptureError, Notifications};
 use supervisor_events::host::driver::{Driver, Next, Replied};
 use supervisor_events::{
-    Decoder, Event, EventError, EventType, Header, Key, LengthUnit, Listener, ListenerState, OwnedNotification, Quirk,
-    Reply, SequenceAudit, StateName, Text, Tokens, Violation, communication,
+    Decoder, Event, EventError, EventType, Header, Key, LengthUnit, Listener, ListenerState, OwnedNotification,
+    ProcessState, Quirk, Reply, SequenceAudit, StateName, Text, Tokens, Violation, communication,
 };
 
 /// A writer that accepts this many bytes, and fails for more.
@@ -177,6 +177,13 @@ fn names_are_padded() {
     assert_eq!(format!("{:>6}", ListenerState::Busy), "  BUSY");
     assert_eq!(format!("{0:>3} {0:?}", Text::from("é")), "  é \"é\"");
     assert_eq!(format!("{:>9}", StateName::from("Running")), "  Running");
+}
+
+#[test]
+fn a_state_is_compared_with_its_name() {
+    let name = StateName::from("Running");
+    assert!(name == ProcessState::Running && ProcessState::Running == name);
+    assert!(name != ProcessState::Stopped && ProcessState::Stopped != name);
 }
 
 #[test]
