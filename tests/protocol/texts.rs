@@ -182,8 +182,10 @@ fn names_are_padded() {
 #[test]
 fn a_state_is_compared_with_its_name() {
     let name = StateName::from("Running");
-    assert!(name == ProcessState::Running && ProcessState::Running == name);
-    assert!(name != ProcessState::Stopped && ProcessState::Stopped != name);
+    assert!(name == ProcessState::Running);
+    assert!(ProcessState::Running == name);
+    assert!(name != ProcessState::Stopped);
+    assert!(ProcessState::Stopped != name);
 }
 
 #[test]
