@@ -188,7 +188,9 @@ mod tests {
         assert_eq!("naïve cat", text);
         assert_ne!(text, "naïve");
         assert_ne!("naïve", text);
-        assert!(text == *"naïve cat" && *"naïve cat" == text && *"naïve" != text);
+        assert_eq!(text, *"naïve cat");
+        assert_eq!(*"naïve cat", text);
+        assert_ne!(*"naïve", text);
         let (bytes, str): (&[u8], &str) = (text.as_ref(), text.as_ref());
         assert_eq!((bytes, str), (text.as_bytes(), "naïve cat"));
         assert!(text > Text::from("naïve") && text.starts_with("naïve") && Text::default().is_empty());
@@ -201,7 +203,10 @@ mod tests {
     fn a_text_is_used_like_a_string() {
         use alloc::string::String;
         let (text, same, other) = (Text::new("naïve"), String::from("naïve"), String::from("cat"));
-        assert!(text == same && same == text && text != other && other != text);
+        assert_eq!(text, same);
+        assert_eq!(same, text);
+        assert_ne!(text, other);
+        assert_ne!(other, text);
         assert_eq!(String::from(text), same);
         let (argument, path): (&std::ffi::OsStr, &std::path::Path) = (text.as_ref(), text.as_ref());
         assert_eq!((argument, path), ("naïve".as_ref(), "naïve".as_ref()));

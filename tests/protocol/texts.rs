@@ -182,10 +182,10 @@ fn names_are_padded() {
 #[test]
 fn a_state_is_compared_with_its_name() {
     let name = StateName::from("Running");
-    assert!(name == ProcessState::Running);
-    assert!(ProcessState::Running == name);
-    assert!(name != ProcessState::Stopped);
-    assert!(ProcessState::Stopped != name);
+    assert_eq!(name, ProcessState::Running);
+    assert_eq!(ProcessState::Running, name);
+    assert_ne!(name, ProcessState::Stopped);
+    assert_ne!(ProcessState::Stopped, name);
 }
 
 #[test]
