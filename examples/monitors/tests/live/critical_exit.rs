@@ -158,10 +158,12 @@ impl Container {
         let entrypoint = Path::new(env!("CARGO_MANIFEST_DIR")).join("container-entrypoint");
         let mut words: Vec<PathBuf> = around.iter().map(Into::into).collect();
         words.extend([entrypoint, "-c".into(), here.join("supervisord.conf")]);
-        let mut command = Command::new(&words[0]);
+        // A shell cannot trap a signal that was ignored when it started: the tests may run under `nohup`.
+        let mut command = Command::new("env");
+        command.arg("--default-signal=HUP");
         let path =
             env::join_paths([programs.to_owned()].into_iter().chain(env::split_paths(&env::var_os("PATH").unwrap())));
-        command.args(&words[1..]).current_dir(here).env("PATH", path.unwrap()).env("PYTHONUTF8", "1");
+        command.args(&words).current_dir(here).env("PATH", path.unwrap()).env("PYTHONUTF8", "1");
         command.env("EXIT_CODE_FILE", here.join("code")).stdin(Stdio::null()).stdout(Stdio::null());
         let child = command.stderr(fs::File::create(here.join("stderr")).unwrap()).spawn().unwrap();
         Some(Self { directory, child, is_namespace: around.len() > 1 })
