@@ -1,6 +1,7 @@
 //! The simulator: what it reports of a listener, step by step, and the process that it starts.
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use crate::support::PATIENCE;
@@ -16,6 +17,16 @@ fn with_pipes() -> (Simulator, PipeReader, PipeWriter) {
     let (listener_input, to_listener) = io::pipe().unwrap();
     let (from_listener, listener_output) = io::pipe().unwrap();
     (Simulator::new(from_listener, to_listener), listener_input, listener_output)
+}
+
+/// The same, with a listener that has been sent an event and owes the answer.
+fn busy() -> (Simulator, PipeReader, PipeWriter) {
+    let (mut simulator, input, mut output) = with_pipes();
+    simulator.notify("TICK_5", b"when:5");
+    output.write_all(b"READY\n").unwrap();
+    simulator.step(PATIENCE);
+    simulator.step(NOW);
+    (simulator, input, output)
 }
 
 fn change(from: ListenerState, to: ListenerState) -> Report {
@@ -65,20 +76,12 @@ fn a_full_pool_discards_what_is_reported() {
 
 #[test]
 fn a_run_ends_with_the_first_fault() {
-    let (mut simulator, _input, mut output) = with_pipes();
-    simulator.notify("TICK_5", b"when:5");
-    output.write_all(b"READY\n").unwrap();
-    simulator.step(PATIENCE);
-    simulator.step(NOW);
+    let (mut simulator, _input, mut output) = busy();
     output.write_all(b"RESULT two\n").unwrap();
     assert_eq!(simulator.run(PATIENCE), [Report::Violation(Violation::BadResultLine), change(Busy, Unknown)]);
     assert_eq!((simulator.state(), simulator.pool.waiting()), (Unknown, 1));
 
-    let (mut simulator, _input, mut output) = with_pipes();
-    simulator.notify("TICK_5", b"when:5");
-    output.write_all(b"READY\n").unwrap();
-    simulator.step(PATIENCE);
-    simulator.step(NOW);
+    let (mut simulator, _input, mut output) = busy();
     output.write_all(b"RESULT 99999999999999999999999\n").unwrap();
     let reports = simulator.run(PATIENCE);
     assert!(matches!(reports[..], [Report::EndlessResult(_)]), "{reports:?}");
@@ -86,11 +89,7 @@ fn a_run_ends_with_the_first_fault() {
 
 #[test]
 fn an_end_while_busy_gives_the_event_back() {
-    let (mut simulator, _input, mut output) = with_pipes();
-    simulator.notify("TICK_5", b"when:5");
-    output.write_all(b"READY\n").unwrap();
-    simulator.step(PATIENCE);
-    simulator.step(NOW);
+    let (mut simulator, _input, output) = busy();
     drop(output);
     assert_eq!(simulator.run(PATIENCE), [Report::Ended]);
     assert_eq!(simulator.pool.events().collect::<Vec<_>>(), [&tick(0, 1)]);
@@ -133,7 +132,49 @@ fn only_an_interrupted_read_is_tried_again() {
     assert_eq!(simulator.wait(PATIENCE).unwrap(), None);
 }
 
-#[cfg(unix)]
+/// Its first read is interrupted, and the next one fails, as its writes do. It tells when it is dropped.
+struct Gone {
+    interrupted: bool,
+    _dropped: Sender<()>,
+}
+
+impl Read for Gone {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.interrupted = !self.interrupted;
+        Err(if self.interrupted { io::ErrorKind::Interrupted } else { io::ErrorKind::ConnectionReset }.into())
+    }
+}
+
+impl Write for Gone {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_listener_that_is_gone_has_ended() {
+    let (sender, dropped) = channel();
+    let gone = || Gone { interrupted: false, _dropped: sender.clone() };
+    let mut simulator = Simulator::new(gone(), gone());
+    drop(sender);
+    assert_eq!(simulator.step(PATIENCE), [Report::Ended]);
+    simulator.write(b"x");
+    // Both ends are let go.
+    assert!(dropped.recv().is_err());
+}
+
+#[test]
+fn a_simulator_that_is_gone_reads_no_further() {
+    let (from_listener, mut listener_output) = io::pipe().unwrap();
+    drop(Simulator::new(from_listener, io::sink()));
+    while listener_output.write_all(b"x").is_ok() {}
+}
+
+// Miri starts no process.
+#[cfg(all(unix, not(miri)))]
 mod process {
     use super::*;
     use std::io::{BufRead, BufReader};
@@ -151,6 +192,19 @@ mod process {
     #[test]
     fn a_program_that_cannot_be_started_is_an_error() {
         assert!(Simulator::spawn(&mut Command::new("/nowhere")).is_err());
+    }
+
+    #[test]
+    fn a_process_that_goes_on_is_waited_for_no_longer_than_asked() {
+        let mut simulator = Simulator::spawn(Command::new("sleep").arg("600")).unwrap();
+        assert!(matches!(simulator.wait(NOW), Ok(None)));
+        assert!(simulator.pid().is_some());
+    }
+
+    #[test]
+    fn a_process_may_end_after_its_output() {
+        let mut simulator = Simulator::spawn(Command::new("sh").args(["-c", "exec >&-; sleep 0.3"])).unwrap();
+        assert!(simulator.wait(PATIENCE).unwrap().unwrap().success());
     }
 
     #[test]

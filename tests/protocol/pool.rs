@@ -1,7 +1,6 @@
 //! The simulator's pool against the record of supervisor's own pools: order, overflow, rejection, serials.
 
-use std::io::{self, Read, Write};
-use std::sync::mpsc::{Sender, channel};
+use std::io::{Read, Write};
 use std::time::Duration;
 
 use crate::cases;
@@ -178,47 +177,6 @@ fn a_listener_that_breaks_the_protocol_is_given_no_more() {
     assert!(reports.contains(&Report::EndlessResult(EndlessResult::NegativeLength)), "{reports:?}");
 }
 
-/// Its first read is interrupted, and the next one fails, as its writes do. It tells when it is dropped.
-struct Gone {
-    interrupted: bool,
-    _dropped: Sender<()>,
-}
-
-impl Read for Gone {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        self.interrupted = !self.interrupted;
-        Err(if self.interrupted { io::ErrorKind::Interrupted } else { io::ErrorKind::ConnectionReset }.into())
-    }
-}
-
-impl Write for Gone {
-    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-        Err(io::ErrorKind::BrokenPipe.into())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[test]
-fn a_listener_that_is_gone_has_ended() {
-    let (sender, dropped) = channel();
-    let gone = || Gone { interrupted: false, _dropped: sender.clone() };
-    let mut simulator = Simulator::new(gone(), gone());
-    drop(sender);
-    assert_eq!(simulator.step(Duration::from_secs(60)), [Report::Ended]);
-    simulator.write(b"x");
-    // Both ends are let go.
-    assert!(dropped.recv().is_err());
-}
-
-#[test]
-fn a_simulator_that_is_gone_reads_no_further() {
-    let (from_listener, mut listener_output) = std::io::pipe().unwrap();
-    drop(Simulator::new(from_listener, io::sink()));
-    while listener_output.write_all(b"x").is_ok() {}
-}
-
 #[test]
 fn without_a_process_there_is_nothing_to_end() {
     let (mut simulator, _) = run_with(&[b"RESULT 2\nOKREADY\n"]);
@@ -227,24 +185,4 @@ fn without_a_process_there_is_nothing_to_end() {
     #[cfg(unix)]
     assert!(simulator.terminate().is_err());
     assert!(matches!(simulator.wait(Duration::ZERO), Ok(None)));
-}
-
-#[cfg(unix)]
-#[test]
-#[cfg_attr(miri, ignore = "Miri starts no process")]
-fn a_process_that_goes_on_is_waited_for_no_longer_than_asked() {
-    use std::process::Command;
-    assert!(Simulator::spawn(&mut Command::new("/nonexistent/listener")).is_err());
-    let mut simulator = Simulator::spawn(Command::new("sleep").arg("600")).unwrap();
-    assert!(matches!(simulator.wait(Duration::ZERO), Ok(None)));
-    assert!(simulator.pid().is_some());
-}
-
-#[cfg(unix)]
-#[test]
-#[cfg_attr(miri, ignore = "Miri starts no process")]
-fn a_process_may_end_after_its_output() {
-    use std::process::Command;
-    let mut simulator = Simulator::spawn(Command::new("sh").args(["-c", "exec >&-; sleep 0.3"])).unwrap();
-    assert!(simulator.wait(Duration::from_secs(60)).unwrap().unwrap().success());
 }
