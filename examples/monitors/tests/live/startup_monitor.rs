@@ -144,6 +144,7 @@ fn dependents_stop_in_reverse_order_and_come_back() {
     wait_for_state(&supervisord, "app", "RUNNING");
 
     // In whatever order the events arrive.
+    in_a_later_second();
     supervisord.ctl(&["restart", "db"]);
     supervisord.wait_for("supervisord.log", "stopped: app ", 2);
     supervisord.wait_for(SAID, "app is started because ", 3);
@@ -169,14 +170,19 @@ fn what_it_stopped_is_not_taken_for_a_persons_when_trading_resumes() {
     let Some(supervisord) = Supervisord::start("trading", &sections.concat()) else { return };
     wait_for_state(&supervisord, "t:mailer", "RUNNING");
     supervisord.wait_for(SAID, "trading resumes", 1);
-    // supervisord's times are whole seconds. A process that ends in the second in which its dependent was started seems
-    // to have ended before.
-    let started = jiff::Timestamp::now().as_second();
-    wait_for("the second after the next", || (jiff::Timestamp::now().as_second() > started + 1).then_some(()));
+    in_a_later_second();
     supervisord.ctl(&["signal", "KILL", "t:web"]);
     supervisord.wait_for(SAID, "mailer is stopped because ", 1);
     supervisord.wait_for(SAID, "trading resumes", 2);
     wait_for_state(&supervisord, "t:mailer", "RUNNING");
     assert!(!supervisord.file(SAID).contains("left alone"), "{}", supervisord.file(SAID));
     end(supervisord);
+}
+
+/// supervisord's times are whole seconds: a process that ends in the second in which its dependent was started, and
+/// runs again at once, seems to have ended before.
+fn in_a_later_second() {
+    let now = || jiff::Timestamp::now().as_second();
+    let before = now();
+    wait_for("a later second", || (now() > before + 1).then_some(()));
 }
