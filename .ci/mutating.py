@@ -149,6 +149,7 @@ def list_mutants(texts):
 def write(path, text):
     """Writes the file if it differs: cargo looks at its time."""
     if not path.exists() or path.read_text() != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
 
