@@ -339,11 +339,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Driver<B> {
         })
     }
 
-    /// Appends READY to the output.
+    /// Appends READY to the answer, whose length [`reply`](Self::reply) has checked with this in mind.
     fn append_ready(&mut self) -> Result<(), DriverError> {
-        if self.written == self.output_len {
-            (self.written, self.output_len) = (0, 0);
-        }
         let end = self.output_len.saturating_add(READY.len());
         let Some(slot) = self.session.buffer_mut().as_mut().get_mut(self.output_len..end) else {
             return Err(DriverError::BufferTooSmall(BufferTooSmall { needed: end }));

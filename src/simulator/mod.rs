@@ -114,7 +114,6 @@ pub struct Simulator {
     data: Vec<u8>,
     input: Option<Sender<Vec<u8>>>,
     output: Receiver<Vec<u8>>,
-    ended: bool,
     child: Option<Child>,
 }
 
@@ -128,7 +127,6 @@ impl Simulator {
             data: Vec::new(),
             input: Some(writer(input)),
             output: reader(output),
-            ended: false,
             child: None,
         }
     }
@@ -209,7 +207,6 @@ impl Simulator {
             Err(RecvTimeoutError::Timeout) => reports.push(Report::TimedOut),
             Err(RecvTimeoutError::Disconnected) => {
                 self.take_back(&mut reports);
-                self.ended = true;
                 reports.push(Report::Ended);
             }
         }
@@ -312,13 +309,7 @@ impl Simulator {
         let since = Instant::now();
         let left = || patience.saturating_sub(since.elapsed());
         // The output ends before the process does, and can be waited for without polling.
-        while !self.ended {
-            match self.output.recv_timeout(left()) {
-                Ok(_) => {}
-                Err(RecvTimeoutError::Timeout) => break,
-                Err(RecvTimeoutError::Disconnected) => self.ended = true,
-            }
-        }
+        while self.output.recv_timeout(left()).is_ok() {}
         loop {
             match child.try_wait()? {
                 Some(status) => return Ok(Some(status)),

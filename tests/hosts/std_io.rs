@@ -13,6 +13,10 @@ use supervisor_events::host::std_io::Wake;
 use supervisor_events::host::std_io::{HandlerError, Serve, ServeError};
 use supervisor_events::{Decoder, LengthUnit, Notification, Position, ProtocolErrorKind, Reply, Step};
 
+/// Longer than any event may take to arrive in full.
+#[cfg(unix)]
+const LONG: Duration = Duration::from_millis(2_500);
+
 fn event(serial: u64, payload: &str) -> Vec<u8> {
     events::event(serial, "X", payload)
 }
@@ -22,11 +26,14 @@ fn event(serial: u64, payload: &str) -> Vec<u8> {
 struct Peer {
     pieces: VecDeque<Vec<u8>>,
     reads: usize,
+    /// The most that a read had room for.
+    room: usize,
 }
 
 impl Read for &mut Peer {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.reads += 1;
+        self.room = self.room.max(buffer.len());
         let Some(mut piece) = self.pieces.pop_front() else { return Ok(0) };
         if piece == b"EINTR" {
             return Err(io::ErrorKind::Interrupted.into());
@@ -61,7 +68,7 @@ fn serve(
     pieces: Vec<Vec<u8>>,
     handler: impl FnMut(&Notification<'_>) -> Result<Reply<'static>, HandlerError>,
 ) -> Outcome {
-    let mut peer = Peer { pieces: pieces.into(), reads: 0 };
+    let mut peer = Peer { pieces: pieces.into(), ..Peer::default() };
     let mut writes = Writes::default();
     let result = settings.run(&mut peer, &mut writes, handler);
     let writes = writes.0.into_iter().map(|bytes| String::from_utf8(bytes).unwrap()).collect();
@@ -138,6 +145,13 @@ fn large_events_are_kept_whole_up_to_the_limit_and_cut_beyond() {
     assert!(kept[0].0 > size / 5);
     assert_eq!(kept[1], (5, 0));
     assert_eq!(writes.len(), 3);
+}
+
+#[test]
+fn small_events_need_no_more_than_the_first_buffer() {
+    let mut peer = Peer { pieces: (0..9).map(|serial| event(serial, "é")).collect(), ..Peer::default() };
+    Serve::new().run(&mut peer, io::sink(), |_| Ok(Reply::OK)).unwrap();
+    assert_eq!((peer.reads, peer.room), (10, 64 * 1024));
 }
 
 #[test]
@@ -260,6 +274,38 @@ fn what_cannot_be_written_ends_the_loop() {
     assert!(matches!(result, Err(ServeError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe));
 }
 
+#[test]
+fn a_write_is_tried_again_if_it_was_interrupted_but_not_if_it_wrote_nothing() {
+    /// The first write is interrupted, the others write a byte each, or nothing.
+    struct Odd<'a> {
+        written: &'a mut Vec<u8>,
+        interrupted: bool,
+        nothing: bool,
+    }
+    impl Write for Odd<'_> {
+        fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+            if !std::mem::replace(&mut self.interrupted, true) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let count = usize::from(!self.nothing);
+            self.written.extend_from_slice(&buffer[..count]);
+            Ok(count)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    for nothing in [false, true] {
+        let mut written = Vec::new();
+        let output = Odd { written: &mut written, interrupted: false, nothing };
+        match Serve::new().run(&event(1, "")[..], output, |_| Ok(Reply::OK)) {
+            Ok(()) => assert!(!nothing && written == b"READY\nRESULT 2\nOKREADY\n"),
+            Err(ServeError::Io(error)) => assert!(nothing && error.kind() == io::ErrorKind::WriteZero),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
 // ---- Recordings. ----
 
 #[test]
@@ -295,6 +341,22 @@ fn a_recording_is_replayed_to_its_end() {
     }
 }
 
+/// All of it arrives in one read, and nothing more comes.
+#[cfg(unix)]
+#[test]
+#[cfg_attr(miri, ignore = "Miri cannot write to a socket")]
+fn a_recording_that_arrived_at_once_is_not_waited_for() {
+    use std::os::unix::net::UnixStream;
+    let (ours, mut peer) = UnixStream::pair().unwrap();
+    peer.write_all(&[event(0, ""), event(1, "")].concat()).unwrap();
+    let mut events = Serve::new().replay(true).over(&ours, &ours);
+    for serial in [0, 1] {
+        let Ok(Wake::Event(event)) = events.next_until(Instant::now() + LONG) else { panic!("an event") };
+        assert_eq!(event.header.serial(), serial);
+        events.reply(&Reply::OK).unwrap();
+    }
+}
+
 #[test]
 fn without_a_replay_a_recording_is_input_out_of_turn() {
     let (result, writes, _) = serve(at_once(), vec![[event(0, ""), event(1, "")].concat()], |_| Ok(Reply::OK));
@@ -321,6 +383,24 @@ fn rejections_are_spaced_and_a_handler_knows_the_last_try() {
     assert_eq!(writes[3], "RESULT 2\nOKREADY\n");
     // Not less; how much more depends on the machine.
     assert!(since.elapsed() >= 2 * delay);
+}
+
+#[cfg(unix)]
+#[test]
+#[cfg_attr(miri, ignore = "Miri cannot write to a socket")]
+fn rejections_are_spaced_while_a_request_to_stop_may_come() {
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+    let (ours, mut peer) = UnixStream::pair().unwrap();
+    let (stop, _asker) = UnixStream::pair().unwrap();
+    // Longer than it is by default.
+    let delay = Duration::from_millis(1_100);
+    let mut events = Serve::new().rejection_delay(delay).stop_on(stop.as_fd()).over(&ours, &ours);
+    peer.write_all(&event(0, "")).unwrap();
+    assert!(matches!(events.next(), Ok(Some(_))));
+    let since = Instant::now();
+    events.reply(&Reply::FAIL).unwrap();
+    assert!(since.elapsed() >= delay);
 }
 
 #[cfg(unix)]
@@ -390,11 +470,17 @@ fn a_request_to_stop_ends_a_loop_that_waits() {
     let (stop, mut asker) = UnixStream::pair().unwrap();
     asker.write_all(b"x").unwrap();
     let mut events = Serve::new().stop_on(stop.as_fd()).over(&ours, &ours);
-    // Available input comes first.
+    // Available input comes first. No further event is asked for.
     peer.write_all(&event(0, "")).unwrap();
     assert!(matches!(events.next(), Ok(Some(_))));
     events.reply(&Reply::OK).unwrap();
     assert!(matches!(events.next(), Ok(None)));
+    let mut written = [0; 16];
+    peer.read_exact(&mut written).unwrap();
+    assert_eq!(&written, b"READY\nRESULT 2\nO");
+    assert!(matches!(events.next(), Ok(None)), "once more");
+    peer.set_nonblocking(true).unwrap();
+    assert!(matches!(peer.read(&mut written), Ok(1)));
 
     // An event whose rest does not arrive.
     let mut events = Serve::new().stop_on(stop.as_fd()).over(&ours, &ours);
@@ -411,7 +497,97 @@ fn a_request_to_stop_ends_a_loop_that_waits() {
     assert!(error.to_string().starts_with("stopped while waiting for the rest of an event: "), "{error}");
 }
 
+// ---- Events that do not arrive in full. ----
+
+#[cfg(unix)]
+#[test]
+#[cfg_attr(miri, ignore = "Miri cannot write to a socket")]
+fn an_event_that_arrives_in_part_is_reported_once() {
+    use std::os::unix::net::UnixStream;
+    static REPORTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let sink = |report: std::fmt::Arguments<'_>| REPORTS.lock().unwrap().push(report.to_string());
+    let (ours, mut peer) = UnixStream::pair().unwrap();
+    let mut events = Serve::new().report(sink).over(&ours, &ours);
+    let mut wait = |time| matches!(events.next_until(Instant::now() + time), Ok(Wake::Deadline));
+    assert!(wait(LONG) && REPORTS.lock().unwrap().is_empty(), "nothing has begun to arrive");
+    let event = event(1, "payload");
+    let (first, rest) = event.split_at(event.len() - 3);
+    peer.write_all(first).unwrap();
+    assert!(wait(LONG));
+    let expected = "an event has arrived in part, and nothing more has come for 2 s: ";
+    assert!(matches!(&REPORTS.lock().unwrap()[..], [report] if report.starts_with(expected)));
+    // More of it, and then nothing again.
+    peer.write_all(&rest[..1]).unwrap();
+    assert!(wait(LONG));
+    assert_eq!(REPORTS.lock().unwrap().len(), 1);
+    peer.write_all(&rest[1..]).unwrap();
+    assert_eq!(events.next().unwrap().unwrap().payload, b"payload");
+}
+
+/// A slow sender is not a silent one.
+#[cfg(unix)]
+#[test]
+#[cfg_attr(miri, ignore = "Miri cannot write to a socket")]
+fn an_event_that_arrives_slowly_is_not_reported() {
+    use std::os::unix::net::UnixStream;
+    static REPORTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let sink = |report: std::fmt::Arguments<'_>| REPORTS.lock().unwrap().push(report.to_string());
+    let (ours, mut peer) = UnixStream::pair().unwrap();
+    let mut events = Serve::new().report(sink).over(&ours, &ours);
+    let bytes = event(1, "payload");
+    let since = Instant::now();
+    for byte in bytes[..bytes.len() - 1].chunks(1) {
+        peer.write_all(byte).unwrap();
+        let pause = LONG / bytes.len() as u32;
+        assert!(matches!(events.next_until(Instant::now() + pause), Ok(Wake::Deadline)));
+    }
+    assert!(since.elapsed() > Duration::from_secs(2));
+    peer.write_all(&bytes[bytes.len() - 1..]).unwrap();
+    assert!(matches!(events.next(), Ok(Some(_))));
+    assert_eq!(*REPORTS.lock().unwrap(), [""; 0]);
+}
+
+#[cfg(unix)]
+#[test]
+#[cfg_attr(miri, ignore = "Miri cannot write to a socket")]
+fn a_server_that_counts_bytes_is_reported() {
+    use std::os::unix::net::UnixStream;
+    static REPORTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let sink = |report: std::fmt::Arguments<'_>| REPORTS.lock().unwrap().push(report.to_string());
+    let (ours, mut peer) = UnixStream::pair().unwrap();
+    let mut events = Serve::new().report(sink).over(&ours, &ours);
+    peer.write_all(&events::event_in(LengthUnit::Bytes, "s", 1, "X", "é")).unwrap();
+    assert!(matches!(events.next_until(Instant::now() + LONG), Ok(Wake::Deadline)));
+    let expected = "an event has as many bytes as its 'len' says, but fewer characters, and nothing more arrives: the \
+                    server counts bytes; set the length unit to 'bytes'";
+    assert_eq!(*REPORTS.lock().unwrap(), [expected]);
+}
+
 // ---- Lost events. ----
+
+#[cfg(unix)]
+#[test]
+#[cfg_attr(miri, ignore = "Miri cannot write to a socket")]
+fn what_does_not_come_in_time_is_reported_while_nothing_else_happens() {
+    use std::os::unix::net::UnixStream;
+    static REPORTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let sink = |report: std::fmt::Arguments<'_>| REPORTS.lock().unwrap().push(report.to_string());
+    let (ours, mut peer) = UnixStream::pair().unwrap();
+    let mut events = Serve::new().report(sink).audit(true).over(&ours, &ours);
+    for serial in [1, 3] {
+        peer.write_all(&event(serial, "")).unwrap();
+        assert!(matches!(events.next(), Ok(Some(_))));
+        // The same event, seen twice, is one.
+        assert!(matches!(events.next(), Ok(Some(_))));
+        events.reply(&Reply::OK).unwrap();
+    }
+    let mut wait =
+        |seconds| matches!(events.next_until(Instant::now() + Duration::from_secs(seconds)), Ok(Wake::Deadline));
+    assert!(wait(1) && REPORTS.lock().unwrap().is_empty(), "it may still come");
+    assert!(wait(5));
+    let reports = REPORTS.lock().unwrap();
+    assert!(matches!(&reports[..], [report] if report.starts_with("1 event was lost: poolserial 2; ")), "{reports:?}");
+}
 
 #[test]
 fn events_that_were_lost_between_two_processes_are_reported() {

@@ -15,7 +15,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use supervisor_events::host::HostError;
-use supervisor_events::host::driver::{Driver, DriverError, Next, Replied};
+use supervisor_events::host::driver::{Accepted, Driver, DriverError};
 use supervisor_events::host::{embedded as blocking, embedded_async as nonblocking, std_io as hosted};
 use supervisor_events::{BufferTooSmall, LengthUnit, Notification, ProtocolError, ProtocolErrorKind, Reply, TurnError};
 
@@ -340,12 +340,12 @@ struct Case {
     due: Outcome,
 }
 
-fn header(serial: usize, payload: &str) -> String {
+pub fn header(serial: usize, payload: &str) -> String {
     let len = payload.chars().count();
     format!("ver:3.0 server:é s serial:{serial} pool:p poolserial:{serial} eventname:X len:{len}")
 }
 
-fn events(payloads: &[&str]) -> Vec<Vec<u8>> {
+pub fn events(payloads: &[&str]) -> Vec<Vec<u8>> {
     payloads.iter().enumerate().map(|(at, payload)| format!("{}\n{payload}", header(at, payload)).into()).collect()
 }
 
@@ -540,6 +540,18 @@ fn a_handlers_error_ends_the_loop_without_an_answer() {
     assert_eq!(output.written, b"READY\n");
 }
 
+/// Whoever drives it is told of each event that was accepted instead of rejected once more.
+#[test]
+fn what_is_accepted_is_reported() {
+    let mut output = Pipe::new(Vec::new(), ALL);
+    let mut driver = Driver::new([0; 128], LengthUnit::Bytes).max_rejections(0);
+    let mut accepted = Vec::new();
+    let handler = |_: &Notification<'_>| Ok::<_, Infallible>(Reply::FAIL);
+    let report = |event: &Accepted| accepted.push(event.serial());
+    blocking::drive(&mut driver, Pipe::new(events(&["a", "b"]), ALL), &mut output, handler, report).unwrap();
+    assert_eq!((accepted, &output.written[..]), (vec![0, 1], &b"READY\nRESULT 2\nOKREADY\nRESULT 2\nOKREADY\n"[..]));
+}
+
 /// Runs a future that does not wait.
 fn now<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
@@ -700,116 +712,7 @@ fn a_host_that_is_stopped_answers_the_event_under_way() {
     assert!(!output.unflushed);
 }
 
-// ---- The driver. ----
-
-/// Feeds the bytes to the driver, and returns what it writes.
-fn feed(driver: &mut Driver<[u8; 256]>, mut input: &[u8]) -> String {
-    let mut written = Vec::new();
-    loop {
-        match driver.next().unwrap() {
-            Next::Write(bytes) => {
-                written.push(bytes[0]);
-                driver.written(1);
-            }
-            Next::Flush => driver.flushed(),
-            Next::Read(_) if input.is_empty() => break,
-            Next::Read(space) => {
-                let count = io::Read::read(&mut input, space).unwrap();
-                driver.received(count);
-            }
-            Next::Handle(_) | Next::End => break,
-        }
-    }
-    String::from_utf8(written).unwrap()
-}
-
-#[test]
-fn a_driver_stops_with_the_event_under_way() {
-    let event = events(&["abc"]).concat();
-    let mut driver = Driver::new([0; 256], LengthUnit::Bytes);
-    assert_eq!(feed(&mut driver, &event[..10]), "READY\n");
-    assert!(!driver.is_idle());
-    driver.stop();
-    assert!(matches!(driver.next(), Ok(Next::Read(_))));
-    assert_eq!(feed(&mut driver, &event[10..]), "");
-    assert!(matches!(driver.next(), Ok(Next::Handle(event)) if event.payload == b"abc"));
-    assert_eq!(driver.reply(&Reply::OK), Ok(Replied::AsGiven));
-    assert_eq!(feed(&mut driver, b""), "RESULT 2\nOK");
-    assert_eq!(driver.next(), Ok(Next::End));
-    assert_eq!(driver.next(), Ok(Next::End), "once more");
-}
-
-#[test]
-fn a_driver_that_is_idle_stops_at_once() {
-    let mut driver = Driver::new([0; 256], LengthUnit::Bytes);
-    driver.stop();
-    assert_eq!(driver.next(), Ok(Next::End), "without a READY");
-
-    let mut driver = Driver::new([0; 256], LengthUnit::Bytes);
-    assert_eq!(feed(&mut driver, b""), "READY\n");
-    driver.stop();
-    assert_eq!(driver.next(), Ok(Next::End));
-}
-
-#[test]
-fn a_driver_tells_what_it_accepts_and_what_to_do_about_it() {
-    let event = events(&[""]).concat();
-    let answers = |mut driver: Driver<[u8; 256]>| -> Vec<_> {
-        let answer = |_| {
-            feed(&mut driver, &event);
-            driver.reply(&Reply::new(b"no")).unwrap()
-        };
-        (0..4).map(answer).collect()
-    };
-    let driver = || Driver::new([0; 256], LengthUnit::Bytes);
-    let Replied::Accepted(accepted) = answers(driver())[3].clone() else { panic!() };
-    assert_eq!((accepted.serial(), accepted.eventname(), accepted.rejections()), (0, "X", 3));
-    assert_eq!(
-        accepted.to_string(),
-        "event 0 (X) was rejected 3 times, and is accepted now: supervisord would send it again and again. Answer FAIL \
-         only for what may succeed soon"
-    );
-    assert!(matches!(answers(driver().max_rejections(0))[0], Replied::Accepted(_)));
-    assert_eq!(answers(driver().result_handler(true)), vec![Replied::AsGiven; 4]);
-}
-
-#[test]
-fn a_driver_remembers_the_last_16_rejected_events() {
-    let mut driver = Driver::new([0; 256], LengthUnit::Bytes).max_rejections(1);
-    let mut accepts = |serial: usize| {
-        feed(&mut driver, format!("{}\n", header(serial, "")).as_bytes());
-        driver.reply(&Reply::FAIL).unwrap() != Replied::AsGiven
-    };
-    assert!((0..17).all(|serial| !accepts(serial)));
-    assert!(!accepts(0), "it was forgotten");
-    assert!(accepts(2) && accepts(16));
-}
-
-#[test]
-fn a_driver_tells_whose_fault_it_is() {
-    let mut driver = Driver::new([0; 64], LengthUnit::Bytes);
-    assert!(matches!(driver.reply(&Reply::OK), Err(DriverError::Turn(TurnError::NoEvent(_)))));
-    let mut small = Driver::new([0; 5], LengthUnit::Bytes);
-    assert_eq!(small.next(), Err(DriverError::BufferTooSmall(BufferTooSmall { needed: 6 })));
-
-    let mut driver = Driver::new([0; 256], LengthUnit::Bytes);
-    feed(&mut driver, b"ver");
-    driver.received(0);
-    let broken = driver.next().err();
-    assert!(matches!(broken, Some(DriverError::Protocol(error)) if error.kind == ProtocolErrorKind::TruncatedHeader));
-    driver.received(0);
-    driver.stop();
-    assert_eq!(driver.next().err(), broken, "it stays broken");
-    assert_eq!(driver.reply(&Reply::OK).err(), broken);
-
-    // Input before the answer is out of turn.
-    let mut driver = Driver::new([0; 256], LengthUnit::Bytes);
-    feed(&mut driver, &events(&[""]).concat());
-    driver.received(3);
-    assert!(
-        matches!(driver.reply(&Reply::OK), Err(DriverError::Protocol(error)) if error.kind == ProtocolErrorKind::OutOfTurn)
-    );
-}
+// ---- Interruptions. ----
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
     let act = prop_oneof![

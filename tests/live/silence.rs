@@ -1,27 +1,19 @@
 //! A listener that cannot continue reports it, once, with what to do about it.
 
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::path::Path;
-use std::process::{Command, ExitStatus, Output, Stdio};
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use crate::support::examples::example;
 use crate::support::supervisord::Supervisord;
 use crate::support::{PATIENCE, events};
 use rustix::process::{Pid, Signal, kill_process};
-use supervisor_events::host::std_io::{ServeError, serve_stdio, take_stdio};
+use supervisor_events::LengthUnit;
 use supervisor_events::simulator::{Report, Simulator};
-use supervisor_events::{LengthUnit, Reply};
-use tempfile::TempDir;
 
 fn program(name: &str) -> String {
     example(name).to_str().unwrap().to_owned()
-}
-
-fn failed(output: &Output) -> String {
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
-    String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 // ---- A server that counts bytes. ----
@@ -207,142 +199,4 @@ fn one_pipe_for_output_and_errors_is_refused() {
     let Some(supervisord) = Supervisord::start("s", &sections) else { return };
     supervisord.wait_for("said", "standard output and standard error are the same pipe or file", 1);
     supervisord.wait_for("supervisord.log", "one_pipe entered FATAL state", 1);
-}
-
-#[test]
-fn output_that_came_before_is_refused() {
-    let script = "echo hello; exec \"$0\"";
-    let mut listener = Command::new("sh");
-    listener.args(["-c", script, &program("watchdog")]).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut listener = listener.stderr(Stdio::piped()).spawn().unwrap();
-    // The pipe is not read before the listener has ended.
-    listener.wait().unwrap();
-    let said = failed(&listener.wait_with_output().unwrap());
-    assert!(said.contains("6 bytes were printed to standard output before the listener started"), "{said}");
-}
-
-#[test]
-fn an_output_that_nobody_reads_is_refused() {
-    for redirection in [">/dev/null", ">&-"] {
-        let mut listener = Command::new("sh");
-        listener.args(["-c", &format!("exec \"$0\" {redirection}"), &program("watchdog")]);
-        let said = failed(&listener.stdin(Stdio::piped()).output().unwrap());
-        assert!(said.contains("standard output is closed, or '/dev/null': nobody would see READY"), "{said}");
-    }
-}
-
-#[test]
-fn an_input_that_never_comes_is_refused() {
-    for redirection in ["</dev/null", "<&-"] {
-        let mut listener = Command::new("sh");
-        listener.args(["-c", &format!("exec \"$0\" {redirection}"), &program("watchdog")]);
-        let output = listener.stdin(Stdio::piped()).output().unwrap();
-        let said = failed(&output);
-        assert!(said.contains("standard input is closed, or '/dev/null': no event would come"), "{said}");
-        assert_eq!(output.stdout, b"", "no READY that no event follows");
-    }
-}
-
-#[test]
-fn a_terminal_is_refused() {
-    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-    let leader = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&leader).unwrap();
-    unlockpt(&leader).unwrap();
-    let name = ptsname(&leader, Vec::new()).unwrap();
-    let terminal = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
-    let mut listener = Command::new(program("watchdog"));
-    listener.stdin(terminal).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let output = listener.output().unwrap();
-    let said = failed(&output);
-    assert!(said.contains("its standard input is a terminal: supervisord has to start it"), "{said}");
-    assert_eq!(output.stdout, b"", "no READY for nobody to read");
-}
-
-#[test]
-fn a_recording_needs_a_replay() {
-    let recording = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ground-truth/streams/all_states__rec-1.bin");
-    let mut listener = Command::new(program("watchdog"));
-    listener.stdin(File::open(recording).unwrap()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let said = failed(&listener.output().unwrap());
-    assert!(said.contains("recording"), "{said}");
-}
-
-#[test]
-fn input_that_was_read_before_is_refused() {
-    let file = tempfile::tempfile().unwrap();
-    let Some(output) = in_another_process("silence::input_that_was_read_before_is_refused", file.into(), || {
-        std::io::stdin().read_line(&mut String::new()).unwrap();
-        take_stdio().map(drop)
-    }) else {
-        return;
-    };
-    let said = failed(&output);
-    assert!(said.contains("4 bytes of standard input were read into a buffer before the listener started"), "{said}");
-}
-
-#[test]
-fn standard_streams_are_taken_once() {
-    let file = tempfile::tempfile().unwrap();
-    let Some(output) = in_another_process("silence::standard_streams_are_taken_once", file.into(), || {
-        take_stdio()?;
-        take_stdio().map(drop)
-    }) else {
-        return;
-    };
-    let said = failed(&output);
-    assert!(said.contains("have been taken before"), "{said}");
-}
-
-#[test]
-fn a_loop_on_standard_streams_that_were_taken_is_refused() {
-    let file = tempfile::tempfile().unwrap();
-    let name = "silence::a_loop_on_standard_streams_that_were_taken_is_refused";
-    let Some(output) = in_another_process(name, file.into(), || {
-        take_stdio()?;
-        serve_stdio(|_| Ok(Reply::OK))
-    }) else {
-        return;
-    };
-    let said = failed(&output);
-    assert!(said.contains("have been taken before"), "{said}");
-}
-
-#[test]
-fn output_in_a_buffer_goes_to_standard_error() {
-    let directory = TempDir::new().unwrap();
-    let path = directory.path().join("output");
-    let file = File::create(&path).unwrap();
-    let name = "silence::output_in_a_buffer_goes_to_standard_error";
-    let Some(output) = in_another_process(name, file.into(), || {
-        print!("no newline");
-        let (_, mut output) = take_stdio()?;
-        Ok(output.write_all(b"READY\n")?)
-    }) else {
-        return;
-    };
-    assert!(output.status.success(), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("no newline"));
-    let written = fs::read_to_string(path).unwrap();
-    assert!(written.ends_with("READY\n") && !written.contains("no newline"), "{written}");
-}
-
-/// Runs `program` in a process of its own: the same test again, with two lines as its input. `None` in that process.
-fn in_another_process(name: &str, stdout: Stdio, program: impl FnOnce() -> Result<(), ServeError>) -> Option<Output> {
-    const MARK: &str = "IN_ANOTHER_PROCESS";
-    if std::env::var_os(MARK).is_some() {
-        std::process::exit(program().map_or_else(
-            |error| {
-                eprintln!("{error}");
-                1
-            },
-            |()| 0,
-        ));
-    }
-    let mut again = Command::new(std::env::current_exe().unwrap());
-    again.args(["--exact", name, "--nocapture"]).env(MARK, "");
-    let mut child = again.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
-    // It may have ended by then: not every program reads.
-    let _ = child.stdin.take().unwrap().write_all(b"one\ntwo\n");
-    Some(child.wait_with_output().unwrap())
 }

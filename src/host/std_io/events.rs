@@ -73,8 +73,6 @@ pub struct Events<'a, R, W> {
     /// Whether it was reported that an event did not arrive in full.
     reported: bool,
     losses: Option<Losses>,
-    /// Whether `losses` has observed the event that is waiting for its answer.
-    observed: bool,
 }
 
 /// Why [`Events::advance`] has returned.
@@ -92,18 +90,7 @@ impl<'a, R: Read, W: Write> Events<'a, R, W> {
             .result_handler(settings.result_handler);
         let input = if settings.replay { Paced::recording(input, settings.unit) } else { Paced::live(input) };
         let losses = (settings.audit == Some(true)).then(|| Losses::new(settings.resume));
-        Self {
-            settings,
-            input,
-            wait,
-            output,
-            driver,
-            stopping: false,
-            quiet_since: None,
-            reported: false,
-            losses,
-            observed: false,
-        }
+        Self { settings, input, wait, output, driver, stopping: false, quiet_since: None, reported: false, losses }
     }
 
     /// Waits for the next event; `None` if the input has ended, or the loop was asked to [stop](Serve::stop_on). Called
@@ -148,9 +135,7 @@ impl<'a, R: Read, W: Write> Events<'a, R, W> {
             }
             replied => replied,
         };
-        let replied = replied?;
-        self.observed = false;
-        if let Replied::Accepted(accepted) = replied {
+        if let Replied::Accepted(accepted) = replied? {
             (self.settings.report)(format_args!("{accepted}"));
         }
         Ok(())
@@ -210,11 +195,9 @@ impl<'a, R: Read, W: Write> Events<'a, R, W> {
                     }
                 }
                 Next::Handle(event) => {
-                    if let Some(losses) = &mut self.losses
-                        && !self.observed
-                    {
+                    // An event that is seen again changes nothing.
+                    if let Some(losses) = &mut self.losses {
                         losses.observe(&event.header);
-                        self.observed = true;
                     }
                     self.report_losses();
                     return Ok(Woken::Event);
