@@ -215,6 +215,22 @@ fn events_are_answered_on_standard_output() {
 }
 
 #[test]
+fn a_report_is_one_line_on_standard_error() {
+    let program = || {
+        let settings = Serve::new().max_rejections(0);
+        settings.stdio(|_| Err("no room\n  left on device\n".into()))
+    };
+    let event = events::event(7, "X", "");
+    let ended = in_another_process(("a_report_is_one_line_on_standard_error", 0), &event, "", |_| {}, program);
+    let Some(Ended { how, stdout, stderr }) = ended else { return };
+    let said: Vec<_> = str::from_utf8(&stderr).unwrap().lines().collect();
+    assert_eq!((how.as_str(), said.len()), ("taken", 2), "{said:?}");
+    assert_eq!(said[0], "event 7 (X) could not be handled: no room;   left on device");
+    assert!(said[1].starts_with("event 7 (X) may not be rejected, and is accepted now: "), "{said:?}");
+    assert!(stdout.ends_with(b"READY\nRESULT 2\nOKREADY\n"));
+}
+
+#[test]
 fn lost_events_are_reported_if_the_process_is_alone_in_its_pool() {
     // One is missing, and is given up after 16 others.
     let serials = (1..20).filter(|serial| *serial != 2);
