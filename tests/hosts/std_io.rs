@@ -341,6 +341,18 @@ fn a_recording_is_replayed_to_its_end() {
     }
 }
 
+#[test]
+fn a_header_in_a_recording_may_have_64_kib() {
+    let long = events::event_in(LengthUnit::CodePoints, &"s".repeat(65_000), 0, "X", "");
+    let mut seen = Vec::new();
+    let (result, _, _) = serve(at_once().replay(true), vec![[long, event(1, "")].concat()], |event| {
+        seen.push(event.header.serial());
+        Ok(Reply::OK)
+    });
+    result.unwrap();
+    assert_eq!(seen, [0, 1]);
+}
+
 /// All of it arrives in one read, and nothing more comes.
 #[cfg(unix)]
 #[test]

@@ -4,11 +4,11 @@ use std::error::Error;
 use std::io::{self, Read};
 
 use crate::cases;
-use crate::events::event;
+use crate::events::{event, event_in};
 use crate::ground_truth::{base64, recordings};
 use proptest::prelude::*;
 use supervisor_events::host::capture::{CaptureError, Notifications};
-use supervisor_events::{Event, LengthUnit, ProtocolErrorKind};
+use supervisor_events::{Event, LengthUnit, ProtocolError, ProtocolErrorKind};
 
 const UNIT: LengthUnit = LengthUnit::CodePoints;
 
@@ -128,6 +128,16 @@ fn an_error_is_the_last_item() {
         assert!(notifications.next().is_none());
     }
     assert!(Notifications::new(&b""[..], UNIT).next().is_none());
+}
+
+#[test]
+fn a_header_may_have_64_kib() {
+    let bytes = event_in(UNIT, &"s".repeat(65_000), 0, "X", "payload");
+    assert_eq!(Notifications::new(&bytes[..], UNIT).next().unwrap().unwrap().notification().payload, b"payload");
+    let bytes = event_in(UNIT, &"s".repeat(66_000), 0, "X", "");
+    let error = Notifications::new(&bytes[..], UNIT).next().unwrap().unwrap_err();
+    let is_limit = |error: ProtocolError| error.kind == ProtocolErrorKind::HeaderTooLong { limit: 65_536 };
+    assert!(matches!(error, CaptureError::Protocol(error) if is_limit(error)), "{error}");
 }
 
 #[test]

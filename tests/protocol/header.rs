@@ -75,6 +75,9 @@ fn identifiers_hold_anything() {
 fn other_orders_and_unknown_keys() {
     let reordered = parse("ver:3.0 len:6 eventname:TICK_5 poolserial:1 pool:p serial:2 server:my host").unwrap();
     assert_eq!((reordered.server(), reordered.serial(), reordered.len()), ("my host", 2, 6));
+    // A key that came before the identifier does not end it.
+    let before = parse("ver:3.0 serial:2 server:my serial:9 pool:p poolserial:1 eventname:E len:6").unwrap();
+    assert_eq!((before.server(), before.serial()), ("my serial:9", 2));
 
     let line = "ver:3.1 server:my host serial:2 span:a:b pool:p zone:1 poolserial:1 eventname:E len:0 empty: tail:z";
     let header = parse(line).unwrap();

@@ -206,6 +206,8 @@ fn every_error_names_the_key_and_the_place() {
     );
     refused("PROCESS_LOG_STDOUT", b"processname:p pid:1 channel:stdout\n", "groupname", TokenErrorKind::Missing, 34);
     refused("PROCESS_LOG_STDOUT", b"processname:\xff groupname:g pid:1\n", "processname", TokenErrorKind::NotUtf8, 12);
+    // What is not UTF-8 outranks what is missing, as in a header.
+    refused("PROCESS_STATE_FATAL", b"processname:\xff from_state:S", "processname", TokenErrorKind::NotUtf8, 12);
     refused("REMOTE_COMMUNICATION", b"kind:t\n", "type", TokenErrorKind::Missing, 6);
     refused("TICK_5", b"when:now", "when", TokenErrorKind::NotANumber, 5);
     refused("TICK_5", b"when:1 when:2", "when", TokenErrorKind::Duplicate, 7);

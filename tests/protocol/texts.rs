@@ -10,7 +10,7 @@ use crate::events::event;
 use supervisor_events::host::capture::{CaptureError, Notifications};
 use supervisor_events::host::driver::{Driver, Next, Replied};
 use supervisor_events::{
-    Decoder, Event, EventError, EventType, Header, Key, LengthUnit, Listener, ListenerState, OwnedNotification,
+    Data, Decoder, Event, EventError, EventType, Header, Key, LengthUnit, Listener, ListenerState, OwnedNotification,
     ProcessState, Quirk, Reply, SequenceAudit, StateName, Text, Tokens, Violation, communication,
 };
 
@@ -201,6 +201,12 @@ fn tokens_are_maps() {
     let map =
         r#"{"ver": "3.0", "server": "s", "serial": "1", "pool": "p", "poolserial": "2", "eventname": "E", "len": "3"}"#;
     assert_eq!(format!("{header:?}"), format!("Header {map}"));
+}
+
+#[test]
+fn data_is_a_string_if_it_can_be() {
+    assert_eq!(format!("{:?}", Data::new("é\n".as_bytes())), r#""é\n""#);
+    assert_eq!(format!("{:?}", Data::new(b"\xff\n")), r#"b"\xff\n""#);
 }
 
 #[test]

@@ -180,7 +180,7 @@ impl<'a> Line<'a> {
     }
 
     /// Refuses the line: from now on it has no text and no tokens.
-    pub(super) fn refuse(&mut self, key: Key, kind: TokenErrorKind, offset: usize) {
+    fn refuse(&mut self, key: Key, kind: TokenErrorKind, offset: usize) {
         self.fail_for_good(key, kind, offset);
         (self.text, self.seen) = (b"", Keys::NONE);
     }

@@ -3,7 +3,7 @@
 use super::line::Line;
 use crate::wire::bytes::{find, find_subslice, subslice};
 use crate::wire::data::Data;
-use crate::wire::error::{EventError, TokenErrorKind};
+use crate::wire::error::EventError;
 use crate::wire::key::{Key, Keys};
 use crate::wire::text::{Span, Text};
 use crate::wire::token::split_last_word;
@@ -74,7 +74,8 @@ impl<'a> Values<'a> for TokenLine<'a> {
     }
 }
 
-/// The name extends to the last ` groupname:`, since no free text follows it. Returns the offset of that token.
+/// The name extends to the last ` groupname:`, since no free text follows it. Returns the offset of that token; 0 if the
+/// line lacks it, which is an error of its own.
 fn processname(line: &mut Line<'_>) -> usize {
     let mut rest = line.text;
     while let Some((before, word)) = split_last_word(rest) {
@@ -84,7 +85,6 @@ fn processname(line: &mut Line<'_>) -> usize {
         }
         rest = before;
     }
-    line.refuse(Key::Groupname, TokenErrorKind::Missing, line.text.len());
     0
 }
 
