@@ -5,11 +5,12 @@
 use std::env;
 use std::fs::{self, File};
 use std::io::{Read, Write, stdin};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Command, Stdio, exit};
 use std::str;
 
 use crate::support::events;
+use rustix::fs::{Mode, OFlags, open};
 use rustix::io::{FdFlags, fcntl_getfd};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use supervisor_events::Reply;
@@ -77,13 +78,14 @@ fn assert_ends(test: (&str, usize), redirections: &str, set: impl FnOnce(&mut Co
     assert!(!stdout.ends_with(b"READY\n"), "no READY for nobody to read");
 }
 
-fn terminal() -> (std::os::fd::OwnedFd, File) {
+/// A terminal of its own, and its other end. It does not become the terminal of this process, which its end would end.
+fn terminal() -> (OwnedFd, File) {
     let leader = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&leader).unwrap();
     unlockpt(&leader).unwrap();
     let name = ptsname(&leader, Vec::new()).unwrap();
-    let terminal = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
-    (leader, terminal)
+    let terminal = open(name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+    (leader, terminal.into())
 }
 
 // ---- What is refused. ----
