@@ -221,7 +221,8 @@ mod tests {
 
     #[test]
     fn the_length_is_that_of_the_bytes() {
-        for len in [0usize, 1, 9, 10, 99, 100, 65_536] {
+        // Miri is too slow for the last one.
+        for len in [0usize, 1, 9, 10, 99, 100, 65_536].into_iter().take(if cfg!(miri) { 6 } else { 7 }) {
             let data = alloc::vec![b'x'; len];
             let reply = Reply::new(&data);
             let answer = reply.encode();

@@ -495,6 +495,7 @@ fn all_hosts_do_the_same() {
 
 /// The one difference: `host::std_io` enlarges its buffer, the others report how large it has to be.
 #[test]
+#[cfg_attr(miri, ignore = "Miri is too slow for 64 KiB")]
 fn a_reply_that_is_longer_than_the_buffer() {
     let data = "x".repeat(BUFFER);
     let replies = [Reply::from(data.clone())];
