@@ -230,6 +230,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
+        #[cfg_attr(miri, ignore = "Miri is too slow for the making of such texts")]
         fn no_key_occurs_twice(
             name in "PROCESS_STATE_(FATAL|EXITED)|PROCESS_LOG_STDOUT|TICK_5|PROCESS_GROUP_ADDED|PROCESS_COMMUNICATION_STDERR",
             extra in "( (type|data|channel|state|when|change|period|extra|x|pid|groupname|tries):[a-z1:]{0,3}){0,8}",
