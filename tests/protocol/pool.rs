@@ -146,6 +146,7 @@ fn run_with(answers: &'static [&'static [u8]]) -> (Simulator, Vec<Report>) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri is too slow for so many deliveries")]
 fn a_run_ends_even_if_a_listener_rejects_an_event_endlessly() {
     let (mut simulator, reports) = run_with(&[b"RESULT 4\nFAILREADY\n"]);
     let rejections = |reports: &[Report]| {
@@ -160,6 +161,7 @@ fn a_run_ends_even_if_a_listener_rejects_an_event_endlessly() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri is too slow for so many deliveries")]
 fn a_run_outlasts_a_listener_that_rejects_at_first() {
     let mut answers = vec![&b"RESULT 4\nFAILREADY\n"[..]; 99];
     answers.push(b"RESULT 2\nOKREADY\n");
