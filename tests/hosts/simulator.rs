@@ -88,7 +88,6 @@ fn a_run_ends_with_the_first_fault() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "in Miri, the end of a pipe does not wake its reader")]
 fn an_end_while_busy_gives_the_event_back() {
     let (mut simulator, _input, output) = busy();
     drop(output);
@@ -175,7 +174,7 @@ fn a_simulator_that_is_gone_reads_no_further() {
 }
 
 // Miri starts no process.
-#[cfg(all(unix, not(miri)))]
+#[cfg(unix)]
 mod process {
     use super::*;
     use std::io::{BufRead, BufReader};

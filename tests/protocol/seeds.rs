@@ -12,12 +12,12 @@ fn every_seed_keeps_the_invariant_of_its_target() {
     for (target, check) in TARGETS {
         let mut count = 0;
         let entries = fs::read_dir(seeds.join(target)).unwrap();
-        for entry in entries.take(cases(usize::MAX, 2)) {
+        for entry in entries.take(cases(usize::MAX, 1)) {
             let path = entry.unwrap().path();
             let checked = std::panic::catch_unwind(|| check(&fs::read(&path).unwrap()));
             assert!(checked.is_ok(), "{}", path.display());
             count += 1;
         }
-        assert!(count >= cases(10, 2), "{target}: {count} inputs");
+        assert!(count >= cases(10, 1), "{target}: {count} inputs");
     }
 }

@@ -7,7 +7,7 @@ use crate::fuzz::supervisor_end::Ends;
 use supervisor_events::{Header, LengthUnit};
 
 /// How many pieces a string has at most.
-const WORDS: u32 = cases(5, 2) as u32;
+const WORDS: u32 = cases(5, 1) as u32;
 
 /// Calls `take` with every string of at most `most` pieces. Returns their number.
 fn strings(alphabet: &[&[u8]], most: u32, take: &mut impl FnMut(&[u8])) -> usize {
