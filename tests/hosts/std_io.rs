@@ -75,6 +75,15 @@ fn serve(
     (result, writes, peer.reads)
 }
 
+/// What a test's loop reports, and the sink for it, which has to be a plain function.
+macro_rules! reports {
+    () => {{
+        static REPORTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+        let sink: fn(std::fmt::Arguments<'_>) = |report| REPORTS.lock().unwrap().push(report.to_string());
+        (&REPORTS, sink)
+    }};
+}
+
 /// Settings without a wait before each rejection.
 fn at_once() -> Serve<'static> {
     Serve::new().rejection_delay(Duration::ZERO)
@@ -216,12 +225,11 @@ fn answers_to_a_result_handler_are_not_rejections() {
 
 #[test]
 fn reports_go_to_the_sink() {
-    static REPORTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
-    let sink = |report: std::fmt::Arguments<'_>| REPORTS.lock().unwrap().push(report.to_string());
+    let (reported, sink) = reports!();
     let settings = at_once().max_rejections(1).report(sink);
     let (result, _, _) = serve(settings, vec![event(7, ""); 2], |_| Err("no".into()));
     result.unwrap();
-    let reports = REPORTS.lock().unwrap();
+    let reports = reported.lock().unwrap();
     let failed = ["event 7 (X) could not be handled, and is rejected: no", "event 7 (X) could not be handled: no"];
     assert_eq!(reports[..2], failed);
     assert!(reports[2].starts_with("event 7 (X) was rejected once, and is accepted now: "), "{reports:?}");
@@ -518,22 +526,21 @@ fn a_request_to_stop_ends_a_loop_that_waits() {
 #[cfg_attr(miri, ignore = "Miri cannot write to a socket")]
 fn an_event_that_arrives_in_part_is_reported_once() {
     use std::os::unix::net::UnixStream;
-    static REPORTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
-    let sink = |report: std::fmt::Arguments<'_>| REPORTS.lock().unwrap().push(report.to_string());
+    let (reported, sink) = reports!();
     let (ours, mut peer) = UnixStream::pair().unwrap();
     let mut events = Serve::new().report(sink).over(&ours, &ours);
     let mut wait = |time| matches!(events.next_until(Instant::now() + time), Ok(Wake::Deadline));
-    assert!(wait(LONG) && REPORTS.lock().unwrap().is_empty(), "nothing has begun to arrive");
+    assert!(wait(LONG) && reported.lock().unwrap().is_empty(), "nothing has begun to arrive");
     let event = event(1, "payload");
     let (first, rest) = event.split_at(event.len() - 3);
     peer.write_all(first).unwrap();
     assert!(wait(LONG));
     let expected = "an event has arrived in part, and nothing more has come for 2 s: ";
-    assert!(matches!(&REPORTS.lock().unwrap()[..], [report] if report.starts_with(expected)));
+    assert!(matches!(&reported.lock().unwrap()[..], [report] if report.starts_with(expected)));
     // More of it, and then nothing again.
     peer.write_all(&rest[..1]).unwrap();
     assert!(wait(LONG));
-    assert_eq!(REPORTS.lock().unwrap().len(), 1);
+    assert_eq!(reported.lock().unwrap().len(), 1);
     peer.write_all(&rest[1..]).unwrap();
     assert_eq!(events.next().unwrap().unwrap().payload, b"payload");
 }
@@ -544,8 +551,7 @@ fn an_event_that_arrives_in_part_is_reported_once() {
 #[cfg_attr(miri, ignore = "Miri cannot write to a socket")]
 fn an_event_that_arrives_slowly_is_not_reported() {
     use std::os::unix::net::UnixStream;
-    static REPORTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
-    let sink = |report: std::fmt::Arguments<'_>| REPORTS.lock().unwrap().push(report.to_string());
+    let (reported, sink) = reports!();
     let (ours, mut peer) = UnixStream::pair().unwrap();
     let mut events = Serve::new().report(sink).over(&ours, &ours);
     let bytes = event(1, "payload");
@@ -558,7 +564,7 @@ fn an_event_that_arrives_slowly_is_not_reported() {
     assert!(since.elapsed() > Duration::from_secs(2));
     peer.write_all(&bytes[bytes.len() - 1..]).unwrap();
     assert!(matches!(events.next(), Ok(Some(_))));
-    assert_eq!(*REPORTS.lock().unwrap(), [""; 0]);
+    assert_eq!(*reported.lock().unwrap(), [""; 0]);
 }
 
 #[cfg(unix)]
@@ -566,15 +572,14 @@ fn an_event_that_arrives_slowly_is_not_reported() {
 #[cfg_attr(miri, ignore = "Miri cannot write to a socket")]
 fn a_server_that_counts_bytes_is_reported() {
     use std::os::unix::net::UnixStream;
-    static REPORTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
-    let sink = |report: std::fmt::Arguments<'_>| REPORTS.lock().unwrap().push(report.to_string());
+    let (reported, sink) = reports!();
     let (ours, mut peer) = UnixStream::pair().unwrap();
     let mut events = Serve::new().report(sink).over(&ours, &ours);
     peer.write_all(&events::event_in(LengthUnit::Bytes, "s", 1, "X", "é")).unwrap();
     assert!(matches!(events.next_until(Instant::now() + LONG), Ok(Wake::Deadline)));
     let expected = "an event has as many bytes as its 'len' says, but fewer characters, and nothing more arrives: the \
                     server counts bytes; set the length unit to 'bytes'";
-    assert_eq!(*REPORTS.lock().unwrap(), [expected]);
+    assert_eq!(*reported.lock().unwrap(), [expected]);
 }
 
 // ---- Lost events. ----
@@ -584,8 +589,7 @@ fn a_server_that_counts_bytes_is_reported() {
 #[cfg_attr(miri, ignore = "Miri cannot write to a socket")]
 fn what_does_not_come_in_time_is_reported_while_nothing_else_happens() {
     use std::os::unix::net::UnixStream;
-    static REPORTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
-    let sink = |report: std::fmt::Arguments<'_>| REPORTS.lock().unwrap().push(report.to_string());
+    let (reported, sink) = reports!();
     let (ours, mut peer) = UnixStream::pair().unwrap();
     let mut events = Serve::new().report(sink).audit(true).over(&ours, &ours);
     for serial in [1, 3] {
@@ -597,22 +601,21 @@ fn what_does_not_come_in_time_is_reported_while_nothing_else_happens() {
     }
     let mut wait =
         |seconds| matches!(events.next_until(Instant::now() + Duration::from_secs(seconds)), Ok(Wake::Deadline));
-    assert!(wait(1) && REPORTS.lock().unwrap().is_empty(), "it may still come");
+    assert!(wait(1) && reported.lock().unwrap().is_empty(), "it may still come");
     assert!(wait(5));
-    let reports = REPORTS.lock().unwrap();
+    let reports = reported.lock().unwrap();
     assert!(matches!(&reports[..], [report] if report.starts_with("1 event was lost: poolserial 2; ")), "{reports:?}");
 }
 
 #[test]
 fn events_that_were_lost_between_two_processes_are_reported() {
-    static REPORTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
-    let sink = |report: std::fmt::Arguments<'_>| REPORTS.lock().unwrap().push(report.to_string());
+    let (reported, sink) = reports!();
     let settings = at_once().report(sink).audit(true).resume(Position { serial: 3, poolserial: 3 });
     // 4 to 6 are missing, and are given up after 16 other events.
     let pieces = (7..24).map(|serial| event(serial, "")).collect();
     let (result, _, _) = serve(settings, pieces, |_| Ok(Reply::OK));
     result.unwrap();
-    let reports = REPORTS.lock().unwrap();
+    let reports = reported.lock().unwrap();
     assert_eq!(reports.len(), 1, "{reports:?}");
     assert!(reports[0].starts_with("3 events were lost: poolserial 4 to 6; "), "{reports:?}");
 }
