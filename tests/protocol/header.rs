@@ -38,7 +38,8 @@ fn identifiers_hold_anything() {
         "key:value other:",
         "::",
     ] {
-        for pool in ["listener", " lead", "trail ", "", "tab\tx", "nbsp\u{a0}x", "a=b,c;d"] {
+        let pools = ["listener", " lead", "trail ", "", "tab\tx", "nbsp\u{a0}x", "a=b,c;d"];
+        for pool in pools.into_iter().step_by(cases(1, 3)) {
             let line = format!("ver:3.0 server:{server} serial:21 pool:{pool} poolserial:10 eventname:TICK_5 len:15");
             let header = parse(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
             assert_eq!((header.ver(), header.server(), header.serial()), ("3.0", server, 21), "{line:?}");

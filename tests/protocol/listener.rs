@@ -443,7 +443,8 @@ fn an_event_that_does_not_fit_is_still_answered() {
     let letters = ('à'..='ö').cycle().take(1000).collect::<String>();
     stream.extend(letters.bytes());
     // Dropped bytes stay dropped, even if there is more room later.
-    for (size, later) in [(1, 160), (7, 160), (90, 160), (1000, 160), (1, 300), (90, 300)] {
+    let sizes = [(1, 160), (7, 160), (1, 300), (90, 160), (1000, 160), (90, 300)];
+    for (size, later) in sizes.into_iter().skip(cases(0, 3)) {
         let mut session = Session::new(vec![0; 160], LengthUnit::CodePoints);
         session.ready().unwrap();
         let mut rest = &stream[..];
