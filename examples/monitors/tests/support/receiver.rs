@@ -1,5 +1,6 @@
 //! Receivers of alerts: an HTTP server that accepts JSON, and a port that refuses connections.
 
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -84,9 +85,16 @@ impl Collector {
         wait_for(what, || self.bodies.lock().unwrap().iter().find(|body| is(body)).cloned())
     }
 
-    /// How many alerts match.
+    /// How many deliveries match.
     pub fn count(&self, is: impl Fn(&Value) -> bool) -> usize {
         self.bodies.lock().unwrap().iter().filter(|body| is(body)).count()
+    }
+
+    /// The keys of the alerts that match. One that is delivered again, as when its monitor ends before it has the answer,
+    /// has the same.
+    pub fn keys(&self, is: impl Fn(&Value) -> bool) -> BTreeSet<String> {
+        let bodies = self.bodies.lock().unwrap();
+        bodies.iter().filter(|body| is(body)).map(|body| body["key"].as_str().unwrap().to_owned()).collect()
     }
 }
 
