@@ -555,16 +555,21 @@ fn an_event_that_arrives_slowly_is_not_reported() {
     let (ours, mut peer) = UnixStream::pair().unwrap();
     let mut events = Serve::new().report(sink).over(&ours, &ours);
     let bytes = event(1, "payload");
-    let since = Instant::now();
+    let (since, mut slowest) = (Instant::now(), Duration::ZERO);
     for byte in bytes[..bytes.len() - 1].chunks(1) {
+        let before = Instant::now();
         peer.write_all(byte).unwrap();
         let pause = LONG / bytes.len() as u32;
         assert!(matches!(events.next_until(Instant::now() + pause), Ok(Wake::Deadline)));
+        slowest = slowest.max(before.elapsed());
     }
     assert!(since.elapsed() > Duration::from_secs(2));
     peer.write_all(&bytes[bytes.len() - 1..]).unwrap();
     assert!(matches!(events.next(), Ok(Some(_))));
-    assert_eq!(*reported.lock().unwrap(), [""; 0]);
+    // On a machine that gives this thread no time, an event does stand still.
+    if slowest < Duration::from_secs(1) {
+        assert_eq!(*reported.lock().unwrap(), [""; 0]);
+    }
 }
 
 #[cfg(unix)]
@@ -592,6 +597,7 @@ fn what_does_not_come_in_time_is_reported_while_nothing_else_happens() {
     let (reported, sink) = reports!();
     let (ours, mut peer) = UnixStream::pair().unwrap();
     let mut events = Serve::new().report(sink).audit(true).over(&ours, &ours);
+    let since = Instant::now();
     for serial in [1, 3] {
         peer.write_all(&event(serial, "")).unwrap();
         assert!(matches!(events.next(), Ok(Some(_))));
@@ -601,7 +607,11 @@ fn what_does_not_come_in_time_is_reported_while_nothing_else_happens() {
     }
     let mut wait =
         |seconds| matches!(events.next_until(Instant::now() + Duration::from_secs(seconds)), Ok(Wake::Deadline));
-    assert!(wait(1) && reported.lock().unwrap().is_empty(), "it may still come");
+    assert!(wait(1));
+    // On a busy machine, its time may be over.
+    if since.elapsed() < Duration::from_secs(3) {
+        assert!(reported.lock().unwrap().is_empty(), "it may still come");
+    }
     assert!(wait(5));
     let reports = reported.lock().unwrap();
     assert!(matches!(&reports[..], [report] if report.starts_with("1 event was lost: poolserial 2; ")), "{reports:?}");
