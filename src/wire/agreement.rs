@@ -148,7 +148,8 @@ mod tests {
         let Ok(inputs) = std::fs::read_dir(seeds) else { return };
         let inputs: alloc::vec::Vec<_> = inputs.collect();
         assert!(inputs.len() >= 10);
-        inputs.into_iter().for_each(|input| check(&std::fs::read(input.unwrap().path()).unwrap()));
+        let step = if cfg!(miri) { 10 } else { 1 };
+        inputs.into_iter().step_by(step).for_each(|input| check(&std::fs::read(input.unwrap().path()).unwrap()));
     }
 
     proptest! {

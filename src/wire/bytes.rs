@@ -185,8 +185,8 @@ mod tests {
         let bytes = || (0..=0xff).filter(|byte| !cfg!(miri) || ENDS.contains(byte));
         for first in bytes() {
             for second in bytes() {
-                let rests = [&b""[..], b"\x80\x80\x80", b"\xbf\xbfx", b"\xbf\xc0", b"\x80\xbf", b"\x80"];
-                for rest in &rests[..if cfg!(miri) { 2 } else { rests.len() }] {
+                let rests = [&b"\x80\x80\x80"[..], b"", b"\xbf\xbfx", b"\xbf\xc0", b"\x80\xbf", b"\x80"];
+                for rest in &rests[..if cfg!(miri) { 1 } else { rests.len() }] {
                     utf8_agrees(&[&b"a"[..], &[first, second], rest].concat());
                 }
             }
