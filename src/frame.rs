@@ -1,5 +1,5 @@
 //! The position in an event, and whether the stream is broken: part of both [`Decoder`](crate::Decoder) and
-//! [`Session`](crate::Session). This file is all there is to "broken": a broken stream is never repaired.
+//! [`Session`](crate::Session). A broken stream is never repaired: whatever continues it asks here first.
 
 use crate::wire::error::{ProtocolError, ProtocolErrorKind};
 use crate::wire::length::{LengthUnit, Remaining};

@@ -89,7 +89,7 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
-// Nothing of it is in a build. Its programs are tests where they can run.
+// Compiled for the documentation only. Its programs are tests where they can run.
 #[cfg(doc)]
 #[cfg_attr(doctest, cfg(all(unix, feature = "std")))]
 pub mod guide;
@@ -104,7 +104,7 @@ mod readme {}
 #[doc = include_str!("../docs/porting.md")]
 mod porting {}
 
-// From the ground up: `wire` knows no state, the machines no I/O, `host` no grammar.
+// From the ground up: `wire` knows no turns, the machines no I/O, `host` no grammar.
 mod wire;
 
 mod audit;
@@ -115,12 +115,12 @@ mod listener_state;
 mod notification;
 mod owned;
 mod session;
-#[cfg(feature = "simulator")]
-pub mod simulator;
 mod supervisor;
 mod turn;
 
 pub mod host;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 
 #[cfg(feature = "defmt")]
 mod format;

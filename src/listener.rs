@@ -99,7 +99,7 @@ impl<const N: usize> Listener<N> {
     ///
     /// # Errors
     ///
-    /// If the listener is not ACKNOWLEDGED, or input is left over. An error changes nothing.
+    /// If the listener is not ACKNOWLEDGED, input is left over, or the stream is broken. An error changes nothing.
     pub fn ready(&mut self) -> Result<&'static [u8], TurnError> {
         self.turn.ready(self.decoder.frame())
     }
@@ -108,7 +108,7 @@ impl<const N: usize> Listener<N> {
     ///
     /// # Errors
     ///
-    /// If no complete event is waiting for its answer. An error changes nothing.
+    /// If no complete event is waiting for its answer, or the stream is broken. An error changes nothing.
     pub fn reply<'r>(&mut self, reply: &'r Reply<'_>) -> Result<EncodedReply<'r>, TurnError> {
         self.turn.reply(self.decoder.frame())?;
         Ok(reply.encode())

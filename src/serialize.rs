@@ -7,8 +7,8 @@
 //! No key of a map occurs twice, whatever a server sends: many readers of JSON refuse that, or keep the last value. A
 //! token without a field whose key is also a field's, such as a `type` in a process's payload, is called `extra:type`,
 //! which no token's own key can be. If several tokens without a field have the same key, the map has the first, as in
-//! [`Tokens::get`](crate::Tokens::get). Finding it takes time quadratic in the number of tokens, so the map leaves out those after the
-//! first 64.
+//! [`Tokens::get`](crate::Tokens::get). Finding it takes time quadratic in the number of tokens, so the map leaves out
+//! those after the first 64.
 
 use serde::ser::{Serialize, SerializeMap, SerializeStructVariant, Serializer};
 

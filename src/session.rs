@@ -106,7 +106,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     ///
     /// # Errors
     ///
-    /// If the listener is not ACKNOWLEDGED, or input is left over. An error changes nothing.
+    /// If the listener is not ACKNOWLEDGED, input is left over, or the stream is broken. An error changes nothing.
     pub fn ready(&mut self) -> Result<&'static [u8], TurnError> {
         self.core.turn.ready(&self.core.frame)
     }
@@ -115,7 +115,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
     ///
     /// # Errors
     ///
-    /// If no complete event is waiting for its answer. An error changes nothing.
+    /// If no complete event is waiting for its answer, or the stream is broken. An error changes nothing.
     pub fn reply<'r>(&mut self, reply: &'r Reply<'_>) -> Result<EncodedReply<'r>, TurnError> {
         self.core.turn.reply(&self.core.frame)?;
         self.core.next();

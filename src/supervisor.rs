@@ -9,6 +9,9 @@
 //!           UNKNOWN: permanent; the listener gets no more events, but is still shown as RUNNING
 //! ```
 //!
+//! A RESULT that never ends, of negative length for instance, leaves the listener BUSY for good. If the `result_handler`
+//! fails on a RESULT, supervisord goes to UNKNOWN as well; who runs one says so ([`Supervisor::handler_failed`]).
+//!
 //! For tests and tools. The machine reads the listener's output byte by byte, with no I/O and no buffer. Each step
 //! tells what supervisord makes of it, with all of supervisord's leniency, and what a stricter server would object to.
 
@@ -59,7 +62,7 @@ pub enum Violation {
     Spurious(u8),
     /// BUSY: a line without a number where RESULT has one.
     BadResultLine,
-    /// The `result_handler` failed.
+    /// BUSY: the `result_handler` failed on the RESULT.
     HandlerFailed,
 }
 
@@ -243,8 +246,8 @@ impl Supervisor {
         }
     }
 
-    /// Reports that the `result_handler` failed on the last RESULT: → UNKNOWN, and the event goes back to the head of
-    /// the queue.
+    /// Reports that the `result_handler` failed on the RESULT that was just [heard](ListenerOutput::Result): → UNKNOWN,
+    /// and the event goes back to the head of the queue.
     pub fn handler_failed(&mut self) -> ListenerOutput<'static> {
         self.violation(Violation::HandlerFailed)
     }

@@ -35,7 +35,7 @@
 //!   RUNNING for each, nearly at once. In a trial with 32 processes and supervisor 4.3.0, 53 of these 64 events were
 //!   lost with the default of 10, and none with `buffer_size = 64`.
 //! * **The events per second, times the seconds that the slowest event takes.** A handler that fails takes 3 seconds
-//!   and its own time.
+//!   and four times its own time.
 //! * **The events of a restart**, one or two seconds, if they matter.
 //!
 //! An entry costs supervisord the memory of one event. `buffer_size = 1000` is no trouble for events of state.

@@ -12,8 +12,8 @@
 //!
 //! Each call starts `supervisorctl`, a Python program. It has to be in the `PATH` that supervisord was started with (with
 //! supervisor in a virtual environment, it often is not; standard error then says `No such file or directory`), and the
-//! configuration needs a server for it: `[unix_http_server]` and `[rpcinterface:supervisor]`. The module `supervisord` of the monitors' package calls
-//! supervisord itself, typed and with deadlines: [calls to supervisord][calls].
+//! configuration needs a server for it: `[unix_http_server]` and `[rpcinterface:supervisor]`. The module `supervisord` of the
+//! monitors' package calls supervisord itself, typed and with deadlines: [calls to supervisord][calls].
 //!
 //! # End a container
 //!

@@ -1,11 +1,11 @@
 //! Hosts: loops around real I/O, and the driver that decides what they do next. They know no grammar.
 //!
-//! [`driver`] decides: write this, read here, handle this event, end. The hosts around it differ only in their traits
-//! for input and output: all of them write RESULT and the next READY at once, and limit rejections.
+//! [`driver`] decides: write this, read here, handle this event, end. The hosts around it have different traits for
+//! input and output; all of them write RESULT and the next READY at once, and limit rejections. `std_io` adds deadlines,
+//! delays, recordings and reports.
 //!
 //! `capture` reads recorded streams, where no answer is expected.
 
-// Documented in the modules themselves.
 #[cfg(feature = "std")]
 pub mod capture;
 pub mod driver;

@@ -198,7 +198,7 @@ impl fmt::Display for BufferTooSmall {
 
 impl core::error::Error for BufferTooSmall {}
 
-/// A name that cannot be parsed, because it is not in the table. `Debug` prints the same sentence as `Display`, for a
+/// A name that cannot be parsed, because it is none of those expected. `Debug` prints the same sentence as `Display`, for a
 /// `main` that returns it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UnknownName {

@@ -1,4 +1,5 @@
-//! The words of the protocol: pure functions on slices, with no state and no I/O.
+//! The words of the protocol: pure functions on slices, which know no turns and do no I/O. Two counters go byte by byte,
+//! that of a payload's length ([`length`]) and that of a RESULT's line ([`result_line`]).
 //!
 //! * [`table`]: every key, state, event type and payload, declared once. [`key`], [`word`], [`event_type`] and
 //!   [`payload`] generate code from it.

@@ -2,8 +2,8 @@
 //!
 //! Contract: every result that it gives is exactly the grammar's. If it gives none, the grammar decides. It reads lines
 //! in supervisord's own order, of ASCII without control characters (DEL is accepted), in which no value holds a space;
-//! such a line has only one reading. It can be deleted, and only the speed changes; the feature `optimize-for-size`
-//! leaves it out. The tests of `agreement` and the fuzz target `readers` check it against the grammar.
+//! such a line has only one reading. Without it, only the speed changes; the feature `optimize-for-size` leaves it out. The
+//! tests of `agreement` and the fuzz target `readers` check it against the grammar.
 
 use nom::sequence::preceded;
 use nom::{IResult, Parser};

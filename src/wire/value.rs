@@ -1,4 +1,4 @@
-//! The values of a payload's tokens: how each type is read and written.
+//! The values of tokens: how each type is read and written, and what both readers of payloads have to provide.
 
 use super::data::Data;
 use super::error::TokenErrorKind;

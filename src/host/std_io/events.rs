@@ -207,7 +207,7 @@ impl<'a, R: Read, W: Write> Events<'a, R, W> {
         }
     }
 
-    /// Asked again, because a borrow made in a loop cannot be returned from it.
+    /// The event that is to be handled. Asked again, because a borrow made in a loop cannot be returned from it.
     fn event(&mut self) -> Result<Option<Notification<'_>>, ServeError> {
         Ok(match self.driver.next()? {
             Next::Handle(event) => Some(event),

@@ -22,7 +22,7 @@
 //!
 //! * every failure of the handler;
 //! * every event that was accepted because it had been rejected too often;
-//! * lost events, if this process is its pool's only one (see [`Serve::audit`]);
+//! * lost events, if this process is its pool's only one, or if [`Serve::audit`] says so;
 //! * once, a payload that is complete in bytes but not in code points (the server counts bytes), or any other event that
 //!   did not arrive in full.
 //!

@@ -119,7 +119,8 @@ impl<'a> Serve<'a> {
     }
 
     /// The newest event that an earlier process of this listener answered, to [report](Self::audit) events that were
-    /// lost since then as well. Its numbers are in its header.
+    /// lost since then as well. Its numbers are in its header, and in
+    /// [`SequenceAudit::position`](crate::SequenceAudit::position). Without an audit, it has no effect.
     pub const fn resume(mut self, newest: Position) -> Self {
         self.resume = Some(newest);
         self
@@ -134,8 +135,8 @@ impl<'a> Serve<'a> {
 
     /// Ends the loop, as the end of its input does, when `stop` becomes readable: the read end of a pipe that a signal
     /// handler writes to. An event that has begun to arrive is read, handled and answered first. If nothing more of it
-    /// arrives for 2 seconds, the loop ends with [`ServeError::Incomplete`]. Costs a `poll` per read. Not for
-    /// [`run`](Self::run), which cannot wait for two things.
+    /// arrives for 2 seconds, the loop ends with [`ServeError::Incomplete`]. Costs a `poll` per read.
+    /// [`run`](Self::run), which cannot wait for two things, ignores it.
     #[cfg(unix)]
     pub const fn stop_on(mut self, stop: std::os::fd::BorrowedFd<'a>) -> Self {
         self.stop = Some(stop);

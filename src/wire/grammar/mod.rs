@@ -2,14 +2,17 @@
 //! results faster.
 //!
 //! ```text
-//! header       = "ver:" word " server:" any " serial:" number " pool:" name " poolserial:" number
-//!                " eventname:" word " len:" number          ; unknown tokens may follow any token but ver and server
+//! header       = "ver:" plain " server:" any " serial:" number " pool:" name " poolserial:" number
+//!                " eventname:" plain " len:" number         ; unknown tokens may follow any token but ver and server;
+//!                                                           ; after "ver:" plain, the tokens may be in any order
 //! process-line = "processname:" any " groupname:" name *( " " token )
 //! group-line   = "groupname:" name *( " " token )
 //! tick-line    = "when:" number *( " " token )
 //! remote-line  = "type:" any
 //! token        = key ":" word                               ; known, once each, in any order; or unknown
 //! word         = *( any byte but a space )
+//! plain        = 1*( any byte but a space and a newline )
+//! number       = 1*digit                                    ; less than 2 to the power of 64
 //! name         = word *( " " word-without-a-colon )
 //! any          = *( any byte )                              ; what the others leave; may look like tokens
 //! ```
