@@ -99,7 +99,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Session<B> {
 
     /// The event that is waiting for its answer.
     pub fn notification(&self) -> Option<Notification<'_>> {
-        self.core.turn.is_due().then(|| self.core.held.notification(self.buffer.as_ref()))
+        let (core, buffer) = (&self.core, self.buffer.as_ref());
+        (core.turn.is_due() && core.filled <= buffer.len()).then(|| core.held.notification(buffer))
     }
 
     /// ACKNOWLEDGED → READY. Returns the bytes to write.
@@ -197,6 +198,11 @@ impl Core {
                 0 if !self.turn.unread() => Ok(None),
                 _ => self.frame.fail(self.offset(), ProtocolErrorKind::OutOfTurn),
             };
+        }
+        if self.filled > buffer.len() {
+            // The caller has shortened the buffer, against the documentation.
+            let limit = buffer.len().saturating_sub(1);
+            return self.frame.fail(self.start, ProtocolErrorKind::HeaderTooLong { limit });
         }
         let mut new = self.filled;
         self.filled = buffer.len().min(new.saturating_add(read));

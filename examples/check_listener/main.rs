@@ -67,6 +67,9 @@ exit codes:
 /// How many checks run at the same time by default. They wait more than they work.
 const AT_A_TIME: usize = 4;
 
+/// Long enough for any listener, and for all sums of it.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// How long the first check may wait after the timeout, to tell a slow listener from a silent one.
 const LONGEST_GRACE: Duration = Duration::from_secs(20);
 
@@ -160,8 +163,8 @@ fn jobs_at_once(value: OsString) -> Result<usize, Box<dyn std::error::Error>> {
 fn timeout(value: OsString) -> Result<Duration, Box<dyn std::error::Error>> {
     let seconds: f64 = value.parse().map_err(|error| format!("--timeout: {error}"))?;
     match Duration::try_from_secs_f64(seconds) {
-        Ok(time) if !time.is_zero() => Ok(time),
-        Ok(_) => Err("--timeout: it has to be more than 0".into()),
+        Ok(time) if !time.is_zero() && time <= LONGEST_TIMEOUT => Ok(time),
+        Ok(_) => Err(format!("--timeout: it has to be more than 0, and at most {}", LONGEST_TIMEOUT.as_secs()).into()),
         Err(error) => Err(format!("--timeout: {error}").into()),
     }
 }

@@ -167,7 +167,8 @@ pub fn run(listener: &[OsString]) -> io::Result<()> {
     let mut control = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut listener = match receive(&control).and_then(|streams| start(listener, streams)) {
         Ok(listener) => listener,
-        Err(error) => return writeln!(control, "0 {}", error.raw_os_error().unwrap_or(1)),
+        // In one write: the checker reads the answer at once.
+        Err(error) => return control.write_all(format!("0 {}\n", error.raw_os_error().unwrap_or(1)).as_bytes()),
     };
     let pid = Pid::from_child(&listener);
     control.write_all(format!("{} 0\n", pid.as_raw_nonzero()).as_bytes())?;

@@ -51,8 +51,9 @@
 //! ```
 //!
 //! ```ignore
-//! //! The smallest useful listener on tokio: it answers events, and ends at Ctrl-C or SIGTERM.
+//! //! The smallest useful listener on tokio: it names each event, answers it, and ends at Ctrl-C or SIGTERM.
 //!
+//! use std::io::Write;
 //! use std::time::Duration;
 //!
 //! use embedded_io_adapters::tokio_1::FromTokio;
@@ -74,7 +75,11 @@
 //!     loop {
 //!         tokio::select! {
 //!             event = host.next() => match event? {
-//!                 Some(_event) => host.reply(&Reply::OK).map(drop)?,
+//!                 Some(event) => {
+//!                     // The event borrows from the host until it is answered.
+//!                     writeln!(std::io::stderr(), "{}", event.header.eventname())?;
+//!                     host.reply(&Reply::OK)?;
+//!                 }
 //!                 None => return Ok(()),
 //!             },
 //!             _ = interrupt.recv() => break,
@@ -97,12 +102,11 @@
 //!
 //! # Replay a capture
 //!
-//! A capture is what a listener has read from its standard input. `tee` makes one:
+//! A capture is what a listener has read from its standard input. `tee` makes one. Here the listener itself is
+//! supervisord's child, so that its end is noticed, as it is without `tee`:
 //!
 //! ```ini
-//! command = sh -c 'tee /tmp/capture.bin | /usr/local/bin/my-listener'
-//! ; Ends all three programs, not the shell alone.
-//! stopasgroup = true
+//! command = bash -c 'exec /usr/local/bin/my-listener < <(exec tee -a /tmp/capture.bin)'
 //! ```
 //!
 //! This prints it:

@@ -78,7 +78,9 @@
 //! # It does not start in a terminal
 //!
 //! `this is an event listener, and its standard input is a terminal`: supervisord starts listeners. To try it, use
-//! `check_listener`, the example `own_supervisor`, or a capture as standard input.
+//! `check_listener` or the example `own_supervisor`. With a [capture](super::recipes#replay-a-capture) as standard input, it
+//! has to be told so ([`Serve::replay`](crate::host::std_io::Serve::replay)), and its answers have to go somewhere:
+//! `my-listener <capture.bin | cat`.
 //!
 //! # Errors of the stream
 //!

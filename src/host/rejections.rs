@@ -94,7 +94,7 @@ impl fmt::Display for Accepted {
         }
         f.write_str(
             ", and is accepted now: supervisord would send it again and again. \
-             Answer FAIL only for what may succeed soon",
+             Reject only what may succeed soon",
         )
     }
 }

@@ -527,6 +527,7 @@ fn usage() {
         (&["--timeout", "0"], good),
         (&["--timeout", "soon"], good),
         (&["--timeout", "-1"], good),
+        (&["--timeout", "1e19"], good),
         (&["--jobs", "0"], good),
         (&["--jobs", "many"], good),
         (&["--events", "SOMETHING_NEW"], good),
@@ -536,6 +537,11 @@ fn usage() {
         let output = check_listener(arguments, command);
         assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{arguments:?}");
         assert!(output.stderr.starts_with(b"error: "), "{arguments:?}");
+    }
+    // The reason is told each time.
+    for _ in 0..20 {
+        let said = check_listener(&[], &["/nonexistent/listener"]).stderr;
+        assert!(String::from_utf8_lossy(&said).contains("No such file or directory"), "{}", said.escape_ascii());
     }
     let output = check_listener(&["--list"], none);
     assert_eq!(output.status.code(), Some(0));

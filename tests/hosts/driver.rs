@@ -70,8 +70,8 @@ fn a_driver_tells_what_it_accepts_and_what_to_do_about_it() {
     assert_eq!((accepted.serial(), accepted.eventname(), accepted.rejections()), (7, "X", 3));
     assert_eq!(
         accepted.to_string(),
-        "event 7 (X) was rejected 3 times, and is accepted now: supervisord would send it again and again. Answer FAIL \
-         only for what may succeed soon"
+        "event 7 (X) was rejected 3 times, and is accepted now: supervisord would send it again and again. Reject only \
+         what may succeed soon"
     );
     assert!(matches!(answers(driver().max_rejections(0))[0], Replied::Accepted(_)));
     assert_eq!(answers(driver().result_handler(true)), vec![Replied::AsGiven; 4]);

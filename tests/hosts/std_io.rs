@@ -543,6 +543,12 @@ fn an_event_that_arrives_in_part_is_reported_once() {
     assert_eq!(reported.lock().unwrap().len(), 1);
     peer.write_all(&rest[1..]).unwrap();
     assert_eq!(events.next().unwrap().unwrap().payload, b"payload");
+    // The next event may be late for another reason.
+    events.reply(&Reply::OK).unwrap();
+    peer.write_all(&events::event_in(LengthUnit::Bytes, "s", 2, "X", "é")).unwrap();
+    assert!(matches!(events.next_until(Instant::now() + LONG), Ok(Wake::Deadline)));
+    let reports = reported.lock().unwrap();
+    assert!(matches!(&reports[..], [_, report] if report.ends_with("set the length unit to 'bytes'")), "{reports:?}");
 }
 
 /// A slow sender is not a silent one.

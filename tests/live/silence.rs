@@ -130,6 +130,28 @@ fn a_fatal_process_that_matters_ends_supervisord() {
     assert_eq!(supervisord.file("said").lines().next(), Some("web is FATAL: shutting supervisord down"));
 }
 
+// ---- A listener that ends, behind `tee`. ----
+
+/// The guide's recipe for a capture.
+#[test]
+fn the_end_of_a_listener_whose_input_is_captured_is_noticed() {
+    let recipes = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/recipes.rs")).unwrap();
+    let command = recipes.lines().find_map(|line| line.strip_prefix("//! command = bash -c ")).unwrap();
+    let command =
+        command.replace("/usr/local/bin/my-listener", "sh crashes").replace("/tmp/capture.bin", "capture.bin");
+    let sections = format!(
+        "[eventlistener:crashes]\ncommand = bash -c {command}\ndirectory = %(here)s\nautorestart = true\nstartsecs = 0\n\
+         events = PROCESS_STATE_STOPPED\n[program:web]\ncommand = cat\nstartsecs = 0\n"
+    );
+    let Some(mut supervisord) = Supervisord::start("s", &sections) else { return };
+    supervisord.write("crashes", "echo READY\nread -r header && exit 3\n");
+    supervisord.ctl(&["stop", "web"]);
+    // The next process is sent it again.
+    supervisord.wait_for("supervisord.log", "exited: crashes (exit status 3; not expected)", 2);
+    supervisord.wait_for("capture.bin", "processname:web groupname:web from_state:STOPPING", 2);
+    assert!(supervisord.stop().success());
+}
+
 // ---- Events that are lost. ----
 
 /// A listener that is alone in its pool, with a small buffer.

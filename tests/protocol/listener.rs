@@ -475,6 +475,29 @@ fn an_event_that_does_not_fit_is_still_answered() {
     }
 }
 
+/// Against the documentation, which says what has to stay.
+#[test]
+fn a_buffer_that_is_shortened_too_much_breaks_the_stream() {
+    for (held, left) in [(50, 10), (50, 0), (HEADER + 3, 10), (HEADER + 3, HEADER)] {
+        let mut session = Session::new(vec![0; 200], LengthUnit::CodePoints);
+        session.ready().unwrap();
+        session.space()[..held].copy_from_slice(&EVENT[..held]);
+        assert_eq!(session.received(held), Ok(None));
+        session.buffer_mut().truncate(left);
+        assert_eq!(session.space().len(), 0);
+        let error = session.received(5).unwrap_err();
+        assert_eq!(error.kind, ProtocolErrorKind::HeaderTooLong { limit: left.saturating_sub(1) });
+    }
+    let mut session = Session::new(vec![0; 200], LengthUnit::CodePoints);
+    session.ready().unwrap();
+    session.space()[..EVENT.len()].copy_from_slice(EVENT);
+    session.received(EVENT.len()).unwrap().unwrap();
+    session.buffer_mut().truncate(EVENT.len());
+    assert!(session.notification().is_some());
+    session.buffer_mut().truncate(EVENT.len() - 1);
+    assert!(session.notification().is_none());
+}
+
 #[test]
 fn a_buffer_is_full_only_while_the_event_is_incomplete() {
     let mut session = Session::new(vec![0; EVENT.len()], LengthUnit::CodePoints);

@@ -68,6 +68,8 @@ struct Known {
     under_way: BTreeSet<String>,
     /// Processes that are left alone, and have been reported.
     left_alone: BTreeSet<String>,
+    /// Those that a dry run has reported.
+    would_restart: BTreeSet<String>,
 }
 
 /// What to do about an unhealthy process.
@@ -133,11 +135,15 @@ impl Guard {
 
     /// Records that a process is healthy.
     pub fn is_well(&self, alerts: &Alerts, context: &Context<'_>, process: &Process) {
-        if self.update(|known| known.left_alone.remove(&process.full_name())) {
-            let kind = if self.settings.dry_run { self.words.restarted } else { self.words.left_alone };
-            let about = Some((process.name.as_str(), process.group.as_str()));
-            alerts.send(context, [Alert::new(Severity::Info, kind, about, json!({})).status(Status::Resolved)]);
-        }
+        let name = process.full_name();
+        // The settings may have changed since the alert.
+        let reported = self.update(|known| [known.left_alone.remove(&name), known.would_restart.remove(&name)]);
+        let about = Some((process.name.as_str(), process.group.as_str()));
+        let kinds = [self.words.left_alone, self.words.restarted].into_iter().zip(reported);
+        let resolved = |(kind, reported): (_, bool)| {
+            reported.then(|| Alert::new(Severity::Info, kind, about, json!({})).status(Status::Resolved))
+        };
+        kinds.filter_map(resolved).for_each(|alert| alerts.send(context, [alert]));
     }
 
     /// Stops a process and starts it again, in a thread. `pid` is the process to stop; `None` if it has already been
@@ -186,7 +192,8 @@ impl Known {
         let times = self.restarts.entry(full_name.into()).or_default();
         times.retain(is_recent);
         if settings.dry_run || times.len() >= settings.restarts {
-            return if self.left_alone.insert(full_name.into()) { Decision::LeaveAlone } else { Decision::Nothing };
+            let reported = if settings.dry_run { &mut self.would_restart } else { &mut self.left_alone };
+            return if reported.insert(full_name.into()) { Decision::LeaveAlone } else { Decision::Nothing };
         }
         times.push(now);
         self.under_way.insert(full_name.into());
@@ -210,5 +217,15 @@ mod tests {
         let times = [1000, 1010, 1020, 1030, 1099, 1100, 1105, 1110, 900];
         let expected = ["1", "2", "left alone", "", "", "2", "", "2", "1"];
         assert_eq!(times.map(&mut decided), expected);
+    }
+
+    #[test]
+    fn a_dry_run_is_reported_apart() {
+        let mut settings = GuardSettings { start_grace: 0, restarts: 1, restart_seconds: 100, dry_run: true };
+        let mut known = Known::default();
+        let mut leaves_alone = |settings: &_, now| matches!(known.decide("g:a", now, settings), Decision::LeaveAlone);
+        assert_eq!([1000, 1010].map(|now| leaves_alone(&settings, now)), [true, false]);
+        settings.dry_run = false;
+        assert_eq!([1020, 1030, 1040].map(|now| leaves_alone(&settings, now)), [false, true, false]);
     }
 }

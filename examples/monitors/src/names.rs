@@ -37,6 +37,12 @@ impl ProcessPattern {
         fits(&self.group, group) && fits(&self.name, name)
     }
 
+    /// Whether the pattern matches all that the other one matches.
+    pub fn covers(&self, other: &Self) -> bool {
+        let wider = |this: &Option<String>, other| this.is_none() || this == other;
+        wider(&self.group, &other.group) && wider(&self.name, &other.name)
+    }
+
     /// Whether the pattern matches this process.
     pub fn names(&self, process: &Process) -> bool {
         self.matches(&process.group, &process.name)

@@ -195,6 +195,8 @@ impl<'a, R: Read, W: Write> Events<'a, R, W> {
                     }
                 }
                 Next::Handle(event) => {
+                    // The next event may be late for another reason.
+                    self.reported = false;
                     // An event that is seen again changes nothing.
                     if let Some(losses) = &mut self.losses {
                         losses.observe(&event.header);

@@ -23,8 +23,8 @@
 //! * every failure of the handler;
 //! * every event that was accepted because it had been rejected too often;
 //! * lost events, if this process is its pool's only one, or if [`Serve::audit`] says so;
-//! * once, a payload that is complete in bytes but not in code points (the server counts bytes), or any other event that
-//!   did not arrive in full.
+//! * once for each event that does not arrive in full: its payload is complete in bytes but not in code points (the server
+//!   counts bytes), or a part of it is missing.
 //!
 //! Standard streams that are not supervisord's are an error at the start: see [`take_stdio`].
 

@@ -105,11 +105,18 @@ impl Monitor for HttpGuard {
         let Event::Tick(_) = event else { return Ok(()) };
         let findings = self.checker.check();
         let all = self.supervisord.processes()?;
+        let endpoints = || self.checker.endpoints().zip(&findings);
+        let failing: Vec<_> = endpoints()
+            .filter(|(_, found)| found.is_err())
+            .filter_map(|(endpoint, _)| endpoint.process.clone())
+            .collect();
         for ((endpoint, found), failed) in self.checker.endpoints().zip(&findings).zip(&mut self.failed) {
             let named = |process: &&_| endpoint.process.as_ref().is_some_and(|pattern| pattern.names(process));
             let Err(error) = found else {
                 *failed = 0;
-                all.iter().filter(named).for_each(|process| self.guard.is_well(&self.alerts, context, process));
+                // A process may have several endpoints.
+                let well = all.iter().filter(named).filter(|process| !failing.iter().any(|bad| bad.names(process)));
+                well.for_each(|process| self.guard.is_well(&self.alerts, context, process));
                 continue;
             };
             *failed = failed.saturating_add(1);

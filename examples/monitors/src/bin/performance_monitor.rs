@@ -29,12 +29,13 @@ use supervisor_events::Event;
 use supervisor_monitors::Failure;
 use supervisor_monitors::alerts::{Alert, Alerts, Severity, Status};
 use supervisor_monitors::command::{Hook, TickSettings};
+use supervisor_monitors::endpoints::deadline;
 use supervisor_monitors::limits::{Figure, Firing, Kind, Limits};
 use supervisor_monitors::log::{Level, log};
 use supervisor_monitors::metrics::{ProcessMetrics, Trend, by_name, measure};
 use supervisor_monitors::names::ProcessPattern;
 use supervisor_monitors::run::{Context, Monitor, monitor};
-use supervisor_monitors::settings::{Common, List, number, seconds, threshold};
+use supervisor_monitors::settings::{Common, List, number, threshold};
 use supervisor_monitors::state::State;
 use supervisor_monitors::supervisord::{Process, Supervisord, log_failure};
 
@@ -50,8 +51,8 @@ struct Settings {
     /// matches a process and has the limit applies
     #[arg(long, env, default_value = "")]
     limits: List<Limits>,
-    /// Seconds over which CPU use is measured at each tick
-    #[arg(long, env, default_value = "1", value_parser = seconds)]
+    /// Seconds over which CPU use is measured at each tick: at most 4
+    #[arg(long, env, default_value = "1", value_parser = deadline)]
     interval: Duration,
     /// Alert when the system uses more than this percentage of all CPUs
     #[arg(long, env, default_value = "80", value_parser = threshold)]

@@ -95,6 +95,11 @@ impl Monitor for StartupMonitor {
             names.processes("--dependents", settings.dependencies.patterns());
             settings.trading_group.iter().for_each(|group| names.group("--trading-group", group));
         })?;
+        if let Some(circle) = settings.dependencies.circle() {
+            let circle = circle.iter().map(ToString::to_string).collect::<Vec<_>>().join(" needs ");
+            let message = format!("--dependents: {circle}: unless something else starts one of these, none is started");
+            log(Level::Warning, message, json!({}));
+        }
         let (state, alerts) = (State::open(&settings.common, "")?, Alerts::new(&settings.common)?);
         let supervisord = supervisord.noting_stops(&settings.common)?;
         let hook = Hook::at_events(settings.commands.clone(), &settings.common)?;

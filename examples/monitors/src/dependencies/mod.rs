@@ -39,6 +39,24 @@ impl DependencySettings {
         let needs = |dependent: &'a Dependent| dependent.needs.iter().map(|need| &need.processes);
         self.dependents.iter().flat_map(move |dependent| needs(dependent).chain([&dependent.dependent]))
     }
+
+    /// The first dependent that needs itself, by way of others or not, and what it needs for that, in order.
+    pub fn circle(&self) -> Option<Vec<&ProcessPattern>> {
+        self.dependents.iter().find_map(|first| self.way(vec![&first.dependent], &first.dependent))
+    }
+
+    /// What leads from the last of `way` to `end`, after `way`.
+    fn way<'a>(&'a self, way: Vec<&'a ProcessPattern>, end: &ProcessPattern) -> Option<Vec<&'a ProcessPattern>> {
+        let last = *way.last()?;
+        let dependents = self.dependents.iter().filter(|entry| entry.dependent.covers(last));
+        dependents.flat_map(|entry| &entry.needs).find_map(|need| {
+            let further = [&way[..], &[&need.processes]].concat();
+            if end.covers(&need.processes) {
+                return Some(further);
+            }
+            if way.contains(&&need.processes) { None } else { self.way(further, end) }
+        })
+    }
 }
 
 /// Processes, and what they need.

@@ -180,3 +180,18 @@ fn critical_processes_run_if_all_do() {
     let runs = |text: &str| runs(&processes, &[text.parse().unwrap(), "a".parse().unwrap()]).map(|runs| runs.len());
     assert_eq!([runs("g:b"), runs("a"), runs("g:*"), runs("x")], [Some(2), Some(1), None, None]);
 }
+
+#[test]
+fn circles_are_found() {
+    let circle = |text: &str| {
+        let dependents = dependents(text);
+        let names = dependents.circle()?.iter().map(ToString::to_string).collect::<Vec<_>>();
+        Some(names.join(" "))
+    };
+    assert_eq!(circle("web=web").as_deref(), Some("web web"));
+    assert_eq!(circle("app=web,web=db+cache,db=exited(web)").as_deref(), Some("web db web"));
+    assert_eq!(circle("a=g:*,g:*=g:x").as_deref(), Some("g:* g:x"));
+    for text in ["", "app=db+cache,web=app+db", "g:*=h:x,h:*=i:*", "a=b,b=c,d=c"] {
+        assert_eq!(circle(text), None, "{text}");
+    }
+}

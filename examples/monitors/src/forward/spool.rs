@@ -8,7 +8,8 @@
 //! * `L`: the rest is the id of the last event before this file was started.
 //!
 //! The file only grows, until more than half of it is obsolete; then a new one replaces it. So a killed process leaves
-//! a valid file, except perhaps for the last record. That event was not answered, and its record is cut off.
+//! a valid file, except perhaps for the last record. That event was not answered, and its record is cut off. Any other
+//! damage is the disk's or a person's: it costs one record.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -101,9 +102,8 @@ impl Spool {
     fn load(&mut self) -> io::Result<()> {
         let size = self.file.metadata()?.len();
         let mut input = BufReader::new(self.file.try_clone()?);
-        while let Some(body) = read_record(&mut input, size - self.end)? {
-            let len = (HEAD + body.len()) as u64;
-            match body.split_first() {
+        while let Some((len, body)) = read_record(&mut input, size - self.end)? {
+            match body.as_deref().and_then(<[u8]>::split_first) {
                 Some((b'M', rest)) => {
                     self.last = Message::from_bytes(rest).map(|message| message.last_id().into()).unwrap_or_default();
                     self.queue.push_back(Entry { at: self.end, len });
@@ -111,10 +111,17 @@ impl Spool {
                 }
                 Some((b'D', _)) => self.waiting -= self.queue.pop_front().map_or(0, |entry| entry.len),
                 Some((b'L', id)) => self.last = String::from_utf8_lossy(id).into(),
+                _ if self.end + len < size => {
+                    let details = json!({ "at": self.end, "bytes": len });
+                    log(Level::Error, "the spool is damaged: a record is lost", details);
+                    // It was probably a message, which a later record marks as done.
+                    self.queue.push_back(Entry { at: self.end, len: 0 });
+                }
                 _ => break,
             }
             self.end += len;
         }
+        self.queue.retain(|entry| entry.len > 0);
         if self.end < size {
             let details = json!({ "bytes": size - self.end });
             log(Level::Warning, "the spool's last record is incomplete: it is cut off", details);
@@ -168,8 +175,8 @@ impl Spool {
         let Some(entry) = self.queue.front() else { return Ok(None) };
         let mut bytes = vec![0; entry.len as usize];
         self.file.read_exact_at(&mut bytes, entry.at)?;
-        let body = read_record(&mut &bytes[..], entry.len)?.unwrap_or_default();
-        let message = body.get(1..).and_then(Message::from_bytes);
+        let body = read_record(&mut &bytes[..], entry.len)?.and_then(|(_, body)| body);
+        let message = body.as_ref().and_then(|body| body.get(1..)).and_then(Message::from_bytes);
         message.map(Some).ok_or_else(|| io::Error::other("the spool was changed by somebody else"))
     }
 
@@ -278,8 +285,9 @@ fn record(kind: u8, rest: &[u8]) -> Vec<u8> {
     [&(body.len() as u32).to_le_bytes(), &crc32fast::hash(&body).to_le_bytes(), &body[..]].concat()
 }
 
-/// Reads the body of a record with at most `left` bytes. `None` if the record is incomplete.
-fn read_record(input: &mut impl Read, left: u64) -> io::Result<Option<Vec<u8>>> {
+/// Reads a record of at most `left` bytes: its length, and its body if that is what was written. `None` if the record is
+/// incomplete.
+fn read_record(input: &mut impl Read, left: u64) -> io::Result<Option<(u64, Option<Vec<u8>>)>> {
     if left < HEAD as u64 {
         return Ok(None);
     }
@@ -293,5 +301,6 @@ fn read_record(input: &mut impl Read, left: u64) -> io::Result<Option<Vec<u8>>> 
     }
     let mut body = vec![0; len as usize];
     input.read_exact(&mut body)?;
-    Ok(Some(body).filter(|body| crc32fast::hash(body) == checksum))
+    let body = Some(body).filter(|body| crc32fast::hash(body) == checksum);
+    Ok(Some((HEAD as u64 + u64::from(len), body)))
 }

@@ -34,7 +34,8 @@ pub fn back_up(
             Err(error) => failed.push(format!("{}: {error}", state.display())),
         }
     }
-    let backups = absolute(directory)?;
+    // A name may lead to it by another way.
+    let backups = fs::canonicalize(directory)?;
     for name in files {
         let mut found = Found::default();
         if let Err(error) = found.find(name, &backups) {
@@ -109,7 +110,7 @@ impl Found {
         }
         if path.is_file() {
             self.files.insert(path.to_owned());
-        } else if path.is_dir() && path != backups {
+        } else if path.is_dir() && fs::canonicalize(path).ok().as_deref() != Some(backups) {
             let Some(deepest) = deepest.checked_sub(1) else {
                 self.failed.push(format!("{}: more than {DEEPEST} nested directories", path.display()));
                 return Ok(());
@@ -209,6 +210,12 @@ mod tests {
         fs::create_dir(backups.join("1970-01-01T00-00-01Z.part")).unwrap();
         back_up(3600).unwrap();
         assert_eq!(names(&backups), ["1970-01-01T00-00-00Z-2", "1970-01-01T01-00-00Z", "mine"]);
+        // By other ways to the same directory.
+        std::os::unix::fs::symlink(&backups, path("link")).unwrap();
+        for (name, second) in [("b/../b/backups", 7200), ("link", 10_800)] {
+            let backup = super::back_up(&files, None, &path(name), 9, Timestamp::from_second(second).unwrap()).unwrap();
+            assert!(root(&backup).join("b/s.json").exists() && !root(&backup).join("b/backups").exists(), "{name}");
+        }
     }
 
     #[test]

@@ -88,6 +88,25 @@ fn a_torn_end_is_cut_off() {
 }
 
 #[test]
+fn a_damaged_record_costs_one_event() {
+    let Some(mut nats) = Nats::start() else { return };
+    let url = nats.url();
+    nats.kill();
+    let place = Place::new();
+    let mut listener = place.listener(&url, &[]);
+    (0..4).for_each(|number| deliver(&mut listener, &payload(number)));
+    terminate(listener);
+    let mut spool = fs::read(place.spool()).unwrap();
+    spool[40] ^= 1;
+    fs::write(place.spool(), spool).unwrap();
+    nats.restart();
+    let listener = place.listener(&url, &[]);
+    assert_events(&nats.messages(3), 1..4);
+    assert_eq!(place.log().matches("the spool is damaged: a record is lost").count(), 1);
+    terminate(listener);
+}
+
+#[test]
 fn an_event_is_held_while_the_disk_is_full() {
     let Some(mut nats) = Nats::start() else { return };
     let url = nats.url();

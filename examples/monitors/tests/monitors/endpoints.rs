@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use super::programs::{Driven, server};
+use super::fake_supervisord::FakeSupervisord;
+use super::programs::{Driven, levels, server};
 use crate::support::receiver::{ClosedPort, Collector};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -101,4 +102,26 @@ fn endpoints_that_do_not_answer_in_time_are_down_and_reported_once() {
     }
     monitor.end();
     assert_eq!(alerts.count(|_| true), 4);
+}
+
+/// A process that another endpoint finds healthy is not.
+#[test]
+fn a_process_with_two_endpoints_is_told_about_once() {
+    let (directory, supervisord) = (TempDir::new().unwrap(), FakeSupervisord::start());
+    let open = server(|mut stream| drop(stream.read(&mut [0])));
+    let closed = ClosedPort::new();
+    let endpoints = format!(
+        "good=tcp://127.0.0.1:{open}#process=t:web,bad=tcp://{}#process=t:web,well=tcp://127.0.0.1:{open}#process=t:web",
+        closed.address()
+    );
+    let settings = ["--endpoints", &endpoints, "--deadline", "4", "--start-grace", "0", "--dry-run", "true"];
+    supervisord.set(&[("t", "web", "RUNNING", 1)]);
+    let mut monitor = Driven::start_with("http_guard", directory.path(), &settings, &supervisord.environment());
+    for tick in 1..4 {
+        monitor.send("TICK_5", &format!("when:{tick}"));
+    }
+    let lines = monitor.lines();
+    assert_eq!(levels(&lines, "WARNING").iter().filter(|line| *line == "alert: CHECK_RESTART").count(), 1, "{lines:?}");
+    assert_eq!(levels(&lines, "INFO").iter().filter(|line| line.starts_with("alert: ")).count(), 0, "{lines:?}");
+    monitor.end();
 }

@@ -1,5 +1,6 @@
-//! The smallest useful listener on tokio: it answers events, and ends at Ctrl-C or SIGTERM.
+//! The smallest useful listener on tokio: it names each event, answers it, and ends at Ctrl-C or SIGTERM.
 
+use std::io::Write;
 use std::time::Duration;
 
 use embedded_io_adapters::tokio_1::FromTokio;
@@ -21,7 +22,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     loop {
         tokio::select! {
             event = host.next() => match event? {
-                Some(_event) => host.reply(&Reply::OK).map(drop)?,
+                Some(event) => {
+                    // The event borrows from the host until it is answered.
+                    writeln!(std::io::stderr(), "{}", event.header.eventname())?;
+                    host.reply(&Reply::OK)?;
+                }
                 None => return Ok(()),
             },
             _ = interrupt.recv() => break,
