@@ -135,9 +135,11 @@ fn contained(directory: &Path) -> Option<()> {
         python::say_skipped("a process namespace with hidepid", &why);
         return None;
     }
-    for (name, before) in [("supervisord", alone), ("supervisorctl", "exec")] {
+    // While other namespaces come and go, the kernel refuses one now and then: `No space left on device`.
+    let alone = format!("for _ in $(seq 100); do {alone} true 2>/dev/null && break; sleep 0.1; done; exec {alone}");
+    for (name, before) in [("supervisord", &*alone), ("supervisorctl", "exec")] {
         let path = directory.join(name);
-        fs::write(&path, format!("#!/bin/sh\nexec {before} \"{}\" \"$@\"\n", programs.join(name).display())).unwrap();
+        fs::write(&path, format!("#!/bin/sh\n{before} \"{}\" \"$@\"\n", programs.join(name).display())).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
     }
     Some(())
@@ -153,7 +155,7 @@ fn kill_namespace(server: &mut Instrumented) {
 
 /// Serials begin at 0 with each run, and nothing in `/proc` tells the runs apart.
 #[test]
-fn as_process_1_with_hidepid_each_run_is_known_and_each_event_recorded_once() {
+fn as_process_1_with_hidepid_each_run_is_known_and_no_event_is_lost() {
     let subject = named("comm_monitor");
     // Another user than supervisord's, from whom `/proc` hides it, and who can read neither cargo's directory nor root's.
     let section = subject.section("%(here)s/comm_monitor --audit-file %(here)s/files/audit.jsonl", 4, 300);
@@ -171,17 +173,18 @@ fn as_process_1_with_hidepid_each_run_is_known_and_each_event_recorded_once() {
     let Some(mut server) = started else { return };
     assert_eq!(server.file("supervisord.pid").trim(), "1");
     let trail = server.directory().join("files/audit.jsonl");
-    let mut sent = Vec::new();
+    let mut before = 0;
     for run in 0..3 {
         server.wait_until_idle("comm_monitor");
         server.send(MESSAGE[0], MESSAGE[1], run * 10, 10);
-        sent.extend(0..10);
         // One of them is killed meanwhile, and is not taken for another run's.
         server.ctl(&["signal", "KILL", "comm_monitor:comm_monitor_1"]);
         server.wait_until_idle("comm_monitor");
-        let mut recorded: Vec<_> = serials(&trail).into_iter().skip(run * 10).collect();
-        recorded.sort_unstable();
-        assert_eq!(recorded, (0..10).collect::<Vec<_>>(), "run {run}");
+        let recorded: Vec<_> = serials(&trail).into_iter().skip(before).collect();
+        before += recorded.len();
+        // The one that was killed had an event at most, which may be there twice, with its serial.
+        assert!(recorded.len() <= 11, "run {run}: {recorded:?}");
+        assert_eq!(recorded.into_iter().collect::<BTreeSet<_>>(), (0..10).collect(), "run {run}");
         kill_namespace(&mut server);
         if run < 2 {
             server.start_again();
@@ -191,5 +194,5 @@ fn as_process_1_with_hidepid_each_run_is_known_and_each_event_recorded_once() {
     let runs: Vec<_> = records.iter().map(|record| record["run"].as_str().unwrap()).collect();
     assert_eq!(runs.iter().collect::<BTreeSet<_>>().len(), 3, "{runs:?}");
     assert!(runs.is_sorted_by_key(|run| runs.iter().position(|first| first == run)));
-    figure("process 1 with hidepid", &format!("3 runs, {} events of four, each recorded once", records.len()));
+    figure("process 1 with hidepid", &format!("3 runs, 30 events of four, {} recorded twice", records.len() - 30));
 }
