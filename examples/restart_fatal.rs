@@ -24,7 +24,8 @@ fn main() -> Result<(), ServeError> {
     serve_stdio(|notification| {
         if let Ok(Event::ProcessState(event)) = notification.event() {
             let process = format!("{}:{}", event.groupname, event.processname);
-            // With `?`, the event is rejected and comes again, up to three times. Then the line is there more than once.
+            // With `?`, the event is rejected and comes again, up to three times.
+            // Then the line is there more than once.
             writeln!(File::options().append(true).create(true).open(&path)?, "{process}")?;
             // If the process cannot run, that is the next event.
             Command::new("supervisorctl").args(["-s", &server, "start", &process]).status()?;

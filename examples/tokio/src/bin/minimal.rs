@@ -1,4 +1,4 @@
-//! The smallest useful listener on tokio: it names each event, answers it, and ends at Ctrl-C or SIGTERM.
+//! The smallest listener on tokio: names each event, answers it, ends at Ctrl-C or SIGTERM.
 
 use std::io::Write;
 use std::time::Duration;
