@@ -199,7 +199,8 @@ impl Core {
                 _ => self.frame.fail(self.offset(), ProtocolErrorKind::OutOfTurn),
             };
         }
-        if self.filled > buffer.len() {
+        let room_for_payload = usize::from(!self.frame.remaining.has_begun());
+        if self.filled + room_for_payload > buffer.len() {
             // The caller has shortened the buffer, against the documentation.
             let limit = buffer.len().saturating_sub(1);
             return self.frame.fail(self.start, ProtocolErrorKind::HeaderTooLong { limit });

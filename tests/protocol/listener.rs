@@ -478,11 +478,16 @@ fn an_event_that_does_not_fit_is_still_answered() {
 /// Against the documentation, which says what has to stay.
 #[test]
 fn a_buffer_that_is_shortened_too_much_breaks_the_stream() {
-    for (held, left) in [(50, 10), (50, 0), (HEADER + 3, 10), (HEADER + 3, HEADER)] {
+    for (held, left) in [(50, 10), (50, 0), (50, 50), (HEADER + 3, 10), (HEADER + 3, HEADER)] {
         let mut session = Session::new(vec![0; 200], LengthUnit::CodePoints);
         session.ready().unwrap();
         session.space()[..held].copy_from_slice(&EVENT[..held]);
         assert_eq!(session.received(held), Ok(None));
+        if held > HEADER {
+            // What it holds has to stay, no more.
+            session.buffer_mut().truncate(held);
+            assert_eq!(session.received(0), Ok(None));
+        }
         session.buffer_mut().truncate(left);
         assert_eq!(session.space().len(), 0);
         let error = session.received(5).unwrap_err();
