@@ -108,9 +108,9 @@ impl Monitor for HttpGuard {
         let endpoints = || self.checker.endpoints().zip(&findings);
         let failing: Vec<_> = endpoints()
             .filter(|(_, found)| found.is_err())
-            .filter_map(|(endpoint, _)| endpoint.process.clone())
+            .filter_map(|(endpoint, _)| endpoint.process.as_ref())
             .collect();
-        for ((endpoint, found), failed) in self.checker.endpoints().zip(&findings).zip(&mut self.failed) {
+        for ((endpoint, found), failed) in endpoints().zip(&mut self.failed) {
             let named = |process: &&_| endpoint.process.as_ref().is_some_and(|pattern| pattern.names(process));
             let Err(error) = found else {
                 *failed = 0;

@@ -42,11 +42,16 @@ impl DependencySettings {
 
     /// The first dependent that needs itself, by way of others or not, and what it needs for that, in order.
     pub fn circle(&self) -> Option<Vec<&ProcessPattern>> {
-        self.dependents.iter().find_map(|first| self.way(vec![&first.dependent], &first.dependent))
+        self.dependents.iter().find_map(|first| self.way(vec![&first.dependent], &first.dependent, &mut Vec::new()))
     }
 
-    /// What leads from the last of `way` to `end`, after `way`.
-    fn way<'a>(&'a self, way: Vec<&'a ProcessPattern>, end: &ProcessPattern) -> Option<Vec<&'a ProcessPattern>> {
+    /// What leads from the last of `way` to `end`, after `way`. Nothing leads there from those in `tried`.
+    fn way<'a>(
+        &'a self,
+        way: Vec<&'a ProcessPattern>,
+        end: &ProcessPattern,
+        tried: &mut Vec<&'a ProcessPattern>,
+    ) -> Option<Vec<&'a ProcessPattern>> {
         let last = *way.last()?;
         let dependents = self.dependents.iter().filter(|entry| entry.dependent.covers(last));
         dependents.flat_map(|entry| &entry.needs).find_map(|need| {
@@ -54,7 +59,11 @@ impl DependencySettings {
             if end.covers(&need.processes) {
                 return Some(further);
             }
-            if way.contains(&&need.processes) { None } else { self.way(further, end) }
+            if tried.contains(&&need.processes) {
+                return None;
+            }
+            tried.push(&need.processes);
+            self.way(further, end, tried)
         })
     }
 }
