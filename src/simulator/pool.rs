@@ -1,13 +1,17 @@
 //! A pool's queue: numbers events, keeps a bounded number of them, and takes rejected ones back. No I/O.
 
+use core::fmt;
 use std::collections::VecDeque;
 use std::string::String;
 use std::vec::Vec;
 
-use crate::Envelope;
+use crate::{Data, Envelope};
 
-/// An event in a pool, with its numbers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How much of a payload `Debug` prints.
+const PRINTED: usize = 256;
+
+/// An event in a pool, with its numbers. `Debug` prints the payload as text, its first 256 bytes at most.
+#[derive(Clone, PartialEq, Eq)]
 pub struct PoolEvent {
     /// The event's number over all pools.
     pub serial: u64,
@@ -19,6 +23,21 @@ pub struct PoolEvent {
     pub payload: Vec<u8>,
     /// How often it was sent before.
     pub deliveries: u32,
+}
+
+impl fmt::Debug for PoolEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { serial, poolserial, eventname, payload, deliveries } = self;
+        let mut fields = f.debug_struct("PoolEvent");
+        fields.field("serial", serial).field("poolserial", poolserial).field("eventname", eventname);
+        match payload.split_at_checked(PRINTED) {
+            Some((start, [_, ..])) => {
+                fields.field("payload_start", &Data::new(start)).field("payload_len", &payload.len())
+            }
+            _ => fields.field("payload", &Data::new(payload)),
+        };
+        fields.field("deliveries", deliveries).finish()
+    }
 }
 
 /// The events of one pool, as supervisord keeps them.

@@ -75,6 +75,17 @@ fn a_full_pool_discards_what_is_reported() {
 }
 
 #[test]
+fn a_report_prints_the_start_of_a_payload_as_text() {
+    let shown = |payload: Vec<u8>| format!("{:?}", Report::Sent(PoolEvent { payload, ..tick(1, 2) }));
+    let head = r#"Sent(PoolEvent { serial: 1, poolserial: 1, eventname: "TICK_5", payload"#;
+    assert_eq!(shown(b"when:5".into()), format!(r#"{head}: "when:5", deliveries: 2 }})"#));
+    let longest = "x".repeat(256);
+    assert_eq!(shown(longest.clone().into()), format!(r#"{head}: "{longest}", deliveries: 2 }})"#));
+    let start = format!(r#"{head}_start: "{longest}", payload_len: 257, deliveries: 2 }})"#);
+    assert_eq!(shown(vec![b'x'; 257]), start);
+}
+
+#[test]
 fn a_run_ends_with_the_first_fault() {
     let (mut simulator, _input, mut output) = busy();
     output.write_all(b"RESULT two\n").unwrap();
