@@ -30,7 +30,7 @@ pub struct Supervisord {
 
 /// How its programs are run.
 struct Setup {
-    /// The directory of supervisord and supervisorctl; empty if they are on the path.
+    /// The directory of supervisord and supervisorctl.
     programs: PathBuf,
     directory: TempDir,
     configuration: PathBuf,
@@ -217,10 +217,9 @@ impl Setup {
 
     /// A program of this supervisor, with its directory first on the path, also for supervisord's children.
     fn command(&self, program: &str) -> Command {
-        let path = &self.programs;
         let paths = env::var_os("PATH").unwrap_or_default();
-        let paths = [path.to_owned()].into_iter().filter(|path| path.is_absolute()).chain(env::split_paths(&paths));
-        let mut command = Command::new(path.join(program));
+        let paths = [self.programs.clone()].into_iter().chain(env::split_paths(&paths));
+        let mut command = Command::new(self.programs.join(program));
         command.arg("-c").arg(&self.configuration).envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.env("PATH", env::join_paths(paths).unwrap()).env("PYTHONUTF8", "1").current_dir(self.directory.path());
         // All servers of the tests are local: no proxy may come between.
@@ -231,13 +230,16 @@ impl Setup {
     }
 }
 
-/// The directory of supervisord and supervisorctl; empty if they are on the path.
+/// The directory of supervisord and supervisorctl: the first on the path that has the right version, or that of the
+/// tests' own environment.
 pub fn programs() -> Option<&'static Path> {
-    static ON_PATH: LazyLock<bool> = LazyLock::new(|| {
-        let output = Command::new("supervisord").arg("--version").stderr(Stdio::null()).output();
-        output.is_ok_and(|output| output.stdout.trim_ascii() == VERSION.as_bytes())
+    static ON_PATH: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
+        env::split_paths(&env::var_os("PATH")?).filter(|path| path.is_absolute()).find(|path| {
+            let output = Command::new(path.join("supervisord")).arg("--version").stderr(Stdio::null()).output();
+            output.is_ok_and(|output| output.stdout.trim_ascii() == VERSION.as_bytes())
+        })
     });
-    if *ON_PATH { Some(Path::new("")) } else { python::programs() }
+    ON_PATH.as_deref().or_else(python::programs)
 }
 
 /// Asserts that supervisord's log reports no fault of a listener.
